@@ -1,0 +1,127 @@
+"""Configures and builds a tree: `build` (release) or `build-asan`, and lays out its Python package."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import machine
+
+ROOT = machine.ROOT
+MEMORY_PER_COMPILER = 2 << 30
+
+
+def tree(asan=False):
+    return ROOT / ("build-asan" if asan else "build")
+
+
+def job_count():
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(1, min(len(os.sched_getaffinity(0)), memory // MEMORY_PER_COMPILER))
+
+
+def cmake_arguments(asan):
+    switch = "ON" if asan else "OFF"
+    return [
+        f"-DPython_EXECUTABLE={machine.PYTHON}",
+        "-DCMAKE_BUILD_TYPE=Release",
+        f"-DHEADRACE_SANITIZE={switch}",
+        f"-DHEADRACE_WERROR={switch}",
+    ]
+
+
+def configure(asan=False):
+    """Runs cmake where it has not run with these arguments; ninja repeats it when a CMake file changes."""
+    folder = tree(asan)
+    arguments = cmake_arguments(asan)
+    stamp = folder / ".configured"
+    cache = folder / "CMakeCache.txt"
+    same = stamp.exists() and stamp.read_text() == "\n".join(arguments)
+    # A wheel build shares the tree and may have pointed it at another Python.
+    ours = cache.exists() and f"={machine.PYTHON}\n" in cache.read_text()
+    if same and ours and (folder / "build.ninja").exists():
+        return
+    stamp.unlink(missing_ok=True)
+    command = ["cmake", "-S", str(ROOT), "-B", str(folder), "-G", "Ninja", *arguments]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode:
+        sys.exit(f"{done.stdout}\ndev: cmake failed in {folder}")
+    stamp.write_text("\n".join(arguments))
+
+
+def lay_out_python(folder):
+    """Links the hand-written files of python/headrace beside the compiled module."""
+    source = ROOT / "python" / "headrace"
+    package = folder / "python" / "headrace"
+    if not source.is_dir():
+        return
+    package.mkdir(parents=True, exist_ok=True)
+    wanted = {path.name: path for path in source.iterdir() if path.name != "__pycache__"}
+    for link in package.iterdir():
+        if link.is_symlink() and link.name not in wanted:
+            link.unlink()
+    for name, path in wanted.items():
+        link = package / name
+        if not link.is_symlink() or os.readlink(link) != str(path):
+            link.unlink(missing_ok=True)
+            link.symlink_to(path)
+
+
+def ninja_name(target):
+    """A source file stands for its object: the quickest way to see one file compile."""
+    return f"{ROOT / target}^" if target.endswith(".cc") else target
+
+
+def build(targets=(), asan=False, keep_going=False, quiet=False):
+    """Builds `targets` (everything by default). Returns ninja's exit code."""
+    machine.set_up()
+    folder = tree(asan)
+    with machine.locked(folder / ".lock", "another build"):
+        configure(asan)
+        lay_out_python(folder)
+        names = [ninja_name(target) for target in targets]
+        command = ["ninja", "-C", str(folder), f"-j{job_count()}", *names]
+        if keep_going:
+            command += ["-k", "0"]
+        if quiet:
+            command += ["--quiet"]
+        return subprocess.run(command).returncode
+
+
+def known_targets(asan=False):
+    machine.set_up()
+    folder = tree(asan)
+    with machine.locked(folder / ".lock", "another build"):
+        configure(asan)
+        # Regenerates first, so that a file added a moment ago counts.
+        subprocess.run(["ninja", "-C", str(folder), "build.ninja"], stdout=subprocess.DEVNULL)
+        command = ["ninja", "-C", str(folder), "-t", "targets", "all"]
+        listing = subprocess.run(command, capture_output=True, text=True).stdout
+    return {line.rsplit(":", 1)[0] for line in listing.splitlines()}
+
+
+def unit_tests(targets):
+    return sorted(name for name in targets if name.endswith("_test") and "/" not in name)
+
+
+def require(targets=(), asan=False):
+    if build(targets, asan):
+        sys.exit(f"dev: the build failed: {' '.join(targets) or 'all'}")
+
+
+def python_environment(asan=False):
+    """Environment in which the venv's Python imports headrace from the given tree."""
+    environment = dict(os.environ)
+    if not asan:
+        return environment
+    environment["PYTHONPATH"] = str(tree(True) / "python")
+    environment["HEADRACE_COMMAND"] = str(tree(True) / "headrace")
+    environment["LD_PRELOAD"] = " ".join(runtime_library(name) for name in ("libasan.so", "libstdc++.so.6"))
+    environment["ASAN_OPTIONS"] = "detect_leaks=0:abort_on_error=1"
+    environment["UBSAN_OPTIONS"] = "print_stacktrace=1"
+    return environment
+
+
+def runtime_library(name):
+    found = subprocess.run(["g++", f"-print-file-name={name}"], capture_output=True, text=True, check=True)
+    return str(Path(found.stdout.strip()).resolve())
