@@ -10,7 +10,7 @@ if(NOT CMAKE_BUILD_TYPE)
   set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
 endif()
 
-# -O3 is for kernels only (Rooms.cmake); NDEBUG stays on in both trees because libarrow was built with it.
+# -O3 is for kernels only (Rooms.cmake). The sanitized tree leaves NDEBUG out, so debug checks run there.
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
 add_compile_options(-Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers -fdiagnostics-color=auto)
 if(HEADRACE_WERROR)
@@ -20,7 +20,7 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   add_compile_options(-march=x86-64-v2)
 endif()
 if(HEADRACE_SANITIZE)
-  set(CMAKE_CXX_FLAGS_RELEASE "-O1 -g1 -DNDEBUG")
+  set(CMAKE_CXX_FLAGS_RELEASE "-O1 -g1")
   add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
                       -Wno-maybe-uninitialized)
   add_compile_definitions(HEADRACE_SANITIZED=1)

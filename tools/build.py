@@ -1,4 +1,4 @@
-"""Configures and builds a tree: `build` (release) or `build-asan`, and lays out its Python package."""
+"""Configures and builds a tree, `build` (release) or `build-asan`, with its Python package."""
 
 import os
 import subprocess
@@ -31,7 +31,7 @@ def cmake_arguments(asan):
 
 
 def configure(asan=False):
-    """Runs cmake where it has not run with these arguments; ninja repeats it when a CMake file changes."""
+    """Runs cmake where it has not run with these arguments; ninja repeats it when need be."""
     folder = tree(asan)
     arguments = cmake_arguments(asan)
     stamp = folder / ".configured"
@@ -116,12 +116,14 @@ def python_environment(asan=False):
         return environment
     environment["PYTHONPATH"] = str(tree(True) / "python")
     environment["HEADRACE_COMMAND"] = str(tree(True) / "headrace")
-    environment["LD_PRELOAD"] = " ".join(runtime_library(name) for name in ("libasan.so", "libstdc++.so.6"))
+    preloaded = (runtime_library(name) for name in ("libasan.so", "libstdc++.so.6"))
+    environment["LD_PRELOAD"] = " ".join(preloaded)
     environment["ASAN_OPTIONS"] = "detect_leaks=0:abort_on_error=1"
     environment["UBSAN_OPTIONS"] = "print_stacktrace=1"
     return environment
 
 
 def runtime_library(name):
-    found = subprocess.run(["g++", f"-print-file-name={name}"], capture_output=True, text=True, check=True)
-    return str(Path(found.stdout.strip()).resolve())
+    command = ["g++", f"-print-file-name={name}"]
+    answer = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return str(Path(answer.strip()).resolve())

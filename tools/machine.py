@@ -1,4 +1,4 @@
-"""Brings a machine to the state that every other command needs: Debian packages and a private .venv.
+"""Brings a machine to the state that every command needs: Debian packages and a private .venv.
 
 Idempotent, and a few milliseconds when there is nothing to do. Prints whatever it installs.
 """

@@ -1,0 +1,49 @@
+"""Runs `headrace_gen`, which writes all generated files to a folder, and compares with the tree.
+
+The generator takes the output folder as its one argument and writes files at their paths in the
+repository. Each starts with a comment that says it was generated, so that tidy leaves it alone.
+"""
+
+import subprocess
+import tempfile
+from pathlib import Path
+
+import build
+import machine
+
+ROOT = machine.ROOT
+
+
+def generator():
+    return build.tree() / "headrace_gen"
+
+
+def outputs():
+    """{path in the repository: text} of everything generated; empty while there is no generator."""
+    if not generator().exists():
+        return {}
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([str(generator()), folder], check=True)
+        files = [path for path in sorted(Path(folder).rglob("*")) if path.is_file()]
+        return {str(path.relative_to(folder)): path.read_text() for path in files}
+
+
+def stale_files():
+    """Paths whose checked-in text is not what the generator writes."""
+    return [path for path, text in outputs().items() if current(path) != text]
+
+
+def current(path):
+    file = ROOT / path
+    return file.read_text() if file.exists() else None
+
+
+def write():
+    """Brings the tree up to date; returns (all paths, those changed)."""
+    texts = outputs()
+    changed = [path for path, text in texts.items() if current(path) != text]
+    for path in changed:
+        file = ROOT / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(texts[path])
+    return sorted(texts), changed

@@ -1,0 +1,7 @@
+"""`./dev new KIND NAME`: the skeleton of an addition, with a test that fails until it is written."""
+
+KINDS = {}
+
+
+def write(kind, name):
+    raise NotImplementedError(kind)
