@@ -1,0 +1,102 @@
+// Grants go node by node up the tree and are taken back where one level refuses.
+#include "headrace/memory/budget.h"
+
+#include "headrace/base/check.h"
+
+namespace headrace {
+
+MemoryBudget::MemoryBudget(std::string name, int64_t limit_bytes, std::string setting,
+                           std::shared_ptr<MemoryBudget> parent)
+    : name_(std::move(name)),
+      limit_bytes_(limit_bytes),
+      setting_(std::move(setting)),
+      parent_(std::move(parent)) {}
+
+std::shared_ptr<MemoryBudget> MemoryBudget::MakeRoot(std::string name, int64_t limit_bytes,
+                                                     std::string setting) {
+  return std::shared_ptr<MemoryBudget>(
+      new MemoryBudget(std::move(name), limit_bytes, std::move(setting), nullptr));
+}
+
+std::shared_ptr<MemoryBudget> MemoryBudget::MakeChild(std::string name, int64_t limit_bytes) {
+  return std::shared_ptr<MemoryBudget>(
+      new MemoryBudget(std::move(name), limit_bytes, setting_, shared_from_this()));
+}
+
+bool MemoryBudget::TryAdd(int64_t bytes) {
+  int64_t used = used_.load(std::memory_order_relaxed);
+  do {
+    if (bytes > limit_bytes_ - used) return false;
+  } while (!used_.compare_exchange_weak(used, used + bytes, std::memory_order_relaxed));
+  int64_t peak = peak_.load(std::memory_order_relaxed);
+  while (used + bytes > peak &&
+         !peak_.compare_exchange_weak(peak, used + bytes, std::memory_order_relaxed)) {
+  }
+  return true;
+}
+
+bool MemoryBudget::TryReserve(int64_t bytes) {
+  HEADRACE_DCHECK(bytes >= 0, "negative reservation");
+  if (!TryAdd(bytes)) return false;
+  if (parent_ == nullptr || parent_->TryReserve(bytes)) return true;
+  used_.fetch_sub(bytes, std::memory_order_relaxed);
+  return false;
+}
+
+Status MemoryBudget::Reserve(int64_t bytes) {
+  return TryReserve(bytes) ? Status::OK() : OverLimit(bytes);
+}
+
+void MemoryBudget::Release(int64_t bytes) {
+  for (MemoryBudget* node = this; node != nullptr; node = node->parent_.get()) {
+    const int64_t before = node->used_.fetch_sub(bytes, std::memory_order_relaxed);
+    HEADRACE_DCHECK(before >= bytes, "released more than was reserved");
+    (void)before;
+  }
+}
+
+int64_t MemoryBudget::limit_bytes() const {
+  int64_t limit = limit_bytes_;
+  for (const MemoryBudget* node = parent_.get(); node != nullptr; node = node->parent_.get()) {
+    limit = std::min(limit, node->limit_bytes_);
+  }
+  return limit;
+}
+
+Status MemoryBudget::OverLimit(int64_t bytes_wanted) const {
+  const MemoryBudget* root = this;
+  while (root->parent_ != nullptr) root = root->parent_.get();
+  return Error(ErrorKind::kMemoryLimit,
+               "{} wants {} bytes and could not spill enough to get them: {} of the limit of {} "
+               "bytes are in use; raise {}",
+               name_, bytes_wanted, root->used_bytes(), limit_bytes(), setting_);
+}
+
+Reservation::Reservation(Reservation&& other) noexcept
+    : budget_(std::move(other.budget_)), bytes_(std::exchange(other.bytes_, 0)) {}
+
+Reservation& Reservation::operator=(Reservation&& other) noexcept {
+  if (this != &other) {
+    Clear();
+    budget_ = std::move(other.budget_);
+    bytes_ = std::exchange(other.bytes_, 0);
+  }
+  return *this;
+}
+
+bool Reservation::TryResize(int64_t bytes) {
+  if (bytes > bytes_) {
+    HEADRACE_CHECK(budget_ != nullptr, "a reservation without a budget cannot grow");
+    if (!budget_->TryReserve(bytes - bytes_)) return false;
+  } else if (bytes < bytes_) {
+    budget_->Release(bytes_ - bytes);
+  }
+  bytes_ = bytes;
+  return true;
+}
+
+Status Reservation::Resize(int64_t bytes) {
+  return TryResize(bytes) ? Status::OK() : budget_->OverLimit(bytes - bytes_);
+}
+
+}  // namespace headrace

@@ -1,0 +1,77 @@
+// The budget tree: session → query → operator. Operators reserve bytes here before they touch state;
+// a refused reservation is answered by reclaim (spilling), or by an error that names the culprit.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <string>
+
+#include "headrace/base/error.h"
+
+namespace headrace {
+
+/// One node of the tree. A reservation counts at its node and at every ancestor; it is granted only
+/// when it fits all of them. Thread safe; a grant costs one atomic add per level.
+class MemoryBudget : public std::enable_shared_from_this<MemoryBudget> {
+ public:
+  static constexpr int64_t kUnlimited = std::numeric_limits<int64_t>::max();
+
+  /// `setting` is the name of what a user raises when the limit is hit ("memory_limit").
+  static std::shared_ptr<MemoryBudget> MakeRoot(std::string name, int64_t limit_bytes,
+                                                std::string setting = "memory_limit");
+  std::shared_ptr<MemoryBudget> MakeChild(std::string name, int64_t limit_bytes = kUnlimited);
+
+  bool TryReserve(int64_t bytes);
+  /// TryReserve, or kMemoryLimit naming this node, the bytes wanted, the limit and the setting.
+  Status Reserve(int64_t bytes);
+  void Release(int64_t bytes);
+
+  /// The error that Reserve(bytes) gives.
+  Status OverLimit(int64_t bytes_wanted) const;
+
+  const std::string& name() const { return name_; }
+  /// The smallest limit on the way to the root.
+  int64_t limit_bytes() const;
+  int64_t used_bytes() const { return used_.load(std::memory_order_relaxed); }
+  int64_t peak_bytes() const { return peak_.load(std::memory_order_relaxed); }
+
+ private:
+  MemoryBudget(std::string name, int64_t limit_bytes, std::string setting,
+               std::shared_ptr<MemoryBudget> parent);
+  bool TryAdd(int64_t bytes);
+
+  const std::string name_;
+  const int64_t limit_bytes_;
+  const std::string setting_;
+  const std::shared_ptr<MemoryBudget> parent_;
+  std::atomic<int64_t> used_{0};
+  std::atomic<int64_t> peak_{0};
+};
+
+/// A claim on a budget node that is given back when it dies. Movable; owned by one lane.
+class Reservation {
+ public:
+  Reservation() = default;
+  explicit Reservation(std::shared_ptr<MemoryBudget> budget) : budget_(std::move(budget)) {}
+  Reservation(Reservation&& other) noexcept;
+  Reservation& operator=(Reservation&& other) noexcept;
+  Reservation(const Reservation&) = delete;
+  Reservation& operator=(const Reservation&) = delete;
+  ~Reservation() { Clear(); }
+
+  /// Makes the claim `bytes` large. Shrinking always works; a refused growth changes nothing.
+  bool TryResize(int64_t bytes);
+  Status Resize(int64_t bytes);
+  bool TryGrow(int64_t more_bytes) { return TryResize(bytes_ + more_bytes); }
+  void Clear() { TryResize(0); }
+
+  int64_t bytes() const { return bytes_; }
+
+ private:
+  std::shared_ptr<MemoryBudget> budget_;
+  int64_t bytes_ = 0;
+};
+
+}  // namespace headrace

@@ -1,0 +1,99 @@
+// Counting wrapper over Arrow's pool.
+#include "headrace/memory/pool.h"
+
+#include <atomic>
+#include <mutex>
+#include <vector>
+
+#include "headrace/base/error.h"
+#include "headrace/base/limits.h"
+
+namespace headrace {
+namespace {
+
+thread_local const char* current_label = "a query";
+
+}  // namespace
+
+struct BudgetPool::Counters {
+  std::atomic<int64_t> used{0};
+  std::atomic<int64_t> peak{0};
+  std::atomic<int64_t> total{0};
+  std::atomic<int64_t> count{0};
+};
+
+BudgetPool::BudgetPool(int64_t limit_bytes, arrow::MemoryPool* parent)
+    : limit_bytes_(limit_bytes),
+      hard_limit_bytes_(limit_bytes + limit_bytes / kPoolSlackInverse + kSpillReserveBytes +
+                        kFloorBytes),
+      parent_(parent == nullptr ? arrow::default_memory_pool() : parent),
+      counters_(std::make_unique<Counters>()) {}
+
+BudgetPool::~BudgetPool() = default;
+
+std::shared_ptr<BudgetPool> BudgetPool::Make(int64_t limit_bytes, arrow::MemoryPool* parent) {
+  return std::shared_ptr<BudgetPool>(new BudgetPool(limit_bytes, parent));
+}
+
+arrow::Status BudgetPool::Admit(int64_t more_bytes) {
+  const int64_t used = counters_->used.fetch_add(more_bytes) + more_bytes;
+  if (used > hard_limit_bytes_ && more_bytes > 0) {
+    counters_->used.fetch_sub(more_bytes);
+    return Error(ErrorKind::kMemoryLimit,
+                 "{} wants {} bytes of memory: {} bytes are in use and the limit is {} bytes "
+                 "(plus fixed floors); raise memory_limit",
+                 current_label, more_bytes, used - more_bytes, limit_bytes_);
+  }
+  int64_t peak = counters_->peak.load();
+  while (used > peak && !counters_->peak.compare_exchange_weak(peak, used)) {
+  }
+  return Status::OK();
+}
+
+arrow::Status BudgetPool::Allocate(int64_t size, int64_t alignment, uint8_t** out) {
+  ARROW_RETURN_NOT_OK(Admit(size));
+  Status status = parent_->Allocate(size, alignment, out);
+  if (!status.ok()) {
+    counters_->used.fetch_sub(size);
+    return status;
+  }
+  counters_->total.fetch_add(size);
+  counters_->count.fetch_add(1);
+  return status;
+}
+
+arrow::Status BudgetPool::Reallocate(int64_t old_size, int64_t new_size, int64_t alignment,
+                                     uint8_t** ptr) {
+  ARROW_RETURN_NOT_OK(Admit(new_size - old_size));
+  Status status = parent_->Reallocate(old_size, new_size, alignment, ptr);
+  if (!status.ok()) {
+    counters_->used.fetch_sub(new_size - old_size);
+    return status;
+  }
+  if (new_size > old_size) counters_->total.fetch_add(new_size - old_size);
+  return status;
+}
+
+void BudgetPool::Free(uint8_t* buffer, int64_t size, int64_t alignment) {
+  parent_->Free(buffer, size, alignment);
+  counters_->used.fetch_sub(size);
+}
+
+int64_t BudgetPool::bytes_allocated() const { return counters_->used.load(); }
+int64_t BudgetPool::max_memory() const { return counters_->peak.load(); }
+int64_t BudgetPool::total_bytes_allocated() const { return counters_->total.load(); }
+int64_t BudgetPool::num_allocations() const { return counters_->count.load(); }
+std::string BudgetPool::backend_name() const { return parent_->backend_name(); }
+
+void BudgetPool::KeepUntilEmpty(std::shared_ptr<BudgetPool> pool) {
+  static std::mutex mutex;
+  static auto* parked = new std::vector<std::shared_ptr<BudgetPool>>();
+  std::lock_guard lock(mutex);
+  std::erase_if(*parked, [](const auto& old) { return old->bytes_allocated() == 0; });
+  if (pool->bytes_allocated() > 0) parked->push_back(std::move(pool));
+}
+
+PoolLabel::PoolLabel(const char* label) : previous_(current_label) { current_label = label; }
+PoolLabel::~PoolLabel() { current_label = previous_; }
+
+}  // namespace headrace

@@ -1,0 +1,61 @@
+// The Arrow pool of a session: counts every Arrow byte and fails hard past the limit plus slack.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "arrow/memory_pool.h"
+
+namespace headrace {
+
+/// Counts what it hands out over Arrow's default pool. Past `limit + limit / 10 + floors` (see
+/// base/limits.h) an allocation fails with kMemoryLimit that names the operator whose step runs on
+/// this thread (PoolLabel), the bytes, the limit and the setting. Thread safe.
+/// Arrays given to a user may outlive the session: KeepUntilEmpty parks the pool until they are gone.
+class BudgetPool final : public arrow::MemoryPool {
+ public:
+  static std::shared_ptr<BudgetPool> Make(int64_t limit_bytes,
+                                          arrow::MemoryPool* parent = nullptr);
+  ~BudgetPool() override;
+
+  using arrow::MemoryPool::Allocate;
+  using arrow::MemoryPool::Free;
+  using arrow::MemoryPool::Reallocate;
+  arrow::Status Allocate(int64_t size, int64_t alignment, uint8_t** out) override;
+  arrow::Status Reallocate(int64_t old_size, int64_t new_size, int64_t alignment,
+                           uint8_t** ptr) override;
+  void Free(uint8_t* buffer, int64_t size, int64_t alignment) override;
+  int64_t bytes_allocated() const override;
+  int64_t max_memory() const override;
+  int64_t total_bytes_allocated() const override;
+  int64_t num_allocations() const override;
+  std::string backend_name() const override;
+
+  /// Gives the pool to the process: freed memory still finds it after its session is gone.
+  static void KeepUntilEmpty(std::shared_ptr<BudgetPool> pool);
+
+ private:
+  struct Counters;
+  BudgetPool(int64_t limit_bytes, arrow::MemoryPool* parent);
+  arrow::Status Admit(int64_t more_bytes);
+
+  const int64_t limit_bytes_;
+  const int64_t hard_limit_bytes_;
+  arrow::MemoryPool* const parent_;
+  std::unique_ptr<Counters> counters_;
+};
+
+/// While it lives, over-limit errors of this thread name `label` (which must outlive it).
+class PoolLabel {
+ public:
+  explicit PoolLabel(const char* label);
+  ~PoolLabel();
+  PoolLabel(const PoolLabel&) = delete;
+  PoolLabel& operator=(const PoolLabel&) = delete;
+
+ private:
+  const char* previous_;
+};
+
+}  // namespace headrace
