@@ -1,0 +1,63 @@
+// Session: catalog, settings, budget and lanes. The only door of the engine: front ends make plans
+// with the plan builder and run them here.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "headrace/engine/cursor.h"
+#include "headrace/engine/settings.h"
+#include "headrace/exec/callback.h"
+#include "headrace/io/vfs.h"
+#include "headrace/plan/node.h"
+#include "headrace/table/options.h"
+
+namespace headrace {
+
+/// Thread safe; many queries run at once, round robin over the lanes. Lives until its last cursor.
+class Session : public std::enable_shared_from_this<Session> {
+ public:
+  /// `vfs`, `clock`: null for the machine's. They must outlive the session.
+  static Result<std::shared_ptr<Session>> Make(const Settings& settings, Vfs* vfs = nullptr,
+                                               Clock* clock = nullptr);
+  ~Session();
+
+  const Settings& settings() const;
+  Vfs& vfs() const;
+  arrow::MemoryPool* pool() const;
+
+  /// Names are case-insensitive in SQL. Replaces a table of that name.
+  Status Register(const std::string& name, SourcePtr source);
+  Status Unregister(const std::string& name);
+  std::vector<std::string> TableNames() const;
+  /// A registered table, exact name first, then without case; kUnknownName with the nearest names.
+  Result<SourcePtr> FindTable(const std::string& name) const;
+  /// A file or glob as a source, by extension or the option "format".
+  Result<SourcePtr> OpenFile(const std::string& path, const OptionMap& options) const;
+
+  /// Optimizes and starts `plan`. Nothing is read before the first Next… of the cursor.
+  Result<Cursor> Run(PlanPtr plan);
+  /// Runs `plan` into `sink` and commits epoch 0; on any failure the sink is aborted. Gives the rows
+  /// written. Waits as Cursor::Next does, with `poll`.
+  Result<int64_t> RunInto(PlanPtr plan, std::unique_ptr<Sink> sink,
+                          std::function<Status()> poll = nullptr);
+  /// The plan after optimization, as text; with `analyze` runs it and adds the figures.
+  Result<std::string> ExplainPlan(PlanPtr plan, bool analyze,
+                                  std::function<Status()> poll = nullptr);
+
+  /// Who evaluates callback nodes; set once, before queries with callbacks. Called on the thread that
+  /// waits in Cursor::Next. A failure of user code is a Status of kind kCallback.
+  using CallbackFunction = std::function<Result<ArrayPtr>(
+      int64_t id, const std::vector<ArrayPtr>& args, int64_t num_rows, const TypePtr& type)>;
+  void SetCallbackFunction(CallbackFunction function);
+
+ private:
+  friend class QueryRun;
+  struct State;
+  explicit Session(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace headrace

@@ -1,0 +1,33 @@
+// Settings of a session, with their defaults, limits and environment names.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "headrace/base/error.h"
+#include "headrace/table/options.h"
+
+namespace headrace {
+
+/// Zero means "choose": Resolve fills it in.
+struct Settings {
+  int64_t memory_limit = 0;  // bytes; 60 % of the machine's or the cgroup's memory
+  int threads = 0;           // lanes; the cores this process may use
+  std::string temp_dir;      // spills; $TMPDIR or /tmp
+  int64_t spill_limit = 0;   // bytes on disk; no limit
+  int64_t batch_rows = 0;    // rows a source puts in a batch; kBatchRowsDefault
+  /// Runs all lanes on the caller's thread in an order drawn from `seed`; for tests.
+  bool deterministic = false;
+  uint64_t seed = 0;
+
+  /// Reads the option names above ("256MB", "4MiB" are sizes); unknown names are errors.
+  static Result<Settings> FromOptions(const OptionMap& options);
+  /// Every field set; kInvalidArgument for values out of range. Fields that are zero take
+  /// HEADRACE_<NAME> from the environment, then the default.
+  Result<Settings> Resolve() const;
+};
+
+/// "64", "64kb", "1.5 GiB" → bytes. kb, mb, gb are 10^3 steps, kib, mib, gib 2^10 steps.
+Result<int64_t> ParseByteSize(std::string_view text);
+
+}  // namespace headrace

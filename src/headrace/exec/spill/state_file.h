@@ -1,0 +1,72 @@
+// The one serialization of state: spills and checkpoints are files of sections, each a checksummed
+// LZ4 Arrow IPC record batch that belongs to a key group. docs/formats/state.md gives the bytes.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "headrace/io/vfs.h"
+#include "headrace/types/batch.h"
+
+namespace headrace {
+
+/// Place of one section in its file.
+struct StateSection {
+  int key_group = 0;
+  int64_t offset = 0;
+  int64_t length = 0;
+  int64_t num_rows = 0;
+};
+
+/// Writes sections one after the other. One thread. Batches are of any schema; a reader gets the same
+/// schema back. Plain encodings only (decode before writing).
+class StateWriter {
+ public:
+  static Result<std::unique_ptr<StateWriter>> Make(Vfs& vfs, std::string path,
+                                                   arrow::MemoryPool* pool);
+  virtual ~StateWriter();
+  virtual Status Write(int key_group, const arrow::RecordBatch& batch);
+  /// Writes the index of sections, syncs when asked, and closes. No Write after it.
+  virtual Status Close(bool sync);
+
+  const std::string& path() const { return path_; }
+  int64_t bytes_written() const { return offset_; }
+  const std::vector<StateSection>& sections() const { return sections_; }
+
+ protected:
+  StateWriter(std::string path, std::shared_ptr<WritableFile> file, arrow::MemoryPool* pool);
+
+ private:
+  const std::string path_;
+  std::shared_ptr<WritableFile> file_;
+  arrow::MemoryPool* const pool_;
+  int64_t offset_ = 0;
+  std::vector<StateSection> sections_;
+};
+
+/// Reads sections of a closed file in any order. Thread safe. A section whose checksum or shape is
+/// wrong is kBadData with the path and offset.
+class StateReader {
+ public:
+  static Result<std::unique_ptr<StateReader>> Make(Vfs& vfs, std::string path,
+                                                   arrow::MemoryPool* pool);
+  virtual ~StateReader() = default;
+  const std::vector<StateSection>& sections() const { return sections_; }
+  virtual Result<std::shared_ptr<arrow::RecordBatch>> Read(const StateSection& section) const;
+  /// All batches of the key groups [first, last), in the order written.
+  Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> ReadGroups(int first, int last) const;
+
+ protected:
+  StateReader(std::string path, std::shared_ptr<arrow::io::RandomAccessFile> file,
+              std::vector<StateSection> sections, arrow::MemoryPool* pool);
+
+ private:
+  const std::string path_;
+  std::shared_ptr<arrow::io::RandomAccessFile> file_;
+  std::vector<StateSection> sections_;
+  arrow::MemoryPool* const pool_;
+};
+
+}  // namespace headrace

@@ -1,0 +1,70 @@
+// Typed expressions: dialect-free trees over the columns of one schema. Every cast is a node, every
+// call holds its function and overload; kernels never coerce.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "headrace/function/function.h"
+#include "headrace/types/batch.h"
+#include "headrace/types/ordering.h"
+
+namespace headrace {
+
+struct Expression;
+using ExpressionPtr = std::shared_ptr<const Expression>;
+
+/// PARTITION BY and ORDER BY of an ordered call, bound.
+struct WindowSpec {
+  std::vector<ExpressionPtr> partition_by;
+  struct Key {
+    ExpressionPtr expression;
+    bool descending = false;
+    NullPlacement nulls = NullPlacement::kLast;
+  };
+  std::vector<Key> order_by;
+};
+
+/// Immutable. Aggregate and ordered calls may stand anywhere in a tree that a front end binds; the
+/// plan lifts them out before anything is evaluated.
+struct Expression {
+  enum class Kind : uint8_t { kColumn, kLiteral, kCall, kCast, kCallback };
+
+  Kind kind = Kind::kLiteral;
+  TypePtr type;  // for columns: the type promised by the schema, encoding included
+  TextSpan span;
+  int column = 0;
+  std::string name;  // of the column
+  ScalarPtr literal;
+  const FunctionDef* function = nullptr;
+  const Overload* overload = nullptr;
+  std::vector<ExpressionPtr> args;
+  std::shared_ptr<const WindowSpec> window;
+  bool distinct = false;
+  bool try_cast = false;
+  int64_t callback_id = 0;
+
+  static ExpressionPtr Column(int index, std::string name, TypePtr type);
+  static ExpressionPtr Literal(ScalarPtr value);
+  static ExpressionPtr Call(const FunctionDef* function, const Overload* overload,
+                            std::vector<ExpressionPtr> args, TypePtr type);
+  static ExpressionPtr Cast(ExpressionPtr arg, TypePtr type, bool try_cast = false);
+};
+
+bool Equals(const Expression& left, const Expression& right);
+/// "(a + 1)": for EXPLAIN and messages, in SQL spelling.
+std::string ToString(const Expression& expression);
+/// Columns used, sorted, without repeats.
+std::vector<int> ColumnsOf(const Expression& expression);
+/// A copy with every column c replaced by `replace(c)`.
+ExpressionPtr ReplaceColumns(const ExpressionPtr& expression,
+                             const std::function<ExpressionPtr(const Expression&)>& replace);
+/// Whether a call of `kind`, at any depth, stands in the tree.
+bool ContainsCall(const Expression& expression, FunctionKind kind);
+bool ContainsCallback(const Expression& expression);
+/// The terms of a conjunction (AND), flattened; the expression itself when it is none.
+std::vector<ExpressionPtr> SplitConjunction(const ExpressionPtr& expression);
+
+}  // namespace headrace

@@ -1,0 +1,66 @@
+// Unbound expressions: what front ends build – names and literals, no types yet.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "headrace/types/batch.h"
+#include "headrace/types/ordering.h"
+
+namespace headrace {
+
+struct Unbound;
+using UnboundPtr = std::shared_ptr<const Unbound>;
+
+/// One key of ORDER BY. Without `nulls` the dialect's default holds (SQL: nulls last when ascending,
+/// first when descending).
+struct UnboundSortKey {
+  UnboundPtr expression;
+  bool descending = false;
+  std::optional<NullPlacement> nulls;
+};
+
+/// OVER (PARTITION BY … ORDER BY …).
+struct UnboundWindow {
+  std::vector<UnboundPtr> partition_by;
+  std::vector<UnboundSortKey> order_by;
+};
+
+/// Immutable. Which fields count depends on the kind.
+struct Unbound {
+  enum class Kind : uint8_t {
+    kColumn,    // path: [table,] column
+    kLiteral,   // literal
+    kCall,      // name, args, distinct, window; operators are calls by their symbol
+    kCast,      // args[0], type, try_cast
+    kStar,      // path: empty or [table]
+    kCallback,  // callback_id, args, type
+  };
+
+  Kind kind = Kind::kLiteral;
+  TextSpan span;
+  std::vector<std::string> path;
+  ScalarPtr literal;
+  std::string name;
+  std::vector<UnboundPtr> args;
+  bool distinct = false;
+  bool try_cast = false;
+  TypePtr type;
+  std::shared_ptr<const UnboundWindow> window;
+  int64_t callback_id = 0;
+
+  static UnboundPtr Column(std::vector<std::string> path, TextSpan span = {});
+  static UnboundPtr Literal(ScalarPtr value, TextSpan span = {});
+  static UnboundPtr Call(std::string name, std::vector<UnboundPtr> args, TextSpan span = {});
+  static UnboundPtr Cast(UnboundPtr arg, TypePtr type, bool try_cast = false, TextSpan span = {});
+  static UnboundPtr Star(std::vector<std::string> path = {}, TextSpan span = {});
+  static UnboundPtr Callback(int64_t id, std::vector<UnboundPtr> args, TypePtr type);
+};
+
+/// The name an expression has when none is given: a column's own, else its text in SQL.
+std::string DefaultName(const Unbound& expression);
+
+}  // namespace headrace

@@ -1,0 +1,43 @@
+// SQL: text → statements → plans over a session's catalog.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "headrace/engine/session.h"
+
+namespace headrace::sql {
+
+/// What a statement is, ready to run.
+struct BoundStatement {
+  enum class Kind { kQuery, kCopy, kExplain };
+  Kind kind = Kind::kQuery;
+  PlanPtr plan;
+  // kCopy
+  std::string path;
+  OptionMap options;
+  // kExplain
+  bool analyze = false;
+};
+
+/// Tables visible to one query besides the session's, by exact name (Python's **tables).
+using ExtraTables = std::map<std::string, SourcePtr>;
+
+/// Statements of a script, split at ';' outside literals and comments; empty ones are dropped.
+Result<std::vector<std::string>> SplitStatements(std::string_view script);
+
+/// Parses and binds one statement. Errors quote the line with a caret under the place.
+Result<BoundStatement> Bind(Session& session, std::string_view text,
+                            const ExtraTables& tables = {});
+
+/// Runs one statement. A query gives its rows; COPY one row with `rows_written` (int64); EXPLAIN one
+/// text column `plan`, a row a line. `poll` as in Cursor.
+Result<Cursor> Execute(Session& session, std::string_view text, const ExtraTables& tables = {},
+                       std::function<Status()> poll = nullptr);
+
+/// One scalar or boolean expression in SQL spelling, for Python's filter("a > 1") and tests.
+Result<UnboundPtr> ParseExpression(std::string_view text);
+
+}  // namespace headrace::sql
