@@ -1,0 +1,33 @@
+// Window: ordered functions over the rows of each partition in stream order.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "headrace/exec/operator.h"
+#include "headrace/plan/node.h"
+
+namespace headrace {
+
+/// Appends one column per call; rows and their order stay. REQUIRES: one lane, input in stream
+/// order. Keeps one state per partition and call; Save writes them by key group. Functions that look
+/// ahead are kUnsupported at Open. (WindowSpec is the bound OVER clause, see expression.h.)
+class WindowOperatorSpec final : public OperatorSpec {
+ public:
+  /// `schema` is the input's; without `partition_by` all rows are one partition.
+  WindowOperatorSpec(SchemaPtr schema, std::vector<int> partition_by,
+                     std::vector<FunctionCall> calls)
+      : schema(std::move(schema)),
+        partition_by(std::move(partition_by)),
+        calls(std::move(calls)) {}
+  std::string name() const override { return "window"; }
+  std::string Describe() const override;
+  std::unique_ptr<Operator> Make(std::shared_ptr<GlobalState> global) const override;
+
+  const SchemaPtr schema;
+  const std::vector<int> partition_by;
+  const std::vector<FunctionCall> calls;
+};
+
+}  // namespace headrace
