@@ -142,8 +142,7 @@ struct OffsetSlice {
 };
 
 template <typename In, typename Out>
-Result<OffsetSlice> RebaseOffsets(const ArrayData& in, const TypePtr& to,
-                                  arrow::MemoryPool* pool) {
+Result<OffsetSlice> RebaseOffsets(const ArrayData& in, const TypePtr& to, arrow::MemoryPool* pool) {
   OffsetSlice slice;
   const In* offsets = in.length == 0 ? nullptr : in.GetValues<In>(1);
   if (offsets != nullptr) {
@@ -263,8 +262,8 @@ Result<DataPtr> ListFromView(const DataPtr& in, arrow::MemoryPool* pool) {
                           arrow::ListArray::FromListView(arrow::ListViewArray(in), pool));
     return list->data();
   }
-  ARROW_ASSIGN_OR_RAISE(
-      auto list, arrow::LargeListArray::FromListView(arrow::LargeListViewArray(in), pool));
+  ARROW_ASSIGN_OR_RAISE(auto list,
+                        arrow::LargeListArray::FromListView(arrow::LargeListViewArray(in), pool));
   return list->data();
 }
 
@@ -368,8 +367,7 @@ Result<DataPtr> Redictionary(const DataPtr& in, const TypePtr& to, arrow::Memory
   DataPtr indices = in->Copy();
   indices->type = DictionaryOf(*in->type).index_type();
   indices->dictionary = nullptr;
-  ARROW_ASSIGN_OR_RAISE(DataPtr out,
-                        CastIndices(indices, DictionaryOf(*to).index_type(), pool));
+  ARROW_ASSIGN_OR_RAISE(DataPtr out, CastIndices(indices, DictionaryOf(*to).index_type(), pool));
   ARROW_ASSIGN_OR_RAISE(DataPtr values,
                         Convert(in->dictionary, DictionaryOf(*to).value_type(), pool));
   out = out->Copy();

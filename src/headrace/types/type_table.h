@@ -22,11 +22,11 @@ enum TypeFlag : uint8_t {
 /// One logical type. Parametrised types (decimal, zoned timestamp, nested) have one row per kind.
 struct TypeRow {
   arrow::Type::type id;
-  int8_t unit;             // arrow::TimeUnit::type of temporal types, else −1
-  const char* sql_names;   // "BIGINT|INT8|LONG", the first is the canonical one
-  const char* python_name; // as pyarrow spells it
-  char q_letter;           // ' ' when q has no such type
-  const char* flex_name;   // SFrame's flexible type, "" when there is none
+  int8_t unit;              // arrow::TimeUnit::type of temporal types, else −1
+  const char* sql_names;    // "BIGINT|INT8|LONG", the first is the canonical one
+  const char* python_name;  // as pyarrow spells it
+  char q_letter;            // ' ' when q has no such type
+  const char* flex_name;    // SFrame's flexible type, "" when there is none
   uint8_t flags;
 };
 
