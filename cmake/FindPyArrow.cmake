@@ -37,12 +37,19 @@ if(NOT PyArrow_VERSION MATCHES "^${PyArrow_MAJOR}\\.")
   message(FATAL_ERROR "expected pyarrow ${PyArrow_MAJOR}.*, found ${PyArrow_VERSION} in ${PyArrow_LIBRARY_DIR}")
 endif()
 
+# Headers are copied once per version: object files then depend on a path that stays the same when the tree is
+# configured for another Python (`pip install .` in isolation), and only the links are done again.
+set(PyArrow_HEADERS "${PROJECT_BINARY_DIR}/pyarrow-${PyArrow_VERSION}")
+if(NOT EXISTS "${PyArrow_HEADERS}/include/arrow/api.h")
+  file(COPY "${PyArrow_INCLUDE_DIR}" DESTINATION "${PyArrow_HEADERS}")
+endif()
+
 function(pyarrow_import target file)
   add_library(${target} SHARED IMPORTED GLOBAL)
   set_target_properties(${target} PROPERTIES
     IMPORTED_LOCATION "${PyArrow_LIBRARY_DIR}/lib${file}.so.${PyArrow_SO_VERSION}"
     IMPORTED_SONAME "lib${file}.so.${PyArrow_SO_VERSION}"
-    INTERFACE_INCLUDE_DIRECTORIES "${PyArrow_INCLUDE_DIR}"
+    INTERFACE_INCLUDE_DIRECTORIES "${PyArrow_HEADERS}/include"
     INTERFACE_LINK_LIBRARIES "${ARGN}")
 endfunction()
 pyarrow_import(Arrow::arrow arrow)

@@ -1,6 +1,7 @@
 """Configures and builds a tree, `build` (release) or `build-asan`, with its Python package."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -36,10 +37,13 @@ def configure(asan=False):
     arguments = cmake_arguments(asan)
     stamp = folder / ".configured"
     cache = folder / "CMakeCache.txt"
-    same = stamp.exists() and stamp.read_text() == "\n".join(arguments)
+    # Where this file is left by a wheel build, the next one would throw every object file away.
+    (folder / ".skbuild-info.json").unlink(missing_ok=True)
     # A wheel build shares the tree and may have pointed it at another Python.
-    ours = cache.exists() and f"={machine.PYTHON}\n" in cache.read_text()
-    if same and ours and (folder / "build.ninja").exists():
+    if cache.exists() and f"={machine.PYTHON}\n" not in cache.read_text():
+        cache.unlink()
+    same = stamp.exists() and stamp.read_text() == "\n".join(arguments)
+    if same and cache.exists() and (folder / "build.ninja").exists():
         return
     stamp.unlink(missing_ok=True)
     command = ["cmake", "-S", str(ROOT), "-B", str(folder), "-G", "Ninja", *arguments]
@@ -100,8 +104,9 @@ def known_targets(asan=False):
     return {line.rsplit(":", 1)[0] for line in listing.splitlines()}
 
 
-def unit_tests(targets):
-    return sorted(name for name in targets if name.endswith("_test") and "/" not in name)
+def unit_tests(asan=False):
+    """Names of the unit test executables, one per room that has tests."""
+    return sorted(name for name in known_targets(asan) if re.fullmatch(r"[a-z0-9]+_test", name))
 
 
 def require(targets=(), asan=False):

@@ -1,4 +1,4 @@
-"""`./dev new KIND NAME`: the skeleton of an addition, with a test that fails until it is written."""
+"""`./dev new KIND NAME`: the skeleton of an addition, with a test that fails until written."""
 
 KINDS = {}
 

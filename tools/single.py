@@ -1,4 +1,4 @@
-"""What NAME means in `./dev one NAME`: unit tests of a room or a part of it, or a script, or pytest."""
+"""What NAME means in `./dev one NAME`: unit tests of a room or part, a script, a pytest file."""
 
 import re
 from pathlib import Path
@@ -39,10 +39,8 @@ def unit_test_files(name):
 
 def gtest_filter(files):
     """A --gtest_filter that selects the suites defined in `files`."""
-    suites = []
-    for file in files:
-        found = re.findall(r"^(?:TYPED_)?TEST(?:_[FP])?\(\s*(\w+)", file.read_text(), re.MULTILINE)
-        suites += [suite for suite in found if suite not in suites]
+    define = re.compile(r"^(?:TYPED_)?TEST(?:_[FP])?\(\s*(\w+)", re.MULTILINE)
+    suites = dict.fromkeys(suite for file in files for suite in define.findall(file.read_text()))
     return ":".join(f"{suite}.*:*/{suite}.*:{suite}/*" for suite in suites)
 
 

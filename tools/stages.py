@@ -69,7 +69,7 @@ def unit_test(name, asan):
 
 
 def unit_tests(asan=False):
-    names = build.unit_tests(build.known_targets(asan))
+    names = build.unit_tests(asan)
     with concurrent.futures.ThreadPoolExecutor(EXECUTABLES_AT_ONCE) as pool:
         return total(pool.map(lambda name: unit_test(name, asan), names))
 
