@@ -1,0 +1,67 @@
+// GroupTable: hash table from keys to dense group ids (0, 1, 2 …), with a batch interface.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "headrace/exec/key/key_encoder.h"
+
+namespace headrace {
+
+/// Linear probing over 8-byte slots of hash tag and group id. Keys are kept per group. One thread.
+class GroupTable {
+ public:
+  static constexpr uint32_t kNoGroup = 0xffffffffU;
+
+  /// `is_fixed` is that of the encoder whose keys it takes.
+  explicit GroupTable(bool is_fixed) : is_fixed_(is_fixed) {}
+
+  /// groups_out[i] = group of keys row rows[i], or kNoGroup. Gives how many were not found.
+  int64_t Find(const EncodedKeys& keys, const uint32_t* rows, int64_t count,
+               uint32_t* groups_out) const;
+  /// The same, making a new group for every key that has none.
+  void FindOrInsert(const EncodedKeys& keys, const uint32_t* rows, int64_t count,
+                    uint32_t* groups_out);
+  /// Forgets a group; its id is given to a group made later.
+  void Erase(uint32_t group);
+
+  /// Groups that exist.
+  int64_t num_groups() const { return num_ids() - static_cast<int64_t>(free_.size()); }
+  /// Ids are below this; those that were erased are holes.
+  int64_t num_ids() const { return static_cast<int64_t>(hashes_.size()); }
+  uint64_t HashOf(uint32_t group) const { return hashes_[group]; }
+  /// Keys of `count` groups, as they were encoded. `out` is overwritten.
+  void KeysOf(const uint32_t* groups, int64_t count, EncodedKeys* out) const;
+
+  /// Memory held, exactly.
+  int64_t bytes() const;
+  /// Memory held at most, while it grows included, when up to `groups` groups whose keys have
+  /// `key_bytes` bytes together are added.
+  int64_t BytesToAdd(int64_t groups, int64_t key_bytes) const;
+
+ private:
+  struct Slot {
+    uint32_t tag = 0;
+    uint32_t id_plus_1 = 0;  // 0: empty
+  };
+
+  static uint32_t TagOf(uint64_t hash) { return static_cast<uint32_t>(hash >> 25); }
+  bool SameKey(uint32_t group, const EncodedKeys& keys, uint32_t row) const;
+  uint32_t Probe(const EncodedKeys& keys, uint32_t row, size_t slot) const;
+  uint32_t Insert(const EncodedKeys& keys, uint32_t row);
+  uint32_t NewId(const EncodedKeys& keys, uint32_t row);
+  size_t FreeSlotFor(uint64_t hash) const;
+  void Rehash(size_t capacity);
+
+  const bool is_fixed_;
+  std::vector<Slot> slots_;        // capacity is a power of two
+  std::vector<uint64_t> hashes_;   // per id
+  std::vector<uint8_t> nulls_;     // per id
+  std::vector<uint64_t> values_;   // per id: the key, or where its bytes start
+  std::vector<uint32_t> lengths_;  // per id, of byte keys
+  std::vector<uint8_t> bytes_;
+  int64_t dead_bytes_ = 0;  // of erased keys in bytes_
+  std::vector<uint32_t> free_;
+};
+
+}  // namespace headrace

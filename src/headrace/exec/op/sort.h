@@ -1,0 +1,45 @@
+// Sort: a stable external sort in two pipelines. The first ends in SortBuild, which keeps sorted
+// blocks and writes runs when memory is wanted; the second starts with SortOutput, which merges them.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "headrace/exec/operator.h"
+#include "headrace/types/ordering.h"
+
+namespace headrace {
+
+/// Ends a pipeline, on any number of lanes. Equal rows keep the order of their RowPosition, so the
+/// result does not depend on the lanes. Plain encodings come out.
+class SortBuildSpec final : public OperatorSpec {
+ public:
+  /// `keys` index `schema`, the input's.
+  SortBuildSpec(SchemaPtr schema, Ordering keys)
+      : schema(std::move(schema)), keys(std::move(keys)) {}
+  std::string name() const override { return "sort"; }
+  std::string Describe() const override;
+  /// kUnsupported, naming column and type, when a key cannot be ordered. Open checks it too.
+  Status Check() const;
+  std::shared_ptr<GlobalState> MakeGlobal() const override;
+  std::unique_ptr<Operator> Make(std::shared_ptr<GlobalState> global) const override;
+
+  const SchemaPtr schema;
+  const Ordering keys;
+};
+
+/// Starts the next pipeline: its input is the parts of the build's global state (batches without
+/// columns, ordinal.split = part); every part comes out in batches of at most context.batch_rows.
+class SortOutputSpec final : public OperatorSpec {
+ public:
+  SortOutputSpec(SchemaPtr schema, Ordering keys)
+      : schema(std::move(schema)), keys(std::move(keys)) {}
+  std::string name() const override { return "sort_output"; }
+  /// `global` is that of the build, sealed before the first Push. MakeGlobal gives null.
+  std::unique_ptr<Operator> Make(std::shared_ptr<GlobalState> global) const override;
+
+  const SchemaPtr schema;
+  const Ordering keys;
+};
+
+}  // namespace headrace
