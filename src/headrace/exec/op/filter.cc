@@ -1,0 +1,43 @@
+// One predicate per batch, answered with a narrower selection.
+#include "headrace/exec/op/filter.h"
+
+#include "headrace/base/limits.h"
+#include "headrace/expression/evaluate.h"
+
+namespace headrace {
+namespace {
+
+bool IsSparse(const Batch& batch) {
+  return batch.num_rows() * kSelectionDensityInverse < batch.physical_rows();
+}
+
+class Filter final : public Operator {
+ public:
+  explicit Filter(ExpressionPtr predicate) : predicate_(std::move(predicate)) {}
+
+  Result<Flow> Push(int, Batch& batch, Out& out) override {
+    bool all_selected = false;
+    ARROW_ASSIGN_OR_RAISE(
+        Selection kept, EvaluatePredicate(*predicate_, batch, context().pool, &all_selected));
+    Batch result = all_selected ? std::move(batch) : batch.WithSelection(std::move(kept));
+    if (result.num_rows() == 0) return Flow::NeedInput();
+    if (IsSparse(result)) {
+      ARROW_ASSIGN_OR_RAISE(result, result.Compact(context().pool));
+    }
+    out.Emit(std::move(result));
+    return Flow::NeedInput();
+  }
+
+ private:
+  const ExpressionPtr predicate_;
+};
+
+}  // namespace
+
+std::string FilterSpec::Describe() const { return ToString(*predicate); }
+
+std::unique_ptr<Operator> FilterSpec::Make(std::shared_ptr<GlobalState>) const {
+  return std::make_unique<Filter>(predicate);
+}
+
+}  // namespace headrace

@@ -1,0 +1,47 @@
+// Evaluates all expressions of a batch in one go.
+#include "headrace/exec/op/project.h"
+
+#include <optional>
+
+#include "headrace/expression/evaluate.h"
+
+namespace headrace {
+namespace {
+
+class Project final : public Operator {
+ public:
+  explicit Project(const std::vector<ExpressionPtr>& expressions) : expressions_(expressions) {}
+
+  Status Open(const OperatorContext& context) override {
+    ARROW_RETURN_NOT_OK(Keep(context));
+    return Evaluator::Make(expressions_).Value(&evaluator_);
+  }
+
+  Result<Flow> Push(int, Batch& batch, Out& out) override {
+    ARROW_ASSIGN_OR_RAISE(std::vector<ArrayPtr> columns,
+                          evaluator_->Evaluate(batch, context().pool));
+    out.Emit(batch.WithColumns(std::move(columns)));
+    return Flow::NeedInput();
+  }
+
+ private:
+  const std::vector<ExpressionPtr> expressions_;
+  std::optional<Evaluator> evaluator_;
+};
+
+}  // namespace
+
+std::string ProjectSpec::Describe() const {
+  std::string text;
+  for (const ExpressionPtr& expression : expressions) {
+    if (!text.empty()) text += ", ";
+    text += ToString(*expression);
+  }
+  return text;
+}
+
+std::unique_ptr<Operator> ProjectSpec::Make(std::shared_ptr<GlobalState>) const {
+  return std::make_unique<Project>(expressions);
+}
+
+}  // namespace headrace
