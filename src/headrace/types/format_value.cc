@@ -135,8 +135,10 @@ void AppendTime(int64_t value, TimeUnit::type unit, std::string* out) {
   AppendClock(seconds, value - seconds * units, units, out);
 }
 
-void AppendDays(uint64_t days, std::string* out) {
-  if (days > 0) Append(out, "{} day{} ", days, days == 1 ? "" : "s");
+// "1 day", "2 days".
+template <typename Integer>
+void AppendCount(Integer count, const char* noun, std::string* out) {
+  Append(out, "{} {}{}", count, noun, count == 1 ? "" : "s");
 }
 
 void AppendDuration(int64_t value, TimeUnit::type unit, std::string* out) {
@@ -144,7 +146,10 @@ void AppendDuration(int64_t value, TimeUnit::type unit, std::string* out) {
   const auto magnitude = value < 0 ? -static_cast<uint64_t>(value) : static_cast<uint64_t>(value);
   const uint64_t seconds = magnitude / units;
   if (value < 0) *out += '-';
-  AppendDays(seconds / kSecondsPerDay, out);
+  if (seconds >= kSecondsPerDay) {
+    AppendCount(seconds / kSecondsPerDay, "day", out);
+    *out += ' ';
+  }
   AppendClock(static_cast<int64_t>(seconds % kSecondsPerDay),
               static_cast<int64_t>(magnitude % units), static_cast<int64_t>(units), out);
 }
@@ -157,12 +162,16 @@ void AppendTimestampCell(const Array& array, int64_t row, std::string* out) {
 
 void AppendMonthDayNano(const arrow::MonthDayNanoIntervalType::MonthDayNanos& value,
                         std::string* out) {
-  Append(out, "{} months {} days ", value.months, value.days);
+  AppendCount(value.months, "month", out);
+  *out += ' ';
+  AppendCount(value.days, "day", out);
+  *out += ' ';
   AppendDuration(value.nanoseconds, TimeUnit::NANO, out);
 }
 
 void AppendDayTime(const arrow::DayTimeIntervalType::DayMilliseconds& value, std::string* out) {
-  Append(out, "{} days ", value.days);
+  AppendCount(value.days, "day", out);
+  *out += ' ';
   AppendDuration(value.milliseconds, TimeUnit::MILLI, out);
 }
 
@@ -302,7 +311,7 @@ void AppendTemporal(const Array& array, int64_t row, std::string* out) {
       return AppendDuration(As<arrow::DurationArray>(array).Value(row),
                             static_cast<const arrow::DurationType&>(*array.type()).unit(), out);
     case Type::INTERVAL_MONTHS:
-      return Append(out, "{} months", As<arrow::MonthIntervalArray>(array).Value(row));
+      return AppendCount(As<arrow::MonthIntervalArray>(array).Value(row), "month", out);
     case Type::INTERVAL_DAY_TIME:
       return AppendDayTime(As<arrow::DayTimeIntervalArray>(array).GetValue(row), out);
     default:
@@ -364,7 +373,7 @@ void AppendCell(const Array& array, int64_t row, bool nested, std::string* out) 
     *out += As<arrow::BooleanArray>(array).Value(row) ? "true" : "false";
   } else if (arrow::is_numeric(id) || arrow::is_decimal(id)) {
     AppendNumber(array, row, out);
-  } else if (arrow::is_temporal(id) || arrow::is_interval(id)) {
+  } else if (arrow::is_temporal(id) || arrow::is_interval(id) || id == Type::DURATION) {
     AppendTemporal(array, row, out);
   } else if (arrow::is_base_binary_like(id) || id == Type::STRING_VIEW || id == Type::BINARY_VIEW ||
              id == Type::FIXED_SIZE_BINARY) {
