@@ -1,0 +1,109 @@
+// A RandomAccessFile cut to the size a file had at bind time.
+#include "headrace/format/bound_file.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "arrow/buffer.h"
+#include "arrow/memory_pool.h"
+
+namespace headrace {
+namespace {
+
+class BoundFile final : public arrow::io::RandomAccessFile {
+ public:
+  BoundFile(std::shared_ptr<arrow::io::RandomAccessFile> file, int64_t size,
+            arrow::MemoryPool* pool)
+      : file_(std::move(file)), size_(size), pool_(pool) {}
+
+  Status Close() override { return file_->Close(); }
+  bool closed() const override { return file_->closed(); }
+  Result<int64_t> Tell() const override { return position_; }
+  Result<int64_t> GetSize() override { return size_; }
+
+  Status Seek(int64_t position) override {
+    if (position < 0 || position > size_) return Status::Invalid("seek out of the file");
+    position_ = position;
+    return Status::OK();
+  }
+
+  Result<int64_t> Read(int64_t nbytes, void* out) override {
+    ARROW_ASSIGN_OR_RAISE(const int64_t got, ReadAt(position_, nbytes, out));
+    position_ += got;
+    return got;
+  }
+
+  Result<std::shared_ptr<arrow::Buffer>> Read(int64_t nbytes) override {
+    ARROW_ASSIGN_OR_RAISE(auto buffer, ReadAt(position_, nbytes));
+    position_ += buffer->size();
+    return buffer;
+  }
+
+  Result<int64_t> ReadAt(int64_t position, int64_t nbytes, void* out) override {
+    ARROW_ASSIGN_OR_RAISE(const int64_t length, Cut(position, nbytes));
+    return length == 0 ? Result<int64_t>(0) : file_->ReadAt(position, length, out);
+  }
+
+  Result<std::shared_ptr<arrow::Buffer>> ReadAt(int64_t position, int64_t nbytes) override {
+    ARROW_ASSIGN_OR_RAISE(const int64_t length, Cut(position, nbytes));
+    ARROW_ASSIGN_OR_RAISE(auto buffer, arrow::AllocateResizableBuffer(length, pool_));
+    ARROW_ASSIGN_OR_RAISE(const int64_t got, ReadAt(position, length, buffer->mutable_data()));
+    if (got < length) ARROW_RETURN_NOT_OK(buffer->Resize(got));
+    return std::shared_ptr<arrow::Buffer>(std::move(buffer));
+  }
+
+ private:
+  Result<int64_t> Cut(int64_t position, int64_t nbytes) const {
+    if (position < 0 || nbytes < 0) return Status::Invalid("a negative offset or length");
+    return std::max<int64_t>(0, std::min(nbytes, size_ - position));
+  }
+
+  const std::shared_ptr<arrow::io::RandomAccessFile> file_;
+  const int64_t size_;
+  arrow::MemoryPool* const pool_;
+  int64_t position_ = 0;
+};
+
+}  // namespace
+
+Result<std::vector<FileInfo>> StatFiles(Vfs& vfs, const std::vector<std::string>& paths) {
+  std::vector<FileInfo> infos;
+  infos.reserve(paths.size());
+  for (const std::string& path : paths) {
+    ARROW_ASSIGN_OR_RAISE(FileInfo info, vfs.Stat(path));
+    if (info.is_directory) {
+      return Error(ErrorKind::kInvalidArgument, "expected a file, got the directory {}", path);
+    }
+    info.path = path;
+    infos.push_back(std::move(info));
+  }
+  return infos;
+}
+
+Status CheckUnchanged(Vfs& vfs, const FileInfo& bound) {
+  ARROW_ASSIGN_OR_RAISE(FileInfo now, vfs.Stat(bound.path));
+  now.path = bound.path;
+  if (now == bound) return Status::OK();
+  return Error(ErrorKind::kStale, "{}: changed since the query was bound", bound.path);
+}
+
+Result<std::shared_ptr<arrow::io::RandomAccessFile>> OpenBound(Vfs& vfs, const FileInfo& bound,
+                                                               arrow::MemoryPool* pool) {
+  ARROW_RETURN_NOT_OK(CheckUnchanged(vfs, bound));
+  ARROW_ASSIGN_OR_RAISE(auto file, vfs.OpenForRead(bound.path));
+  return std::make_shared<BoundFile>(std::move(file), bound.size, pool);
+}
+
+Status DecodeError(const Status& status, std::string_view path, std::string_view format) {
+  if (status.ok()) return status;
+  // A detail is the mark of our own errors: they know their kind and place.
+  if (status.detail() != nullptr) return status;
+  const ErrorKind kind = status.IsOutOfMemory()    ? ErrorKind::kMemoryLimit
+                         : status.IsNotImplemented() ? ErrorKind::kUnsupported
+                         : status.IsCancelled()      ? ErrorKind::kCancelled
+                                                     : ErrorKind::kBadData;
+  const char* what = kind == ErrorKind::kBadData ? "bad " : "";
+  return Error(kind, "{}: {}{} data: {}", path, what, format, status.message());
+}
+
+}  // namespace headrace

@@ -1,0 +1,203 @@
+// Parsing of cells.
+#include "headrace/format/csv/cell.h"
+
+#include <fast_float/fast_float.h>
+
+#include <cctype>
+#include <cmath>
+
+#include "arrow/type.h"
+
+namespace headrace::csv {
+namespace {
+
+constexpr int64_t kSecondsPerDay = 86400;
+constexpr int64_t kNanosPerSecond = 1'000'000'000;
+
+bool IsDigit(char c) { return static_cast<unsigned char>(c - '0') < 10; }
+
+/// Takes `digits` digits off the front of `text`.
+bool TakeNumber(std::string_view* text, size_t digits, int* value) {
+  if (text->size() < digits) return false;
+  *value = 0;
+  for (size_t i = 0; i < digits; ++i) {
+    if (!IsDigit((*text)[i])) return false;
+    *value = *value * 10 + ((*text)[i] - '0');
+  }
+  text->remove_prefix(digits);
+  return true;
+}
+
+bool Take(std::string_view* text, char c) {
+  if (text->empty() || text->front() != c) return false;
+  text->remove_prefix(1);
+  return true;
+}
+
+int DaysInMonth(int year, int month) {
+  constexpr int kDays[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+  const bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+  return month == 2 && leap ? 29 : kDays[month - 1];
+}
+
+/// Days since 1970-01-01 of a date of the proleptic Gregorian calendar (Howard Hinnant,
+/// "chrono-compatible low-level date algorithms").
+int64_t DaysFromCivil(int year, int month, int day) {
+  year -= month <= 2;
+  const int era = (year >= 0 ? year : year - 399) / 400;
+  const int year_of_era = year - era * 400;
+  const int day_of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
+  const int day_of_era =
+      year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+  return int64_t{era} * 146097 + day_of_era - 719468;
+}
+
+bool TakeDate(std::string_view* text, int64_t* days) {
+  const bool negative = Take(text, '-');
+  size_t digits = 0;
+  while (digits < text->size() && IsDigit((*text)[digits])) ++digits;
+  int year = 0, month = 0, day = 0;
+  if (digits < 4 || digits > 6 || !TakeNumber(text, digits, &year)) return false;
+  if (!Take(text, '-') || !TakeNumber(text, 2, &month)) return false;
+  if (!Take(text, '-') || !TakeNumber(text, 2, &day)) return false;
+  if (negative) year = -year;
+  if (month < 1 || month > 12 || day < 1 || day > DaysInMonth(year, month)) return false;
+  *days = DaysFromCivil(year, month, day);
+  return true;
+}
+
+/// A time of day or an instant, exact to the nanosecond.
+struct ClockTime {
+  int64_t seconds = 0;
+  int64_t nanos = 0;
+};
+
+bool TakeTime(std::string_view* text, ClockTime* time) {
+  int hour = 0, minute = 0, second = 0;
+  if (!TakeNumber(text, 2, &hour) || !Take(text, ':') || !TakeNumber(text, 2, &minute)) {
+    return false;
+  }
+  if (Take(text, ':')) {
+    if (!TakeNumber(text, 2, &second)) return false;
+    if (Take(text, '.')) {
+      int64_t scale = kNanosPerSecond;
+      size_t digits = 0;
+      for (; digits < text->size() && IsDigit((*text)[digits]); ++digits) {
+        scale /= 10;
+        if (scale == 0 && (*text)[digits] != '0') return false;
+        time->nanos += scale * ((*text)[digits] - '0');
+      }
+      if (digits == 0) return false;
+      text->remove_prefix(digits);
+    }
+  }
+  if (hour > 23 || minute > 59 || second > 59) return false;
+  time->seconds = hour * 3600 + minute * 60 + second;
+  return true;
+}
+
+/// "Z", "+01", "+0100", "-01:30": seconds east of UTC.
+bool TakeZone(std::string_view* text, int64_t* offset_seconds) {
+  *offset_seconds = 0;
+  if (Take(text, 'Z') || Take(text, 'z')) return true;
+  const bool west = Take(text, '-');
+  if (!west && !Take(text, '+')) return false;
+  int hours = 0, minutes = 0;
+  if (!TakeNumber(text, 2, &hours)) return false;
+  const bool colon = Take(text, ':');
+  if ((colon || !text->empty()) && !TakeNumber(text, 2, &minutes)) return false;
+  if (hours > 23 || minutes > 59) return false;
+  *offset_seconds = (hours * 3600 + minutes * 60) * (west ? -1 : 1);
+  return true;
+}
+
+bool ToUnit(const ClockTime& time, arrow::TimeUnit::type unit, int64_t* value) {
+  constexpr int64_t kPerSecond[] = {1, 1000, 1'000'000, kNanosPerSecond};
+  const int64_t per_second = kPerSecond[unit];
+  const int64_t nanos_per_unit = kNanosPerSecond / per_second;
+  int64_t whole = 0;
+  return time.nanos % nanos_per_unit == 0 &&
+         !__builtin_mul_overflow(time.seconds, per_second, &whole) &&
+         !__builtin_add_overflow(whole, time.nanos / nanos_per_unit, value);
+}
+
+template <typename Real>
+bool ParseRealAs(std::string_view text, Real* value) {
+  const char* const end = text.data() + text.size();
+  const auto result = fast_float::from_chars(text.data(), end, *value);
+  if (result.ec != std::errc() || result.ptr != end) return false;
+  if (std::isfinite(*value)) [[likely]] return true;
+  // Spelled infinity and NaN are meant; a number that became infinite is not, nor is "nan(7)".
+  const char first = text.front() == '-' ? text[1] : text.front();
+  return std::isalpha(static_cast<unsigned char>(first)) && text.back() != ')';
+}
+
+bool EqualsIgnoringCase(std::string_view text, std::string_view lower) {
+  if (text.size() != lower.size()) return false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if ((text[i] | 0x20) != lower[i]) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+bool ParseDigits(std::string_view text, uint64_t* value) {
+  if (text.empty()) return false;
+  uint64_t sum = 0;
+  const size_t safe = text.size() < 19 ? text.size() : 19;  // 10^19 - 1 < 2^64
+  for (size_t i = 0; i < safe; ++i) {
+    const unsigned digit = static_cast<unsigned char>(text[i] - '0');
+    if (digit > 9) return false;
+    sum = sum * 10 + digit;
+  }
+  for (size_t i = safe; i < text.size(); ++i) {
+    if (!IsDigit(text[i])) return false;
+    const uint64_t digit = static_cast<uint64_t>(text[i] - '0');
+    if (__builtin_mul_overflow(sum, uint64_t{10}, &sum) ||
+        __builtin_add_overflow(sum, digit, &sum)) {
+      return false;
+    }
+  }
+  *value = sum;
+  return true;
+}
+
+bool ParseReal(std::string_view text, double* value) { return ParseRealAs(text, value); }
+bool ParseReal(std::string_view text, float* value) { return ParseRealAs(text, value); }
+
+bool ParseBoolean(std::string_view text, bool* value) {
+  *value = EqualsIgnoringCase(text, "true");
+  return *value || EqualsIgnoringCase(text, "false");
+}
+
+bool ParseDate(std::string_view text, int32_t* days) {
+  int64_t wide = 0;
+  if (!TakeDate(&text, &wide) || !text.empty()) return false;
+  *days = static_cast<int32_t>(wide);  // six digits of year fit
+  return true;
+}
+
+bool ParseTime(std::string_view text, arrow::TimeUnit::type unit, int64_t* value) {
+  ClockTime time;
+  return TakeTime(&text, &time) && text.empty() && ToUnit(time, unit, value);
+}
+
+bool ParseTimestamp(std::string_view text, arrow::TimeUnit::type unit, bool zoned,
+                    int64_t* value) {
+  int64_t days = 0;
+  ClockTime time;
+  if (!TakeDate(&text, &days)) return false;
+  if (text.empty()) {
+    if (zoned) return false;
+  } else {
+    if (!Take(&text, ' ') && !Take(&text, 'T')) return false;
+    if (!TakeTime(&text, &time)) return false;
+  }
+  int64_t offset = 0;
+  if (zoned && !TakeZone(&text, &offset)) return false;
+  time.seconds += days * kSecondsPerDay - offset;
+  return text.empty() && ToUnit(time, unit, value);
+}
+
+}  // namespace headrace::csv

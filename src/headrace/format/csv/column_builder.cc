@@ -1,0 +1,293 @@
+// Column builders: a template per way of parsing, over Arrow's builders.
+#include "headrace/format/csv/column_builder.h"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+#include <type_traits>
+#include <utility>
+
+#include "arrow/array/builder_binary.h"
+#include "arrow/array/builder_decimal.h"
+#include "arrow/array/builder_primitive.h"
+#include "arrow/array/builder_time.h"
+#include "arrow/type.h"
+#include "arrow/type_traits.h"
+#include "arrow/util/decimal.h"
+#include "arrow/util/utf8.h"
+#include "headrace/format/csv/cell.h"
+
+namespace headrace::csv {
+namespace {
+
+/// Values of fixed width; `Parse` is bool(std::string_view, Value*).
+template <typename Builder, typename Value, typename Parse>
+class ValueColumn final : public ColumnBuilder {
+ public:
+  ValueColumn(const TypePtr& type, const NullSpellings& nulls, arrow::MemoryPool* pool, Parse parse)
+      : type_(type), nulls_(nulls), builder_(type, pool), parse_(std::move(parse)) {}
+
+  Result<int64_t> Append(const RowScanner& scanner, const RowBlock& block, int column) override {
+    ARROW_RETURN_NOT_OK(builder_.Reserve(block.num_rows));
+    for (int64_t row = 0; row < block.num_rows; ++row) {
+      const Field& field = block.field(row, column);
+      std::string_view text = scanner.TextOf(block, field, &scratch_);
+      if (!field.quoted && nulls_.Contains(text)) {
+        builder_.UnsafeAppendNull();
+        continue;
+      }
+      Value value{};
+      if (!parse_(text, &value) && !parse_(Trim(text), &value)) return row;
+      builder_.UnsafeAppend(value);
+    }
+    return kAllFit;
+  }
+  std::string expected() const override { return type_->ToString(); }
+  Result<ArrayPtr> Finish() override { return builder_.Finish(); }
+
+ private:
+  const TypePtr type_;
+  const NullSpellings& nulls_;
+  Builder builder_;
+  Parse parse_;
+  std::string scratch_;
+};
+
+bool IsAscii(const uint8_t* data, int64_t size) {
+  constexpr uint64_t kHighBits = 0x8080808080808080ULL;
+  uint64_t seen = 0;
+  int64_t i = 0;
+  for (; i + 8 <= size; i += 8) {
+    uint64_t word;
+    std::memcpy(&word, data + i, sizeof word);
+    seen |= word;
+  }
+  for (; i < size; ++i) seen |= uint64_t{data[i]} << 56;
+  return (seen & kHighBits) == 0;
+}
+
+class TextColumn final : public ColumnBuilder {
+ public:
+  TextColumn(const NullSpellings& nulls, arrow::MemoryPool* pool) : nulls_(nulls), builder_(pool) {}
+
+  Result<int64_t> Append(const RowScanner& scanner, const RowBlock& block, int column) override {
+    const int64_t first_value = builder_.length();
+    const int64_t first_byte = builder_.value_data_length();
+    ARROW_RETURN_NOT_OK(ReserveFor(block, column));
+    for (int64_t row = 0; row < block.num_rows; ++row) {
+      const Field& field = block.field(row, column);
+      const std::string_view text = scanner.TextOf(block, field, &scratch_);
+      if (!field.quoted && nulls_.Contains(text)) {
+        builder_.UnsafeAppendNull();
+      } else {
+        builder_.UnsafeAppend(text);
+      }
+    }
+    return FirstInvalid(first_value, first_byte);
+  }
+  std::string expected() const override { return "UTF-8 text"; }
+  Result<ArrayPtr> Finish() override { return builder_.Finish(); }
+
+ private:
+  Status ReserveFor(const RowBlock& block, int column) {
+    int64_t bytes = 0;
+    for (int64_t row = 0; row < block.num_rows; ++row) bytes += block.field(row, column).size;
+    ARROW_RETURN_NOT_OK(builder_.Reserve(block.num_rows));
+    return builder_.ReserveData(bytes);
+  }
+  int64_t FirstInvalid(int64_t first_value, int64_t first_byte) const {
+    if (IsAscii(builder_.value_data() + first_byte, builder_.value_data_length() - first_byte)) {
+      return kAllFit;
+    }
+    for (int64_t i = first_value; i < builder_.length(); ++i) {
+      if (!arrow::util::ValidateUTF8(builder_.GetView(i))) return i - first_value;
+    }
+    return kAllFit;
+  }
+
+  const NullSpellings& nulls_;
+  arrow::StringBuilder builder_;
+  std::string scratch_;
+};
+
+/// "\x" and pairs of hexadecimal digits.
+class BinaryColumn final : public ColumnBuilder {
+ public:
+  BinaryColumn(const NullSpellings& nulls, arrow::MemoryPool* pool)
+      : nulls_(nulls), builder_(pool) {}
+
+  Result<int64_t> Append(const RowScanner& scanner, const RowBlock& block, int column) override {
+    for (int64_t row = 0; row < block.num_rows; ++row) {
+      const Field& field = block.field(row, column);
+      const std::string_view text = scanner.TextOf(block, field, &scratch_);
+      if (!field.quoted && nulls_.Contains(text)) {
+        ARROW_RETURN_NOT_OK(builder_.AppendNull());
+      } else if (DecodeHex(text)) {
+        ARROW_RETURN_NOT_OK(builder_.Append(bytes_));
+      } else {
+        return row;
+      }
+    }
+    return kAllFit;
+  }
+  std::string expected() const override { return "binary as \\x and hexadecimal digits"; }
+  Result<ArrayPtr> Finish() override { return builder_.Finish(); }
+
+ private:
+  static int Digit(char c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    c = static_cast<char>(c | 0x20);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+  }
+  bool DecodeHex(std::string_view text) {
+    bytes_.clear();
+    if (!text.starts_with("\\x") || text.size() % 2 != 0) return false;
+    for (size_t i = 2; i < text.size(); i += 2) {
+      const int high = Digit(text[i]), low = Digit(text[i + 1]);
+      if (high < 0 || low < 0) return false;
+      bytes_.push_back(static_cast<char>(high << 4 | low));
+    }
+    return true;
+  }
+
+  const NullSpellings& nulls_;
+  arrow::BinaryBuilder builder_;
+  std::string scratch_;
+  std::string bytes_;
+};
+
+using Made = Result<std::unique_ptr<ColumnBuilder>>;
+
+struct Maker {
+  const TypePtr& type;
+  const NullSpellings& nulls;
+  arrow::MemoryPool* pool;
+
+  template <typename Builder, typename Value, typename Parse>
+  Made Make(Parse parse) const {
+    return std::make_unique<ValueColumn<Builder, Value, Parse>>(type, nulls, pool,
+                                                                std::move(parse));
+  }
+
+  template <typename ArrowType>
+  Made Integer() const {
+    using Value = typename ArrowType::c_type;
+    return Make<arrow::NumericBuilder<ArrowType>, Value>([](std::string_view text, Value* out) {
+      using Wide = std::conditional_t<std::is_signed_v<Value>, int64_t, uint64_t>;
+      Wide wide = 0;
+      bool fits;
+      if constexpr (std::is_signed_v<Value>) {
+        fits = ParseInteger(text, &wide);
+      } else {
+        fits = ParseDigits(text, &wide);
+      }
+      *out = static_cast<Value>(wide);
+      return fits && std::in_range<Value>(wide);
+    });
+  }
+
+  template <typename ArrowType>
+  Made Real() const {
+    using Value = typename ArrowType::c_type;
+    return Make<arrow::NumericBuilder<ArrowType>, Value>(
+        [](std::string_view text, Value* out) { return ParseReal(text, out); });
+  }
+
+  Made Decimal() const {
+    const auto& decimal = static_cast<const arrow::Decimal128Type&>(*type);
+    return Make<arrow::Decimal128Builder, arrow::Decimal128>(
+        [precision = decimal.precision(), scale = decimal.scale()](std::string_view text,
+                                                                   arrow::Decimal128* out) {
+          int32_t text_precision = 0, text_scale = 0;
+          arrow::Decimal128 value;
+          if (!arrow::Decimal128::FromString(text, &value, &text_precision, &text_scale).ok()) {
+            return false;
+          }
+          Result<arrow::Decimal128> rescaled = value.Rescale(text_scale, scale);
+          if (!rescaled.ok() || !rescaled->FitsInPrecision(precision)) return false;
+          *out = *rescaled;
+          return true;
+        });
+  }
+
+  template <typename ArrowType>
+  Made Time() const {
+    using Value = typename ArrowType::c_type;
+    const arrow::TimeUnit::type unit = static_cast<const ArrowType&>(*type).unit();
+    return Make<arrow::NumericBuilder<ArrowType>, Value>(
+        [unit](std::string_view text, Value* out) {
+          int64_t wide = 0;
+          const bool fits = ParseTime(text, unit, &wide);
+          *out = static_cast<Value>(wide);
+          return fits;
+        });
+  }
+
+  Made Timestamp() const {
+    const auto& timestamp = static_cast<const arrow::TimestampType&>(*type);
+    return Make<arrow::TimestampBuilder, int64_t>(
+        [unit = timestamp.unit(), zoned = !timestamp.timezone().empty()](
+            std::string_view text, int64_t* out) { return ParseTimestamp(text, unit, zoned, out); });
+  }
+
+  Made Boolean() const {
+    return Make<arrow::BooleanBuilder, bool>(
+        [](std::string_view text, bool* out) { return ParseBoolean(text, out); });
+  }
+
+  Made Date() const {
+    return Make<arrow::Date32Builder, int32_t>(
+        [](std::string_view text, int32_t* out) { return ParseDate(text, out); });
+  }
+};
+
+}  // namespace
+
+NullSpellings::NullSpellings(const std::vector<std::string>& spellings) {
+  for (const std::string& spelling : spellings) {
+    has_empty_ |= spelling.empty();
+    if (!spelling.empty()) spellings_.push_back(spelling);
+    longest_ = std::max(longest_, spelling.size());
+  }
+}
+
+bool NullSpellings::ContainsSlow(std::string_view text) const {
+  return std::find(spellings_.begin(), spellings_.end(), text) != spellings_.end();
+}
+
+Result<std::unique_ptr<ColumnBuilder>> MakeColumnBuilder(const TypePtr& type,
+                                                         const NullSpellings& nulls,
+                                                         arrow::MemoryPool* pool) {
+  const Maker maker{type, nulls, pool};
+  switch (type->id()) {
+    case arrow::Type::INT8: return maker.Integer<arrow::Int8Type>();
+    case arrow::Type::INT16: return maker.Integer<arrow::Int16Type>();
+    case arrow::Type::INT32: return maker.Integer<arrow::Int32Type>();
+    case arrow::Type::INT64: return maker.Integer<arrow::Int64Type>();
+    case arrow::Type::UINT8: return maker.Integer<arrow::UInt8Type>();
+    case arrow::Type::UINT16: return maker.Integer<arrow::UInt16Type>();
+    case arrow::Type::UINT32: return maker.Integer<arrow::UInt32Type>();
+    case arrow::Type::UINT64: return maker.Integer<arrow::UInt64Type>();
+    case arrow::Type::FLOAT: return maker.Real<arrow::FloatType>();
+    case arrow::Type::DOUBLE: return maker.Real<arrow::DoubleType>();
+    case arrow::Type::BOOL: return maker.Boolean();
+    case arrow::Type::DECIMAL128: return maker.Decimal();
+    case arrow::Type::DATE32: return maker.Date();
+    case arrow::Type::TIME32: return maker.Time<arrow::Time32Type>();
+    case arrow::Type::TIME64: return maker.Time<arrow::Time64Type>();
+    case arrow::Type::TIMESTAMP: return maker.Timestamp();
+    case arrow::Type::STRING: return std::make_unique<TextColumn>(nulls, pool);
+    case arrow::Type::BINARY: return std::make_unique<BinaryColumn>(nulls, pool);
+    default:
+      return Error(ErrorKind::kUnsupported, "csv cannot read columns of type {}",
+                   type->ToString());
+  }
+}
+
+bool HoldsText(const arrow::DataType& type) { return arrow::is_base_binary_like(type.id()); }
+
+int64_t BitsPerValue(const arrow::DataType& type) {
+  return HoldsText(type) ? 32 : static_cast<const arrow::FixedWidthType&>(type).bit_width();
+}
+
+}  // namespace headrace::csv

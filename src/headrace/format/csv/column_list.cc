@@ -1,0 +1,111 @@
+// Parser of column lists.
+#include "headrace/format/csv/column_list.h"
+
+#include <cctype>
+#include <charconv>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "arrow/type.h"
+#include "headrace/types/type_table.h"
+
+namespace headrace::csv {
+namespace {
+
+class Parser {
+ public:
+  explicit Parser(std::string_view text) : text_(text) {}
+
+  Result<SchemaPtr> Parse() {
+    std::vector<std::shared_ptr<arrow::Field>> fields;
+    std::set<std::string> names;
+    do {
+      ARROW_ASSIGN_OR_RAISE(std::string name, ParseName());
+      ARROW_ASSIGN_OR_RAISE(TypePtr type, ParseType());
+      if (!names.insert(name).second) {
+        return Error(ErrorKind::kInvalidArgument,
+                     "option columns: expected different names, got again \"{}\"", name);
+      }
+      fields.push_back(arrow::field(std::move(name), std::move(type)));
+    } while (Take(','));
+    if (at_ < text_.size()) return Unexpected("\",\" or the end");
+    return arrow::schema(std::move(fields));
+  }
+
+ private:
+  void SkipBlanks() {
+    while (at_ < text_.size() && std::isspace(static_cast<unsigned char>(text_[at_]))) ++at_;
+  }
+  bool Take(char c) {
+    SkipBlanks();
+    if (at_ == text_.size() || text_[at_] != c) return false;
+    ++at_;
+    return true;
+  }
+  std::string_view TakeWord() {
+    SkipBlanks();
+    const size_t begin = at_;
+    while (at_ < text_.size() && (std::isalnum(static_cast<unsigned char>(text_[at_])) ||
+                                  text_[at_] == '_' || (text_[at_] & 0x80) != 0)) {
+      ++at_;
+    }
+    return text_.substr(begin, at_ - begin);
+  }
+  Status Unexpected(std::string_view expected) const {
+    return Error(ErrorKind::kSyntax, "option columns: expected {} at character {}, got \"{}\"",
+                 expected, at_ + 1, text_.substr(at_));
+  }
+
+  Result<std::string> ParseName() {
+    if (!Take('"')) {
+      const std::string_view word = TakeWord();
+      if (word.empty()) return Unexpected("a column name");
+      return std::string(word);
+    }
+    std::string name;
+    for (; at_ < text_.size(); ++at_) {
+      if (text_[at_] == '"' && !text_.substr(at_ + 1).starts_with('"')) {
+        ++at_;
+        return name;
+      }
+      if (text_[at_] == '"') ++at_;
+      name += text_[at_];
+    }
+    return Unexpected("a closing quote");
+  }
+
+  Result<TypePtr> ParseType() {
+    std::string name;
+    for (std::string_view word; !(word = TakeWord()).empty();) {
+      if (!name.empty()) name += ' ';
+      name += word;
+    }
+    if (name.empty()) return Unexpected("a type");
+    std::vector<int64_t> params;
+    if (Take('(')) {
+      do {
+        const std::string_view digits = TakeWord();
+        int64_t value = 0;
+        const auto [end, error] =
+            std::from_chars(digits.data(), digits.data() + digits.size(), value);
+        if (error != std::errc() || end != digits.data() + digits.size()) {
+          return Unexpected("a number");
+        }
+        params.push_back(value);
+      } while (Take(','));
+      if (!Take(')')) return Unexpected("\")\"");
+    }
+    return TypeFromSqlName(name, params);
+  }
+
+  const std::string_view text_;
+  size_t at_ = 0;
+};
+
+}  // namespace
+
+Result<SchemaPtr> ParseColumnList(std::string_view text) { return Parser(text).Parse(); }
+
+}  // namespace headrace::csv
