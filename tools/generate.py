@@ -8,14 +8,14 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-import build
+import trees
 import machine
 
 ROOT = machine.ROOT
 
 
 def generator():
-    return build.tree() / "headrace_gen"
+    return trees.tree() / "headrace_gen"
 
 
 def outputs():

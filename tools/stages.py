@@ -8,7 +8,7 @@ import subprocess
 import time
 import xml.etree.ElementTree
 
-import build
+import trees
 import machine
 import tidy
 
@@ -19,7 +19,7 @@ FUZZ_SECONDS = 10
 
 
 def logs(asan):
-    folder = build.tree(asan) / "logs"
+    folder = trees.tree(asan) / "logs"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
@@ -53,7 +53,7 @@ def unit_test(name, asan):
     report = logs(asan) / f"{name}.json"
     log = logs(asan) / f"{name}.log"
     report.unlink(missing_ok=True)
-    command = [str(build.tree(asan) / "unit" / name), f"--gtest_output=json:{report}"]
+    command = [str(trees.tree(asan) / "unit" / name), f"--gtest_output=json:{report}"]
     code = run_executable(command, log, sanitizer_environment() if asan else None)
     passed = failed = 0
     if report.exists():
@@ -69,7 +69,7 @@ def unit_test(name, asan):
 
 
 def unit_tests(asan=False):
-    names = build.unit_tests(asan)
+    names = trees.unit_tests(asan)
     with concurrent.futures.ThreadPoolExecutor(EXECUTABLES_AT_ONCE) as pool:
         return total(pool.map(lambda name: unit_test(name, asan), names))
 
@@ -86,7 +86,7 @@ def pytest(arguments, asan=False):
     report = logs(asan) / "pytest.xml"
     report.unlink(missing_ok=True)
     command = [str(machine.PYTHON), "-m", "pytest", "-q", f"--junitxml={report}", *arguments]
-    code = subprocess.run(command, cwd=ROOT, env=build.python_environment(asan)).returncode
+    code = subprocess.run(command, cwd=ROOT, env=trees.python_environment(asan)).returncode
     if not report.exists():
         return 0, 1
     suite = xml.etree.ElementTree.parse(report).getroot().find("testsuite")
@@ -99,7 +99,7 @@ def pytest(arguments, asan=False):
 def scripts(arguments, asan=False):
     """tests/script/runner.py runs its configurations in one process and ends with the counts."""
     command = [str(machine.PYTHON), "tests/script/runner.py", *arguments]
-    environment = build.python_environment(asan)
+    environment = trees.python_environment(asan)
     done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
     print(done.stdout, end="")
     found = re.findall(r"^(\d+) passed, (\d+) failed", done.stdout, re.MULTILINE)
@@ -109,7 +109,7 @@ def scripts(arguments, asan=False):
 
 def fuzz_one(name, arguments):
     log = logs(True) / f"{name}.log"
-    command = [str(build.tree(True) / "fuzz" / name), *arguments]
+    command = [str(trees.tree(True) / "fuzz" / name), *arguments]
     code = run_executable(command, log, sanitizer_environment())
     if code != 0:
         print(f"-- {name} failed ({code}); the end of {log.relative_to(ROOT)}:")
@@ -128,7 +128,7 @@ def fuzz():
 
 
 def build_stage(targets=(), asan=False):
-    return (0, 1) if build.build(targets, asan, keep_going=True, quiet=True) else (0, 0)
+    return (0, 1) if trees.build(targets, asan, keep_going=True, quiet=True) else (0, 0)
 
 
 def plan(full, slow):
