@@ -19,7 +19,8 @@ struct NamedExpression {
 Result<PlanPtr> PlanScan(SourcePtr source, std::optional<EventTime> event_time = std::nullopt);
 /// `predicate` is boolean. It may hold ordered calls, not aggregates.
 Result<PlanPtr> PlanFilter(PlanPtr input, ExpressionPtr predicate);
-/// Ordered calls and callbacks become nodes below. Names may repeat.
+/// Ordered calls and callbacks become nodes below. Names may repeat. Rows keep their order, except
+/// that an ordered call with its own order (OVER (ORDER BY …)) leaves them in that order.
 Result<PlanPtr> PlanProject(PlanPtr input, std::vector<NamedExpression> outputs);
 Result<PlanPtr> PlanLimit(PlanPtr input, int64_t count, int64_t offset = 0);
 
@@ -60,6 +61,9 @@ struct AsofOptions {
 /// Inputs whose known order does not start with the time column are sorted by it first.
 Result<PlanPtr> PlanAsofJoin(PlanPtr left, PlanPtr right, int left_time, int right_time,
                              AsofOptions options);
+/// The same by a condition over the columns of left, then right: one inequality between the sides
+/// (the times) and any number of equalities, joined by AND.
+Result<PlanPtr> PlanAsofJoin(PlanPtr left, PlanPtr right, ExpressionPtr condition);
 
 /// Rewrites with every rule, in the order of plan/rule/list.inc.
 Result<PlanPtr> Optimize(PlanPtr plan);

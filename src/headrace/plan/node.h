@@ -88,8 +88,7 @@ class FilterNode final : public PlanNode {
 class ProjectNode final : public PlanNode {
  public:
   ProjectNode(PlanProperties properties, PlanPtr input, std::vector<ExpressionPtr> expressions)
-      : PlanNode(std::move(properties), {std::move(input)}),
-        expressions(std::move(expressions)) {}
+      : PlanNode(std::move(properties), {std::move(input)}), expressions(std::move(expressions)) {}
   const char* name() const override { return "project"; }
   std::string Describe() const override;
   Result<PlanPtr> WithInputs(std::vector<PlanPtr> inputs) const override;
@@ -245,8 +244,8 @@ class WindowNode final : public PlanNode {
 /// A user's callback: output is the input columns and one more. Never moved, folded or shared.
 class CallbackNode final : public PlanNode {
  public:
-  CallbackNode(PlanProperties properties, PlanPtr input, int64_t callback_id,
-               std::vector<int> args, std::string output_name, TypePtr type)
+  CallbackNode(PlanProperties properties, PlanPtr input, int64_t callback_id, std::vector<int> args,
+               std::string output_name, TypePtr type)
       : PlanNode(std::move(properties), {std::move(input)}),
         callback_id(callback_id),
         args(std::move(args)),

@@ -1,0 +1,184 @@
+// The builder's aggregate. Group keys and arguments are computed below the node, and the expressions
+// around the aggregate calls above it:
+//   project(groups, outputs) · filter(having) · aggregate · project(keys, arguments) · input
+#include "arrow/type.h"
+#include "headrace/plan/builder.h"
+#include "headrace/plan/lift_calls.h"
+#include "headrace/plan/make_node.h"
+#include "headrace/plan/transform.h"
+
+namespace headrace {
+namespace {
+
+/// The aggregate calls of a query, without repeats.
+class AggregateCalls {
+ public:
+  Status Collect(const ExpressionPtr& expression) {
+    if (IsCallOf(*expression, FunctionKind::kAggregate)) return Add(expression);
+    Status status;
+    ForEachPart(*expression, [&](const ExpressionPtr& part) {
+      if (status.ok()) status = Collect(part);
+    });
+    return status;
+  }
+
+  const std::vector<ExpressionPtr>& calls() const { return calls_; }
+
+  /// REQUIRES: `call` was collected.
+  int IndexOf(const Expression& call) const {
+    size_t i = 0;
+    while (!Equals(*calls_[i], call)) ++i;
+    return static_cast<int>(i);
+  }
+
+ private:
+  Status Add(const ExpressionPtr& call) {
+    for (const ExpressionPtr& arg : call->args) {
+      ARROW_RETURN_NOT_OK(RefuseAggregates(arg, "the argument of another"));
+    }
+    for (const ExpressionPtr& known : calls_) {
+      if (Equals(*known, *call)) return Status::OK();
+    }
+    calls_.push_back(call);
+    return Status::OK();
+  }
+
+  std::vector<ExpressionPtr> calls_;
+};
+
+/// Expressions over the input of an aggregate, rewritten over its output.
+class AboveAggregate {
+ public:
+  AboveAggregate(const PlanNode& node, const std::vector<NamedExpression>& groups,
+                 const AggregateCalls& calls)
+      : node_(node), groups_(groups), calls_(calls) {}
+
+  Result<ExpressionPtr> Rewrite(const ExpressionPtr& expression) const {
+    return Transform(expression, [&](const ExpressionPtr& part) { return Replace(part); });
+  }
+
+ private:
+  Result<ExpressionPtr> Replace(const ExpressionPtr& part) const {
+    for (size_t i = 0; i < groups_.size(); ++i) {
+      if (Equals(*groups_[i].expression, *part)) return Output(static_cast<int>(i));
+    }
+    if (IsCallOf(*part, FunctionKind::kAggregate)) {
+      return Output(static_cast<int>(groups_.size()) + calls_.IndexOf(*part));
+    }
+    if (part->kind != Expression::Kind::kColumn) return nullptr;
+    return WithSpan(Error(ErrorKind::kInvalidArgument,
+                          "a column beside aggregates must be one of the groups (GROUP BY) or "
+                          "stand inside an aggregate: {}",
+                          part->name),
+                    part->span);
+  }
+
+  ExpressionPtr Output(int index) const { return ColumnOf(*node_.schema(), index); }
+
+  const PlanNode& node_;
+  const std::vector<NamedExpression>& groups_;
+  const AggregateCalls& calls_;
+};
+
+/// What an aggregate node reads: a plan, its key columns, and calls over its columns.
+struct AggregateInput {
+  PlanPtr plan;
+  std::vector<int> keys;
+  std::vector<FunctionCall> calls;
+};
+
+bool AllColumns(const std::vector<ExpressionPtr>& expressions) {
+  for (const ExpressionPtr& expression : expressions) {
+    if (expression->kind != Expression::Kind::kColumn) return false;
+  }
+  return true;
+}
+
+/// Projects exactly `expressions`, each once, unless all of them are columns already.
+Result<PlanPtr> ProjectNeeded(PlanPtr plan, const std::vector<ExpressionPtr>& expressions,
+                              std::vector<int>* places) {
+  if (AllColumns(expressions)) return AppendColumns(std::move(plan), expressions, places);
+  std::vector<ExpressionPtr> outputs;
+  std::vector<std::string> names;
+  for (const ExpressionPtr& expression : expressions) {
+    size_t place = 0;
+    while (place < outputs.size() && !Equals(*outputs[place], *expression)) ++place;
+    places->push_back(static_cast<int>(place));
+    if (place < outputs.size()) continue;
+    outputs.push_back(expression);
+    names.push_back(ToString(*expression));
+  }
+  return MakeProjectNode(std::move(plan), std::move(outputs), names);
+}
+
+Result<AggregateInput> PrepareInput(PlanPtr input, const std::vector<NamedExpression>& groups,
+                                    const std::vector<ExpressionPtr>& calls) {
+  std::vector<ExpressionPtr> needed;
+  for (const NamedExpression& group : groups) needed.push_back(group.expression);
+  std::vector<std::vector<ExpressionPtr>> args;
+  for (const ExpressionPtr& call : calls) {
+    args.push_back(FoldedArgs(*call));
+    for (const ExpressionPtr& arg : args.back()) {
+      if (arg->kind != Expression::Kind::kLiteral) needed.push_back(arg);
+    }
+  }
+  std::vector<int> places;
+  ARROW_ASSIGN_OR_RAISE(PlanPtr plan, LiftCalls(std::move(input), &needed));
+  ARROW_ASSIGN_OR_RAISE(plan, ProjectNeeded(std::move(plan), needed, &places));
+  AggregateInput prepared;
+  auto place = places.begin();
+  for (size_t i = 0; i < groups.size(); ++i) prepared.keys.push_back(*place++);
+  for (size_t i = 0; i < calls.size(); ++i) {
+    for (ExpressionPtr& arg : args[i]) {
+      if (arg->kind != Expression::Kind::kLiteral) arg = ColumnOf(*plan->schema(), *place++);
+    }
+    prepared.calls.push_back(MakeFunctionCall(*calls[i], std::move(args[i])));
+  }
+  prepared.plan = std::move(plan);
+  return prepared;
+}
+
+Result<AggregateCalls> CollectCalls(const std::vector<NamedExpression>& groups,
+                                    const std::vector<NamedExpression>& outputs,
+                                    const ExpressionPtr& having) {
+  for (const NamedExpression& group : groups) {
+    ARROW_RETURN_NOT_OK(RefuseAggregates(group.expression, "a group (GROUP BY)"));
+  }
+  AggregateCalls calls;
+  for (const NamedExpression& output : outputs) {
+    ARROW_RETURN_NOT_OK(calls.Collect(output.expression));
+  }
+  if (having != nullptr) ARROW_RETURN_NOT_OK(calls.Collect(having));
+  return calls;
+}
+
+}  // namespace
+
+Result<PlanPtr> PlanAggregate(PlanPtr input, std::vector<NamedExpression> groups,
+                              std::vector<NamedExpression> outputs, ExpressionPtr having,
+                              AggregateOptions options) {
+  ARROW_ASSIGN_OR_RAISE(const AggregateCalls calls, CollectCalls(groups, outputs, having));
+  ARROW_ASSIGN_OR_RAISE(AggregateInput prepared,
+                        PrepareInput(std::move(input), groups, calls.calls()));
+  ARROW_ASSIGN_OR_RAISE(
+      const PlanPtr node,
+      MakeAggregateNode(std::move(prepared.plan), std::move(prepared.keys),
+                        std::move(prepared.calls), options.order, options.emit, options.window));
+  const AboveAggregate above(*node, groups, calls);
+  PlanPtr plan = node;
+  if (having != nullptr) {
+    ARROW_ASSIGN_OR_RAISE(having, above.Rewrite(having));
+    ARROW_ASSIGN_OR_RAISE(plan, PlanFilter(std::move(plan), having));
+  }
+  std::vector<NamedExpression> results;
+  for (size_t i = 0; i < groups.size(); ++i) {
+    results.push_back({ColumnOf(*node->schema(), static_cast<int>(i)), groups[i].name});
+  }
+  for (NamedExpression& output : outputs) {
+    ARROW_ASSIGN_OR_RAISE(ExpressionPtr rewritten, above.Rewrite(output.expression));
+    results.push_back({std::move(rewritten), std::move(output.name)});
+  }
+  return PlanProject(std::move(plan), std::move(results));
+}
+
+}  // namespace headrace

@@ -1,0 +1,41 @@
+// Node factories: each computes the properties of its node (order, boundedness, change mode) and
+// refuses inputs that the node cannot take. Expressions given here are free of calls to lift.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "headrace/plan/node.h"
+
+namespace headrace {
+
+/// REQUIRES: request.projection holds indexes of the source's schema, and the event time's column.
+Result<PlanPtr> MakeScanNode(SourcePtr source, ScanRequest request, std::string snapshot,
+                             std::optional<EventTime> event_time);
+Result<PlanPtr> MakeFilterNode(PlanPtr input, ExpressionPtr predicate);
+/// `names` goes beside `expressions`.
+Result<PlanPtr> MakeProjectNode(PlanPtr input, std::vector<ExpressionPtr> expressions,
+                                const std::vector<std::string>& names);
+Result<PlanPtr> MakeLimitNode(PlanPtr input, int64_t count, int64_t offset);
+Result<PlanPtr> MakeSortNode(PlanPtr input, Ordering keys);
+Result<PlanPtr> MakeAggregateNode(PlanPtr input, std::vector<int> keys,
+                                  std::vector<FunctionCall> calls, GroupOrder order,
+                                  EmitPolicy emit, std::optional<WindowKey> window);
+Result<PlanPtr> MakeJoinNode(PlanPtr left, PlanPtr right, JoinKind kind, std::vector<int> left_keys,
+                             std::vector<int> right_keys, NullMatching nulls,
+                             ExpressionPtr residual);
+Result<PlanPtr> MakeAsofJoinNode(PlanPtr left, PlanPtr right, int left_time, int right_time,
+                                 std::vector<int> left_by, std::vector<int> right_by,
+                                 AsofDirection direction, bool strict,
+                                 std::optional<int64_t> tolerance);
+Result<PlanPtr> MakeWindowNode(PlanPtr input, std::vector<int> partition_by,
+                               std::vector<FunctionCall> calls);
+Result<PlanPtr> MakeCallbackNode(PlanPtr input, int64_t callback_id, std::vector<int> args,
+                                 std::string output_name, TypePtr type);
+
+/// References to columns of `schema`.
+ExpressionPtr ColumnOf(const arrow::Schema& schema, int index);
+std::vector<ExpressionPtr> AllColumnsOf(const arrow::Schema& schema);
+
+}  // namespace headrace

@@ -1,0 +1,190 @@
+// What a node says of itself in EXPLAIN, and the same node over other inputs.
+#include "headrace/plan/node.h"
+
+#include <fmt/format.h>
+
+#include "arrow/type.h"
+#include "headrace/base/check.h"
+#include "headrace/plan/make_node.h"
+
+namespace headrace {
+namespace {
+
+template <typename Items, typename Text>
+std::string Join(const Items& items, Text text) {
+  std::string joined;
+  for (size_t i = 0; i < items.size(); ++i) {
+    if (i > 0) joined += ", ";
+    joined += text(items[i]);
+  }
+  return joined;
+}
+
+std::string NamesOf(const PlanNode& node, const std::vector<int>& columns) {
+  return Join(columns, [&](int column) { return node.schema()->field(column)->name(); });
+}
+
+std::string TextOf(const ColumnBound& bound, const arrow::Schema& schema) {
+  const std::string& name = schema.field(bound.column)->name();
+  const auto compare = [&](const char* op) {
+    return fmt::format("{} {} {}", name, op, ToString(*Expression::Literal(bound.value)));
+  };
+  switch (bound.op) {
+    case BoundOp::kEqual:
+      return compare("=");
+    case BoundOp::kLess:
+      return compare("<");
+    case BoundOp::kLessEqual:
+      return compare("<=");
+    case BoundOp::kGreater:
+      return compare(">");
+    case BoundOp::kGreaterEqual:
+      return compare(">=");
+    case BoundOp::kIsNull:
+      return name + " IS NULL";
+    case BoundOp::kIsNotNull:
+      return name + " IS NOT NULL";
+  }
+  return name;
+}
+
+std::string TextOf(const FunctionCall& call) {
+  const auto expression = Expression::Call(call.function, call.overload, call.args, call.type);
+  std::string text = ToString(*expression);
+  return call.name == text || call.name.empty() ? text : text + " AS " + call.name;
+}
+
+std::string TextOf(const std::vector<FunctionCall>& calls) {
+  return Join(calls, [](const FunctionCall& call) { return TextOf(call); });
+}
+
+std::string PairsOf(const PlanNode& join, const std::vector<int>& left,
+                    const std::vector<int>& right, const char* op) {
+  std::string text;
+  for (size_t i = 0; i < left.size(); ++i) {
+    text += fmt::format("{}{} {} {}", i > 0 ? ", " : "",
+                        join.inputs()[0]->schema()->field(left[i])->name(), op,
+                        join.inputs()[1]->schema()->field(right[i])->name());
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string ScanNode::Describe() const {
+  std::string text =
+      fmt::format("{} [{}]", source->name(),
+                  Join(schema()->field_names(), [](const auto& name) { return name; }));
+  if (!request.bounds.empty()) {
+    text += " where " + Join(request.bounds, [&](const ColumnBound& bound) {
+              return TextOf(bound, *source->schema());
+            });
+  }
+  if (request.limit.has_value()) text += fmt::format(" limit {}", *request.limit);
+  if (event_time.has_value()) {
+    text += fmt::format(" event time {}", source->schema()->field(event_time->column)->name());
+  }
+  return text;
+}
+
+Result<PlanPtr> ScanNode::WithInputs(std::vector<PlanPtr> inputs) const {
+  HEADRACE_CHECK(inputs.empty(), "a scan has no input");
+  return MakeScanNode(source, request, snapshot, event_time);
+}
+
+std::string FilterNode::Describe() const { return ToString(*predicate); }
+
+Result<PlanPtr> FilterNode::WithInputs(std::vector<PlanPtr> inputs) const {
+  return MakeFilterNode(inputs.at(0), predicate);
+}
+
+std::string ProjectNode::Describe() const {
+  std::string text;
+  for (size_t i = 0; i < expressions.size(); ++i) {
+    const std::string value = ToString(*expressions[i]);
+    const std::string& name = schema()->field(static_cast<int>(i))->name();
+    if (i > 0) text += ", ";
+    text += value == name ? value : value + " AS " + name;
+  }
+  return text;
+}
+
+Result<PlanPtr> ProjectNode::WithInputs(std::vector<PlanPtr> inputs) const {
+  return MakeProjectNode(inputs.at(0), expressions, schema()->field_names());
+}
+
+std::string LimitNode::Describe() const {
+  return offset == 0 ? fmt::format("{}", count) : fmt::format("{} offset {}", count, offset);
+}
+
+Result<PlanPtr> LimitNode::WithInputs(std::vector<PlanPtr> inputs) const {
+  return MakeLimitNode(inputs.at(0), count, offset);
+}
+
+std::string SortNode::Describe() const { return headrace::ToString(keys, schema()->field_names()); }
+
+Result<PlanPtr> SortNode::WithInputs(std::vector<PlanPtr> inputs) const {
+  return MakeSortNode(inputs.at(0), keys);
+}
+
+std::string AggregateNode::Describe() const {
+  std::string text = TextOf(calls);
+  if (!keys.empty()) {
+    text += fmt::format("{}by {}", text.empty() ? "" : " ", NamesOf(*input(), keys));
+  }
+  if (order == GroupOrder::kFirstAppearance) text += " in order of first appearance";
+  if (order == GroupOrder::kKey) text += " in key order";
+  if (window.has_value()) text += fmt::format(" window {} us", window->size_micros);
+  if (emit == EmitPolicy::kChanges) text += " emit changes";
+  return text;
+}
+
+Result<PlanPtr> AggregateNode::WithInputs(std::vector<PlanPtr> inputs) const {
+  return MakeAggregateNode(inputs.at(0), keys, calls, order, emit, window);
+}
+
+std::string JoinNode::Describe() const {
+  std::string text = fmt::format("{} on {}", kind == JoinKind::kInner ? "inner" : "left",
+                                 PairsOf(*this, left_keys, right_keys, "="));
+  if (nulls == NullMatching::kMatch) text += ", null matches null";
+  if (residual != nullptr) text += " and " + ToString(*residual);
+  return text;
+}
+
+Result<PlanPtr> JoinNode::WithInputs(std::vector<PlanPtr> inputs) const {
+  return MakeJoinNode(inputs.at(0), inputs.at(1), kind, left_keys, right_keys, nulls, residual);
+}
+
+std::string AsofJoinNode::Describe() const {
+  const bool backward = direction == AsofDirection::kBackward;
+  const char* op = strict ? (backward ? ">" : "<") : (backward ? ">=" : "<=");
+  std::string text = "on " + PairsOf(*this, {left_time}, {right_time}, op);
+  if (!left_by.empty()) text += ", " + PairsOf(*this, left_by, right_by, "=");
+  if (tolerance.has_value()) text += fmt::format(" within {}", *tolerance);
+  return text;
+}
+
+Result<PlanPtr> AsofJoinNode::WithInputs(std::vector<PlanPtr> inputs) const {
+  return MakeAsofJoinNode(inputs.at(0), inputs.at(1), left_time, right_time, left_by, right_by,
+                          direction, strict, tolerance);
+}
+
+std::string WindowNode::Describe() const {
+  std::string text = TextOf(calls);
+  if (!partition_by.empty()) text += " by " + NamesOf(*input(), partition_by);
+  return text;
+}
+
+Result<PlanPtr> WindowNode::WithInputs(std::vector<PlanPtr> inputs) const {
+  return MakeWindowNode(inputs.at(0), partition_by, calls);
+}
+
+std::string CallbackNode::Describe() const {
+  return fmt::format("{}({})", output_name, NamesOf(*input(), args));
+}
+
+Result<PlanPtr> CallbackNode::WithInputs(std::vector<PlanPtr> inputs) const {
+  return MakeCallbackNode(inputs.at(0), callback_id, args, output_name, type);
+}
+
+}  // namespace headrace

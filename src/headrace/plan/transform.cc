@@ -1,0 +1,123 @@
+// Rewriting of expression trees.
+#include "headrace/plan/transform.h"
+
+#include "arrow/type.h"
+#include "headrace/base/check.h"
+#include "headrace/function/registry.h"
+
+namespace headrace {
+namespace {
+
+/// Transforms `*part` in place; true when it changed.
+Result<bool> TransformPart(ExpressionPtr* part, const Visit& visit) {
+  ARROW_ASSIGN_OR_RAISE(ExpressionPtr transformed, Transform(*part, visit));
+  const bool changed = transformed != *part;
+  *part = std::move(transformed);
+  return changed;
+}
+
+Result<bool> TransformWindow(std::shared_ptr<const WindowSpec>* window, const Visit& visit) {
+  auto copy = std::make_shared<WindowSpec>(**window);
+  bool changed = false;
+  for (ExpressionPtr& part : copy->partition_by) {
+    ARROW_ASSIGN_OR_RAISE(const bool part_changed, TransformPart(&part, visit));
+    changed |= part_changed;
+  }
+  for (WindowSpec::Key& key : copy->order_by) {
+    ARROW_ASSIGN_OR_RAISE(const bool part_changed, TransformPart(&key.expression, visit));
+    changed |= part_changed;
+  }
+  if (changed) *window = std::move(copy);
+  return changed;
+}
+
+}  // namespace
+
+Result<ExpressionPtr> Transform(const ExpressionPtr& expression, const Visit& visit) {
+  ARROW_ASSIGN_OR_RAISE(ExpressionPtr replacement, visit(expression));
+  if (replacement != nullptr) return replacement;
+  std::vector<ExpressionPtr> args = expression->args;
+  std::shared_ptr<const WindowSpec> window = expression->window;
+  bool changed = false;
+  for (ExpressionPtr& arg : args) {
+    ARROW_ASSIGN_OR_RAISE(const bool part_changed, TransformPart(&arg, visit));
+    changed |= part_changed;
+  }
+  if (window != nullptr) {
+    ARROW_ASSIGN_OR_RAISE(const bool part_changed, TransformWindow(&window, visit));
+    changed |= part_changed;
+  }
+  if (!changed) return expression;
+  auto copy = std::make_shared<Expression>(*expression);
+  copy->args = std::move(args);
+  copy->window = std::move(window);
+  return copy;
+}
+
+void ForEachPart(const Expression& expression,
+                 const std::function<void(const ExpressionPtr&)>& see) {
+  for (const ExpressionPtr& arg : expression.args) see(arg);
+  if (expression.window == nullptr) return;
+  for (const ExpressionPtr& part : expression.window->partition_by) see(part);
+  for (const WindowSpec::Key& key : expression.window->order_by) see(key.expression);
+}
+
+ExpressionPtr MoveColumns(const ExpressionPtr& expression, const std::vector<int>& places) {
+  return ReplaceColumns(expression, [&](const Expression& column) -> ExpressionPtr {
+    const int place = places[static_cast<size_t>(column.column)];
+    HEADRACE_CHECK(place >= 0, "column " + column.name + " is gone");
+    auto moved = std::make_shared<Expression>(column);
+    moved->column = place;
+    return moved;
+  });
+}
+
+bool IsCallOf(const Expression& expression, FunctionKind kind) {
+  return expression.kind == Expression::Kind::kCall && expression.function->kind == kind;
+}
+
+bool IsLeaf(const Expression& expression) {
+  return expression.kind == Expression::Kind::kColumn ||
+         expression.kind == Expression::Kind::kLiteral;
+}
+
+ExpressionPtr MakeConjunction(std::vector<ExpressionPtr> terms) {
+  HEADRACE_CHECK(!terms.empty(), "AND of at least one term");
+  if (terms.size() == 1) return terms.front();
+  static const FunctionDef* const conjunction = FindFunction(Dialect::kSql, "and");
+  HEADRACE_CHECK(conjunction != nullptr, "AND is a function");
+  return Expression::Call(conjunction, conjunction->overloads.data(), std::move(terms),
+                          arrow::boolean());
+}
+
+Comparison ComparisonOf(const Expression& expression) {
+  if (!IsCallOf(expression, FunctionKind::kScalar) || expression.args.size() != 2) {
+    return Comparison::kNone;
+  }
+  const auto is = [&](const char* name) {
+    return expression.function == FindFunction(Dialect::kSql, name);
+  };
+  if (is("=")) return Comparison::kEqual;
+  if (is("<")) return Comparison::kLess;
+  if (is("<=")) return Comparison::kLessEqual;
+  if (is(">")) return Comparison::kGreater;
+  if (is(">=")) return Comparison::kGreaterEqual;
+  return Comparison::kNone;
+}
+
+Comparison Mirror(Comparison comparison) {
+  switch (comparison) {
+    case Comparison::kLess:
+      return Comparison::kGreater;
+    case Comparison::kLessEqual:
+      return Comparison::kGreaterEqual;
+    case Comparison::kGreater:
+      return Comparison::kLess;
+    case Comparison::kGreaterEqual:
+      return Comparison::kLessEqual;
+    default:
+      return comparison;
+  }
+}
+
+}  // namespace headrace

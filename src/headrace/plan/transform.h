@@ -1,0 +1,35 @@
+// Rewriting of expression trees.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "headrace/expression/expression.h"
+
+namespace headrace {
+
+/// What `visit` gives for a node replaces it, whole; null goes on with the node's parts. Parts of a
+/// window (PARTITION BY, ORDER BY) are visited too. Unchanged trees are shared.
+using Visit = std::function<Result<ExpressionPtr>(const ExpressionPtr&)>;
+Result<ExpressionPtr> Transform(const ExpressionPtr& expression, const Visit& visit);
+
+/// Calls `see` on every direct part of `expression`: arguments, then parts of its window.
+void ForEachPart(const Expression& expression,
+                 const std::function<void(const ExpressionPtr&)>& see);
+
+/// Columns of `expressions` moved: column c becomes `places[c]`. REQUIRES: places[c] >= 0.
+ExpressionPtr MoveColumns(const ExpressionPtr& expression, const std::vector<int>& places);
+
+bool IsCallOf(const Expression& expression, FunctionKind kind);
+/// A column or a literal: nothing is gained by computing it before.
+bool IsLeaf(const Expression& expression);
+/// The terms joined by AND. REQUIRES: not empty.
+ExpressionPtr MakeConjunction(std::vector<ExpressionPtr> terms);
+
+/// The comparison that `expression` is (a call of =, <, <=, >, >=), for plan rewrites.
+enum class Comparison { kNone, kEqual, kLess, kLessEqual, kGreater, kGreaterEqual };
+Comparison ComparisonOf(const Expression& expression);
+/// The same comparison with its sides exchanged.
+Comparison Mirror(Comparison comparison);
+
+}  // namespace headrace
