@@ -12,7 +12,7 @@
 
 namespace headrace {
 
-/// Place of one section in its file.
+/// Place of one section in its file: `length` bytes at `offset`, its header included.
 struct StateSection {
   int key_group = 0;
   int64_t offset = 0;
@@ -21,7 +21,8 @@ struct StateSection {
 };
 
 /// Writes sections one after the other. One thread. Batches are of any schema; a reader gets the same
-/// schema back. Plain encodings only (decode before writing).
+/// schema back. Plain encodings only (decode before writing). After a failed call the file is of no
+/// use; who made the writer removes it.
 class StateWriter {
  public:
   static Result<std::unique_ptr<StateWriter>> Make(Vfs& vfs, std::string path,
@@ -39,11 +40,16 @@ class StateWriter {
   StateWriter(std::string path, std::shared_ptr<WritableFile> file, arrow::MemoryPool* pool);
 
  private:
+  Status Append(const void* data, int64_t length);
+  Status WriteFooter();
+  uint32_t IndexOfSchema(const SchemaPtr& schema);
+
   const std::string path_;
   std::shared_ptr<WritableFile> file_;
   arrow::MemoryPool* const pool_;
   int64_t offset_ = 0;
   std::vector<StateSection> sections_;
+  std::vector<SchemaPtr> schemas_;
 };
 
 /// Reads sections of a closed file in any order. Thread safe. A section whose checksum or shape is
@@ -60,12 +66,14 @@ class StateReader {
 
  protected:
   StateReader(std::string path, std::shared_ptr<arrow::io::RandomAccessFile> file,
-              std::vector<StateSection> sections, arrow::MemoryPool* pool);
+              std::vector<StateSection> sections, std::vector<SchemaPtr> schemas,
+              arrow::MemoryPool* pool);
 
  private:
   const std::string path_;
   std::shared_ptr<arrow::io::RandomAccessFile> file_;
   std::vector<StateSection> sections_;
+  std::vector<SchemaPtr> schemas_;
   arrow::MemoryPool* const pool_;
 };
 
