@@ -138,6 +138,8 @@ struct Overload {
   const AggregateKernel* aggregate = nullptr;
   /// The last pattern repeats, zero or more times beyond those listed.
   bool variadic = false;
+  /// The first this many patterns repeat as a group, one or more times, before the others: CASE.
+  int leading_group = 0;
 };
 
 enum class NullRule : uint8_t {

@@ -1,0 +1,229 @@
+// min and max of every type that has an order; NaN is above infinity; null over no value.
+#include <variant>
+
+#include "arrow/array/builder_base.h"
+#include "arrow/type.h"
+#include "headrace/function/aggregate/accumulate.h"
+#include "headrace/function/cell.h"
+#include "headrace/function/define.h"
+#include "headrace/function/order.h"
+#include "headrace/function/state_bytes.h"
+
+namespace headrace {
+namespace {
+
+constexpr size_t kFixedBytesMax = 32;  // decimal256
+
+/// The raw bytes of a fixed-width value.
+struct FixedValue {
+  alignas(8) uint8_t bytes[kFixedBytesMax];
+  uint8_t size;
+};
+
+/// The best value so far, as a cell.
+struct Extreme {
+  std::variant<std::monostate, FixedValue, std::string> best;
+
+  std::string_view Cell() const {
+    if (const auto* text = std::get_if<std::string>(&best)) return *text;
+    const auto& fixed = std::get<FixedValue>(best);
+    return {reinterpret_cast<const char*>(fixed.bytes), fixed.size};
+  }
+  bool empty() const { return best.index() == 0; }
+};
+
+template <bool kMax, typename T>
+bool Better(const T& candidate, const T& best) {
+  return kMax ? ValueLess(best, candidate) : ValueLess(candidate, best);
+}
+
+template <bool kMax, typename T>
+void Offer(Extreme& state, const T& value) {
+  if constexpr (std::is_same_v<T, std::string_view>) {
+    auto* text = std::get_if<std::string>(&state.best);
+    if (text == nullptr) {
+      state.best.emplace<std::string>(value);
+    } else if (Better<kMax, std::string_view>(value, *text)) {
+      text->assign(value);
+    }
+  } else {
+    static_assert(sizeof(T) <= kFixedBytesMax);
+    auto* fixed = std::get_if<FixedValue>(&state.best);
+    if (fixed == nullptr) {
+      fixed = &state.best.emplace<FixedValue>();
+      fixed->size = sizeof(T);
+    } else {
+      T best;
+      std::memcpy(static_cast<void*>(&best), fixed->bytes, sizeof(T));
+      if (!Better<kMax>(value, best)) return;
+    }
+    std::memcpy(fixed->bytes, static_cast<const void*>(&value), sizeof(T));
+  }
+}
+
+template <typename Visit>
+Status VisitValues(const AggregateRows& rows, Visit&& visit) {
+  const arrow::Array& array = *rows.args[0].array;
+  if (array.type_id() == arrow::Type::NA) return Status::OK();
+  const bool known = VisitOrdered(array.type_id(), [&](auto tag) {
+    visit(tag, typename decltype(tag)::Column(rows.args[0]));
+  });
+  if (known) return Status::OK();
+  return Error(ErrorKind::kInternal, "no order for {}", array.type()->ToString());
+}
+
+template <bool kMax>
+Status AddGroups(KernelContext&, std::byte* const* groups, size_t offset,
+                 const AggregateRows& rows) {
+  return VisitValues(rows, [&](auto tag, const auto& values) {
+    using Value = typename decltype(tag)::Value;
+    ForEachValid(rows, [&](int64_t row) {
+      Offer<kMax, Value>(StateAt<Extreme>(groups[row], offset), values[row]);
+    });
+  });
+}
+
+template <bool kMax>
+Status AddAll(KernelContext&, std::byte* state, const AggregateRows& rows) {
+  return VisitValues(rows, [&](auto tag, const auto& values) {
+    using Value = typename decltype(tag)::Value;
+    Value best{};
+    bool found = false;
+    ForEachValid(rows, [&](int64_t row) {
+      const Value value = values[row];
+      if (!found || Better<kMax>(value, best)) best = value;
+      found = true;
+    });
+    if (found) Offer<kMax>(StateAt<Extreme>(state, 0), best);
+  });
+}
+
+/// Which of two cells is better depends on the type, which the result has too.
+template <bool kMax>
+Status Merge(KernelContext& ctx, std::byte* into, const std::byte* from) {
+  Extreme& state = StateAt<Extreme>(into, 0);
+  const Extreme& other = *reinterpret_cast<const Extreme*>(from);
+  if (other.empty()) return Status::OK();
+  if (state.empty()) {
+    state = other;
+    return Status::OK();
+  }
+  Status status;
+  VisitOrdered(ctx.result_type->id(), [&](auto tag) {
+    using Value = typename decltype(tag)::Value;
+    if constexpr (std::is_same_v<Value, std::string_view>) {
+      Offer<kMax>(state, other.Cell());
+    } else {
+      if (state.Cell().size() != sizeof(Value) || other.Cell().size() != sizeof(Value)) {
+        status = Error(ErrorKind::kBadData, "saved extremes are no {}",
+                       ctx.result_type->ToString());
+        return;
+      }
+      Value value;
+      std::memcpy(static_cast<void*>(&value), other.Cell().data(), sizeof(Value));
+      Offer<kMax>(state, value);
+    }
+  });
+  return status;
+}
+
+Status Finish(KernelContext& ctx, std::byte* const* groups, size_t offset, int64_t count,
+              arrow::ArrayBuilder* out) {
+  ARROW_RETURN_NOT_OK(out->Reserve(count));
+  for (int64_t i = 0; i < count; ++i) {
+    const Extreme& state = StateAt<Extreme>(groups[i], offset);
+    ARROW_RETURN_NOT_OK(state.empty() ? out->AppendNull()
+                                      : AppendCell(state.Cell(), *ctx.result_type, out));
+  }
+  return Status::OK();
+}
+
+Status Save(const std::byte* bytes, std::string* out) {
+  const auto& state = *reinterpret_cast<const Extreme*>(bytes);
+  PutValue<uint8_t>(static_cast<uint8_t>(state.best.index()), out);
+  if (!state.empty()) PutText(state.Cell(), out);
+  return Status::OK();
+}
+
+Status Load(std::byte* state, std::string_view bytes) {
+  StateReader reader("min or max", bytes);
+  uint8_t kind;
+  ARROW_RETURN_NOT_OK(reader.Read(&kind));
+  if (kind > 2) return reader.Damaged("unknown kind of value");
+  std::string cell;
+  if (kind != 0) ARROW_RETURN_NOT_OK(reader.ReadText(&cell));
+  ARROW_RETURN_NOT_OK(reader.Finish());
+  Extreme loaded;
+  if (kind == 1) {
+    if (cell.empty() || cell.size() > kFixedBytesMax) return reader.Damaged("impossible width");
+    auto& fixed = loaded.best.emplace<FixedValue>();
+    fixed.size = static_cast<uint8_t>(cell.size());
+    std::memcpy(fixed.bytes, cell.data(), cell.size());
+  } else if (kind == 2) {
+    loaded.best = std::move(cell);
+  }
+  StateAt<Extreme>(state, 0) = std::move(loaded);
+  return Status::OK();
+}
+
+int64_t Bytes(const std::byte* state) {
+  const auto* text = std::get_if<std::string>(&reinterpret_cast<const Extreme*>(state)->best);
+  return text == nullptr ? 0 : HeapBytes(*text);
+}
+
+template <bool kMax>
+constexpr AggregateKernel kKernel = {
+    .size = sizeof(Extreme),
+    .align = alignof(Extreme),
+    .init = InitState<Extreme>,
+    .destroy = DestroyState<Extreme>,
+    .add = AddGroups<kMax>,
+    .add_all = AddAll<kMax>,
+    .merge = Merge<kMax>,
+    .finish = Finish,
+    .save = Save,
+    .load = Load,
+    .bytes = Bytes,
+};
+
+constexpr ArgPattern kComparable[] = {ArgPattern::kCommonComparable};
+template <bool kMax>
+constexpr Overload kOverloads[] = {
+    {.args = kComparable, .result = FirstType, .aggregate = &kKernel<kMax>},
+};
+constexpr Example kMinExamples[] = {
+    {"min(x)", "1", "(3), (NULL), (1)"},
+    {"min(x)", "a", "('b'), ('a'), (NULL)"},
+};
+constexpr Example kMaxExamples[] = {
+    {"max(x)", "3", "(3), (NULL), (1)"},
+    {"max(x)", "NULL", "(CAST(NULL AS INTEGER)), (NULL)"},
+};
+
+}  // namespace
+
+HEADRACE_DEFINE_FUNCTION(kMin) = {
+    .id = "min",
+    .kind = FunctionKind::kAggregate,
+    .names = {.sql = "min", .ltseq = "min"},
+    .overloads = kOverloads<false>,
+    .nulls = NullRule::kSkip,
+    .arguments = "x",
+    .doc = "The least of the values that are not null, null when there is none; NaN is above "
+           "infinity, text is ordered by its UTF-8 bytes.",
+    .examples = kMinExamples,
+};
+
+HEADRACE_DEFINE_FUNCTION(kMax) = {
+    .id = "max",
+    .kind = FunctionKind::kAggregate,
+    .names = {.sql = "max", .ltseq = "max"},
+    .overloads = kOverloads<true>,
+    .nulls = NullRule::kSkip,
+    .arguments = "x",
+    .doc = "The greatest of the values that are not null, null when there is none; NaN is above "
+           "infinity, text is ordered by its UTF-8 bytes.",
+    .examples = kMaxExamples,
+};
+
+}  // namespace headrace

@@ -1,0 +1,111 @@
+// The states behind sum and mean.
+#include "headrace/function/aggregate/sum_state.h"
+
+#include <cmath>
+#include <limits>
+
+#include "arrow/util/decimal.h"
+
+namespace headrace {
+
+void IntegerSum::Merge(const IntegerSum& other) {
+  sum += other.sum;
+  count += other.count;
+}
+
+void IntegerSum::Save(std::string* out) const {
+  PutValue(sum, out);
+  PutValue(count, out);
+}
+
+Status IntegerSum::Load(StateReader& reader) {
+  ARROW_RETURN_NOT_OK(reader.Read(&sum));
+  ARROW_RETURN_NOT_OK(reader.ReadCount(&count));
+  // count values of 64 bits cannot reach further; this also keeps later sums from overflowing.
+  const Int128 bound = static_cast<Int128>(count) * std::numeric_limits<uint64_t>::max();
+  return sum > bound || sum < -bound ? reader.Damaged("the sum is out of reach of its count")
+                                     : Status::OK();
+}
+
+void DecimalSum192::Merge(const DecimalSum192& other) {
+  AddWide(other.low, other.high);
+  count += other.count;
+  if (other.count > 0) scale = other.scale;
+}
+
+bool DecimalSum192::Narrow(Int128* out) const {
+  *out = static_cast<Int128>(low);
+  return high != (*out < 0 ? -1 : 0);
+}
+
+double DecimalSum192::ToDouble() const {
+  const auto sign = static_cast<uint64_t>(high < 0 ? -1 : 0);
+  const arrow::Decimal256 wide(
+      arrow::BasicDecimal256::LittleEndianArray,
+      {static_cast<uint64_t>(low), static_cast<uint64_t>(low >> 64), static_cast<uint64_t>(high),
+       sign});
+  return wide.ToDouble(scale);
+}
+
+void DecimalSum192::Save(std::string* out) const {
+  PutValue(low, out);
+  PutValue(high, out);
+  PutValue(count, out);
+  PutValue(scale, out);
+}
+
+Status DecimalSum192::Load(StateReader& reader) {
+  ARROW_RETURN_NOT_OK(reader.Read(&low));
+  ARROW_RETURN_NOT_OK(reader.Read(&high));
+  ARROW_RETURN_NOT_OK(reader.ReadCount(&count));
+  ARROW_RETURN_NOT_OK(reader.Read(&scale));
+  constexpr int32_t kScaleMax = 38;
+  return scale < -kScaleMax || scale > kScaleMax ? reader.Damaged("the scale is out of range")
+                                                 : Status::OK();
+}
+
+void FloatSum::Note(double value, int64_t change) {
+  (std::isnan(value) ? nans : value > 0 ? infinities : negative_infinities) += change;
+}
+
+void FloatSum::Merge(const FloatSum& other) {
+  Accumulate(other.high);
+  Accumulate(other.low);
+  count += other.count;
+  nans += other.nans;
+  infinities += other.infinities;
+  negative_infinities += other.negative_infinities;
+}
+
+double FloatSum::Value() const {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  if (nans > 0 || (infinities > 0 && negative_infinities > 0)) {
+    return std::numeric_limits<double>::quiet_NaN();
+  }
+  if (infinities > 0) return kInfinity;
+  if (negative_infinities > 0) return -kInfinity;
+  return std::isfinite(high) ? high + low : high;
+}
+
+void FloatSum::Save(std::string* out) const {
+  PutValue(high, out);
+  PutValue(low, out);
+  PutValue(count, out);
+  PutValue(nans, out);
+  PutValue(infinities, out);
+  PutValue(negative_infinities, out);
+}
+
+Status FloatSum::Load(StateReader& reader) {
+  ARROW_RETURN_NOT_OK(reader.Read(&high));
+  ARROW_RETURN_NOT_OK(reader.Read(&low));
+  ARROW_RETURN_NOT_OK(reader.ReadCount(&count));
+  ARROW_RETURN_NOT_OK(reader.ReadCount(&nans));
+  ARROW_RETURN_NOT_OK(reader.ReadCount(&infinities));
+  ARROW_RETURN_NOT_OK(reader.ReadCount(&negative_infinities));
+  return count < nans || count < infinities || count < negative_infinities
+             ? reader.Damaged("a part is counted higher than the whole")
+             : Status::OK();
+}
+
+}  // namespace headrace

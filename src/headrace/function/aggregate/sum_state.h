@@ -1,0 +1,189 @@
+// The states behind sum and mean: exact integers, exact decimals, and double-double floats whose
+// result does not depend on the order of the rows (to 1e-12).
+#pragma once
+
+#include <type_traits>
+
+#include "headrace/function/aggregate/accumulate.h"
+#include "headrace/function/decimal_value.h"
+#include "headrace/function/state_bytes.h"
+
+namespace headrace {
+
+/// Sum of 64-bit integers: 128 bits hold 2^64 rows of them.
+struct IntegerSum {
+  Int128 sum = 0;
+  int64_t count = 0;
+
+  template <typename T>
+  void Add(T value) {
+    sum += value;
+    ++count;
+  }
+  template <typename T>
+  void Remove(T value) {
+    sum -= value;
+    --count;
+  }
+  void Merge(const IntegerSum& other);
+  void Save(std::string* out) const;
+  Status Load(StateReader& reader);
+};
+
+struct ScaledDecimal {
+  Int128 value;
+  int32_t scale;
+};
+
+/// Sum of decimals: 192 bits, so that only the result, not the way to it, can overflow.
+struct DecimalSum192 {
+  UInt128 low = 0;   // of the two's complement sum
+  int64_t high = 0;  // its upper 64 bits
+  int64_t count = 0;
+  int32_t scale = 0;
+
+  void Add(ScaledDecimal decimal) {
+    AddWide(static_cast<UInt128>(decimal.value), decimal.value < 0 ? -1 : 0);
+    ++count;
+    scale = decimal.scale;
+  }
+  void Remove(ScaledDecimal decimal) {
+    // −x is ~x + 1 in two's complement, over all 192 bits.
+    AddWide(~static_cast<UInt128>(decimal.value), decimal.value < 0 ? 0 : -1);
+    AddWide(1, 0);
+    --count;
+  }
+  void Merge(const DecimalSum192& other);
+  /// Into `out`; true when the sum does not fit 128 bits.
+  bool Narrow(Int128* out) const;
+  double ToDouble() const;
+  void Save(std::string* out) const;
+  Status Load(StateReader& reader);
+
+ private:
+  void AddWide(UInt128 bits, int64_t upper) {
+    low += bits;
+    high = static_cast<int64_t>(static_cast<uint64_t>(high) + static_cast<uint64_t>(upper) +
+                                (low < bits ? 1 : 0));
+  }
+};
+
+/// Sum of floats as an unevaluated sum high + low (Knuth's two-sum). Infinities and NaN are counted
+/// apart, so they can be removed again.
+struct FloatSum {
+  double high = 0;
+  double low = 0;
+  int64_t count = 0;
+  int64_t nans = 0;
+  int64_t infinities = 0;
+  int64_t negative_infinities = 0;
+
+  void Add(double value) {
+    ++count;
+    if (value - value != 0) [[unlikely]] {
+      Note(value, 1);
+    } else {
+      Accumulate(value);
+    }
+  }
+  void Remove(double value) {
+    --count;
+    if (value - value != 0) [[unlikely]] {
+      Note(value, -1);
+    } else {
+      Accumulate(-value);
+    }
+  }
+  void Merge(const FloatSum& other);
+  double Value() const;
+  void Save(std::string* out) const;
+  Status Load(StateReader& reader);
+
+ private:
+  void Accumulate(double value) {
+    const double sum = high + value;
+    const double part = sum - high;
+    low += (high - (sum - part)) + (value - part);
+    high = sum;
+  }
+  void Note(double value, int64_t change);
+};
+
+/// Calls `visit(row, value)` for the rows that are not null. Decimals are told their scale.
+template <typename T, typename Visit>
+void ForEachValue(const AggregateRows& rows, Visit&& visit) {
+  const View<T> values(rows.args[0]);
+  if constexpr (std::is_same_v<T, Int128>) {
+    const int32_t scale = ScaleOf(*rows.args[0].array->type());
+    ForEachValid(rows, [&](int64_t row) { visit(row, ScaledDecimal{values[row], scale}); });
+  } else {
+    ForEachValid(rows, [&](int64_t row) { visit(row, values[row]); });
+  }
+}
+
+template <typename State, typename T>
+Status AddGroups(KernelContext&, std::byte* const* groups, size_t offset,
+                 const AggregateRows& rows) {
+  ForEachValue<T>(rows, [&](int64_t row, auto value) {
+    StateAt<State>(groups[row], offset).Add(value);
+  });
+  return Status::OK();
+}
+
+template <typename State, typename T>
+Status RemoveGroups(KernelContext&, std::byte* const* groups, size_t offset,
+                    const AggregateRows& rows) {
+  ForEachValue<T>(rows, [&](int64_t row, auto value) {
+    StateAt<State>(groups[row], offset).Remove(value);
+  });
+  return Status::OK();
+}
+
+template <typename State, typename T>
+Status AddAllRows(KernelContext&, std::byte* state, const AggregateRows& rows) {
+  State sum = StateAt<State>(state, 0);  // a copy on the stack: no store per row
+  ForEachValue<T>(rows, [&](int64_t, auto value) { sum.Add(value); });
+  StateAt<State>(state, 0) = sum;
+  return Status::OK();
+}
+
+template <typename State>
+Status MergeState(KernelContext&, std::byte* into, const std::byte* from) {
+  StateAt<State>(into, 0).Merge(*reinterpret_cast<const State*>(from));
+  return Status::OK();
+}
+
+template <typename State>
+Status SaveState(const std::byte* state, std::string* out) {
+  reinterpret_cast<const State*>(state)->Save(out);
+  return Status::OK();
+}
+
+template <typename State>
+Status LoadState(std::byte* state, std::string_view bytes) {
+  StateReader reader("sum", bytes);
+  State loaded;
+  ARROW_RETURN_NOT_OK(loaded.Load(reader));
+  ARROW_RETURN_NOT_OK(reader.Finish());
+  StateAt<State>(state, 0) = loaded;
+  return Status::OK();
+}
+
+/// The kernel over values of T.
+template <typename State, typename T>
+constexpr AggregateKernel SumKernel(decltype(AggregateKernel::finish) finish) {
+  return {
+      .size = sizeof(State),
+      .align = alignof(State),
+      .init = InitState<State>,
+      .add = AddGroups<State, T>,
+      .add_all = AddAllRows<State, T>,
+      .remove = RemoveGroups<State, T>,
+      .merge = MergeState<State>,
+      .finish = finish,
+      .save = SaveState<State>,
+      .load = LoadState<State>,
+  };
+}
+
+}  // namespace headrace
