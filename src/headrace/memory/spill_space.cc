@@ -112,7 +112,11 @@ Status SpillSpace::MakeDirectory() {
     }
     const std::string lock = LockPath(directory);
     const int fd = ::open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0 && errno != ENOENT) return SystemError("create", lock, errno);
+    if (fd < 0 && errno != ENOENT) {
+      const Status failed = SystemError("create", lock, errno);
+      RemoveTree(directory);
+      return failed;
+    }
     if (fd >= 0 && (::flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) &&
         SameFile(fd, lock)) {
       directory_ = std::move(directory);
