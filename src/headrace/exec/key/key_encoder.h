@@ -22,7 +22,8 @@ struct KeyColumn {
 std::vector<KeyColumn> KeyColumnsOf(const arrow::Schema& schema, const std::vector<int>& keys);
 
 /// Encoded keys of rows. A single key column of at most 8 fixed bytes is encoded as `values` (null:
-/// value 0); all other keys as byte strings. Equal keys, and only those, have equal encodings.
+/// value 0); all other keys as byte strings. Equal keys, and only those, have equal encodings (of
+/// values and nulls, or of bytes).
 struct EncodedKeys {
   bool is_fixed = false;
   int64_t num_rows = 0;
@@ -37,6 +38,7 @@ struct EncodedKeys {
     const int64_t end = offsets[static_cast<size_t>(row) + 1];
     return {reinterpret_cast<const char*>(bytes.data()) + begin, static_cast<size_t>(end - begin)};
   }
+  /// Memory held.
   int64_t num_bytes() const;
 };
 
@@ -49,19 +51,20 @@ class KeyEncoder {
 
   /// All rows of a compacted batch. `out` is overwritten; its memory is used again.
   Status Encode(const Batch& batch, arrow::MemoryPool* pool, EncodedKeys* out) const;
-  /// The key columns of rows [begin, end), in plain encoding.
-  Result<std::vector<ArrayPtr>> Decode(const EncodedKeys& keys, int64_t begin, int64_t end,
-                                       arrow::MemoryPool* pool) const;
+  /// The same over the key columns alone, in the order of keys().
+  Status EncodeColumns(std::vector<ArrayPtr> columns, int64_t num_rows, arrow::MemoryPool* pool,
+                       EncodedKeys* out) const;
+  /// The key columns of all rows of `keys`, in plain encoding.
+  Result<std::vector<ArrayPtr>> Decode(const EncodedKeys& keys, arrow::MemoryPool* pool) const;
 
   bool is_fixed() const { return is_fixed_; }
+  /// Their types are plain.
   const std::vector<KeyColumn>& keys() const { return keys_; }
-  /// The same encoder over the columns 0 … n − 1 of a batch that holds only the keys.
-  KeyEncoder OverKeysOnly() const;
 
  private:
   explicit KeyEncoder(std::vector<KeyColumn> keys);
 
-  std::vector<KeyColumn> keys_;  // types are plain
+  std::vector<KeyColumn> keys_;
   bool is_fixed_ = false;
 };
 

@@ -1,0 +1,184 @@
+// Memcomparable encoding. Per column: a flag byte that puts nulls first or last, then the cell
+// big-endian with its sign flipped, or text with 0 as 0 FF and 0 0 at its end; inverted when
+// descending. Positions follow as two such int64.
+#include "headrace/exec/key/sort_key_encoder.h"
+
+#include <algorithm>
+
+#include "arrow/array.h"
+#include "arrow/type.h"
+#include "headrace/exec/key/cells.h"
+#include "headrace/types/encoding.h"
+
+namespace headrace {
+namespace {
+
+constexpr int64_t kPositionBytes = 16;
+
+uint8_t Swap(uint8_t value) { return value; }
+uint16_t Swap(uint16_t value) { return __builtin_bswap16(value); }
+uint32_t Swap(uint32_t value) { return __builtin_bswap32(value); }
+uint64_t Swap(uint64_t value) { return __builtin_bswap64(value); }
+
+// The unsigned integer whose big-endian bytes have the order of the value.
+template <typename Cells, typename T>
+auto Ordered(T value) {
+  using Bits = std::make_unsigned_t<T>;
+  constexpr auto kSign = static_cast<Bits>(Bits{1} << (sizeof(Bits) * 8 - 1));
+  const auto bits = static_cast<Bits>(value);
+  if constexpr (kIsFloat<Cells>) {
+    return static_cast<Bits>((bits & kSign) != 0 ? ~bits : bits | kSign);
+  } else if constexpr (std::is_signed_v<T>) {
+    return static_cast<Bits>(bits ^ kSign);
+  } else {
+    return bits;
+  }
+}
+
+uint8_t* WriteText(std::string_view text, uint8_t flip, uint8_t* out) {
+  for (const char c : text) {
+    const auto byte = static_cast<uint8_t>(c);
+    *out++ = byte ^ flip;
+    if (byte == 0) *out++ = 0xff ^ flip;
+  }
+  *out++ = flip;
+  *out++ = flip;
+  return out;
+}
+
+uint8_t* WriteWide(const WideCells& cells, int64_t row, uint8_t flip, uint8_t* out) {
+  const uint8_t* cell = cells[row];
+  const int width = cells.width;
+  for (int i = 0; i < width; ++i) {
+    out[i] = static_cast<uint8_t>(cell[cells.is_number ? width - 1 - i : i] ^ flip);
+  }
+  if (cells.is_number) out[0] ^= 0x80;
+  return out + width;
+}
+
+// Writes the cell and gives where the next one starts. `flip` is 0xff when descending.
+template <typename Cells>
+uint8_t* WriteCell(const Cells& cells, int64_t row, uint8_t flip, uint8_t* out) {
+  if constexpr (std::is_same_v<Cells, BytesCells>) {
+    return WriteText(cells[row], flip, out);
+  } else if constexpr (std::is_same_v<Cells, WideCells>) {
+    return WriteWide(cells, row, flip, out);
+  } else if constexpr (std::is_same_v<Cells, BooleanCells> || std::is_same_v<Cells, NullCells>) {
+    *out = static_cast<uint8_t>(cells[row]) ^ flip;
+    return out + 1;
+  } else {
+    auto bits = Swap(Ordered<Cells>(cells[row]));
+    if (flip != 0) bits = static_cast<decltype(bits)>(~bits);
+    std::memcpy(out, &bits, sizeof(bits));
+    return out + sizeof(bits);
+  }
+}
+
+template <typename Cells>
+int64_t CellBytes(const Cells& cells, int64_t row) {
+  if constexpr (std::is_same_v<Cells, BytesCells>) {
+    const std::string_view text = cells[row];
+    return static_cast<int64_t>(text.size()) + 2 + std::count(text.begin(), text.end(), '\0');
+  } else if constexpr (std::is_same_v<Cells, WideCells>) {
+    return cells.width;
+  } else {
+    return sizeof(cells[row]);
+  }
+}
+
+void AddSizes(const arrow::ArrayData& column, int64_t num_rows, int64_t* offsets) {
+  VisitCells(column, [&](const auto& cells) {
+    for (int64_t row = 0; row < num_rows; ++row) {
+      offsets[row + 1] += 1 + (cells.IsNull(row) ? 0 : CellBytes(cells, row));
+    }
+  });
+}
+
+// Writes the column's part of every row at ends[row], and moves ends[row] past it.
+void WriteColumn(const arrow::ArrayData& column, const SortKey& key, int64_t num_rows,
+                 uint8_t* bytes, int64_t* ends) {
+  const uint8_t flip = key.descending ? 0xff : 0;
+  const uint8_t null_flag = key.nulls == NullPlacement::kFirst ? 0 : 1;
+  VisitCells(column, [&](const auto& cells) {
+    for (int64_t row = 0; row < num_rows; ++row) {
+      uint8_t* out = bytes + ends[row];
+      const bool is_null = cells.IsNull(row);
+      *out++ = static_cast<uint8_t>(is_null ? null_flag : 1 - null_flag);
+      if (!is_null) out = WriteCell(cells, row, flip, out);
+      ends[row] = out - bytes;
+    }
+  });
+}
+
+void WriteOrdered(int64_t value, uint8_t* out) {
+  const uint64_t bits = Swap(static_cast<uint64_t>(value) ^ (uint64_t{1} << 63));
+  std::memcpy(out, &bits, sizeof(bits));
+}
+
+int64_t ReadOrdered(const char* bytes) {
+  uint64_t bits;
+  std::memcpy(&bits, bytes, sizeof(bits));
+  return static_cast<int64_t>(Swap(bits) ^ (uint64_t{1} << 63));
+}
+
+void WritePositions(const std::vector<RowPosition>& positions, uint8_t* bytes, int64_t* ends) {
+  for (size_t row = 0; row < positions.size(); ++row) {
+    WriteOrdered(positions[row].split, bytes + ends[row]);
+    WriteOrdered(positions[row].row, bytes + ends[row] + 8);
+    ends[row] += kPositionBytes;
+  }
+}
+
+}  // namespace
+
+int64_t SortKeys::num_bytes() const {
+  return static_cast<int64_t>(offsets.capacity() * sizeof(int64_t) + bytes.capacity());
+}
+
+Result<SortKeyEncoder> SortKeyEncoder::Make(const arrow::Schema& schema, Ordering keys) {
+  std::vector<TypePtr> types;
+  for (const SortKey& key : keys) {
+    const arrow::Field& field = *schema.field(key.column);
+    types.push_back(PlainType(field.type()));
+    if (!IsSortKeyType(*types.back())) {
+      return Error(ErrorKind::kUnsupported,
+                   "cannot sort by column {}: values of its type have no order, got {}",
+                   field.name(), field.type()->ToString());
+    }
+  }
+  return SortKeyEncoder(std::move(keys), std::move(types));
+}
+
+Status SortKeyEncoder::Encode(const Batch& batch, const std::vector<RowPosition>* positions,
+                              arrow::MemoryPool* pool, SortKeys* out) const {
+  const auto rows = static_cast<size_t>(batch.num_rows());
+  out->num_rows = batch.num_rows();
+  out->offsets.assign(rows + 1, 0);
+  std::vector<ArrayPtr> columns;
+  for (const SortKey& key : keys_) {
+    ARROW_ASSIGN_OR_RAISE(ArrayPtr column, Decode(batch.column(key.column), pool));
+    AddSizes(*column->data(), out->num_rows, out->offsets.data());
+    columns.push_back(std::move(column));
+  }
+  const int64_t extra = positions == nullptr ? 0 : kPositionBytes;
+  for (size_t row = 0; row < rows; ++row) {
+    out->offsets[row + 1] += out->offsets[row] + extra;
+  }
+  out->bytes.resize(static_cast<size_t>(out->offsets[rows]));
+  // Writing moves the start of row r to its end, which is the start of row r + 1.
+  int64_t* ends = out->offsets.data();
+  for (size_t i = 0; i < columns.size(); ++i) {
+    WriteColumn(*columns[i]->data(), keys_[i], out->num_rows, out->bytes.data(), ends);
+  }
+  if (positions != nullptr) WritePositions(*positions, out->bytes.data(), ends);
+  for (size_t row = rows; row > 0; --row) ends[row] = ends[row - 1];
+  ends[0] = 0;
+  return Status::OK();
+}
+
+RowPosition SortKeyEncoder::PositionOf(std::string_view key) {
+  const char* end = key.data() + key.size();
+  return {ReadOrdered(end - 16), ReadOrdered(end - 8)};
+}
+
+}  // namespace headrace
