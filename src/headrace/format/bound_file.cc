@@ -14,7 +14,9 @@ class BoundFile final : public arrow::io::RandomAccessFile {
  public:
   BoundFile(std::shared_ptr<arrow::io::RandomAccessFile> file, int64_t size,
             arrow::MemoryPool* pool)
-      : file_(std::move(file)), size_(size), pool_(pool) {}
+      : file_(std::move(file)), size_(size), pool_(pool) {
+    set_mode(arrow::io::FileMode::READ);
+  }
 
   Status Close() override { return file_->Close(); }
   bool closed() const override { return file_->closed(); }
@@ -39,20 +41,39 @@ class BoundFile final : public arrow::io::RandomAccessFile {
     return buffer;
   }
 
-  Result<int64_t> ReadAt(int64_t position, int64_t nbytes, void* out) override {
+  Result<int64_t> ReadAt(int64_t position, int64_t nbytes, bool allow_short_read,
+                         void* out) override {
     ARROW_ASSIGN_OR_RAISE(const int64_t length, Cut(position, nbytes));
-    return length == 0 ? Result<int64_t>(0) : file_->ReadAt(position, length, out);
+    int64_t got = 0;
+    if (length > 0) {
+      ARROW_ASSIGN_OR_RAISE(got, file_->ReadAt(position, length, out));
+    }
+    if (got < nbytes && !allow_short_read) return ShortRead(position, nbytes);
+    return got;
+  }
+  Result<int64_t> ReadAt(int64_t position, int64_t nbytes, void* out) override {
+    return ReadAt(position, nbytes, true, out);
   }
 
-  Result<std::shared_ptr<arrow::Buffer>> ReadAt(int64_t position, int64_t nbytes) override {
+  Result<std::shared_ptr<arrow::Buffer>> ReadAt(int64_t position, int64_t nbytes,
+                                                bool allow_short_read) override {
     ARROW_ASSIGN_OR_RAISE(const int64_t length, Cut(position, nbytes));
+    if (length < nbytes && !allow_short_read) return ShortRead(position, nbytes);
     ARROW_ASSIGN_OR_RAISE(auto buffer, arrow::AllocateResizableBuffer(length, pool_));
-    ARROW_ASSIGN_OR_RAISE(const int64_t got, ReadAt(position, length, buffer->mutable_data()));
+    ARROW_ASSIGN_OR_RAISE(const int64_t got,
+                          ReadAt(position, length, allow_short_read, buffer->mutable_data()));
     if (got < length) ARROW_RETURN_NOT_OK(buffer->Resize(got));
     return std::shared_ptr<arrow::Buffer>(std::move(buffer));
   }
+  Result<std::shared_ptr<arrow::Buffer>> ReadAt(int64_t position, int64_t nbytes) override {
+    return ReadAt(position, nbytes, true);
+  }
 
  private:
+  Status ShortRead(int64_t position, int64_t nbytes) const {
+    return Status::IOError("expected ", nbytes, " bytes at offset ", position,
+                           ", got the end of the file at ", size_);
+  }
   Result<int64_t> Cut(int64_t position, int64_t nbytes) const {
     if (position < 0 || nbytes < 0) return Status::Invalid("a negative offset or length");
     return std::max<int64_t>(0, std::min(nbytes, size_ - position));

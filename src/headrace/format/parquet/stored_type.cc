@@ -1,0 +1,58 @@
+// Conversion from stored to promised types.
+#include "headrace/format/parquet/stored_type.h"
+
+#include <utility>
+
+#include "arrow/array.h"
+#include "arrow/compute/cast.h"
+#include "arrow/compute/exec.h"
+#include "arrow/datum.h"
+#include "arrow/type.h"
+#include "headrace/types/encoding.h"
+
+namespace headrace::parquet_format {
+namespace {
+
+using arrow::Type;
+
+bool IsDate(Type::type id) { return id == Type::DATE32 || id == Type::DATE64; }
+bool IsTime(Type::type id) { return id == Type::TIME32 || id == Type::TIME64; }
+
+/// Whether the plain types differ in units of dates and times only, at any depth.
+bool DifferInUnits(const arrow::DataType& left, const arrow::DataType& right) {
+  if (left.Equals(right)) return true;
+  if (IsDate(left.id()) && IsDate(right.id())) return true;
+  if (IsTime(left.id()) && IsTime(right.id())) return true;
+  if (left.id() != right.id() || left.num_fields() != right.num_fields()) return false;
+  if (left.id() == Type::TIMESTAMP) {
+    return static_cast<const arrow::TimestampType&>(left).timezone() ==
+           static_cast<const arrow::TimestampType&>(right).timezone();
+  }
+  if (left.id() != Type::LIST && left.id() != Type::STRUCT) return false;
+  for (int i = 0; i < left.num_fields(); ++i) {
+    if (!DifferInUnits(*left.field(i)->type(), *right.field(i)->type())) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+TypePtr PromisedType(const TypePtr& stored, const TypePtr& origin) {
+  if (SameLogicalType(*stored, *origin)) return origin;
+  return DifferInUnits(*PlainType(stored), *PlainType(origin)) ? origin : stored;
+}
+
+Result<ArrayPtr> AsPromised(const ArrayPtr& array, const TypePtr& promised,
+                            arrow::MemoryPool* pool) {
+  if (SameLogicalType(*array->type(), *promised)) return array;
+  ARROW_ASSIGN_OR_RAISE(const ArrayPtr plain, Decode(array, pool));
+  arrow::compute::ExecContext context(pool);
+  context.set_use_threads(false);
+  ARROW_ASSIGN_OR_RAISE(
+      arrow::Datum cast,
+      arrow::compute::Cast(plain, PlainType(promised), arrow::compute::CastOptions::Safe(),
+                           &context));
+  return cast.make_array();
+}
+
+}  // namespace headrace::parquet_format
