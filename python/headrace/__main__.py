@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 
-def main():
+def main() -> None:
     package = Path(__file__).absolute().parent
     # In a wheel headrace/bin/headrace; in a build tree build/headrace, two folders up.
     for program in (package / "bin" / "headrace", package.parent.parent / "headrace"):

@@ -1,0 +1,121 @@
+"""headrace: an engine for ordered tables larger than memory and for streams, on Apache Arrow.
+
+    import headrace as hr
+
+    for batch in hr.scan_csv("flights.csv"):
+        ...
+    hr.sql("SELECT origin, count(*) AS n FROM 'flights.csv' GROUP BY origin").to_pandas()
+
+Module functions use one session that is made when first needed; `Session` makes others.
+"""
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import pyarrow  # noqa: F401  # its libarrow is the one the engine uses
+
+from headrace.cursor import Cursor
+from headrace.errors import (
+    BadDataError,
+    CallbackError,
+    CancelledError,
+    DivisionByZeroError,
+    Error,
+    InternalError,
+    InvalidArgumentError,
+    IoError,
+    MemoryLimitError,
+    NotFoundError,
+    OverflowError,
+    StaleInputError,
+    SyntaxError,
+    TypeMismatchError,
+    UnknownNameError,
+    UnsupportedError,
+)
+from headrace.expr import Expr, SortKey, call, col, lit, sql_expr, when
+from headrace.session import PathLike, Session, default_session
+
+try:
+    __version__ = version("headrace")
+except PackageNotFoundError:  # a build tree
+    __version__ = "0.0.0+build"
+
+
+def sql(query: str, /, **tables: Any) -> Cursor:
+    """`Session.sql` of the default session."""
+    return default_session().sql(query, **tables)
+
+
+def scan(path: PathLike, *, format: str | None = None, **options: Any) -> Cursor:
+    """`Session.scan` of the default session."""
+    return default_session().scan(path, format=format, **options)
+
+
+def scan_csv(path: PathLike, **options: Any) -> Cursor:
+    """`Session.scan_csv` of the default session."""
+    return default_session().scan_csv(path, **options)
+
+
+def scan_parquet(path: PathLike, **options: Any) -> Cursor:
+    """`Session.scan_parquet` of the default session."""
+    return default_session().scan_parquet(path, **options)
+
+
+def scan_ipc(path: PathLike, **options: Any) -> Cursor:
+    """`Session.scan_ipc` of the default session."""
+    return default_session().scan_ipc(path, **options)
+
+
+def from_arrow(data: Any) -> Cursor:
+    """`Session.from_arrow` of the default session."""
+    return default_session().from_arrow(data)
+
+
+def register(name: str, data: Any) -> None:
+    """`Session.register` of the default session."""
+    default_session().register(name, data)
+
+
+def table(name: str) -> Cursor:
+    """`Session.table` of the default session."""
+    return default_session().table(name)
+
+
+__all__ = [
+    "BadDataError",
+    "CallbackError",
+    "CancelledError",
+    "Cursor",
+    "DivisionByZeroError",
+    "Error",
+    "Expr",
+    "InternalError",
+    "InvalidArgumentError",
+    "IoError",
+    "MemoryLimitError",
+    "NotFoundError",
+    "OverflowError",
+    "Session",
+    "SortKey",
+    "StaleInputError",
+    "SyntaxError",
+    "TypeMismatchError",
+    "UnknownNameError",
+    "UnsupportedError",
+    "__version__",
+    "call",
+    "col",
+    "default_session",
+    "from_arrow",
+    "lit",
+    "register",
+    "scan",
+    "scan_csv",
+    "scan_ipc",
+    "scan_parquet",
+    "sql",
+    "sql_expr",
+    "table",
+    "when",
+]

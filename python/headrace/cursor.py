@@ -1,0 +1,391 @@
+"""Cursor: a query that has not run yet, and the run that is read from it."""
+
+from __future__ import annotations
+
+import datetime
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from headrace import _headrace
+from headrace.errors import InvalidArgumentError
+from headrace.expr import (
+    ExprBase,
+    SortKey,
+    TypeLike,
+    as_list,
+    call,
+    callback,
+    col,
+    key_tuples,
+    sort_key,
+    sql_expr,
+    type_of,
+)
+from headrace.options import option_texts
+from headrace.text_table import draw
+
+if TYPE_CHECKING:
+    import pandas
+    import polars
+
+ROWS_SHOWN = 10
+Named = list[tuple[_headrace.Expression, str]]
+
+
+class Cursor:
+    """A lazy query. Nothing runs until rows are asked for.
+
+    `for batch in cursor`, `next` and `fetch` read one run from its first row to its last; a loop
+    over a cursor that was read to its end runs the query again. `to_arrow`, `to_pandas`,
+    `to_polars`, `__arrow_c_stream__`, `write` and `repr` are runs of their own and leave it alone.
+    The methods `filter` … `apply` give new cursors. One thread at a time may read; `cancel` may
+    come from any.
+    """
+
+    def __init__(self, plan: _headrace.Plan) -> None:
+        self._plan = plan
+        self._run: _headrace.Run | None = None
+        self._done = False
+        self._rest: pa.RecordBatch | None = None
+        self._runs: weakref.WeakSet[_headrace.Run] = weakref.WeakSet()
+
+    # -- what it is
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Names and types of the columns; nothing runs."""
+        return pa.schema(self._plan)
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns."""
+        return list(self.schema.names)
+
+    def explain(self, analyze: bool = False) -> str:
+        """The plan after optimization, a node a line; `analyze` runs it and adds its figures."""
+        return self._plan.explain(analyze)
+
+    def __repr__(self) -> str:
+        try:
+            return self._preview()
+        except Exception as error:  # a repr never fails
+            return f"<headrace.Cursor {type(error).__name__}: {error}>"
+
+    def _preview(self) -> str:
+        types = [_headrace.type_name(field.type) for field in self.schema]
+        rows: list[list[str]] = []
+        run = self._start(self._plan.limit(ROWS_SHOWN, 0))
+        while (batch := run.next()) is not None:
+            rows += batch.format_rows()
+        run.close()
+        full = "first rows" if len(rows) == ROWS_SHOWN else "all rows"
+        return f"{draw(self.columns, types, rows)}\n({len(rows)} rows shown, {full})"
+
+    # -- reading
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        if self._done:
+            self._run, self._done, self._rest = None, False, None
+        return self
+
+    def __next__(self) -> pa.RecordBatch:
+        batch = self._next_batch()
+        if batch is None:
+            raise StopIteration
+        return batch
+
+    def fetch(self, count: int) -> pa.Table:
+        """The next `count` rows; fewer at the end."""
+        if count < 0:
+            raise InvalidArgumentError(f"expected a row count of at least 0, got {count}")
+        taken: list[pa.RecordBatch] = []
+        while count > 0 and (batch := self._next_batch()) is not None:
+            taken.append(batch.slice(0, count))
+            if batch.num_rows > count:
+                self._rest = batch.slice(count)
+            count -= taken[-1].num_rows
+        return pa.Table.from_batches(taken, self.schema)
+
+    def to_arrow(self) -> pa.Table:
+        """All rows as a pyarrow table."""
+        run = self._start(self._plan)
+        batches = []
+        while (batch := run.next()) is not None:
+            batches.append(pa.record_batch(batch))
+        run.close()
+        return pa.Table.from_batches(batches, self.schema)
+
+    def to_pandas(self, **options: Any) -> pandas.DataFrame:
+        """All rows as a pandas frame; `options` are those of pyarrow.Table.to_pandas."""
+        return self.to_arrow().to_pandas(**options)
+
+    def to_polars(self) -> polars.DataFrame:
+        """All rows as a polars frame."""
+        import polars
+
+        return polars.DataFrame(self.to_arrow())
+
+    def to_pylist(self) -> list[dict[str, Any]]:
+        """All rows as dictionaries."""
+        return list(self.to_arrow().to_pylist())
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """A run of its own, for any consumer of Arrow streams; starts with the first batch."""
+        return self._plan.__arrow_c_stream__()
+
+    def __arrow_c_schema__(self) -> object:
+        return self._plan.__arrow_c_schema__()
+
+    def write(self, path: str, **options: Any) -> int:
+        """Runs into a file, which appears whole or not at all; gives the rows written.
+
+        The format is the option `format`, else it follows the extension.
+        """
+        return self._plan.write(str(path), option_texts(options))
+
+    # -- the run
+
+    def cancel(self) -> None:
+        """Stops what runs from this cursor: its readers get CancelledError. From any thread."""
+        for run in list(self._runs):
+            run.cancel()
+
+    def close(self) -> None:
+        """Ends the run that is being read and frees what it holds. Idempotent."""
+        run, self._run = self._run, None
+        self._done, self._rest = True, None
+        if run is not None:
+            run.close()
+
+    def metrics(self) -> dict[str, int]:
+        """rows_out, spilled_bytes, peak_memory_bytes, elapsed_micros of the run being read."""
+        return self._the_run().metrics()
+
+    def profile(self) -> str:
+        """Rows, bytes, spills and time per operator of the run being read."""
+        return self._the_run().profile()
+
+    def __enter__(self) -> Cursor:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _start(self, plan: _headrace.Plan) -> _headrace.Run:
+        run = plan.run()
+        self._runs.add(run)
+        return run
+
+    def _the_run(self) -> _headrace.Run:
+        if self._run is None:
+            self._run = self._start(self._plan)
+        return self._run
+
+    def _next_batch(self) -> pa.RecordBatch | None:
+        if self._rest is not None:
+            rest, self._rest = self._rest, None
+            return rest
+        if self._done:
+            return None
+        batch = self._the_run().next()
+        if batch is None:
+            self._done = True
+            return None
+        return pa.record_batch(batch)
+
+    # -- new cursors
+
+    def filter(self, predicate: ExprBase | str) -> Cursor:
+        """The rows for which `predicate`, an expression or SQL text, is true."""
+        return Cursor(self._plan.filter(self._expr(predicate)._handle))
+
+    def select(self, *columns: ExprBase | str, **named: ExprBase | str) -> Cursor:
+        """These columns: names of columns, SQL text or expressions; `new=…` gives a name."""
+        return Cursor(self._plan.project(self._named(columns, named)))
+
+    def derive(self, **named: ExprBase | str) -> Cursor:
+        """All columns and these; a name that exists is replaced where it stands."""
+        outputs = dict(zip(self.columns, self._all_columns()))
+        outputs.update({name: self._expr(value) for name, value in named.items()})
+        return Cursor(self._plan.project(handles(outputs)))
+
+    def rename(self, **new_of_old: str) -> Cursor:
+        """Columns under new names: `rename(old="new")`."""
+        names = self.columns
+        for old in new_of_old:
+            self._index(old)  # raises when there is no such column
+        return Cursor(self._plan.pick([(i, new_of_old.get(n, n)) for i, n in enumerate(names)]))
+
+    def apply(
+        self, args: Sequence[ExprBase | str] = (), type: TypeLike = "", **named: Callable[..., Any]
+    ) -> Cursor:
+        """All columns and one that a Python function gives: `apply(["a", "b"], "BIGINT", c=f)`.
+
+        `f(a, b)` is called for every row in order, on the thread that reads; what it raises comes
+        out of the reading call.
+        """
+        given = [self._expr(arg) for arg in args]
+        return self.derive(**{n: callback(f, given, type_of(type)) for n, f in named.items()})
+
+    def sort(
+        self, *keys: ExprBase | SortKey | str, descending: bool = False, nulls: str | None = None
+    ) -> Cursor:
+        """Sorted by columns, SQL text or expressions; `hr.col("a").desc()` turns one key round.
+
+        Stable. Nulls come last ascending and first descending, unless `nulls` says otherwise.
+        """
+        bound = [self._sort_key(key, descending, nulls) for key in keys]
+        return Cursor(self._plan.sort(key_tuples(bound)))
+
+    def limit(self, count: int, offset: int = 0) -> Cursor:
+        """`count` rows after the first `offset`; the query ends with the last of them."""
+        return Cursor(self._plan.limit(count, offset))
+
+    def aggregate(
+        self, keys: ExprBase | str | Sequence[ExprBase | str] = (), /, **aggs: ExprBase | str
+    ) -> Cursor:
+        """One row per group: `aggregate("origin", n="count(*)", late=hr.col("delay").mean())`.
+
+        Without keys one row for all. Nulls are a group. The order of groups is not promised.
+        """
+        outputs = {name: self._expr(value) for name, value in aggs.items()}
+        return Cursor(self._plan.aggregate(self._named(as_list(keys), {}), handles(outputs)))
+
+    def join(
+        self,
+        other: Cursor,
+        on: str | Sequence[str] | ExprBase,
+        how: str = "inner",
+        suffix: str = "_right",
+    ) -> Cursor:
+        """Rows of self with the rows of `other` that match, in the order of self, then of `other`.
+
+        `on`: names of columns that must be equal (kept once), or an expression or SQL text over
+        `left.…` and `right.…`. `how`: "inner" or "left". Nulls match nothing. Other columns of
+        `other` whose name is taken get `suffix`.
+        """
+        shared = self._shared_names(on, other)
+        condition = equalities(shared) if shared else self._expr(on)  # type: ignore[arg-type]
+        joined = self._plan.join(other._plan, condition._handle, how)
+        return Cursor(joined.pick(self._joined_columns(other, shared, suffix)))
+
+    def asof_join(
+        self,
+        other: Cursor,
+        on: str,
+        *,
+        right_on: str | None = None,
+        by: str | Sequence[str] = (),
+        direction: str = "backward",
+        strict: bool = False,
+        tolerance: int | datetime.timedelta | None = None,
+        suffix: str = "_right",
+    ) -> Cursor:
+        """Every row of self with the row of `other` nearest in time, among those with equal `by`.
+
+        `direction`: "backward" takes the last row at or before the time `on`, "forward" the first
+        at or after; `strict` leaves equal times out. `tolerance`: how far it may be, in units of
+        the column or as a timedelta. Where there is none, the columns of `other` are null.
+        """
+        by = as_list(by)
+        plan = self._plan.asof_join(
+            other._plan,
+            [on, *by],
+            [right_on or on, *by],
+            direction,
+            strict,
+            self._time_units(on, tolerance),
+        )
+        return Cursor(plan.pick(self._joined_columns(other, by, suffix)))
+
+    # -- arguments
+
+    def _expr(self, value: ExprBase | str) -> ExprBase:
+        """An Expr as it is; the name of a column; else SQL text."""
+        if isinstance(value, ExprBase):
+            return value
+        if not isinstance(value, str):
+            raise InvalidArgumentError(f"expected an expression or SQL text, got {value!r}")
+        return col(value) if value in self.columns else sql_expr(value)
+
+    def _sort_key(
+        self, key: ExprBase | SortKey | str, descending: bool, nulls: str | None
+    ) -> SortKey:
+        return key if isinstance(key, SortKey) else SortKey(self._expr(key), descending, nulls)
+
+    def _all_columns(self) -> list[ExprBase]:
+        return [col(name) for name in self.columns]
+
+    def _named(
+        self, columns: Sequence[ExprBase | str], named: dict[str, ExprBase | str]
+    ) -> Named:
+        outputs: Named = []
+        for value in columns:
+            everything = isinstance(value, str) and value == "*"
+            chosen = self._all_columns() if everything else [self._expr(value)]
+            outputs += [(expression._handle, expression.name) for expression in chosen]
+        outputs += handles({name: self._expr(value) for name, value in named.items()})
+        return outputs
+
+    def _index(self, name: str) -> int:
+        indexes = self.schema.get_all_field_indices(name)
+        if len(indexes) != 1:
+            self._plan.project([(col(name)._handle, name)])  # raises: unknown or ambiguous
+        return int(indexes[0])
+
+    def _shared_names(self, on: str | Sequence[str] | ExprBase, other: Cursor) -> list[str]:
+        """The columns that `on` names; none when it is a condition."""
+        if isinstance(on, ExprBase):
+            return []
+        if isinstance(on, str):
+            return [on] if on in self.columns and on in other.columns else []
+        return list(on)
+
+    def _joined_columns(
+        self, other: Cursor, shared: Sequence[str], suffix: str
+    ) -> list[tuple[int, str]]:
+        left = self.columns
+        picked = list(enumerate(left))
+        for index, name in enumerate(other.columns, len(left)):
+            if name not in shared:
+                picked.append((index, name + suffix if name in left else name))
+        return picked
+
+    def _time_units(self, on: str, tolerance: int | datetime.timedelta | None) -> int | None:
+        if not isinstance(tolerance, datetime.timedelta):
+            return tolerance
+        time_type = self.schema.field(self._index(on)).type
+        if pa.types.is_date32(time_type):
+            return tolerance.days
+        unit = getattr(time_type, "unit", None)
+        if unit not in UNITS_PER_SECOND:
+            message = f"expected a tolerance in units of {time_type}, got {tolerance}"
+            raise InvalidArgumentError(message)
+        micros = tolerance // datetime.timedelta(microseconds=1)
+        return micros * UNITS_PER_SECOND[unit] // 1_000_000
+
+
+UNITS_PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+
+
+def handles(outputs: dict[str, ExprBase]) -> Named:
+    """Named expressions as the module takes them."""
+    return [(expression._handle, name) for name, expression in outputs.items()]
+
+
+def equalities(names: Sequence[str]) -> ExprBase:
+    """`left.a = right.a AND …`."""
+    terms = [col("left", name) == col("right", name) for name in names]
+    condition: ExprBase = terms[0]
+    for term in terms[1:]:
+        condition = call("and", condition, term)
+    return condition

@@ -1,0 +1,301 @@
+"""Expressions: what `filter`, `select`, `derive`, `sort` and `aggregate` compute, without data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Union
+
+import pyarrow as pa
+
+from headrace import _headrace
+from headrace.errors import InvalidArgumentError, TypeMismatchError
+from headrace.row_function import RowFunction
+
+TypeLike = Union[str, pa.DataType]
+
+INT64_MAX = 2**63 - 1
+UINT64_MAX = 2**64 - 1
+DECIMAL128_MAX = 10**38 - 1
+
+
+class ExprBase:
+    """A tree of columns, literals and calls. Operators and methods build larger trees."""
+
+    __slots__ = ("_handle",)
+    __hash__ = None  # type: ignore[assignment]  # == makes an expression
+
+    def __init__(self, handle: _headrace.Expression) -> None:
+        self._handle = handle
+
+    def _call(self, name: str, *args: Any) -> Expr:
+        """A call of the SQL function `name`: what every generated method does."""
+        return call(name, self, *args)
+
+    def __repr__(self) -> str:
+        return f"Expr({self.name})"
+
+    def __bool__(self) -> bool:
+        raise TypeMismatchError(
+            "expected &, | and ~ between expressions, got `and`, `or`, `not`, `in` or `if`"
+        )
+
+    @property
+    def name(self) -> str:
+        """The name of the column it makes when none is given."""
+        return self._handle.name()
+
+    def __add__(self, other: Any) -> Expr:
+        return call("+", self, other)
+
+    def __radd__(self, other: Any) -> Expr:
+        return call("+", other, self)
+
+    def __sub__(self, other: Any) -> Expr:
+        return call("-", self, other)
+
+    def __rsub__(self, other: Any) -> Expr:
+        return call("-", other, self)
+
+    def __mul__(self, other: Any) -> Expr:
+        return call("*", self, other)
+
+    def __rmul__(self, other: Any) -> Expr:
+        return call("*", other, self)
+
+    def __truediv__(self, other: Any) -> Expr:
+        return call("/", self, other)
+
+    def __rtruediv__(self, other: Any) -> Expr:
+        return call("/", other, self)
+
+    def __floordiv__(self, other: Any) -> Expr:
+        return call("//", self, other)
+
+    def __rfloordiv__(self, other: Any) -> Expr:
+        return call("//", other, self)
+
+    def __mod__(self, other: Any) -> Expr:
+        return call("%", self, other)
+
+    def __rmod__(self, other: Any) -> Expr:
+        return call("%", other, self)
+
+    def __neg__(self) -> Expr:
+        return call("-", self)
+
+    def __eq__(self, other: Any) -> Expr:
+        return call("=", self, other)
+
+    def __ne__(self, other: Any) -> Expr:
+        return call("<>", self, other)
+
+    def __lt__(self, other: Any) -> Expr:
+        return call("<", self, other)
+
+    def __le__(self, other: Any) -> Expr:
+        return call("<=", self, other)
+
+    def __gt__(self, other: Any) -> Expr:
+        return call(">", self, other)
+
+    def __ge__(self, other: Any) -> Expr:
+        return call(">=", self, other)
+
+    def __and__(self, other: Any) -> Expr:
+        return call("and", self, other)
+
+    def __rand__(self, other: Any) -> Expr:
+        return call("and", other, self)
+
+    def __or__(self, other: Any) -> Expr:
+        return call("or", self, other)
+
+    def __ror__(self, other: Any) -> Expr:
+        return call("or", other, self)
+
+    def __invert__(self) -> Expr:
+        return call("not", self)
+
+    def is_null(self) -> Expr:
+        """True where the value is missing."""
+        return call("is_null", self)
+
+    def is_not_null(self) -> Expr:
+        """True where there is a value."""
+        return ~self.is_null()
+
+    def cast(self, to: TypeLike) -> Expr:
+        """The value as another type, a pyarrow type or its SQL name; misfits are an error."""
+        return Expr(_headrace.cast(self._handle, type_of(to), False))
+
+    def try_cast(self, to: TypeLike) -> Expr:
+        """The value as another type; misfits become null."""
+        return Expr(_headrace.cast(self._handle, type_of(to), True))
+
+    def asc(self, nulls: str | None = None) -> SortKey:
+        """As a sort key: smallest first, nulls last unless `nulls="first"`."""
+        return SortKey(self, False, nulls)
+
+    def desc(self, nulls: str | None = None) -> SortKey:
+        """As a sort key: largest first, nulls first unless `nulls="last"`."""
+        return SortKey(self, True, nulls)
+
+    def over(self, partition_by: Any = (), order_by: Any = ()) -> Expr:
+        """An ordered function within the rows of equal `partition_by`, in the order of `order_by`.
+
+        Without `order_by` rows count in the order they have.
+        """
+        partition = [column_or_expr(part)._handle for part in as_list(partition_by)]
+        order = [sort_key(key) for key in as_list(order_by)]
+        return Expr(_headrace.over(self._handle, partition, key_tuples(order)))
+
+
+try:
+    from headrace._expr_methods import ExprMethods
+except ImportError:  # not generated yet
+
+    class ExprMethods:  # type: ignore[no-redef]
+        """No generated methods."""
+
+        __slots__ = ()
+
+
+class Expr(ExprMethods, ExprBase):
+    """An expression over the columns of a table; it has no values until a query runs."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True)
+class SortKey:
+    """An expression with a direction and a place for nulls (None: last ascending, else first)."""
+
+    expression: ExprBase
+    descending: bool = False
+    nulls: str | None = None
+
+
+def col(name: str, *more: str) -> Expr:
+    """The column `name`, matched exactly; in a join's condition `col("left", name)`."""
+    return Expr(_headrace.column([name, *more]))
+
+
+def lit(value: Any) -> Expr:
+    """A constant: None, bool, int, float, str, bytes, Decimal, dates, times, pyarrow scalars."""
+    return Expr(_headrace.literal(one_cell(value)))
+
+
+def sql_expr(text: str) -> Expr:
+    """The expression that `text` says in SQL."""
+    return Expr(_headrace.parse(text))
+
+
+def call(name: str, *args: Any, distinct: bool = False) -> Expr:
+    """A call of a function by its SQL name or symbol; arguments that are no Expr are constants."""
+    return Expr(_headrace.call(name, [to_expr(arg)._handle for arg in args], distinct))
+
+
+def callback(function: Callable[..., Any], args: Sequence[Any], result_type: TypeLike) -> Expr:
+    """`function` called row by row with the cells of `args`; it gives cells of `result_type`."""
+    arrow_type = type_of(result_type)
+    handles = [column_or_expr(arg)._handle for arg in args]
+    return Expr(_headrace.callback(RowFunction(function, arrow_type), handles, arrow_type))
+
+
+class When:
+    """`when(condition).then(value)`, again `.when(…).then(…)`, then `.otherwise(value)`."""
+
+    def __init__(self, condition: Any, done: tuple[Any, ...] = ()) -> None:
+        self._condition = condition
+        self._done = done
+
+    def then(self, value: Any) -> Then:
+        return Then((*self._done, self._condition, value))
+
+
+class Then(Expr):
+    """A CASE whose ELSE is NULL until `otherwise` gives one."""
+
+    __slots__ = ("_branches",)
+
+    def __init__(self, branches: tuple[Any, ...]) -> None:
+        super().__init__(call("case", *branches)._handle)
+        self._branches = branches
+
+    def when(self, condition: Any) -> When:
+        return When(condition, self._branches)
+
+    def otherwise(self, value: Any) -> Expr:
+        return call("case", *self._branches, value)
+
+
+def when(condition: Any) -> When:
+    """A CASE expression; branches are evaluated only for the rows that take them."""
+    return When(condition)
+
+
+def to_expr(value: Any) -> ExprBase:
+    """An Expr as it is, everything else as a constant."""
+    return value if isinstance(value, ExprBase) else lit(value)
+
+
+def column_or_expr(value: Any) -> ExprBase:
+    """An Expr as it is, a str as the name of a column."""
+    return value if isinstance(value, ExprBase) else col(value)
+
+
+def as_list(value: Any) -> list[Any]:
+    """One thing, or several, as a list."""
+    if isinstance(value, (str, ExprBase, SortKey)):
+        return [value]
+    return list(value)
+
+
+def sort_key(value: Any) -> SortKey:
+    """A SortKey as it is; an Expr or the name of a column ascending."""
+    return value if isinstance(value, SortKey) else SortKey(column_or_expr(value))
+
+
+def key_tuples(keys: Iterable[SortKey]) -> list[tuple[_headrace.Expression, bool, str | None]]:
+    """Sort keys as the module takes them."""
+    return [(key.expression._handle, key.descending, key.nulls) for key in keys]
+
+
+def type_of(given: TypeLike) -> pa.DataType:
+    """A pyarrow type, from itself or from its SQL name."""
+    if isinstance(given, str):
+        return pa.field(_headrace.parse_type(given)).type
+    if isinstance(given, pa.DataType):
+        return given
+    raise TypeMismatchError(f"expected a pyarrow type or a SQL type name, got {given!r}")
+
+
+def one_cell(value: Any) -> pa.Array:
+    """`value` as an array of length one, of the type its literal has."""
+    if isinstance(value, pa.Scalar):
+        return pa.array([value.as_py()], type=value.type)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return pa.array([value], type=integer_type(value)) if fits_integer(value) else decimal(value)
+    try:
+        return pa.array([value])
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        raise InvalidArgumentError(f"expected a constant, got {value!r}") from error
+
+
+def fits_integer(value: int) -> bool:
+    """Whether one of the integer types holds `value`."""
+    return -INT64_MAX - 1 <= value <= UINT64_MAX
+
+
+def integer_type(value: int) -> pa.DataType:
+    """int64, or uint64 past its end."""
+    return pa.int64() if value <= INT64_MAX else pa.uint64()
+
+
+def decimal(value: int) -> pa.Array:
+    """A whole number too large for integers."""
+    if abs(value) > DECIMAL128_MAX:
+        raise InvalidArgumentError(f"expected a number of at most 38 digits, got {value}")
+    return pa.array([Decimal(value)], type=pa.decimal128(38, 0))

@@ -1,0 +1,143 @@
+// Builders of unbound expressions.
+#include "headrace/python/expression.h"
+
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
+#include <nanobind/stl/vector.h>
+
+#include <optional>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "arrow/array.h"
+#include "arrow/scalar.h"
+#include "headrace/expression/bind.h"
+#include "headrace/python/error.h"
+#include "headrace/python/exchange.h"
+#include "headrace/sql/sql.h"
+
+namespace headrace::python {
+namespace {
+
+using Handles = std::vector<ExpressionHandle>;
+/// Expression, descending, "first", "last" or none.
+using KeyTuple = std::tuple<ExpressionHandle, bool, std::optional<std::string>>;
+
+void MergeInto(const ExpressionHandle& part, ExpressionHandle* whole) {
+  Merge(part.callbacks, &whole->callbacks);
+  whole->exact_paths.insert(part.exact_paths.begin(), part.exact_paths.end());
+}
+
+std::vector<UnboundPtr> TreesOf(const Handles& parts, ExpressionHandle* whole) {
+  std::vector<UnboundPtr> trees;
+  for (const ExpressionHandle& part : parts) {
+    MergeInto(part, whole);
+    trees.push_back(part.tree);
+  }
+  return trees;
+}
+
+ExpressionHandle Column(const std::vector<std::string>& path) {
+  ExpressionHandle made{Unbound::Column(path), {}, {}, ""};
+  made.exact_paths.insert(path);
+  return made;
+}
+
+/// The literal in an array of one cell.
+ExpressionHandle Literal(nb::handle array) {
+  ArrayPtr cell = ImportArray(array);
+  ScalarPtr value = CallEngine([&] { return cell->GetScalar(0); });
+  return {Unbound::Literal(std::move(value)), {}, {}, ""};
+}
+
+ExpressionHandle Call(const std::string& name, const Handles& args, bool distinct) {
+  ExpressionHandle made;
+  auto tree = std::make_shared<Unbound>(*Unbound::Call(name, TreesOf(args, &made)));
+  tree->distinct = distinct;
+  made.tree = std::move(tree);
+  return made;
+}
+
+ExpressionHandle Cast(const ExpressionHandle& arg, nb::handle type, bool try_cast) {
+  ExpressionHandle made;
+  MergeInto(arg, &made);
+  made.tree = Unbound::Cast(arg.tree, ImportType(type), try_cast);
+  return made;
+}
+
+ExpressionHandle Star() { return {Unbound::Star(), {}, {}, ""}; }
+
+ExpressionHandle CallBack(nb::object function, const Handles& args, nb::handle type) {
+  ExpressionHandle made;
+  std::vector<UnboundPtr> trees = TreesOf(args, &made);
+  auto callback = std::make_shared<const Callback>(std::move(function));
+  made.tree = Unbound::Callback(callback->id(), std::move(trees), ImportType(type));
+  made.callbacks.push_back(std::move(callback));
+  return made;
+}
+
+std::optional<NullPlacement> PlacementOf(const std::optional<std::string>& name) {
+  if (!name.has_value()) return std::nullopt;
+  if (*name == "first") return NullPlacement::kFirst;
+  if (*name == "last") return NullPlacement::kLast;
+  RaiseUnlessOk(Error(ErrorKind::kInvalidArgument,
+                      "expected nulls to be \"first\" or \"last\", got \"{}\"", *name));
+  return std::nullopt;
+}
+
+ExpressionHandle Over(const ExpressionHandle& call, const Handles& partition_by,
+                      const std::vector<KeyTuple>& order_by) {
+  ExpressionHandle made;
+  MergeInto(call, &made);
+  auto window = std::make_shared<UnboundWindow>();
+  window->partition_by = TreesOf(partition_by, &made);
+  for (const auto& [expression, descending, nulls] : order_by) {
+    MergeInto(expression, &made);
+    window->order_by.push_back({expression.tree, descending, PlacementOf(nulls)});
+  }
+  auto tree = std::make_shared<Unbound>(*call.tree);
+  tree->window = std::move(window);
+  made.tree = std::move(tree);
+  return made;
+}
+
+ExpressionHandle Parse(const std::string& text) {
+  return {CallEngine([&] { return sql::ParseExpression(text); }), {}, {}, text};
+}
+
+/// Types have no grammar of their own outside SQL: the type of a cast.
+TypeHandle ParseType(const std::string& text) {
+  UnboundPtr cast = CallEngine([&] { return sql::ParseExpression("CAST(NULL AS " + text + ")"); });
+  if (cast->kind != Unbound::Kind::kCast) {
+    RaiseUnlessOk(Error(ErrorKind::kSyntax, "expected a type, got \"{}\"", text));
+  }
+  return {cast->type};
+}
+
+}  // namespace
+
+Result<ExpressionPtr> BindHandle(const ExpressionHandle& expression, const Scope& scope) {
+  for (const std::vector<std::string>& path : expression.exact_paths) {
+    ARROW_RETURN_NOT_OK(scope.Resolve(path, Dialect::kSFrame).status());
+  }
+  return Bind(*expression.tree, scope, Dialect::kSql);
+}
+
+void AddExpressionClasses(nb::module_& module) {
+  nb::class_<ExpressionHandle>(module, "Expression").def("name", [](const ExpressionHandle& self) {
+    return DefaultName(*self.tree);
+  });
+  module.def("column", &Column, nb::arg("path"));
+  module.def("literal", &Literal, nb::arg("array"));
+  module.def("call", &Call, nb::arg("name"), nb::arg("args"), nb::arg("distinct") = false);
+  module.def("cast", &Cast, nb::arg("arg"), nb::arg("type"), nb::arg("try_cast") = false);
+  module.def("star", &Star);
+  module.def("callback", &CallBack, nb::arg("function"), nb::arg("args"), nb::arg("type"));
+  module.def("over", &Over, nb::arg("call"), nb::arg("partition_by"), nb::arg("order_by"));
+  module.def("parse", &Parse, nb::arg("text"));
+  module.def("parse_type", &ParseType, nb::arg("text"));
+}
+
+}  // namespace headrace::python

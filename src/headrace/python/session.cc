@@ -1,0 +1,178 @@
+// Sessions, tables and SQL for Python.
+#include "headrace/python/session.h"
+
+#include <nanobind/stl/map.h>
+#include <nanobind/stl/shared_ptr.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+#include <unistd.h>
+
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "arrow/record_batch.h"
+#include "headrace/connect/memory/memory_table.h"
+#include "headrace/plan/builder.h"
+#include "headrace/python/callback.h"
+#include "headrace/python/error.h"
+#include "headrace/python/exchange.h"
+#include "headrace/python/plan.h"
+#include "headrace/sql/sql.h"
+
+namespace headrace::python {
+namespace {
+
+using Tables = std::map<std::string, TableHandle>;
+
+sql::ExtraTables SourcesOf(const Tables& tables) {
+  sql::ExtraTables sources;
+  for (const auto& [name, table] : tables) sources.emplace(name, table.source);
+  return sources;
+}
+
+/// Runs a statement that is done when it returns (COPY, EXPLAIN); a plan over the rows it gave.
+Result<PlanPtr> RunAtOnce(Session& session, const std::string& text,
+                          const sql::ExtraTables& tables) {
+  ARROW_ASSIGN_OR_RAISE(Cursor cursor, sql::Execute(session, text, tables, PollSignals));
+  cursor.set_poll(PollSignals);
+  std::vector<std::shared_ptr<arrow::RecordBatch>> batches;
+  while (true) {
+    ARROW_ASSIGN_OR_RAISE(auto batch, cursor.Next());
+    if (batch == nullptr) break;
+    batches.push_back(std::move(batch));
+  }
+  ARROW_ASSIGN_OR_RAISE(auto table, MemoryTable::Make(cursor.schema(), std::move(batches)));
+  return PlanScan(std::move(table));
+}
+
+PlanHandle Sql(const std::shared_ptr<SessionHandle>& self, const std::string& text,
+               const Tables& tables) {
+  Session& session = self->Get();
+  const sql::ExtraTables sources = SourcesOf(tables);
+  PlanPtr plan = CallEngine([&]() -> Result<PlanPtr> {
+    ARROW_ASSIGN_OR_RAISE(sql::BoundStatement statement, sql::Bind(session, text, sources));
+    if (statement.kind == sql::BoundStatement::Kind::kQuery) return statement.plan;
+    return RunAtOnce(session, text, sources);
+  });
+  return {self, std::move(plan), {}};
+}
+
+PlanHandle Scan(const std::shared_ptr<SessionHandle>& self, const std::string& path,
+                const std::map<std::string, std::string>& options) {
+  Session& session = self->Get();
+  const OptionMap option_map(options.begin(), options.end());
+  PlanPtr plan = CallEngine([&]() -> Result<PlanPtr> {
+    ARROW_ASSIGN_OR_RAISE(SourcePtr source, session.OpenFile(path, option_map));
+    return PlanScan(std::move(source));
+  });
+  return {self, std::move(plan), {}};
+}
+
+PlanHandle ScanTable(const std::shared_ptr<SessionHandle>& self, const TableHandle& table) {
+  self->Get();
+  return {self, CallEngine([&] { return PlanScan(table.source); }), {}};
+}
+
+TableHandle FindTable(const SessionHandle& self, const std::string& name) {
+  Session& session = self.Get();
+  return {CallEngine([&] { return session.FindTable(name); })};
+}
+
+void Register(const SessionHandle& self, const std::string& name, const TableHandle& table) {
+  Session& session = self.Get();
+  CallEngine([&] { return session.Register(name, table.source); });
+}
+
+void Unregister(const SessionHandle& self, const std::string& name) {
+  Session& session = self.Get();
+  CallEngine([&] { return session.Unregister(name); });
+}
+
+nb::dict SettingsOf(const SessionHandle& self) {
+  const Settings& settings = self.Get().settings();
+  nb::dict out;
+  out["memory_limit"] = settings.memory_limit;
+  out["threads"] = settings.threads;
+  out["temp_dir"] = settings.temp_dir;
+  out["spill_limit"] = settings.spill_limit;
+  out["batch_rows"] = settings.batch_rows;
+  out["deterministic"] = settings.deterministic;
+  out["seed"] = settings.seed;
+  return out;
+}
+
+}  // namespace
+
+std::shared_ptr<SessionHandle> SessionHandle::Make(const OptionMap& options) {
+  auto session = CallEngine([&]() -> Result<std::shared_ptr<Session>> {
+    ARROW_ASSIGN_OR_RAISE(const Settings settings, Settings::FromOptions(options));
+    ARROW_ASSIGN_OR_RAISE(auto made, Session::Make(settings));
+    made->SetCallbackFunction(EvaluateCallback);
+    return made;
+  });
+  return std::make_shared<SessionHandle>(std::move(session));
+}
+
+SessionHandle::SessionHandle(std::shared_ptr<Session> session)
+    : session_(std::move(session)), process_(getpid()) {}
+
+SessionHandle::~SessionHandle() {
+  if (!InItsProcess()) {
+    new std::shared_ptr<Session>(std::move(session_));  // its threads are not here: left as it is
+    return;
+  }
+  Close();
+}
+
+Session& SessionHandle::Get() const {
+  if (!InItsProcess()) {
+    RaiseUnlessOk(Error(ErrorKind::kInvalidArgument,
+                        "the session was made before this process forked; make one in the child"));
+  }
+  if (session_ == nullptr) {
+    RaiseUnlessOk(Error(ErrorKind::kInvalidArgument, "the session is closed"));
+  }
+  return *session_;
+}
+
+bool SessionHandle::InItsProcess() const { return getpid() == process_; }
+
+void SessionHandle::Close() {
+  std::shared_ptr<Session> last = std::move(session_);
+  session_ = nullptr;
+  if (last == nullptr || !InItsProcess()) return;
+  if (nb::is_alive() && PyGILState_Check() != 0) {
+    nb::gil_scoped_release release;
+    last.reset();
+  }
+}
+
+TableHandle MakeTable(nb::handle data) {
+  ImportedTable imported = ImportTable(data);
+  return {
+      CallEngine([&] { return MemoryTable::Make(imported.schema, std::move(imported.batches)); })};
+}
+
+void AddSessionClasses(nb::module_& module) {
+  nb::class_<TableHandle>(module, "Table");
+  module.def("make_table", &MakeTable, nb::arg("data"));
+  nb::class_<SessionHandle>(module, "Session")
+      .def("sql", &Sql, nb::arg("text"), nb::arg("tables"))
+      .def("scan", &Scan, nb::arg("path"), nb::arg("options"))
+      .def("scan_table", &ScanTable, nb::arg("table"))
+      .def("find_table", &FindTable, nb::arg("name"))
+      .def("register", &Register, nb::arg("name"), nb::arg("table"))
+      .def("unregister", &Unregister, nb::arg("name"))
+      .def("table_names", [](const SessionHandle& self) { return self.Get().TableNames(); })
+      .def("settings", &SettingsOf)
+      .def("close", &SessionHandle::Close);
+  module.def(
+      "open_session",
+      [](const std::map<std::string, std::string>& options) {
+        return SessionHandle::Make(OptionMap(options.begin(), options.end()));
+      },
+      nb::arg("options"));
+}
+
+}  // namespace headrace::python
