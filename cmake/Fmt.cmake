@@ -1,0 +1,10 @@
+# headrace_fmt: {fmt} without its header-only mode, which costs two seconds in every file that includes it.
+find_package(fmt REQUIRED)
+if(fmt_VERSION VERSION_GREATER_EQUAL 9 AND fmt_VERSION VERSION_LESS 10)
+  get_target_property(fmt_INCLUDE_DIR fmt::fmt-header-only INTERFACE_INCLUDE_DIRECTORIES)
+  add_library(headrace_fmt STATIC "${CMAKE_CURRENT_LIST_DIR}/fmt_objects.cc")
+  target_include_directories(headrace_fmt SYSTEM PUBLIC "${fmt_INCLUDE_DIR}")
+else()
+  add_library(headrace_fmt INTERFACE)
+  target_link_libraries(headrace_fmt INTERFACE fmt::fmt)
+endif()
