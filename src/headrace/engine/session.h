@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "headrace/base/clock.h"
 #include "headrace/engine/cursor.h"
 #include "headrace/engine/settings.h"
 #include "headrace/exec/callback.h"

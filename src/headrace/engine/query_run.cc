@@ -1,0 +1,198 @@
+// The consumer's loop: rows, callbacks, steps of a deterministic executor, polls, sleep.
+#include "headrace/engine/query_run.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "arrow/record_batch.h"
+#include "headrace/base/check.h"
+#include "headrace/engine/session_state.h"
+#include "headrace/types/encoding.h"
+
+namespace headrace {
+namespace {
+
+constexpr int64_t kPollMicros = 50'000;
+/// With a deterministic executor nothing may be waited for but timers of sources.
+constexpr int64_t kDeadlockMicros = 10'000'000;
+
+void CollectScans(const PlanNode& node, std::vector<const ScanNode*>* scans) {
+  if (const auto* scan = As<ScanNode>(node)) scans->push_back(scan);
+  for (const PlanPtr& input : node.inputs()) CollectScans(*input, scans);
+}
+
+Status CheckSnapshots(const PlanNode& plan) {
+  std::vector<const ScanNode*> scans;
+  CollectScans(plan, &scans);
+  for (const ScanNode* scan : scans) {
+    ARROW_ASSIGN_OR_RAISE(std::string now, scan->source->Snapshot());
+    if (now != scan->snapshot) {
+      return Error(ErrorKind::kStale, "{} has changed since the query was bound; bind it again",
+                   scan->source->name());
+    }
+  }
+  return Status::OK();
+}
+
+}  // namespace
+
+QueryRun::QueryRun(std::shared_ptr<Session> session, PlanPtr plan)
+    : session_(std::move(session)), plan_(std::move(plan)) {}
+
+Result<std::unique_ptr<QueryRun>> QueryRun::Make(std::shared_ptr<Session> session, PlanPtr plan,
+                                                 const CheckpointReader* restore) {
+  std::unique_ptr<QueryRun> run(new QueryRun(std::move(session), std::move(plan)));
+  run->restore_ = restore;
+  return run;
+}
+
+QueryRun::~QueryRun() { Close(); }
+
+arrow::MemoryPool* QueryRun::pool() const { return session_->pool(); }
+
+Status QueryRun::Start() {
+  started_ = true;
+  ARROW_RETURN_NOT_OK(CheckSnapshots(*plan_));
+  Session::State& state = *session_->state_;
+  const Settings& settings = state.settings;
+  LoweringOptions options;
+  options.lanes = settings.threads;
+  options.batch_rows = settings.batch_rows;
+  options.batch_bytes =
+      std::min(kBatchBytesMax, settings.memory_limit / kBatchBudgetFraction);
+  options.queue_bytes = std::min(kQueueBytesMax, settings.memory_limit / kBatchBudgetFraction);
+  ARROW_ASSIGN_OR_RAISE(PhysicalPlan physical, LowerPlan(plan_, options));
+
+  ARROW_ASSIGN_OR_RAISE(spill_, SpillSpace::Make(settings.temp_dir, settings.spill_limit));
+  budget_ = state.budget->MakeChild("query");
+  callbacks_ = std::make_unique<CallbackQueue>(state.callback(), [this] { Notify(); });
+  QueryContext context;
+  context.executor = state.executor.get();
+  context.budget = budget_;
+  context.pool = session_->pool();
+  context.spill = spill_.get();
+  context.vfs = state.vfs;
+  context.clock = state.clock;
+  context.callbacks = callbacks_.get();
+  context.batch_rows = options.batch_rows;
+  context.batch_bytes = options.batch_bytes;
+  context.notify = [this] { Notify(); };
+  start_micros_ = SystemClock().MonotonicMicros();
+  ARROW_ASSIGN_OR_RAISE(query_, Query::Make(std::move(physical), std::move(context)));
+  return query_->Start(restore_);
+}
+
+void QueryRun::Notify() {
+  std::lock_guard lock(mutex_);
+  notified_ = true;
+  changed_.notify_all();
+}
+
+Status QueryRun::Wait() {
+  int64_t waited = 0;
+  while (true) {
+    if (callbacks_->ServeOne()) return Status::OK();
+    const int64_t now = SystemClock().MonotonicMicros();
+    if (poll_ && now - polled_micros_ >= kPollMicros) {
+      polled_micros_ = now;
+      ARROW_RETURN_NOT_OK(poll_());
+    }
+    if (session_->state_->executor->Drive()) return Status::OK();
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, std::chrono::microseconds(kPollMicros), [this] { return notified_; });
+    if (std::exchange(notified_, false) || cancelled_) return Status::OK();
+    if (paused_ || deadline_micros_ > 0) return Status::OK();
+    waited += kPollMicros;
+    if (session_->state_->executor->deterministic() && waited > kDeadlockMicros) {
+      return Error(ErrorKind::kInternal, "nothing can run and the query has not ended: deadlock");
+    }
+  }
+}
+
+Result<Channel::Item> QueryRun::Fail(Status status) {
+  failure_ = std::move(status);
+  if (query_ != nullptr) query_->Stop(failure_);
+  return failure_;
+}
+
+Result<Channel::Item> QueryRun::Next() {
+  ARROW_RETURN_NOT_OK(failure_);
+  if (!started_) {
+    const Status status = Start();
+    if (!status.ok()) return Fail(status);
+  }
+  while (true) {
+    {
+      std::lock_guard lock(mutex_);
+      if (cancelled_) return Error(ErrorKind::kCancelled, "the query was cancelled");
+    }
+    Result<Channel::Item> item = query_->Read();
+    if (!item.ok()) return Fail(item.status());
+    if (!std::holds_alternative<Pending>(*item)) return item;
+    if (paused_ && query_->quiescent()) return Channel::Item(Pending{});
+    if (deadline_micros_ > 0 && SystemClock().MonotonicMicros() >= deadline_micros_) {
+      return Channel::Item(Pending{});
+    }
+    const Status status = Wait();
+    if (!status.ok()) return Fail(status);
+  }
+}
+
+Result<std::shared_ptr<arrow::RecordBatch>> QueryRun::Restore(const Batch& batch) const {
+  return RestoreSchema(batch, schema(), session_->pool());
+}
+
+Result<std::shared_ptr<arrow::RecordBatch>> QueryRun::NextBatch() {
+  while (true) {
+    ARROW_ASSIGN_OR_RAISE(Channel::Item item, Next());
+    if (auto* batch = std::get_if<Batch>(&item)) {
+      Result<std::shared_ptr<arrow::RecordBatch>> restored = Restore(*batch);
+      if (!restored.ok()) return Fail(restored.status()).status();
+      rows_out_ += (*restored)->num_rows();
+      return restored;
+    }
+    if (std::holds_alternative<EndOfSplit>(item)) {
+      query_->Join();
+      ARROW_RETURN_NOT_OK(query_->status());
+      if (elapsed_micros_ < 0) {
+        elapsed_micros_ = SystemClock().MonotonicMicros() - start_micros_;
+      }
+      return nullptr;
+    }
+  }
+}
+
+void QueryRun::Pause(bool paused) {
+  paused_ = paused;
+  query_->Pause(paused);
+}
+
+void QueryRun::Cancel() {
+  {
+    std::lock_guard lock(mutex_);
+    cancelled_ = true;
+    changed_.notify_all();
+  }
+}
+
+void QueryRun::Close() {
+  if (query_ == nullptr) return;
+  query_->Stop();
+  query_->Join();
+}
+
+std::string QueryRun::Profile() const { return query_ == nullptr ? "" : query_->Profile(); }
+
+Cursor::Metrics QueryRun::metrics() const {
+  Cursor::Metrics metrics;
+  metrics.rows_out = rows_out_;
+  if (query_ == nullptr) return metrics;
+  metrics.spilled_bytes = query_->spilled_bytes();
+  metrics.peak_memory_bytes = budget_->peak_bytes();
+  metrics.elapsed_micros = elapsed_micros_ >= 0
+                               ? elapsed_micros_
+                               : SystemClock().MonotonicMicros() - start_micros_;
+  return metrics;
+}
+
+}  // namespace headrace

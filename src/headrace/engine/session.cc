@@ -1,0 +1,146 @@
+// Sessions: making, catalog, running.
+#include "headrace/engine/session.h"
+
+#include <algorithm>
+#include <cctype>
+
+#include "arrow/compute/initialize.h"
+#include "arrow/record_batch.h"
+#include "headrace/engine/query_run.h"
+#include "headrace/engine/session_state.h"
+#include "headrace/format/format.h"
+#include "headrace/plan/builder.h"
+
+namespace headrace {
+namespace {
+
+bool EqualsIgnoringCase(std::string_view left, std::string_view right) {
+  return std::equal(left.begin(), left.end(), right.begin(), right.end(), [](char a, char b) {
+    return std::tolower(static_cast<uint8_t>(a)) == std::tolower(static_cast<uint8_t>(b));
+  });
+}
+
+}  // namespace
+
+Session::Session(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+Session::~Session() {
+  state_->executor.reset();
+  state_->tables.clear();
+  BudgetPool::KeepUntilEmpty(std::move(state_->pool));
+}
+
+Result<std::shared_ptr<Session>> Session::Make(const Settings& settings, Vfs* vfs, Clock* clock) {
+  ARROW_RETURN_NOT_OK(arrow::compute::Initialize());
+  auto state = std::make_unique<State>();
+  ARROW_ASSIGN_OR_RAISE(state->settings, settings.Resolve());
+  state->vfs = vfs == nullptr ? &LocalVfs() : vfs;
+  state->clock = clock == nullptr ? &SystemClock() : clock;
+  state->budget = MemoryBudget::MakeRoot("session", state->settings.memory_limit);
+  state->pool = BudgetPool::Make(state->settings.memory_limit);
+  state->executor = state->settings.deterministic
+                        ? Executor::MakeDeterministic(state->settings.seed)
+                        : Executor::MakeThreaded(state->settings.threads);
+  return std::shared_ptr<Session>(new Session(std::move(state)));
+}
+
+const Settings& Session::settings() const { return state_->settings; }
+Vfs& Session::vfs() const { return *state_->vfs; }
+arrow::MemoryPool* Session::pool() const { return state_->pool.get(); }
+
+Status Session::Register(const std::string& name, SourcePtr source) {
+  if (name.empty()) return Error(ErrorKind::kInvalidArgument, "a table needs a name, got \"\"");
+  std::lock_guard lock(state_->mutex);
+  state_->tables[name] = std::move(source);
+  return Status::OK();
+}
+
+Status Session::Unregister(const std::string& name) {
+  std::lock_guard lock(state_->mutex);
+  if (state_->tables.erase(name) == 1) return Status::OK();
+  return Error(ErrorKind::kUnknownName, "no table is registered as \"{}\"", name);
+}
+
+std::vector<std::string> Session::TableNames() const {
+  std::lock_guard lock(state_->mutex);
+  std::vector<std::string> names;
+  for (const auto& [name, source] : state_->tables) names.push_back(name);
+  return names;
+}
+
+Result<SourcePtr> Session::FindTable(const std::string& name) const {
+  {
+    std::lock_guard lock(state_->mutex);
+    const auto exact = state_->tables.find(name);
+    if (exact != state_->tables.end()) return exact->second;
+    for (const auto& [other, source] : state_->tables) {
+      if (EqualsIgnoringCase(other, name)) return source;
+    }
+  }
+  const std::string nearest = NearestName(name, TableNames());
+  if (nearest.empty()) return Error(ErrorKind::kUnknownName, "no table is named \"{}\"", name);
+  return Error(ErrorKind::kUnknownName, "no table is named \"{}\"; did you mean {}?", name,
+               nearest);
+}
+
+Result<SourcePtr> Session::OpenFile(const std::string& path, const OptionMap& options) const {
+  return OpenFiles(*state_->vfs, path, options);
+}
+
+Result<Cursor> Session::Run(PlanPtr plan) {
+  ARROW_ASSIGN_OR_RAISE(PlanPtr optimized, Optimize(std::move(plan)));
+  ARROW_ASSIGN_OR_RAISE(auto run, QueryRun::Make(shared_from_this(), std::move(optimized)));
+  return Cursor(std::move(run));
+}
+
+Result<int64_t> Session::RunInto(PlanPtr plan, std::unique_ptr<Sink> sink,
+                                 std::function<Status()> poll) {
+  if (!sink->Accepts(plan->properties().change_mode)) {
+    return Error(ErrorKind::kUnsupported, "{} takes no changes of rows, only new rows",
+                 sink->name());
+  }
+  ARROW_ASSIGN_OR_RAISE(Cursor cursor, Run(std::move(plan)));
+  cursor.set_poll(std::move(poll));
+  const auto write = [&]() -> Result<int64_t> {
+    ARROW_RETURN_NOT_OK(sink->Open(cursor.schema(), pool()));
+    int64_t rows = 0;
+    while (true) {
+      ARROW_ASSIGN_OR_RAISE(auto batch, cursor.Next());
+      if (batch == nullptr) break;
+      ARROW_RETURN_NOT_OK(sink->Write(*batch));
+      rows += batch->num_rows();
+    }
+    ARROW_RETURN_NOT_OK(sink->Prepare(0));
+    ARROW_RETURN_NOT_OK(sink->Commit(0));
+    return rows;
+  };
+  Result<int64_t> rows = write();
+  if (!rows.ok()) (void)sink->Abort();  // the first failure is the one to report
+  return rows;
+}
+
+Result<std::string> Session::ExplainPlan(PlanPtr plan, bool analyze,
+                                         std::function<Status()> poll) {
+  ARROW_ASSIGN_OR_RAISE(PlanPtr optimized, Optimize(std::move(plan)));
+  std::string text = Explain(*optimized);
+  if (!analyze) return text;
+  ARROW_ASSIGN_OR_RAISE(auto run, QueryRun::Make(shared_from_this(), std::move(optimized)));
+  Cursor cursor(std::move(run));
+  cursor.set_poll(std::move(poll));
+  while (true) {
+    ARROW_ASSIGN_OR_RAISE(auto batch, cursor.Next());
+    if (batch == nullptr) break;
+  }
+  const Cursor::Metrics metrics = cursor.metrics();
+  return fmt::format("{}\n{}rows={} elapsed={:.3f}s peak_memory={} spilled={}\n", text,
+                     cursor.Profile(), metrics.rows_out,
+                     static_cast<double>(metrics.elapsed_micros) / 1e6,
+                     metrics.peak_memory_bytes, metrics.spilled_bytes);
+}
+
+void Session::SetCallbackFunction(CallbackFunction function) {
+  std::lock_guard lock(state_->mutex);
+  state_->callback_function = std::move(function);
+}
+
+}  // namespace headrace

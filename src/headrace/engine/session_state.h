@@ -1,0 +1,33 @@
+// What a session is made of; seen only inside the engine.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "headrace/engine/session.h"
+#include "headrace/exec/executor.h"
+#include "headrace/memory/pool.h"
+
+namespace headrace {
+
+struct Session::State {
+  Settings settings;
+  Vfs* vfs = nullptr;
+  const Clock* clock = nullptr;
+  std::shared_ptr<MemoryBudget> budget;
+  std::shared_ptr<BudgetPool> pool;
+  std::unique_ptr<Executor> executor;
+
+  mutable std::mutex mutex;  // of what follows
+  std::map<std::string, SourcePtr> tables;
+  CallbackFunction callback_function;
+
+  CallbackFunction callback() const {
+    std::lock_guard lock(mutex);
+    return callback_function;
+  }
+};
+
+}  // namespace headrace

@@ -1,0 +1,133 @@
+// Defaults come from the machine: cores this process may use, memory of the machine or the cgroup.
+#include "headrace/engine/settings.h"
+
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cmath>
+#include <cstdlib>
+#include <fstream>
+#include <limits>
+
+#include "headrace/base/limits.h"
+
+namespace headrace {
+namespace {
+
+constexpr int kThreadsMax = 256;
+constexpr int64_t kMemoryLimitMin = int64_t{1} << 20;
+
+int UsableCores() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof(set), &set) != 0) return 1;
+  return std::max(1, CPU_COUNT(&set));
+}
+
+/// The number in a one-number file; 0 when there is none ("max", no such file).
+int64_t NumberIn(const char* path) {
+  std::ifstream file(path);
+  int64_t number = 0;
+  return file >> number ? number : 0;
+}
+
+int64_t MachineMemory() {
+  const int64_t physical = sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGE_SIZE);
+  const int64_t group = std::max(NumberIn("/sys/fs/cgroup/memory.max"),
+                                 NumberIn("/sys/fs/cgroup/memory/memory.limit_in_bytes"));
+  return group > 0 ? std::min(group, physical) : physical;
+}
+
+std::string FromEnvironment(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+int64_t UnitBytes(std::string_view unit) {
+  if (unit.empty() || unit == "b") return 1;
+  static constexpr std::string_view kLetters = "kmgt";
+  const size_t power = kLetters.find(unit[0]);
+  if (power == std::string_view::npos) return 0;
+  const std::string_view rest = unit.substr(1);
+  const int64_t step = rest == "ib" ? 1024 : (rest == "b" || rest.empty()) ? 1000 : 0;
+  int64_t bytes = 1;
+  for (size_t at = 0; at <= power; ++at) bytes *= step;
+  return bytes;
+}
+
+Result<int64_t> SizeFrom(std::string_view name, const OptionMap& options) {
+  const auto found = options.find(name);
+  if (found == options.end()) return 0;
+  return ParseByteSize(found->second);
+}
+
+}  // namespace
+
+Result<int64_t> ParseByteSize(std::string_view text) {
+  const std::string copy(text);
+  char* end = nullptr;
+  const double number = std::strtod(copy.c_str(), &end);
+  std::string unit;
+  for (const char* at = end; *at != '\0'; ++at) {
+    if (*at != ' ') unit.push_back(static_cast<char>(std::tolower(static_cast<uint8_t>(*at))));
+  }
+  const int64_t step = UnitBytes(unit);
+  const double bytes = number * static_cast<double>(step);
+  if (end == copy.c_str() || step == 0 || !(bytes >= 0) || bytes > 9e18) {
+    return Error(ErrorKind::kInvalidArgument,
+                 "expected a size such as 256MB or 4GiB, got \"{}\"", text);
+  }
+  return static_cast<int64_t>(bytes);
+}
+
+Result<Settings> Settings::FromOptions(const OptionMap& options) {
+  Settings settings;
+  OptionReader reader("session", options);
+  ARROW_ASSIGN_OR_RAISE(std::string memory, reader.Text("memory_limit", ""));
+  ARROW_ASSIGN_OR_RAISE(std::string spill, reader.Text("spill_limit", ""));
+  ARROW_ASSIGN_OR_RAISE(settings.memory_limit, SizeFrom("memory_limit", options));
+  ARROW_ASSIGN_OR_RAISE(settings.spill_limit, SizeFrom("spill_limit", options));
+  ARROW_ASSIGN_OR_RAISE(int64_t threads, reader.Integer("threads", 0, 0, kThreadsMax));
+  settings.threads = static_cast<int>(threads);
+  ARROW_ASSIGN_OR_RAISE(settings.temp_dir, reader.Text("temp_dir", ""));
+  ARROW_ASSIGN_OR_RAISE(settings.batch_rows, reader.Integer("batch_rows", 0, 0, kBatchRowsMax));
+  ARROW_ASSIGN_OR_RAISE(settings.deterministic, reader.Flag("deterministic", false));
+  ARROW_ASSIGN_OR_RAISE(int64_t seed,
+                        reader.Integer("seed", 0, 0, std::numeric_limits<int64_t>::max()));
+  settings.seed = static_cast<uint64_t>(seed);
+  ARROW_RETURN_NOT_OK(reader.Finish());
+  return settings;
+}
+
+Result<Settings> Settings::Resolve() const {
+  Settings out = *this;
+  const std::string memory = FromEnvironment("HEADRACE_MEMORY_LIMIT");
+  if (out.memory_limit == 0 && !memory.empty()) {
+    ARROW_ASSIGN_OR_RAISE(out.memory_limit, ParseByteSize(memory));
+  }
+  if (out.memory_limit == 0) out.memory_limit = MachineMemory() / 10 * 6;
+  if (out.memory_limit < kMemoryLimitMin) {
+    return Error(ErrorKind::kInvalidArgument, "memory_limit: expected at least {} bytes, got {}",
+                 kMemoryLimitMin, out.memory_limit);
+  }
+  if (out.threads == 0) {
+    const std::string threads = FromEnvironment("HEADRACE_THREADS");
+    out.threads = threads.empty() ? UsableCores() : std::atoi(threads.c_str());
+  }
+  if (out.threads < 1 || out.threads > kThreadsMax) {
+    return Error(ErrorKind::kInvalidArgument, "threads: expected 1 to {}, got {}", kThreadsMax,
+                 out.threads);
+  }
+  if (out.temp_dir.empty()) out.temp_dir = FromEnvironment("HEADRACE_TEMP_DIR");
+  if (out.spill_limit == 0) out.spill_limit = std::numeric_limits<int64_t>::max();
+  if (out.batch_rows == 0) out.batch_rows = kBatchRowsDefault;
+  if (out.batch_rows < 1 || out.batch_rows > kBatchRowsMax) {
+    return Error(ErrorKind::kInvalidArgument, "batch_rows: expected 1 to {}, got {}",
+                 kBatchRowsMax, out.batch_rows);
+  }
+  return out;
+}
+
+}  // namespace headrace

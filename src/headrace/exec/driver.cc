@@ -1,0 +1,222 @@
+// The step function. Every stage has one slot for the item it is working on; the deepest full slot
+// goes first, so a chain holds at most one item per stage.
+#include "headrace/exec/driver.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "headrace/base/check.h"
+#include "headrace/memory/pool.h"
+
+namespace headrace {
+namespace {
+
+/// Ordinals of what an operator gives out of its Finish: after every split.
+constexpr int64_t kFinishSplit = std::numeric_limits<int64_t>::max();
+
+}  // namespace
+
+Driver::Driver(Parts parts)
+    : parts_(std::move(parts)), stages_(num_stages()), port_done_(parts_.inputs.size(), false) {
+  HEADRACE_CHECK(parts_.output != nullptr || !parts_.operators.empty(),
+                 "a pipeline without operators needs an output");
+}
+
+Result<Driver::Step> Driver::RunStep() {
+  ARROW_ASSIGN_OR_RAISE(Step step, RunAnyStage());
+  if (step == Step::kDone && parts_.on_done) ARROW_RETURN_NOT_OK(parts_.on_done());
+  return step;
+}
+
+Result<Driver::Step> Driver::RunAnyStage() {
+  for (size_t index = num_stages(); index-- > 0;) {
+    if (stages_[index].pending != Pending_::kNothing) return RunStage(index);
+  }
+  for (size_t index = 0; index < num_stages(); ++index) {
+    Stage& stage = stages_[index];
+    if (stage.upstream_done && !stage.done) {
+      stage.pending = Pending_::kFinish;
+      stage.ordinal = {kFinishSplit, 0, false};
+      return RunStage(index);
+    }
+  }
+  if (stages_.back().done) return Step::kDone;
+  return Pull();
+}
+
+Result<Driver::Step> Driver::Pull() {
+  const bool many_ports = parts_.inputs.size() > 1;
+  const int port = many_ports ? parts_.operators[0]->Wants() : 0;
+  HEADRACE_CHECK(port >= 0 && static_cast<size_t>(port) < port_done_.size() &&
+                     !port_done_[static_cast<size_t>(port)],
+                 "an operator wants a port that has ended");
+  ARROW_ASSIGN_OR_RAISE(InputItem item, parts_.inputs[static_cast<size_t>(port)]->Next());
+  Stage& first = stages_[0];
+  first.port = port;
+  if (auto* batch = std::get_if<Batch>(&item)) {
+    first.ordinal = batch->ordinal();
+    first.batch = std::move(*batch);
+    first.pending = Pending_::kBatch;
+  } else if (auto* watermark = std::get_if<Watermark>(&item)) {
+    first.watermark = *watermark;
+    first.pending = Pending_::kWatermark;
+  } else if (auto* ended = std::get_if<SplitEnded>(&item)) {
+    EndSplit(ended->split);
+  } else if (std::holds_alternative<Pending>(item)) {
+    return Step::kBlocked;
+  } else {
+    port_done_[static_cast<size_t>(port)] = true;
+    if (many_ports) {
+      first.pending = Pending_::kFinish;
+      first.ordinal = {kFinishSplit, 0, false};
+    } else {
+      first.upstream_done = true;
+    }
+  }
+  return Step::kProgress;
+}
+
+void Driver::EndSplit(int64_t split) {
+  for (Stage& stage : stages_) stage.next_seq.erase(split);
+  if (parts_.output != nullptr) parts_.output->EndSplit(split);
+}
+
+Result<Driver::Step> Driver::RunStage(size_t index) {
+  Stage& stage = stages_[index];
+  if (index == parts_.operators.size()) return RunOutput(stage);
+  Out out;
+  ARROW_ASSIGN_OR_RAISE(Flow flow, CallOperator(index, out));
+  ARROW_RETURN_NOT_OK(Forward(index, out));
+  switch (flow.kind) {
+    case Flow::Kind::kNeedInput:
+      CompleteCall(index);
+      return Step::kProgress;
+    case Flow::Kind::kMoreOutput:
+      return Step::kProgress;
+    case Flow::Kind::kBlocked:
+      return Step::kBlocked;
+    case Flow::Kind::kFinished:
+      CloseUpTo(index);
+      return Step::kProgress;
+    case Flow::Kind::kNeedMemory:
+      break;
+  }
+  bytes_wanted_ = flow.bytes;
+  memory_stage_ = index;
+  ARROW_ASSIGN_OR_RAISE(int64_t freed, Reclaim(flow.bytes));
+  return freed > 0 ? Step::kProgress : Step::kNeedMemory;
+}
+
+Result<Flow> Driver::CallOperator(size_t index, Out& out) {
+  Stage& stage = stages_[index];
+  Operator& op = *parts_.operators[index];
+  PoolLabel label(parts_.budgets[index]->name().c_str());
+  switch (stage.pending) {
+    case Pending_::kBatch:
+      return op.Push(stage.port, stage.batch, out);
+    case Pending_::kWatermark:
+      return op.Advance(stage.port, stage.watermark, out);
+    default:
+      return op.Finish(stage.port, out);
+  }
+}
+
+Status Driver::Forward(size_t index, Out& out) {
+  Stage& next = stages_[index + 1];
+  if (auto batch = out.TakeBatch()) {
+    OperatorMetrics& metrics = *parts_.metrics[index];
+    metrics.rows_out.fetch_add(batch->num_rows(), std::memory_order_relaxed);
+    HEADRACE_CHECK(index + 1 < parts_.operators.size() || parts_.output != nullptr,
+                   "a breaker gave rows");
+    StampOrdinal(stages_[index], *batch);
+    next.ordinal = batch->ordinal();
+    next.batch = std::move(*batch);
+    next.pending = Pending_::kBatch;
+    if (index + 1 < parts_.operators.size()) {
+      OperatorMetrics& of_next = *parts_.metrics[index + 1];
+      of_next.rows_in.fetch_add(next.batch.num_rows(), std::memory_order_relaxed);
+    }
+  } else if (auto watermark = out.TakeWatermark()) {
+    next.watermark = *watermark;
+    next.pending = Pending_::kWatermark;
+  }
+  next.port = 0;
+  return Status::OK();
+}
+
+void Driver::StampOrdinal(Stage& stage, Batch& batch) {
+  const Ordinal& in = stage.ordinal;
+  int64_t& next = stage.next_seq[in.split];
+  next = std::max(next, in.seq);
+  batch.set_ordinal({in.split, next++, false});
+}
+
+void Driver::CompleteCall(size_t index) {
+  Stage& stage = stages_[index];
+  const bool finished = stage.pending == Pending_::kFinish;
+  stage.pending = Pending_::kNothing;
+  stage.batch = Batch();
+  if (!finished) return;
+  if (index == 0 && parts_.inputs.size() > 1) {
+    for (bool done : port_done_) {
+      if (!done) return;
+    }
+  }
+  stage.done = true;
+  if (index + 1 < num_stages()) stages_[index + 1].upstream_done = true;
+}
+
+void Driver::CloseUpTo(size_t index) {
+  for (auto& input : parts_.inputs) input->Close();
+  for (size_t at = 0; at <= index; ++at) {
+    stages_[at].pending = Pending_::kNothing;
+    stages_[at].batch = Batch();
+    stages_[at].done = true;
+  }
+  if (index + 1 < num_stages()) {
+    stages_[index + 1].upstream_done = true;
+  }
+}
+
+Result<Driver::Step> Driver::RunOutput(Stage& stage) {
+  if (parts_.output == nullptr) {  // the breaker before has finished
+    HEADRACE_CHECK(stage.pending != Pending_::kBatch, "a breaker gave rows");
+    if (stage.pending == Pending_::kFinish) stage.done = true;
+    stage.pending = Pending_::kNothing;
+    return stage.done ? Step::kDone : Step::kProgress;
+  }
+  if (stage.pending == Pending_::kBatch) {
+    ARROW_ASSIGN_OR_RAISE(Flow flow, parts_.output->Push(stage.batch));
+    if (flow.kind == Flow::Kind::kBlocked) return Step::kBlocked;
+    if (flow.kind == Flow::Kind::kMoreOutput) return Step::kProgress;
+    if (flow.kind == Flow::Kind::kFinished) {
+      CloseUpTo(num_stages() - 1);
+      parts_.output->Finish();
+      return Step::kDone;
+    }
+  } else if (stage.pending == Pending_::kWatermark) {
+    parts_.output->Advance(stage.watermark);
+  } else {
+    parts_.output->Finish();
+    stage.done = true;
+  }
+  stage.pending = Pending_::kNothing;
+  stage.batch = Batch();
+  return stage.done ? Step::kDone : Step::kProgress;
+}
+
+Status Driver::OverLimit() const {
+  return parts_.budgets[memory_stage_]->OverLimit(bytes_wanted_);
+}
+
+Result<int64_t> Driver::Reclaim(int64_t bytes) {
+  int64_t freed = 0;
+  for (size_t index = 0; index < parts_.operators.size() && freed < bytes; ++index) {
+    PoolLabel label(parts_.budgets[index]->name().c_str());
+    ARROW_ASSIGN_OR_RAISE(int64_t more, parts_.operators[index]->Reclaim(bytes - freed));
+    freed += more;
+  }
+  return freed;
+}
+
+}  // namespace headrace

@@ -1,0 +1,95 @@
+// Driver: runs one pipeline on one lane as a step function. It pulls an item from an input, passes it
+// through the operators one call at a time, and gives what comes out to the pipeline's output.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "headrace/exec/input.h"
+#include "headrace/exec/operator.h"
+
+namespace headrace {
+
+/// The end of a pipeline that feeds a channel; one lane's. One thread at a time.
+class PipelineOutput {
+ public:
+  virtual ~PipelineOutput() = default;
+  /// As Operator::Push: called again with the same batch after kBlocked or kMoreOutput.
+  virtual Result<Flow> Push(Batch& batch) = 0;
+  virtual void EndSplit(int64_t split) = 0;
+  virtual void Advance(Watermark watermark) = 0;
+  virtual void Finish() = 0;
+};
+
+/// To reader 0 of `channel`.
+std::unique_ptr<PipelineOutput> MakeChannelOutput(std::shared_ptr<Channel> channel, int writer,
+                                                  arrow::MemoryPool* pool, Waker waker);
+/// Rows go to the reader that owns the key group of their `keys`; changes and ordinals are kept.
+std::unique_ptr<PipelineOutput> MakeHashOutput(std::shared_ptr<Channel> channel, int writer,
+                                               std::vector<int> keys, int readers,
+                                               arrow::MemoryPool* pool, Waker waker);
+
+/// Not thread safe; a task of the executor owns it.
+class Driver {
+ public:
+  enum class Step { kProgress, kBlocked, kNeedMemory, kDone };
+
+  struct Parts {
+    std::vector<std::unique_ptr<PipelineInput>> inputs;  // one per port of the first operator
+    std::vector<std::unique_ptr<Operator>> operators;    // opened
+    std::vector<OperatorMetrics*> metrics;               // one per operator
+    std::vector<std::shared_ptr<MemoryBudget>> budgets;  // one per operator
+    std::unique_ptr<PipelineOutput> output;              // null: the last operator is a breaker
+    std::function<Status()> on_done;                     // runs within the last step
+  };
+  explicit Driver(Parts parts);
+
+  /// One call of one operator, or one item pulled. After kDone it is not called again.
+  Result<Step> RunStep();
+  /// Bytes the last kNeedMemory asked for, and the error to give when nobody can free them.
+  int64_t bytes_wanted() const { return bytes_wanted_; }
+  Status OverLimit() const;
+
+  /// Asks the operators of this lane to spill; gives the bytes freed.
+  Result<int64_t> Reclaim(int64_t bytes);
+
+  const std::vector<std::unique_ptr<Operator>>& operators() const { return parts_.operators; }
+  const std::vector<std::unique_ptr<PipelineInput>>& inputs() const { return parts_.inputs; }
+
+ private:
+  enum class Pending_ : uint8_t { kNothing, kBatch, kWatermark, kFinish };
+  /// What waits before a stage; stage operators.size() is the output.
+  struct Stage {
+    Pending_ pending = Pending_::kNothing;
+    Batch batch;
+    Ordinal ordinal;
+    Watermark watermark;
+    int port = 0;
+    bool upstream_done = false;  // gets its Finish when everything before it has drained
+    bool done = false;
+    std::map<int64_t, int64_t> next_seq;  // per split, of what this stage gives out
+  };
+
+  size_t num_stages() const { return parts_.operators.size() + 1; }
+  Result<Step> RunAnyStage();
+  Result<Step> Pull();
+  Result<Step> RunStage(size_t index);
+  Result<Flow> CallOperator(size_t index, Out& out);
+  Result<Step> RunOutput(Stage& stage);
+  Status Forward(size_t index, Out& out);
+  void StampOrdinal(Stage& stage, Batch& batch);
+  void CompleteCall(size_t index);
+  void CloseUpTo(size_t index);
+  void EndSplit(int64_t split);
+
+  Parts parts_;
+  std::vector<Stage> stages_;
+  std::vector<bool> port_done_;
+  int64_t bytes_wanted_ = 0;
+  size_t memory_stage_ = 0;
+};
+
+}  // namespace headrace

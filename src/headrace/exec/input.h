@@ -1,0 +1,85 @@
+// Inputs of pipelines: where the first operator of a driver gets its items – splits of a source,
+// parts of a sealed state, or a channel.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "headrace/exec/channel.h"
+#include "headrace/plan/node.h"
+
+namespace headrace {
+
+/// A split ended: everything that came of it was given.
+struct SplitEnded {
+  int64_t split = 0;
+};
+struct EndOfInput {};
+using InputItem = std::variant<Batch, Watermark, SplitEnded, Pending, EndOfInput>;
+
+/// One lane's view of an input. One thread at a time.
+class PipelineInput {
+ public:
+  virtual ~PipelineInput() = default;
+  virtual Result<InputItem> Next() = 0;
+  /// Nothing more is wanted.
+  virtual void Close() {}
+  /// (split, "<batches read>:<reader position>") of the splits this lane reads, for a checkpoint;
+  /// only unbounded scans have any.
+  virtual Result<std::vector<std::pair<int64_t, std::string>>> Positions() const {
+    return std::vector<std::pair<int64_t, std::string>>{};
+  }
+};
+
+/// Hands out splits in row order to the lanes of one pipeline, at most kSplitsAheadPerLane × lanes
+/// ahead of the oldest unfinished one. Thread safe.
+class SplitDispatcher {
+ public:
+  SplitDispatcher(std::vector<Split> splits, int lanes);
+  /// Called in row order, under the lock, when a split is handed out.
+  void set_on_begin(std::function<void(int64_t)> on_begin) { on_begin_ = std::move(on_begin); }
+
+  enum class State { kTaken, kWait, kNone };
+  /// kWait: `waker` is woken when an older split was finished.
+  State Take(Split* split, const Waker& waker);
+  void Finished(int64_t index);
+  void Close();
+
+ private:
+  std::mutex mutex_;
+  std::deque<Split> waiting_;
+  std::set<int64_t> running_;
+  std::vector<Waker> wakers_;
+  const int64_t ahead_max_;
+  int64_t taken_since_oldest_ = 0;
+  std::function<void(int64_t)> on_begin_;
+};
+
+/// Reads splits of a bounded source.
+std::unique_ptr<PipelineInput> MakeScanInput(const ScanNode& scan, const ScanRequest& request,
+                                             std::shared_ptr<SplitDispatcher> dispatcher,
+                                             const ReadContext& context);
+
+/// Reads its share (split index modulo lanes) of the splits of an unbounded source, in turn, and
+/// makes watermarks: the least, over its unfinished splits, of the greatest event time seen minus
+/// the allowed delay. While `*paused` it gives Pending.
+Result<std::unique_ptr<PipelineInput>> MakeStreamInput(
+    const ScanNode& scan, const ScanRequest& request, const std::vector<Split>& splits,
+    const std::vector<std::pair<int64_t, std::string>>& positions,
+    std::shared_ptr<const std::atomic<bool>> paused, const ReadContext& context);
+
+/// One batch without columns per part of a sealed state: ordinal.split is the part.
+std::unique_ptr<PipelineInput> MakePartsInput(std::shared_ptr<SplitDispatcher> dispatcher,
+                                              Waker waker);
+
+std::unique_ptr<PipelineInput> MakeChannelInput(std::shared_ptr<Channel> channel, int reader,
+                                                Waker waker);
+
+}  // namespace headrace

@@ -1,0 +1,102 @@
+// Physical plan: pipelines of operator specs with what joins them – channels and shared states.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "headrace/exec/channel.h"
+#include "headrace/exec/operator.h"
+#include "headrace/plan/node.h"
+
+namespace headrace {
+
+struct PhysicalOperator {
+  OperatorSpecPtr spec;
+  std::shared_ptr<GlobalState> global;  // null: lanes share nothing
+  int id = 0;                           // the same at every lane count: names its saved state
+};
+
+/// One port of a pipeline: a scan, the parts of a sealed state, or a channel.
+struct PhysicalInput {
+  enum class Kind : uint8_t { kScan, kParts, kChannel };
+  Kind kind = Kind::kScan;
+  const ScanNode* scan = nullptr;       // owned by PhysicalPlan::logical
+  ScanRequest request;                  // of the scan
+  int scan_id = 0;                      // the same at every lane count
+  std::vector<Split> splits;            // of the scan
+  std::shared_ptr<GlobalState> parts;
+  int channel = -1;
+};
+
+struct PhysicalPipeline {
+  std::vector<PhysicalInput> inputs;
+  std::vector<PhysicalOperator> operators;
+  int lanes = 1;
+  int output_channel = -1;              // −1: the last operator is a breaker
+  std::vector<int> hash_keys;           // columns that divide the output among the readers
+  std::vector<int> waits_for;           // pipelines whose breaker must be sealed before
+};
+
+struct PhysicalPlan {
+  PlanPtr logical;
+  std::vector<PhysicalPipeline> pipelines;
+  std::vector<ChannelSpec> channels;
+  int result_channel = -1;
+};
+
+/// What lowering is told of the session.
+struct LoweringOptions {
+  int lanes = 1;
+  int64_t batch_rows = kBatchRowsDefault;
+  int64_t batch_bytes = kBatchBytesMax;
+  int64_t queue_bytes = kQueueBytesMax;
+};
+
+/// Lowers `plan` to pipelines that end in one channel with one reader.
+Result<PhysicalPlan> LowerPlan(PlanPtr plan, const LoweringOptions& options);
+
+/// What the lowering functions of exec/op/list.inc build with. At any time one pipeline is open: the
+/// one that gives the rows of the node lowered last.
+class Lowering {
+ public:
+  explicit Lowering(const LoweringOptions& options) : options_(options) {}
+
+  /// Lowers the tree below `node` and `node` itself.
+  Status Lower(const PlanNode& node);
+
+  Status StartScan(const ScanNode& scan);
+  /// Adds a row-wise operator to the open pipeline.
+  void Append(OperatorSpecPtr spec, std::shared_ptr<GlobalState> global = nullptr);
+  /// Goes on with one lane; row order is kept.
+  void Serialize();
+  /// Goes on with every lane owning its key groups of `keys`; row order is lost.
+  void ExchangeByHash(std::vector<int> keys);
+  /// Ends the open pipeline in a breaker; gives its state and sets `pipeline` to its number.
+  std::shared_ptr<GlobalState> EndInBreaker(OperatorSpecPtr build, int* pipeline);
+  /// Opens a pipeline over the parts of a breaker's state, on at most `lanes` lanes.
+  void StartParts(std::shared_ptr<GlobalState> state, int breaker_pipeline, OperatorSpecPtr output,
+                  int lanes);
+  /// The open pipeline starts only when `pipeline` has ended.
+  void WaitFor(int pipeline);
+  /// Ends the open pipeline in a channel read by one lane; gives the channel.
+  int EndInChannel();
+  /// Opens a one-lane pipeline with one port per channel.
+  void StartPorts(const std::vector<int>& channels, OperatorSpecPtr spec);
+
+  int lanes() const { return options_.lanes; }
+  Result<PhysicalPlan> Finish(PlanPtr plan);
+
+ private:
+  int EndInChannel(int readers, std::vector<int> hash_keys);
+
+  const LoweringOptions options_;
+  PhysicalPlan plan_;
+  PhysicalPipeline open_;
+  int next_operator_ = 0;
+  int next_scan_ = 0;
+  bool ordered_ = true;  // splits of the open pipeline are in row order
+};
+
+}  // namespace headrace

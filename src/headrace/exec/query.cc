@@ -1,0 +1,383 @@
+// Building drivers from a physical plan, and following them to their end.
+#include "headrace/exec/query.h"
+
+#include <chrono>
+
+#include "headrace/base/check.h"
+#include "headrace/exec/checkpoint/checkpoint.h"
+
+namespace headrace {
+
+struct Query::Pipeline {
+  const PhysicalPipeline* spec = nullptr;
+  std::vector<std::unique_ptr<OperatorMetrics>> metrics;
+  std::vector<std::shared_ptr<MemoryBudget>> budgets;
+  std::vector<std::shared_ptr<SplitDispatcher>> dispatchers;  // one per input; null for channels
+  std::vector<Driver*> drivers;                               // by lane; owned by the tasks
+  std::mutex combine;
+  int lanes_left = 0;  // guarded by `combine` while lanes combine
+  int tasks_left = 0;  // guarded by the query's mutex
+  bool started = false;
+  bool ended = false;
+};
+
+Query::Query(PhysicalPlan plan, QueryContext context)
+    : plan_(std::move(plan)),
+      context_(std::move(context)),
+      paused_(std::make_shared<std::atomic<bool>>(false)) {}
+
+Result<std::unique_ptr<Query>> Query::Make(PhysicalPlan plan, QueryContext context) {
+  std::unique_ptr<Query> query(new Query(std::move(plan), std::move(context)));
+  ARROW_RETURN_NOT_OK(query->MakeStates());
+  query->context_.executor->AddOwner(query.get());
+  query->started_ = true;
+  return query;
+}
+
+Query::~Query() {
+  Stop();
+  Join();
+  if (started_) context_.executor->RemoveOwner(this);
+}
+
+Status Query::MakeStates() {
+  auto channel_budget = context_.budget->MakeChild("the queues of the query");
+  for (const ChannelSpec& spec : plan_.channels) {
+    channels_.push_back(std::make_shared<Channel>(spec, channel_budget));
+  }
+  for (const PhysicalPipeline& spec : plan_.pipelines) {
+    auto pipeline = std::make_unique<Pipeline>();
+    pipeline->spec = &spec;
+    pipeline->lanes_left = pipeline->tasks_left = spec.lanes;
+    pipeline->drivers.resize(static_cast<size_t>(spec.lanes));
+    for (const PhysicalOperator& op : spec.operators) {
+      pipeline->metrics.push_back(std::make_unique<OperatorMetrics>());
+      pipeline->budgets.push_back(context_.budget->MakeChild(op.spec->name()));
+    }
+    pipelines_.push_back(std::move(pipeline));
+  }
+  return Status::OK();
+}
+
+OperatorContext Query::ContextOf(const Pipeline& pipeline, size_t op, int lane,
+                                 const Waker& waker) {
+  OperatorContext context;
+  context.lane = lane;
+  context.lanes = pipeline.spec->lanes;
+  context.batch_rows = context_.batch_rows;
+  context.batch_bytes = context_.batch_bytes;
+  context.budget = pipeline.budgets[op];
+  context.pool = context_.pool;
+  context.spill = context_.spill;
+  context.vfs = context_.vfs;
+  context.clock = context_.clock;
+  context.stop = stop_;
+  context.waker = waker;
+  context.metrics = pipeline.metrics[op].get();
+  context.callbacks = context_.callbacks;
+  return context;
+}
+
+void Query::MakeDispatchers(Pipeline& pipeline) {
+  for (const PhysicalInput& input : pipeline.spec->inputs) {
+    std::vector<Split> splits = input.splits;
+    if (input.kind == PhysicalInput::Kind::kParts) {
+      for (int64_t part = 0; part < input.parts->num_parts(); ++part) {
+        splits.push_back(Split{part, part, part + 1, "part"});
+      }
+    }
+    if (input.kind == PhysicalInput::Kind::kChannel) {
+      pipeline.dispatchers.push_back(nullptr);
+      continue;
+    }
+    auto dispatcher = std::make_shared<SplitDispatcher>(std::move(splits), pipeline.spec->lanes);
+    if (pipeline.spec->output_channel >= 0) {
+      auto channel = channels_[static_cast<size_t>(pipeline.spec->output_channel)];
+      dispatcher->set_on_begin([channel](int64_t split) { channel->BeginSplit(split); });
+    }
+    pipeline.dispatchers.push_back(std::move(dispatcher));
+  }
+}
+
+Result<std::unique_ptr<PipelineInput>> Query::MakeInput(Pipeline& pipeline, size_t port, int lane,
+                                                        const Waker& waker) {
+  const PhysicalInput& input = pipeline.spec->inputs[port];
+  if (input.kind == PhysicalInput::Kind::kChannel) {
+    return MakeChannelInput(channels_[static_cast<size_t>(input.channel)], lane, waker);
+  }
+  if (input.kind == PhysicalInput::Kind::kParts) {
+    return MakePartsInput(pipeline.dispatchers[port], waker);
+  }
+  ReadContext context{context_.pool, stop_, waker, ""};
+  if (input.scan->properties().boundedness == Boundedness::kBounded) {
+    return MakeScanInput(*input.scan, input.request, pipeline.dispatchers[port], context);
+  }
+  std::vector<Split> own;
+  for (const Split& split : input.splits) {
+    if (split.index % pipeline.spec->lanes == lane) own.push_back(split);
+  }
+  std::vector<std::pair<int64_t, std::string>> positions;
+  if (restore_ != nullptr) positions = restore_->Positions(input.scan_id);
+  return MakeStreamInput(*input.scan, input.request, own, positions, paused_, context);
+}
+
+std::unique_ptr<PipelineOutput> Query::MakeOutput(const Pipeline& pipeline, int lane,
+                                                  const Waker& waker) {
+  const PhysicalPipeline& spec = *pipeline.spec;
+  if (spec.output_channel < 0) return nullptr;
+  auto channel = channels_[static_cast<size_t>(spec.output_channel)];
+  if (spec.hash_keys.empty()) return MakeChannelOutput(channel, lane, context_.pool, waker);
+  const int readers = plan_.channels[static_cast<size_t>(spec.output_channel)].readers;
+  return MakeHashOutput(channel, lane, spec.hash_keys, readers, context_.pool, waker);
+}
+
+Result<std::unique_ptr<Driver>> Query::MakeDriver(Pipeline& pipeline, int lane,
+                                                  const Waker& waker) {
+  Driver::Parts parts;
+  for (size_t op = 0; op < pipeline.spec->operators.size(); ++op) {
+    const PhysicalOperator& physical = pipeline.spec->operators[op];
+    parts.operators.push_back(physical.spec->Make(physical.global));
+    parts.metrics.push_back(pipeline.metrics[op].get());
+    parts.budgets.push_back(pipeline.budgets[op]);
+    Operator& made = *parts.operators.back();
+    ARROW_RETURN_NOT_OK(made.Open(ContextOf(pipeline, op, lane, waker)));
+    if (restore_ != nullptr) {
+      ARROW_ASSIGN_OR_RAISE(auto state, restore_->OpenOperator(physical.id, context_.pool));
+      ARROW_RETURN_NOT_OK(made.Load(*state));
+    }
+  }
+  for (size_t port = 0; port < pipeline.spec->inputs.size(); ++port) {
+    ARROW_ASSIGN_OR_RAISE(auto input, MakeInput(pipeline, port, lane, waker));
+    parts.inputs.push_back(std::move(input));
+  }
+  parts.output = MakeOutput(pipeline, lane, waker);
+  parts.on_done = [this, &pipeline, lane] { return CombineLane(pipeline, lane); };
+  return std::make_unique<Driver>(std::move(parts));
+}
+
+Status Query::CombineLane(Pipeline& pipeline, int lane) {
+  if (pipeline.spec->output_channel >= 0) return Status::OK();
+  const size_t last = pipeline.spec->operators.size() - 1;
+  GlobalState& global = *pipeline.spec->operators[last].global;
+  std::lock_guard lock(pipeline.combine);
+  Driver* driver = pipeline.drivers[static_cast<size_t>(lane)];
+  ARROW_RETURN_NOT_OK(driver->operators()[last]->Combine(global));
+  if (--pipeline.lanes_left > 0) return Status::OK();
+  return global.Seal(ContextOf(pipeline, last, lane, Waker()));
+}
+
+Status Query::StartPipeline(size_t index) {
+  Pipeline& pipeline = *pipelines_[index];
+  MakeDispatchers(pipeline);
+  std::vector<std::shared_ptr<Task>> made;
+  for (int lane = 0; lane < pipeline.spec->lanes; ++lane) {
+    std::lock_guard lock(mutex_);
+    auto task = std::make_shared<Task>(context_.executor, this, static_cast<int>(index), stop_);
+    made.push_back(task);
+    tasks_.push_back(task);
+    tasks_left_.fetch_add(1);
+  }
+  Status status;
+  for (int lane = 0; lane < pipeline.spec->lanes && status.ok(); ++lane) {
+    Task& task = *made[static_cast<size_t>(lane)];
+    Result<std::unique_ptr<Driver>> driver = MakeDriver(pipeline, lane, task.MakeWaker());
+    status = driver.status();
+    if (!status.ok()) break;
+    pipeline.drivers[static_cast<size_t>(lane)] = driver->get();
+    task.set_driver(driver.MoveValueUnsafe());
+  }
+  if (!status.ok()) Stop(status);  // tasks without a driver end at once: they see the stop first
+  for (const auto& task : made) task->MarkReady();
+  return status;
+}
+
+Status Query::Start(const CheckpointReader* restore) {
+  restore_ = restore;
+  for (size_t index = 0; index < pipelines_.size(); ++index) {
+    if (!plan_.pipelines[index].waits_for.empty()) continue;
+    {
+      std::lock_guard lock(mutex_);
+      pipelines_[index]->started = true;
+    }
+    ARROW_RETURN_NOT_OK(StartPipeline(index));
+  }
+  return Status::OK();
+}
+
+Status Query::EndPipeline(size_t index) {
+  std::vector<size_t> ready;
+  {
+    std::lock_guard lock(mutex_);
+    pipelines_[index]->ended = true;
+    for (size_t next = 0; next < pipelines_.size(); ++next) {
+      if (pipelines_[next]->started) continue;
+      bool waits = false;
+      for (int before : plan_.pipelines[next].waits_for) {
+        waits |= !pipelines_[static_cast<size_t>(before)]->ended;
+      }
+      if (waits) continue;
+      pipelines_[next]->started = true;
+      ready.push_back(next);
+    }
+  }
+  for (size_t next : ready) ARROW_RETURN_NOT_OK(StartPipeline(next));
+  return Status::OK();
+}
+
+void Query::TaskEnded(int task, Status status) {
+  if (!status.ok()) {
+    Stop(status);
+  } else if (!stop_.stop_requested()) {
+    Pipeline& pipeline = *pipelines_[static_cast<size_t>(task)];
+    bool last = false;
+    {
+      std::lock_guard lock(mutex_);
+      last = --pipeline.tasks_left == 0;
+    }
+    if (last) (void)EndPipeline(static_cast<size_t>(task));  // a failure has stopped the query
+  }
+  std::lock_guard lock(mutex_);
+  if (context_.notify) context_.notify();
+  tasks_left_.fetch_sub(1);
+  ended_.notify_all();
+}
+
+Result<int64_t> Query::ReclaimAll(int64_t bytes) {
+  std::lock_guard lock(mutex_);
+  int64_t freed = 0;
+  try {
+    for (const auto& task : tasks_) {
+      if (freed >= bytes) return freed;
+      if (task->driver() == nullptr || task->ended()) continue;
+      ARROW_ASSIGN_OR_RAISE(int64_t more, task->driver()->Reclaim(bytes - freed));
+      freed += more;
+    }
+    for (const PhysicalPipeline& pipeline : plan_.pipelines) {
+      for (const PhysicalOperator& op : pipeline.operators) {
+        if (freed >= bytes || op.global == nullptr) continue;
+        ARROW_ASSIGN_OR_RAISE(int64_t more, op.global->Reclaim(bytes - freed));
+        freed += more;
+      }
+    }
+  } catch (const std::exception& error) {
+    return Error(ErrorKind::kInternal, "{}", error.what());
+  }
+  return freed;
+}
+
+Result<Channel::Item> Query::Read() {
+  {
+    std::lock_guard lock(mutex_);
+    ARROW_RETURN_NOT_OK(status_);
+  }
+  if (stop_.stop_requested()) return Error(ErrorKind::kCancelled, "the query was cancelled");
+  return channels_[static_cast<size_t>(plan_.result_channel)]->Read(0, Waker(context_.notify));
+}
+
+void Query::Stop(Status reason) {
+  std::vector<std::shared_ptr<Task>> tasks;
+  {
+    std::lock_guard lock(mutex_);
+    if (status_.ok() && !reason.ok() && !stop_.stop_requested()) status_ = std::move(reason);
+    stop_.RequestStop();
+    tasks = tasks_;
+  }
+  for (const auto& task : tasks) task->Wake();
+  if (context_.notify) context_.notify();
+}
+
+void Query::Join() {
+  while (tasks_left_.load() > 0) {
+    if (context_.executor->Drive()) continue;
+    std::unique_lock lock(mutex_);
+    ended_.wait_for(lock, std::chrono::milliseconds(50),
+                    [this] { return tasks_left_.load() == 0; });
+  }
+  std::lock_guard lock(mutex_);  // the last TaskEnded has let go
+}
+
+Status Query::status() const {
+  std::lock_guard lock(mutex_);
+  return status_;
+}
+
+void Query::Pause(bool paused) {
+  paused_->store(paused);
+  std::vector<std::shared_ptr<Task>> tasks;
+  {
+    std::lock_guard lock(mutex_);
+    tasks = tasks_;
+  }
+  for (const auto& task : tasks) task->Wake();
+}
+
+bool Query::quiescent() const {
+  std::lock_guard lock(mutex_);
+  for (const auto& task : tasks_) {
+    if (!task->parked() && !task->ended()) return false;
+  }
+  for (const auto& channel : channels_) {
+    if (!channel->empty()) return false;
+  }
+  return true;
+}
+
+Status Query::Save(CheckpointWriter& writer) {
+  Status status;
+  context_.executor->Exclusively([&] {
+    status = [&]() -> Status {
+      for (const auto& pipeline : pipelines_) {
+        for (size_t op = 0; op < pipeline->spec->operators.size(); ++op) {
+          ARROW_ASSIGN_OR_RAISE(StateWriter * state,
+                                writer.BeginOperator(pipeline->spec->operators[op].id));
+          for (Driver* driver : pipeline->drivers) {
+            if (driver != nullptr) ARROW_RETURN_NOT_OK(driver->operators()[op]->Save(*state));
+          }
+          ARROW_RETURN_NOT_OK(writer.EndOperator());
+        }
+        for (size_t port = 0; port < pipeline->spec->inputs.size(); ++port) {
+          for (Driver* driver : pipeline->drivers) {
+            if (driver == nullptr) continue;
+            ARROW_ASSIGN_OR_RAISE(auto positions, driver->inputs()[port]->Positions());
+            writer.AddPositions(pipeline->spec->inputs[port].scan_id, positions);
+          }
+        }
+      }
+      return Status::OK();
+    }();
+  });
+  return status;
+}
+
+int64_t Query::spilled_bytes() const {
+  int64_t bytes = 0;
+  for (const auto& pipeline : pipelines_) {
+    for (const auto& metrics : pipeline->metrics) bytes += metrics->spilled_bytes.load();
+  }
+  return bytes;
+}
+
+std::string Query::Profile() const {
+  std::string text;
+  for (size_t index = 0; index < pipelines_.size(); ++index) {
+    const Pipeline& pipeline = *pipelines_[index];
+    text += fmt::format("pipeline {} on {} lane{}\n", index, pipeline.spec->lanes,
+                        pipeline.spec->lanes == 1 ? "" : "s");
+    for (const PhysicalInput& input : pipeline.spec->inputs) {
+      if (input.kind == PhysicalInput::Kind::kScan) {
+        text += fmt::format("  {}\n", input.scan->source->name());
+      }
+    }
+    for (size_t op = 0; op < pipeline.spec->operators.size(); ++op) {
+      const OperatorSpec& spec = *pipeline.spec->operators[op].spec;
+      const OperatorMetrics& metrics = *pipeline.metrics[op];
+      text += fmt::format("  {} {}  rows_out={} peak_memory={} spilled={} runs={} late={}\n",
+                          spec.name(), spec.Describe(), metrics.rows_out.load(),
+                          pipeline.budgets[op]->peak_bytes(), metrics.spilled_bytes.load(),
+                          metrics.spilled_runs.load(), metrics.late_rows.load());
+    }
+  }
+  return text;
+}
+
+}  // namespace headrace

@@ -1,0 +1,102 @@
+// Query: a physical plan while it runs – its channels, tasks and states, from start to the last lane.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "headrace/exec/callback.h"
+#include "headrace/exec/executor.h"
+#include "headrace/exec/physical.h"
+#include "headrace/memory/spill_space.h"
+
+namespace headrace {
+
+/// What a query runs in. All must outlive it.
+struct QueryContext {
+  Executor* executor = nullptr;
+  std::shared_ptr<MemoryBudget> budget;  // the query's node
+  arrow::MemoryPool* pool = nullptr;
+  SpillSpace* spill = nullptr;
+  Vfs* vfs = nullptr;
+  const Clock* clock = nullptr;
+  CallbackEvaluator* callbacks = nullptr;
+  int64_t batch_rows = kBatchRowsDefault;
+  int64_t batch_bytes = kBatchBytesMax;
+  /// Called after anything the consumer may wait for: rows, the end, a failure. Any thread.
+  std::function<void()> notify;
+};
+
+/// Saved state of one operator and of one scan, see exec/checkpoint/checkpoint.h.
+class CheckpointReader;
+class CheckpointWriter;
+
+/// Thread safe. Destroying it stops the query and waits for its lanes.
+class Query final : public TaskOwner {
+ public:
+  static Result<std::unique_ptr<Query>> Make(PhysicalPlan plan, QueryContext context);
+  ~Query() override;
+
+  /// Starts the pipelines that wait for nothing. `restore` (may be null): operators load their state
+  /// and unbounded scans go on from their positions.
+  Status Start(const CheckpointReader* restore = nullptr);
+
+  /// The next item of the result; Pending when there is none yet: notify is called when there may be.
+  /// An error once the query has failed.
+  Result<Channel::Item> Read();
+  /// Nothing more is wanted; tasks end soon. Idempotent.
+  void Stop(Status reason = Status::OK());
+  /// Blocks until no task is left. With a deterministic executor it drives them.
+  void Join();
+  bool ended() const { return tasks_left_.load() == 0; }
+  Status status() const;
+
+  /// Unbounded scans stop reading (true) or go on (false).
+  void Pause(bool paused);
+  /// Every task is parked or ended, and no channel holds anything.
+  bool quiescent() const;
+  /// Writes every state and position. REQUIRES: paused and quiescent.
+  Status Save(CheckpointWriter& writer);
+
+  /// One line per operator with its figures, for EXPLAIN ANALYZE.
+  std::string Profile() const;
+  int64_t spilled_bytes() const;
+
+  void TaskEnded(int task, Status status) override;
+  Result<int64_t> ReclaimAll(int64_t bytes) override;
+
+ private:
+  struct Pipeline;
+  Query(PhysicalPlan plan, QueryContext context);
+  Status MakeStates();
+  Status StartPipeline(size_t index);
+  Result<std::unique_ptr<Driver>> MakeDriver(Pipeline& pipeline, int lane, const Waker& waker);
+  Result<std::unique_ptr<PipelineInput>> MakeInput(Pipeline& pipeline, size_t port, int lane,
+                                                   const Waker& waker);
+  std::unique_ptr<PipelineOutput> MakeOutput(const Pipeline& pipeline, int lane,
+                                             const Waker& waker);
+  OperatorContext ContextOf(const Pipeline& pipeline, size_t op, int lane, const Waker& waker);
+  Status CombineLane(Pipeline& pipeline, int lane);
+  Status EndPipeline(size_t index);
+  void MakeDispatchers(Pipeline& pipeline);
+
+  PhysicalPlan plan_;
+  QueryContext context_;
+  StopToken stop_;
+  std::vector<std::unique_ptr<Pipeline>> pipelines_;
+  std::vector<std::shared_ptr<Channel>> channels_;
+  std::vector<std::shared_ptr<Task>> tasks_;
+  std::shared_ptr<std::atomic<bool>> paused_;
+  const CheckpointReader* restore_ = nullptr;
+
+  mutable std::mutex mutex_;  // of status, pipelines' progress and tasks_
+  std::condition_variable ended_;
+  Status status_;
+  std::atomic<int> tasks_left_{0};
+  bool started_ = false;
+};
+
+}  // namespace headrace
