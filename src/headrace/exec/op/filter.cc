@@ -17,8 +17,8 @@ class Filter final : public Operator {
 
   Result<Flow> Push(int, Batch& batch, Out& out) override {
     bool all_selected = false;
-    ARROW_ASSIGN_OR_RAISE(
-        Selection kept, EvaluatePredicate(*predicate_, batch, context().pool, &all_selected));
+    ARROW_ASSIGN_OR_RAISE(Selection kept,
+                          EvaluatePredicate(*predicate_, batch, context().pool, &all_selected));
     Batch result = all_selected ? std::move(batch) : batch.WithSelection(std::move(kept));
     if (result.num_rows() == 0) return Flow::NeedInput();
     if (IsSparse(result)) {
