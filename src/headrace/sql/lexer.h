@@ -1,0 +1,61 @@
+// The lexer: query text → tokens, one at a time.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "headrace/base/error.h"
+
+namespace headrace::sql {
+
+struct Token {
+  enum class Kind : uint8_t {
+    kWord,        // a keyword or a plain name
+    kQuotedName,  // "a name"
+    kString,      // 'text'
+    kBlob,        // x'00ff'
+    kNumber,      // 12, 1.50, 1e3
+    kSymbol,      // an operator or a mark
+    kEnd,
+    kError,  // what follows is no token; Lexer::status says why
+  };
+
+  Kind kind = Kind::kEnd;
+  TextSpan span;
+  std::string_view text;  // as written, quotes included
+
+  /// A word in any case. REQUIRES: `word` is upper case.
+  bool IsWord(std::string_view word) const;
+  bool IsSymbol(std::string_view symbol) const { return kind == Kind::kSymbol && text == symbol; }
+};
+
+/// Never fails on any bytes: what cannot be read is one kError token, and the end after it.
+/// The text must outlive the lexer and its tokens.
+class Lexer {
+ public:
+  explicit Lexer(std::string_view text) : text_(text) {}
+  Token Next();
+  /// Why the last token was kError, with its span.
+  const Status& status() const { return status_; }
+
+ private:
+  bool SkipBlanks();
+  bool SkipBlockComment();
+  Token Quoted(Token::Kind kind, int64_t begin, char quote);
+  Token Number(int64_t begin);
+  Token Make(Token::Kind kind, int64_t begin, int64_t end);
+  Token Fail(int64_t begin, std::string message);
+  char At(int64_t offset) const;
+  void SkipWord();
+
+  std::string_view text_;
+  int64_t next_ = 0;
+  Status status_;
+};
+
+/// The text inside quotes, doubled quotes made single. REQUIRES: a quoted token.
+std::string UnquotedText(const Token& token);
+/// The same text ignoring ASCII case.
+bool EqualsIgnoringCase(std::string_view left, std::string_view right);
+
+}  // namespace headrace::sql
