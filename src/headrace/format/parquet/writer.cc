@@ -63,7 +63,6 @@ std::shared_ptr<parquet::WriterProperties> PropertiesFor(const WriterOptions& op
                                                          arrow::MemoryPool* pool) {
   parquet::WriterProperties::Builder builder;
   builder.memory_pool(pool)
-      ->created_by("headrace")
       ->compression(options.compression)
       ->max_row_group_length(options.row_group_rows)
       ->enable_dictionary()

@@ -1,0 +1,197 @@
+// The Arrow IPC source: the file format with a split per group of record batches, the stream format
+// with one split.
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "arrow/ipc/options.h"
+#include "arrow/ipc/reader.h"
+#include "arrow/record_batch.h"
+#include "arrow/type.h"
+#include "headrace/format/batch_slicer.h"
+#include "headrace/format/bound_file.h"
+#include "headrace/format/file_source.h"
+#include "headrace/format/format.h"
+
+namespace headrace {
+namespace arrow_ipc {
+namespace {
+
+constexpr std::string_view kFileMagic = "ARROW1";
+constexpr std::string_view kFeatherV1Magic = "FEA1";
+/// A split of a file has about this many bytes: it opens the file and its dictionaries anew.
+constexpr int64_t kSplitBytes = int64_t{32} << 20;
+
+arrow::ipc::IpcReadOptions OptionsFor(const std::vector<int>& columns, arrow::MemoryPool* pool) {
+  arrow::ipc::IpcReadOptions options = arrow::ipc::IpcReadOptions::Defaults();
+  options.memory_pool = pool;
+  options.use_threads = false;
+  options.included_fields = columns;
+  options.ensure_alignment = arrow::ipc::Alignment::kDataTypeSpecificAlignment;
+  return options;
+}
+
+/// Record batches one by one, null at the end.
+class BatchStream {
+ public:
+  virtual ~BatchStream() = default;
+  virtual Result<std::shared_ptr<arrow::RecordBatch>> Next() = 0;
+};
+
+class FileStream final : public BatchStream {
+ public:
+  FileStream(std::shared_ptr<arrow::ipc::RecordBatchFileReader> reader, const Split& part)
+      : reader_(std::move(reader)), next_(part.begin), end_(part.end) {}
+  Result<std::shared_ptr<arrow::RecordBatch>> Next() override {
+    if (next_ == end_) return nullptr;
+    return reader_->ReadRecordBatch(static_cast<int>(next_++));
+  }
+
+ private:
+  const std::shared_ptr<arrow::ipc::RecordBatchFileReader> reader_;
+  int64_t next_;
+  const int64_t end_;
+};
+
+class SequentialStream final : public BatchStream {
+ public:
+  explicit SequentialStream(std::shared_ptr<arrow::RecordBatchReader> reader)
+      : reader_(std::move(reader)) {}
+  Result<std::shared_ptr<arrow::RecordBatch>> Next() override { return reader_->Next(); }
+
+ private:
+  const std::shared_ptr<arrow::RecordBatchReader> reader_;
+};
+
+class IpcReader final : public SplitReader {
+ public:
+  IpcReader(std::string path, std::vector<int> columns, const ScanRequest& request,
+            std::unique_ptr<BatchStream> stream)
+      : path_(std::move(path)),
+        columns_(std::move(columns)),
+        projection_(request.projection),
+        stream_(std::move(stream)),
+        slicer_(request) {}
+
+  Result<ReadResult> Next() override {
+    while (slicer_.empty()) {
+      if (slicer_.finished()) return ReadResult(EndOfSplit{});
+      Result<std::shared_ptr<arrow::RecordBatch>> read = stream_->Next();
+      if (!read.ok()) return DecodeError(read.status(), path_, "arrow ipc");
+      if (*read == nullptr) return ReadResult(EndOfSplit{});
+      ARROW_RETURN_NOT_OK(DecodeError((*read)->ValidateFull(), path_, "arrow ipc"));
+      slicer_.Put(Batch(InProjectionOrder((*read)->columns(), columns_, projection_),
+                        (*read)->num_rows()));
+    }
+    return ReadResult(slicer_.Take());
+  }
+
+ private:
+  const std::string path_;
+  const std::vector<int> columns_;  // that are decoded
+  const std::vector<int> projection_;
+  const std::unique_ptr<BatchStream> stream_;
+  BatchSlicer slicer_;
+};
+
+class IpcFile final : public DataFile {
+ public:
+  static Result<std::unique_ptr<DataFile>> Open(Vfs& vfs, const FileInfo& info) {
+    ARROW_ASSIGN_OR_RAISE(auto stream, OpenBound(vfs, info, arrow::default_memory_pool()));
+    auto file = std::make_unique<IpcFile>(vfs, info);
+    ARROW_RETURN_NOT_OK(DecodeError(file->ReadHead(std::move(stream)), info.path, "arrow ipc"));
+    return std::unique_ptr<DataFile>(std::move(file));
+  }
+
+  IpcFile(Vfs& vfs, const FileInfo& info) : vfs_(vfs), info_(info) {}
+
+  const SchemaPtr& schema() const override { return schema_; }
+  int64_t num_parts() const override { return num_parts_; }
+
+  Result<std::vector<Split>> Parts(const ScanRequest&) const override {
+    std::vector<Split> parts;
+    for (int64_t i = 0; i < num_parts_; ++i) {
+      const int64_t begin = num_batches_ * i / num_parts_;
+      const int64_t end = num_batches_ * (i + 1) / num_parts_;
+      parts.push_back({i, begin, end, fmt::format("{} batches {}-{}", info_.path, begin, end)});
+    }
+    return parts;
+  }
+
+  Result<std::unique_ptr<SplitReader>> Open(const Split& part, const ScanRequest& request,
+                                            const ReadContext& context) const override {
+    std::vector<int> columns = DistinctColumns(request.projection);
+    // No field at all would mean every field; one is enough to count rows.
+    if (columns.empty() && schema_->num_fields() > 0) columns.push_back(0);
+    ARROW_ASSIGN_OR_RAISE(auto file, OpenBound(vfs_, info_, context.pool));
+    Result<std::unique_ptr<BatchStream>> stream =
+        OpenStream(std::move(file), part, OptionsFor(columns, context.pool));
+    if (!stream.ok()) return DecodeError(stream.status(), info_.path, "arrow ipc");
+    return std::make_unique<IpcReader>(info_.path, std::move(columns), request,
+                                       std::move(*stream));
+  }
+
+ private:
+  Status ReadHead(std::shared_ptr<arrow::io::RandomAccessFile> file) {
+    char start[8] = {};
+    ARROW_ASSIGN_OR_RAISE(const int64_t got, file->ReadAt(0, sizeof start, start));
+    const std::string_view magic(start, static_cast<size_t>(got));
+    if (magic.starts_with(kFeatherV1Magic)) {
+      return Error(ErrorKind::kUnsupported, "{}: Feather version 1 cannot be read", info_.path);
+    }
+    is_stream_ = !magic.starts_with(kFileMagic);
+    const auto options = OptionsFor({}, arrow::default_memory_pool());
+    if (is_stream_) {
+      ARROW_ASSIGN_OR_RAISE(auto reader, arrow::ipc::RecordBatchStreamReader::Open(
+                                             std::shared_ptr<arrow::io::InputStream>(file),
+                                             options));
+      schema_ = reader->schema();
+      return Status::OK();
+    }
+    ARROW_ASSIGN_OR_RAISE(auto reader, arrow::ipc::RecordBatchFileReader::Open(file, options));
+    schema_ = reader->schema();
+    num_batches_ = reader->num_record_batches();
+    num_parts_ = std::min(num_batches_, info_.size / kSplitBytes + 1);
+    return Status::OK();
+  }
+
+  Result<std::unique_ptr<BatchStream>> OpenStream(
+      std::shared_ptr<arrow::io::RandomAccessFile> file, const Split& part,
+      const arrow::ipc::IpcReadOptions& options) const {
+    if (is_stream_) {
+      ARROW_ASSIGN_OR_RAISE(auto reader, arrow::ipc::RecordBatchStreamReader::Open(
+                                             std::shared_ptr<arrow::io::InputStream>(file),
+                                             options));
+      return std::make_unique<SequentialStream>(std::move(reader));
+    }
+    ARROW_ASSIGN_OR_RAISE(auto reader, arrow::ipc::RecordBatchFileReader::Open(file, options));
+    return std::make_unique<FileStream>(std::move(reader), part);
+  }
+
+  Vfs& vfs_;
+  const FileInfo info_;
+  SchemaPtr schema_;
+  bool is_stream_ = false;
+  int64_t num_batches_ = 0;  // of the file format
+  int64_t num_parts_ = 1;
+};
+
+}  // namespace
+}  // namespace arrow_ipc
+
+Result<SourcePtr> OpenArrowIpc(Vfs& vfs, std::vector<std::string> paths,
+                               const OptionMap& options) {
+  ARROW_RETURN_NOT_OK(OptionReader("arrow_ipc reader", options).Finish());
+  ARROW_ASSIGN_OR_RAISE(std::vector<FileInfo> infos, StatFiles(vfs, paths));
+  std::vector<BoundDataFile> files;
+  for (FileInfo& info : infos) {
+    ARROW_ASSIGN_OR_RAISE(auto file, arrow_ipc::IpcFile::Open(vfs, info));
+    files.push_back({std::move(info), std::move(file)});
+  }
+  return MakeFileSource(vfs, "arrow_ipc", std::move(files));
+}
+
+}  // namespace headrace
