@@ -95,6 +95,14 @@ bool Reservation::TryResize(int64_t bytes) {
   return true;
 }
 
+Reservation Reservation::Split(int64_t bytes) {
+  HEADRACE_CHECK(bytes <= bytes_, "a reservation is split into more than it has");
+  Reservation part(budget_);
+  part.bytes_ = bytes;
+  bytes_ -= bytes;
+  return part;
+}
+
 Status Reservation::Resize(int64_t bytes) {
   return TryResize(bytes) ? Status::OK() : budget_->OverLimit(bytes - bytes_);
 }

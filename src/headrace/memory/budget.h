@@ -66,6 +66,8 @@ class Reservation {
   Status Resize(int64_t bytes);
   bool TryGrow(int64_t more_bytes) { return TryResize(bytes_ + more_bytes); }
   void Clear() { TryResize(0); }
+  /// Hands `bytes` of the claim over to a new one. REQUIRES: bytes <= this->bytes().
+  Reservation Split(int64_t bytes);
 
   int64_t bytes() const { return bytes_; }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 #include "headrace/exec/key/key_encoder.h"
@@ -35,8 +36,8 @@ class GroupTable {
 
   /// Memory held, exactly.
   int64_t bytes() const;
-  /// Memory held at most, while it grows included, when up to `groups` groups whose keys have
-  /// `key_bytes` bytes together are added.
+  /// Memory held at most, that which growing needs included, when up to `groups` groups whose keys
+  /// have `key_bytes` bytes together are added.
   int64_t BytesToAdd(int64_t groups, int64_t key_bytes) const;
 
  private:
@@ -46,21 +47,25 @@ class GroupTable {
   };
 
   static uint32_t TagOf(uint64_t hash) { return static_cast<uint32_t>(hash >> 25); }
+  std::string_view BytesOf(uint32_t group) const;
   bool SameKey(uint32_t group, const EncodedKeys& keys, uint32_t row) const;
   uint32_t Probe(const EncodedKeys& keys, uint32_t row, size_t slot) const;
   uint32_t Insert(const EncodedKeys& keys, uint32_t row);
   uint32_t NewId(const EncodedKeys& keys, uint32_t row);
-  size_t FreeSlotFor(uint64_t hash) const;
+  void StoreKey(uint32_t id, const EncodedKeys& keys, uint32_t row);
+  void PutSlot(uint64_t hash, uint32_t id);
+  size_t SlotOf(uint32_t group) const;
   void Rehash(size_t capacity);
+  void DropDeadBytes();
 
   const bool is_fixed_;
-  std::vector<Slot> slots_;        // capacity is a power of two
+  std::vector<Slot> slots_;        // a power of two of them
   std::vector<uint64_t> hashes_;   // per id
   std::vector<uint8_t> nulls_;     // per id
   std::vector<uint64_t> values_;   // per id: the key, or where its bytes start
   std::vector<uint32_t> lengths_;  // per id, of byte keys
   std::vector<uint8_t> bytes_;
-  int64_t dead_bytes_ = 0;  // of erased keys in bytes_
+  size_t dead_bytes_ = 0;  // of erased keys, in bytes_
   std::vector<uint32_t> free_;
 };
 
