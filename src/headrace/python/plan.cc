@@ -219,7 +219,9 @@ class PlanReader final : public arrow::RecordBatchReader {
                        "the stream was made before this process forked");
     }
     try {
-      if (run_ == nullptr) ARROW_ASSIGN_OR_RAISE(run_, Start(plan_, *session_));
+      if (run_ == nullptr) {
+        ARROW_ASSIGN_OR_RAISE(run_, Start(plan_, *session_));
+      }
       return run_->Next().Value(out);
     } catch (const InvariantError& error) {
       return MakeError(ErrorKind::kInternal, error.what());
