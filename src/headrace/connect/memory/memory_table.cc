@@ -1,0 +1,211 @@
+// MemoryTable: splits are ranges of rows over the batches as they were given.
+#include "headrace/connect/memory/memory_table.h"
+
+#include <algorithm>
+#include <atomic>
+
+#include "arrow/array.h"
+#include "arrow/array/util.h"
+#include "arrow/compute/api_vector.h"
+#include "arrow/compute/exec.h"
+#include "arrow/record_batch.h"
+#include "arrow/type.h"
+#include "headrace/connect/memory/slice_reader.h"
+#include "headrace/types/encoding.h"
+
+namespace headrace {
+namespace {
+
+Status CheckBatch(const arrow::RecordBatch& batch, const arrow::Schema& schema) {
+  if (batch.num_columns() != schema.num_fields()) {
+    return Error(ErrorKind::kTypeMismatch, "expected batches of {} columns, got {}",
+                 schema.num_fields(), batch.num_columns());
+  }
+  for (int i = 0; i < batch.num_columns(); ++i) {
+    const arrow::Field& field = *schema.field(i);
+    if (SameLogicalType(*field.type(), *batch.column(i)->type())) continue;
+    return Error(ErrorKind::kTypeMismatch, "column {}: expected type {}, got {}", field.name(),
+                 field.type()->ToString(), batch.column(i)->type()->ToString());
+  }
+  return Status::OK();
+}
+
+Status CheckChange(const ArrayPtr& change) {
+  if (change->type_id() != arrow::Type::INT8) {
+    return Error(ErrorKind::kTypeMismatch, "column _change: expected type int8, got {}",
+                 change->type()->ToString());
+  }
+  const auto& values = static_cast<const arrow::Int8Array&>(*change);
+  for (int64_t i = 0; i < values.length(); ++i) {
+    if (values.IsValid(i) && (values.Value(i) == 1 || values.Value(i) == -1)) continue;
+    return Error(ErrorKind::kBadData, "column _change, row {}: expected 1 or -1, got {}", i,
+                 values.IsNull(i) ? "null" : std::to_string(values.Value(i)));
+  }
+  return Status::OK();
+}
+
+// The batch without column `change_index`, which becomes its changes; −1: it has none.
+Result<Batch> SplitChange(const arrow::RecordBatch& record_batch, int change_index) {
+  Batch batch = Batch::FromRecordBatch(record_batch);
+  if (change_index < 0) return batch;
+  std::vector<ArrayPtr> columns = batch.columns();
+  ArrayPtr change = columns[static_cast<size_t>(change_index)];
+  ARROW_RETURN_NOT_OK(CheckChange(change));
+  columns.erase(columns.begin() + change_index);
+  batch = batch.WithColumns(std::move(columns));
+  batch.set_change(std::move(change));
+  return batch;
+}
+
+std::vector<int64_t> StartsOf(const std::vector<Batch>& batches) {
+  std::vector<int64_t> starts = {0};
+  for (const Batch& batch : batches) starts.push_back(starts.back() + batch.num_rows());
+  return starts;
+}
+
+Status CheckColumns(std::span<const int> columns, const arrow::Schema& schema) {
+  for (const int column : columns) {
+    if (column >= 0 && column < schema.num_fields()) continue;
+    return Error(ErrorKind::kInternal, "no column number {} among {}", column, schema.num_fields());
+  }
+  return Status::OK();
+}
+
+}  // namespace
+
+MemoryTable::MemoryTable(SchemaPtr schema, std::vector<Batch> batches, MemoryTableOptions options)
+    : schema_(std::move(schema)),
+      batches_(std::make_shared<const std::vector<Batch>>(std::move(batches))),
+      starts_(std::make_shared<const std::vector<int64_t>>(StartsOf(*batches_))),
+      options_(std::move(options)) {
+  static std::atomic<int64_t> count{0};
+  snapshot_ = fmt::format("memory table {}", ++count);
+}
+
+Result<std::shared_ptr<MemoryTable>> MemoryTable::Make(
+    SchemaPtr schema, std::vector<std::shared_ptr<arrow::RecordBatch>> batches,
+    MemoryTableOptions options) {
+  const bool has_changes = options.change_mode != ChangeMode::kAppend;
+  const int change_index = has_changes ? schema->GetFieldIndex(kChangeColumn) : -1;
+  std::vector<Batch> kept;
+  for (const auto& record_batch : batches) {
+    ARROW_RETURN_NOT_OK(CheckBatch(*record_batch, *schema));
+    if (record_batch->num_rows() == 0) continue;
+    ARROW_ASSIGN_OR_RAISE(kept.emplace_back(), SplitChange(*record_batch, change_index));
+  }
+  if (change_index >= 0) {
+    ARROW_ASSIGN_OR_RAISE(schema, schema->RemoveField(change_index));
+  }
+  return std::shared_ptr<MemoryTable>(
+      new MemoryTable(std::move(schema), std::move(kept), std::move(options)));
+}
+
+std::optional<int64_t> MemoryTable::row_count() const {
+  if (options_.change_mode != ChangeMode::kAppend) return std::nullopt;
+  return starts_->back();
+}
+
+Result<std::vector<Split>> MemoryTable::Splits(const ScanRequest& request) {
+  const bool is_table =
+      options_.change_mode == ChangeMode::kAppend && options_.boundedness == Boundedness::kBounded;
+  const int64_t wanted = options_.rows_per_split.value_or(is_table ? kBatchRowsMax : 0);
+  const int64_t total = starts_->back();
+  const int64_t rows = wanted > 0 ? wanted : std::max<int64_t>(total, 1);
+  std::vector<Split> splits;
+  for (int64_t begin = 0; begin < total; begin += rows) {
+    if (request.limit.has_value() && begin >= *request.limit) break;
+    const auto index = static_cast<int64_t>(splits.size());
+    splits.push_back({.index = index,
+                      .begin = begin,
+                      .end = std::min(begin + rows, total),
+                      .name = fmt::format("{} from row {}", options_.name, begin)});
+  }
+  return splits;
+}
+
+Result<std::unique_ptr<SplitReader>> MemoryTable::Open(const Split& split,
+                                                       const ScanRequest& request,
+                                                       const ReadContext& context) {
+  ARROW_RETURN_NOT_OK(CheckColumns(request.projection, *schema_));
+  return OpenRowRange({.batches = batches_,
+                       .starts = starts_,
+                       .begin = split.begin,
+                       .end = split.end,
+                       .pending_before_batches = options_.pending_before_batches},
+                      request, context);
+}
+
+Result<ArrayPtr> MemoryTable::PlainColumn(int column) {
+  ArrayPtr& plain = plain_columns_[column];
+  if (plain != nullptr) return plain;
+  const TypePtr type = PlainType(schema_->field(column)->type());
+  if (batches_->empty()) {
+    ARROW_ASSIGN_OR_RAISE(plain, arrow::MakeEmptyArray(type));
+    return plain;
+  }
+  std::vector<Batch> parts;
+  for (const Batch& batch : *batches_) {
+    parts.emplace_back(std::vector<ArrayPtr>{batch.column(column)}, batch.num_rows());
+  }
+  arrow::MemoryPool* pool = arrow::default_memory_pool();
+  ARROW_ASSIGN_OR_RAISE(const Batch all, ConcatenateBatches(parts, pool));
+  ARROW_ASSIGN_OR_RAISE(plain, Encode(all.column(0), type, pool));
+  return plain;
+}
+
+Status MemoryTable::EnsureIndex(std::span<const int> columns) {
+  ARROW_RETURN_NOT_OK(CheckColumns(columns, *schema_));
+  std::lock_guard lock(mutex_);
+  const std::vector<int> wanted(columns.begin(), columns.end());
+  if (indexes_.contains(wanted)) return Status::OK();
+  std::vector<ArrayPtr> keys;
+  std::vector<TypePtr> types;
+  for (const int column : columns) {
+    ARROW_ASSIGN_OR_RAISE(keys.emplace_back(), PlainColumn(column));
+    types.push_back(keys.back()->type());
+  }
+  ARROW_ASSIGN_OR_RAISE(auto index, KeyIndex::Make(std::move(types)));
+  ARROW_RETURN_NOT_OK(index->Add(keys));
+  indexes_.emplace(wanted, std::move(index));
+  return Status::OK();
+}
+
+Result<std::vector<Lookup::Match>> MemoryTable::Probe(std::span<const int> columns,
+                                                      std::span<const ArrayPtr> keys) {
+  const KeyIndex* index = nullptr;
+  {
+    std::lock_guard lock(mutex_);
+    const auto it = indexes_.find(std::vector<int>(columns.begin(), columns.end()));
+    if (it == indexes_.end()) {
+      return Error(ErrorKind::kInternal, "{} was probed without an index", options_.name);
+    }
+    index = it->second.get();
+  }
+  std::vector<ArrayPtr> plain(keys.begin(), keys.end());
+  for (ArrayPtr& key : plain) {
+    ARROW_ASSIGN_OR_RAISE(key, Decode(key, arrow::default_memory_pool()));
+  }
+  ARROW_RETURN_NOT_OK(index->CheckTypes(plain));
+  std::vector<Match> matches;
+  index->Probe(plain, &matches);
+  return matches;
+}
+
+Result<std::vector<ArrayPtr>> MemoryTable::Gather(std::span<const int64_t> row_ids,
+                                                  std::span<const int> columns) {
+  ARROW_RETURN_NOT_OK(CheckColumns(columns, *schema_));
+  const arrow::Int64Array ids(static_cast<int64_t>(row_ids.size()),
+                              arrow::Buffer::Wrap(row_ids.data(), row_ids.size()));
+  std::vector<ArrayPtr> gathered;
+  for (const int column : columns) {
+    ArrayPtr values;
+    {
+      std::lock_guard lock(mutex_);
+      ARROW_ASSIGN_OR_RAISE(values, PlainColumn(column));
+    }
+    ARROW_ASSIGN_OR_RAISE(gathered.emplace_back(), arrow::compute::Take(*values, ids));
+  }
+  return gathered;
+}
+
+}  // namespace headrace
