@@ -98,7 +98,7 @@ def known_targets(asan=False):
     with machine.locked(folder / ".lock", "another build"):
         configure(asan)
         # Regenerates first, so that a file added a moment ago counts.
-        subprocess.run(["ninja", "-C", str(folder), "build.ninja"], stdout=subprocess.DEVNULL)
+        subprocess.run(["ninja", "-C", str(folder), "build.ninja"], capture_output=True)
         command = ["ninja", "-C", str(folder), "-t", "targets", "all"]
         listing = subprocess.run(command, capture_output=True, text=True).stdout
     return {line.rsplit(":", 1)[0] for line in listing.splitlines()}
