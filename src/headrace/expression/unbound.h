@@ -15,8 +15,8 @@ namespace headrace {
 struct Unbound;
 using UnboundPtr = std::shared_ptr<const Unbound>;
 
-/// One key of ORDER BY. Without `nulls` the dialect's default holds (SQL: nulls last when ascending,
-/// first when descending).
+/// One key of ORDER BY. Without `nulls` the dialect's default holds (SQL: nulls last, ascending and
+/// descending alike).
 struct UnboundSortKey {
   UnboundPtr expression;
   bool descending = false;

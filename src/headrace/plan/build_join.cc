@@ -1,6 +1,8 @@
 // The builder's joins.
 #include "arrow/type.h"
+#include "headrace/base/check.h"
 #include "headrace/expression/bind.h"
+#include "headrace/function/registry.h"
 #include "headrace/plan/builder.h"
 #include "headrace/plan/join_keys.h"
 #include "headrace/plan/lift_calls.h"
@@ -55,9 +57,18 @@ Comparison ComparisonOf(const AsofOptions& options) {
   return options.strict ? Comparison::kLess : Comparison::kLessEqual;
 }
 
+/// Drops the left rows that found no match: the matched time is never null.
+Result<PlanPtr> OnlyMatched(PlanPtr join, int time) {
+  static const FunctionDef* const is_not_null = FindFunction(Dialect::kSql, "is_not_null");
+  HEADRACE_CHECK(is_not_null != nullptr, "is_not_null is a function");
+  ExpressionPtr matched = Expression::Call(is_not_null, is_not_null->overloads.data(),
+                                           {ColumnOf(*join->schema(), time)}, arrow::boolean());
+  return MakeFilterNode(std::move(join), std::move(matched));
+}
+
 /// `pairs[0]` compares the times, the others are equalities.
-Result<PlanPtr> JoinByTime(PlanPtr left, PlanPtr right, const std::vector<SidePair>& pairs,
-                           std::optional<int64_t> tolerance) {
+Result<PlanPtr> JoinByTime(PlanPtr left, PlanPtr right, JoinKind kind,
+                           const std::vector<SidePair>& pairs, std::optional<int64_t> tolerance) {
   const PlanPtr left_below = left;
   const PlanPtr right_below = right;
   ARROW_ASSIGN_OR_RAISE(KeyedInputs keyed, AppendKeys(std::move(left), std::move(right), pairs));
@@ -74,6 +85,10 @@ Result<PlanPtr> JoinByTime(PlanPtr left, PlanPtr right, const std::vector<SidePa
                                      {keyed.right_keys.begin() + 1, keyed.right_keys.end()},
                                      backward ? AsofDirection::kBackward : AsofDirection::kForward,
                                      strict, tolerance));
+  if (kind == JoinKind::kInner) {
+    const int time = keyed.left->schema()->num_fields() + right_time;
+    ARROW_ASSIGN_OR_RAISE(join, OnlyMatched(std::move(join), time));
+  }
   return DropKeys(std::move(join), *left_below, *right_below, keyed);
 }
 
@@ -114,10 +129,10 @@ Result<PlanPtr> PlanAsofJoin(PlanPtr left, PlanPtr right, int left_time, int rig
                                               options.right_by[i], Comparison::kEqual));
     pairs.push_back(std::move(by));
   }
-  return JoinByTime(std::move(left), std::move(right), pairs, options.tolerance);
+  return JoinByTime(std::move(left), std::move(right), JoinKind::kLeft, pairs, options.tolerance);
 }
 
-Result<PlanPtr> PlanAsofJoin(PlanPtr left, PlanPtr right, ExpressionPtr condition) {
+Result<PlanPtr> PlanAsofJoin(PlanPtr left, PlanPtr right, JoinKind kind, ExpressionPtr condition) {
   ARROW_RETURN_NOT_OK(CheckCondition(condition));
   std::vector<SidePair> pairs = {SidePair{}};
   for (const ExpressionPtr& term : SplitConjunction(condition)) {
@@ -143,7 +158,7 @@ Result<PlanPtr> PlanAsofJoin(PlanPtr left, PlanPtr right, ExpressionPtr conditio
                           ToString(*condition)),
                     condition->span);
   }
-  return JoinByTime(std::move(left), std::move(right), pairs, std::nullopt);
+  return JoinByTime(std::move(left), std::move(right), kind, pairs, std::nullopt);
 }
 
 }  // namespace headrace

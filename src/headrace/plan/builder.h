@@ -62,8 +62,8 @@ struct AsofOptions {
 Result<PlanPtr> PlanAsofJoin(PlanPtr left, PlanPtr right, int left_time, int right_time,
                              AsofOptions options);
 /// The same by a condition over the columns of left, then right: one inequality between the sides
-/// (the times) and any number of equalities, joined by AND.
-Result<PlanPtr> PlanAsofJoin(PlanPtr left, PlanPtr right, ExpressionPtr condition);
+/// (the times) and any number of equalities, joined by AND. kInner drops rows without a match.
+Result<PlanPtr> PlanAsofJoin(PlanPtr left, PlanPtr right, JoinKind kind, ExpressionPtr condition);
 
 /// Rewrites with every rule, in the order of plan/rule/list.inc.
 Result<PlanPtr> Optimize(PlanPtr plan);

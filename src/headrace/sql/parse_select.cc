@@ -149,6 +149,7 @@ Status Parser::RefuseMoreClauses() const {
   return Status::OK();
 }
 
+/// Nulls come last unless the text says otherwise, ascending and descending alike.
 Result<std::vector<UnboundSortKey>> Parser::ParseOrderBy(std::vector<Term>* parts) {
   Take();
   ARROW_RETURN_NOT_OK(ExpectWord("BY"));
@@ -159,6 +160,7 @@ Result<std::vector<UnboundSortKey>> Parser::ParseOrderBy(std::vector<Term>* part
     key.expression = term.expression;
     if (parts != nullptr) parts->push_back(std::move(term));
     if (!AcceptWord("ASC")) key.descending = AcceptWord("DESC");
+    key.nulls = NullPlacement::kLast;
     if (AcceptWord("NULLS")) {
       if (!Peek().IsWord("FIRST") && !Peek().IsWord("LAST")) return Unexpected("FIRST or LAST");
       key.nulls = Take().IsWord("FIRST") ? NullPlacement::kFirst : NullPlacement::kLast;

@@ -1,12 +1,15 @@
 // SQL: text → statements → plans over a session's catalog.
 #pragma once
 
+#include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "headrace/engine/session.h"
+#include "headrace/expression/unbound.h"
 
 namespace headrace::sql {
 

@@ -1,0 +1,127 @@
+// The door of the SQL room: texts in, bound statements and cursors out.
+#include "headrace/sql/sql.h"
+
+#include "arrow/array/builder_binary.h"
+#include "arrow/array/builder_primitive.h"
+#include "arrow/record_batch.h"
+#include "arrow/type.h"
+#include "headrace/base/check.h"
+#include "headrace/connect/memory/memory_table.h"
+#include "headrace/format/format.h"
+#include "headrace/sql/binder.h"
+#include "headrace/sql/caret.h"
+#include "headrace/sql/parser.h"
+
+namespace headrace::sql {
+namespace {
+
+/// What `work` gives; our bugs become errors here.
+template <typename Work>
+auto Guarded(const Work& work) -> decltype(work()) {
+  try {
+    return work();
+  } catch (const InvariantError& bug) {
+    return Error(ErrorKind::kInternal, "{}", bug.what());
+  }
+}
+
+Result<BoundStatement> ParseAndBind(Session& session, std::string_view text,
+                                    const ExtraTables& tables) {
+  ARROW_ASSIGN_OR_RAISE(const Statement statement, Parser(text).ParseStatement());
+  return Binder(session, tables).BindStatement(statement);
+}
+
+/// A cursor over one batch with one column.
+Result<Cursor> CursorOver(Session& session, const std::string& name, ArrayPtr column) {
+  const SchemaPtr schema = arrow::schema({arrow::field(name, column->type())});
+  const int64_t length = column->length();
+  const auto batch = arrow::RecordBatch::Make(schema, length, {std::move(column)});
+  MemoryTableOptions options;
+  options.name = name;
+  ARROW_ASSIGN_OR_RAISE(SourcePtr table, MemoryTable::Make(schema, {batch}, std::move(options)));
+  ARROW_ASSIGN_OR_RAISE(PlanPtr plan, PlanScan(std::move(table)));
+  return session.Run(std::move(plan));
+}
+
+Result<Cursor> RunCopy(Session& session, BoundStatement statement, std::function<Status()> poll) {
+  ARROW_ASSIGN_OR_RAISE(std::unique_ptr<Sink> sink,
+                        CreateFile(session.vfs(), statement.path, std::move(statement.options)));
+  ARROW_ASSIGN_OR_RAISE(const int64_t rows, session.RunInto(std::move(statement.plan),
+                                                            std::move(sink), std::move(poll)));
+  arrow::Int64Builder builder;
+  ARROW_RETURN_NOT_OK(builder.Append(rows));
+  ARROW_ASSIGN_OR_RAISE(ArrayPtr written, builder.Finish());
+  return CursorOver(session, "rows_written", std::move(written));
+}
+
+Result<Cursor> RunExplain(Session& session, BoundStatement statement,
+                          std::function<Status()> poll) {
+  ARROW_ASSIGN_OR_RAISE(
+      const std::string text,
+      session.ExplainPlan(std::move(statement.plan), statement.analyze, std::move(poll)));
+  arrow::StringBuilder builder;
+  for (size_t begin = 0; begin < text.size();) {
+    const size_t end = std::min(text.find('\n', begin), text.size());
+    ARROW_RETURN_NOT_OK(builder.Append(std::string_view(text).substr(begin, end - begin)));
+    begin = end + 1;
+  }
+  ARROW_ASSIGN_OR_RAISE(ArrayPtr lines, builder.Finish());
+  return CursorOver(session, "plan", std::move(lines));
+}
+
+Result<Cursor> RunStatement(Session& session, BoundStatement statement,
+                            std::function<Status()> poll) {
+  switch (statement.kind) {
+    case BoundStatement::Kind::kCopy:
+      return RunCopy(session, std::move(statement), std::move(poll));
+    case BoundStatement::Kind::kExplain:
+      return RunExplain(session, std::move(statement), std::move(poll));
+    case BoundStatement::Kind::kQuery:
+      break;
+  }
+  ARROW_ASSIGN_OR_RAISE(Cursor cursor, session.Run(std::move(statement.plan)));
+  if (poll != nullptr) cursor.set_poll(std::move(poll));
+  return cursor;
+}
+
+}  // namespace
+
+Result<BoundStatement> Bind(Session& session, std::string_view text, const ExtraTables& tables) {
+  ARROW_RETURN_NOT_OK(CheckText(text));
+  Result<BoundStatement> bound = Guarded([&] { return ParseAndBind(session, text, tables); });
+  if (!bound.ok()) return WithCaret(bound.status(), text);
+  return bound;
+}
+
+Result<Cursor> Execute(Session& session, std::string_view text, const ExtraTables& tables,
+                       std::function<Status()> poll) {
+  ARROW_ASSIGN_OR_RAISE(BoundStatement statement, Bind(session, text, tables));
+  return Guarded([&] { return RunStatement(session, std::move(statement), std::move(poll)); });
+}
+
+Result<UnboundPtr> ParseExpression(std::string_view text) {
+  ARROW_RETURN_NOT_OK(CheckText(text));
+  Result<UnboundPtr> parsed = Parser(text).ParseWholeExpression();
+  if (!parsed.ok()) return WithCaret(parsed.status(), text);
+  return parsed;
+}
+
+Result<std::vector<std::string>> SplitStatements(std::string_view script) {
+  ARROW_RETURN_NOT_OK(CheckText(script));
+  std::vector<std::string> statements;
+  Lexer lexer(script);
+  int64_t begin = -1;
+  for (Token token = lexer.Next();; token = lexer.Next()) {
+    if (token.kind == Token::Kind::kError) return WithCaret(lexer.status(), script);
+    const bool ends = token.kind == Token::Kind::kEnd || token.IsSymbol(";");
+    if (ends && begin >= 0) {
+      statements.emplace_back(
+          script.substr(static_cast<size_t>(begin), static_cast<size_t>(token.span.begin - begin)));
+      begin = -1;
+    }
+    if (token.kind == Token::Kind::kEnd) return statements;
+    if (!ends && begin < 0) begin = token.span.begin;
+  }
+}
+
+}  // namespace headrace::sql
