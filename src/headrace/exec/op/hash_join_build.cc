@@ -36,13 +36,16 @@ Selection RowsWithKeys(const Batch& batch, const std::vector<int>& keys) {
 class HashJoinBuild final : public Operator {
  public:
   HashJoinBuild(const HashJoinBuildSpec& spec)
-      : keys_(spec.keys),
+      : schema_(spec.schema),
+        keys_(spec.keys),
         nulls_(spec.nulls),
         chunk_bytes_(RowStore(*spec.schema).bytes_per_chunk()) {}
 
   Status Open(const OperatorContext& context) override {
     ARROW_RETURN_NOT_OK(Keep(context));
     reservation_ = Reservation(context.budget);
+    ARROW_ASSIGN_OR_RAISE(KeyEncoder encoder, KeyEncoder::Make(KeyColumnsOf(*schema_, keys_)));
+    has_fixed_keys_ = encoder.is_fixed();
     return Status::OK();
   }
 
@@ -92,14 +95,16 @@ class HashJoinBuild final : public Operator {
   // Bytes of the rows, and of the table that Seal makes of them, with `batch` added.
   int64_t ClaimWith(const Batch& batch) const {
     const int64_t rows = num_rows_ + batch.num_rows();
-    const GroupTable table(/*is_fixed=*/false);
+    const GroupTable table(has_fixed_keys_);
     return row_bytes_ + batch.num_bytes() + chunk_bytes_ + rows * kSealBytesPerRow +
            table.BytesToAdd(rows, key_bytes_ + KeyBytes(batch));
   }
 
+  const SchemaPtr schema_;
   const std::vector<int> keys_;
   const NullMatching nulls_;
   const int64_t chunk_bytes_;
+  bool has_fixed_keys_ = false;
   std::optional<Batch> pending_;
   std::vector<Batch> batches_;
   int64_t num_rows_ = 0;

@@ -92,8 +92,8 @@ struct JoinTable::Builder {
   Status Claim(int64_t new_keys) {
     const GroupTable& groups = *table.groups_;
     const auto rows_max = static_cast<int64_t>(refs.capacity());
-    const int64_t wanted = row_bytes + rows_max * kSealBytesPerRow + groups.bytes() +
-                           groups.BytesToAdd(new_keys, keys.num_bytes());
+    const int64_t wanted = row_bytes + rows_max * kSealBytesPerRow +
+                           groups.BytesToAdd(new_keys, static_cast<int64_t>(keys.bytes.size()));
     return wanted <= table.claimed_bytes() ? Status::OK() : table.Claim(wanted);
   }
 

@@ -1,0 +1,440 @@
+// Per batch: number the partitions of the rows, bring the rows of each together, run every function
+// over each range with that partition's state, and bring the values back into row order.
+#include "headrace/exec/op/window.h"
+
+#include <algorithm>
+#include <numeric>
+#include <optional>
+
+#include "arrow/array.h"
+#include "arrow/array/builder_base.h"
+#include "arrow/array/builder_binary.h"
+#include "arrow/array/util.h"
+#include "arrow/compute/api_vector.h"
+#include "arrow/compute/exec.h"
+#include "arrow/record_batch.h"
+#include "arrow/scalar.h"
+#include "arrow/type.h"
+#include "arrow/util/bitmap_ops.h"
+#include "headrace/base/check.h"
+#include "headrace/base/hash.h"
+#include "headrace/base/limits.h"
+#include "headrace/exec/key/group_table.h"
+#include "headrace/exec/op/window_states.h"
+#include "headrace/exec/spill/state_file.h"
+#include "headrace/types/encoding.h"
+
+namespace headrace {
+namespace {
+
+std::string TextOf(const FunctionCall& call) {
+  std::string text = call.function->id;
+  text += "(";
+  for (size_t i = 0; i < call.args.size(); ++i) {
+    text += (i == 0 ? "" : ", ") + ToString(*call.args[i]);
+  }
+  return text + ")";
+}
+
+Result<ArrayPtr> TakeRows(const ArrayPtr& array, const std::vector<uint32_t>& rows,
+                          arrow::MemoryPool* pool) {
+  const arrow::UInt32Array indices(static_cast<int64_t>(rows.size()),
+                                   arrow::Buffer::Wrap(rows.data(), rows.size()));
+  arrow::compute::ExecContext context(pool);
+  context.set_use_threads(false);
+  return arrow::compute::Take(*array, indices, arrow::compute::TakeOptions::NoBoundsCheck(),
+                              &context);
+}
+
+// `value` with nulls also where `arg` is null.
+Result<ArrayPtr> WithNullsOf(const ArrayPtr& value, const Argument& arg, arrow::MemoryPool* pool) {
+  if (arg.array->null_count() == 0) return value;
+  if (arg.is_constant || arg.array->type_id() == arrow::Type::NA) {
+    return arrow::MakeArrayOfNull(value->type(), value->length(), pool);
+  }
+  std::shared_ptr<arrow::ArrayData> data = value->data()->Copy();
+  const arrow::Array& nulls = *arg.array;
+  if (value->null_bitmap_data() == nullptr) {
+    ARROW_ASSIGN_OR_RAISE(data->buffers[0],
+                          arrow::internal::CopyBitmap(pool, nulls.null_bitmap_data(),
+                                                      nulls.offset(), nulls.length()));
+    HEADRACE_CHECK(data->offset == 0, "a builder gave a slice");
+  } else {
+    ARROW_ASSIGN_OR_RAISE(data->buffers[0], arrow::internal::BitmapAnd(
+                                                pool, value->null_bitmap_data(), value->offset(),
+                                                nulls.null_bitmap_data(), nulls.offset(),
+                                                value->length(), value->offset()));
+  }
+  data->null_count = arrow::kUnknownNullCount;
+  return arrow::MakeArray(std::move(data));
+}
+
+/// The rows of a batch, partition by partition. Range i belongs to partition `partitions[i]` and
+/// covers places [ends[i − 1], ends[i]) of `row_at`.
+struct PartitionedRows {
+  std::vector<uint32_t> partitions;
+  std::vector<int64_t> ends;
+  std::vector<uint32_t> row_at;    // by place
+  std::vector<uint32_t> place_of;  // by row
+  bool in_place = true;            // row_at[i] = i
+
+  void SetWhole(int64_t num_rows) {
+    partitions = {0};
+    ends = {num_rows};
+    in_place = true;
+  }
+
+  // A counting sort; `range_of_partition` is scratch of one entry per partition, all kNoRange
+  // before and after.
+  static constexpr uint32_t kNoRange = 0xffffffffU;
+  void Set(const std::vector<uint32_t>& partition_of_row,
+           std::vector<uint32_t>* range_of_partition) {
+    const size_t rows = partition_of_row.size();
+    partitions.clear();
+    ends.clear();
+    for (uint32_t partition : partition_of_row) {
+      uint32_t& range = (*range_of_partition)[partition];
+      if (range == kNoRange) {
+        range = static_cast<uint32_t>(partitions.size());
+        partitions.push_back(partition);
+        ends.push_back(0);
+      }
+      ++ends[range];
+    }
+    std::exclusive_scan(ends.begin(), ends.end(), ends.begin(), int64_t{0});
+    row_at.resize(rows);
+    place_of.resize(rows);
+    in_place = true;
+    for (size_t row = 0; row < rows; ++row) {
+      const int64_t place = ends[(*range_of_partition)[partition_of_row[row]]]++;
+      row_at[static_cast<size_t>(place)] = static_cast<uint32_t>(row);
+      place_of[row] = static_cast<uint32_t>(place);
+      in_place = in_place && place == static_cast<int64_t>(row);
+    }
+    for (uint32_t partition : partitions) (*range_of_partition)[partition] = kNoRange;
+  }
+};
+
+/// One call with its literal arguments made into arrays.
+struct WindowCall {
+  FunctionCall call;
+  std::vector<int> columns;         // per argument; −1: a literal
+  std::vector<ArrayPtr> constants;  // per argument; null: a column
+
+  static Result<WindowCall> Make(const FunctionCall& call, arrow::MemoryPool* pool) {
+    WindowCall result{call, {}, {}};
+    for (const ExpressionPtr& arg : call.args) {
+      const bool is_literal = arg->kind == Expression::Kind::kLiteral;
+      HEADRACE_CHECK(is_literal || arg->kind == Expression::Kind::kColumn,
+                     "arguments of a window call are columns or literals");
+      result.columns.push_back(is_literal ? -1 : arg->column);
+      result.constants.emplace_back();
+      if (!is_literal) continue;
+      ARROW_ASSIGN_OR_RAISE(ArrayPtr one, arrow::MakeArrayFromScalar(*arg->literal, 1, pool));
+      ARROW_ASSIGN_OR_RAISE(result.constants.back(), Decode(one, pool));
+    }
+    return result;
+  }
+};
+
+class WindowOperator final : public Operator {
+ public:
+  explicit WindowOperator(const WindowOperatorSpec& spec) : spec_(spec) {}
+
+  Status Open(const OperatorContext& context) override {
+    ARROW_RETURN_NOT_OK(Keep(context));
+    reservation_ = Reservation(context.budget);
+    std::vector<const OrderedKernel*> kernels;
+    for (const FunctionCall& call : spec_.calls) {
+      if (call.function->lookahead != 0) {
+        return Error(ErrorKind::kUnsupported,
+                     "{} needs rows that come later; only functions that "
+                     "look back can run over a stream",
+                     TextOf(call));
+      }
+      ARROW_ASSIGN_OR_RAISE(calls_.emplace_back(), WindowCall::Make(call, context.pool));
+      kernels.push_back(call.overload->ordered);
+    }
+    states_.emplace(std::move(kernels));
+    if (spec_.partition_by.empty()) {
+      states_->Extend(1);
+      return Status::OK();
+    }
+    ARROW_ASSIGN_OR_RAISE(encoder_,
+                          KeyEncoder::Make(KeyColumnsOf(*spec_.schema, spec_.partition_by)));
+    groups_.emplace(encoder_->is_fixed());
+    return Status::OK();
+  }
+
+  Result<Flow> Push(int, Batch& batch, Out& out) override {
+    ARROW_ASSIGN_OR_RAISE(Batch input, batch.Compact(context().pool));
+    ARROW_ASSIGN_OR_RAISE(Flow flow, FindPartitions(input));
+    if (flow.kind == Flow::Kind::kNeedMemory) return flow;
+    const int64_t owned_before = OwnedBytes();
+    ARROW_ASSIGN_OR_RAISE(std::vector<ArrayPtr> columns, Run(input));
+    owned_bytes_ += OwnedBytes() - owned_before;
+    ARROW_RETURN_NOT_OK(reservation_.Resize(StateBytes() + owned_bytes_));
+    columns.insert(columns.begin(), input.columns().begin(), input.columns().end());
+    out.Emit(input.WithColumns(std::move(columns)));
+    return flow;
+  }
+
+  Status Save(StateWriter& writer) override {
+    if (!groups_.has_value()) return SaveGroups(writer, 0, {0});
+    std::vector<std::vector<uint32_t>> by_key_group(kKeyGroups);
+    for (uint32_t group = 0; group < groups_->num_ids(); ++group) {
+      by_key_group[static_cast<size_t>(KeyGroupOf(groups_->HashOf(group)))].push_back(group);
+    }
+    for (int key_group = 0; key_group < kKeyGroups; ++key_group) {
+      const std::vector<uint32_t>& all = by_key_group[static_cast<size_t>(key_group)];
+      for (size_t begin = 0; begin < all.size(); begin += kGroupsPerSection) {
+        const size_t end = std::min(all.size(), begin + kGroupsPerSection);
+        ARROW_RETURN_NOT_OK(SaveGroups(
+            writer, key_group,
+            {all.begin() + static_cast<int64_t>(begin), all.begin() + static_cast<int64_t>(end)}));
+      }
+    }
+    return Status::OK();
+  }
+
+  Status Load(StateReader& reader) override {
+    const auto [first, last] = KeyGroupsOfLane(context().lane, context().lanes);
+    ARROW_ASSIGN_OR_RAISE(auto sections, reader.ReadGroups(first, last));
+    for (const auto& section : sections) {
+      ARROW_RETURN_NOT_OK(LoadGroups(Batch::FromRecordBatch(*section), *section->schema()));
+    }
+    return Status::OK();
+  }
+
+ private:
+  static constexpr size_t kGroupsPerSection = 4096;
+
+  // Blocks and keys; what states own besides is owned_bytes_.
+  int64_t StateBytes() const {
+    return states_->BlockBytes(states_->size()) + (groups_.has_value() ? groups_->bytes() : 0);
+  }
+
+  int64_t OwnedBytes() const {
+    int64_t bytes = 0;
+    for (uint32_t partition : rows_.partitions) bytes += states_->OwnedBytes(partition);
+    return bytes;
+  }
+
+  int64_t ArgumentBytes(const Batch& input) const {
+    std::vector<ArrayPtr> columns;
+    for (const WindowCall& call : calls_) {
+      for (int column : call.columns) {
+        if (column >= 0) columns.push_back(input.column(column));
+      }
+    }
+    return Batch(std::move(columns), input.num_rows()).num_bytes();
+  }
+
+  // Sets rows_, making states for new partitions once their memory is granted. States may keep as
+  // much of the batch as its arguments are long.
+  Result<Flow> FindPartitions(const Batch& input) {
+    const int64_t owned = owned_bytes_ + ArgumentBytes(input);
+    if (!groups_.has_value()) {
+      rows_.SetWhole(input.num_rows());
+      return Grant(StateBytes() + owned);
+    }
+    ARROW_RETURN_NOT_OK(encoder_->Encode(input, context().pool, &keys_));
+    const int64_t rows = input.num_rows();
+    all_rows_.resize(static_cast<size_t>(rows));
+    std::iota(all_rows_.begin(), all_rows_.end(), 0U);
+    partition_of_row_.resize(static_cast<size_t>(rows));
+    const int64_t missing = groups_->Find(keys_, all_rows_.data(), rows, partition_of_row_.data());
+    const int64_t tables =
+        missing == 0 ? groups_->bytes()
+                     : groups_->BytesToAdd(missing, static_cast<int64_t>(keys_.bytes.size()));
+    const Flow flow = Grant(states_->BlockBytes(states_->size() + missing) + tables + owned);
+    if (flow.kind == Flow::Kind::kNeedMemory) return flow;
+    if (missing > 0) {
+      groups_->FindOrInsert(keys_, all_rows_.data(), rows, partition_of_row_.data());
+      states_->Extend(groups_->num_ids());
+      range_of_partition_.resize(static_cast<size_t>(states_->size()), PartitionedRows::kNoRange);
+    }
+    rows_.Set(partition_of_row_, &range_of_partition_);
+    return flow;
+  }
+
+  Flow Grant(int64_t bytes) {
+    const int64_t more = bytes - reservation_.bytes();
+    if (more <= 0 || reservation_.TryResize(bytes)) return Flow::NeedInput();
+    return Flow::NeedMemory(more);
+  }
+
+  Result<std::vector<ArrayPtr>> Run(const Batch& input) {
+    std::vector<ArrayPtr> by_place(input.columns().size());  // argument columns, made once
+    std::vector<ArrayPtr> results;
+    for (size_t i = 0; i < calls_.size(); ++i) {
+      ARROW_ASSIGN_OR_RAISE(std::vector<Argument> args, Arguments(calls_[i], input, &by_place));
+      ARROW_ASSIGN_OR_RAISE(ArrayPtr values, RunCall(i, args, input.num_rows()));
+      if (!rows_.in_place) {
+        ARROW_ASSIGN_OR_RAISE(values, TakeRows(values, rows_.place_of, context().pool));
+      }
+      results.push_back(std::move(values));
+    }
+    return results;
+  }
+
+  Result<std::vector<Argument>> Arguments(const WindowCall& call, const Batch& input,
+                                          std::vector<ArrayPtr>* by_place) const {
+    std::vector<Argument> args;
+    for (size_t i = 0; i < call.columns.size(); ++i) {
+      if (call.columns[i] < 0) {
+        args.push_back({call.constants[i], true});
+        continue;
+      }
+      ArrayPtr& array = (*by_place)[static_cast<size_t>(call.columns[i])];
+      if (array == nullptr) {
+        ARROW_ASSIGN_OR_RAISE(array, Decode(input.column(call.columns[i]), context().pool));
+        if (!rows_.in_place) {
+          ARROW_ASSIGN_OR_RAISE(array, TakeRows(array, rows_.row_at, context().pool));
+        }
+      }
+      args.push_back({array, false});
+    }
+    return args;
+  }
+
+  Result<ArrayPtr> RunCall(size_t index, const std::vector<Argument>& args, int64_t num_rows) {
+    const FunctionCall& call = calls_[index].call;
+    KernelContext kernel_context{context().pool, call.type};
+    std::unique_ptr<arrow::ArrayBuilder> builder;
+    ARROW_RETURN_NOT_OK(arrow::MakeBuilder(context().pool, call.type, &builder));
+    ARROW_RETURN_NOT_OK(builder->Reserve(num_rows));
+    int64_t begin = 0;
+    for (size_t i = 0; i < rows_.partitions.size(); ++i) {
+      ARROW_RETURN_NOT_OK(call.overload->ordered->run(kernel_context,
+                                                      states_->State(rows_.partitions[i], index),
+                                                      args, begin, rows_.ends[i], builder.get()));
+      begin = rows_.ends[i];
+    }
+    HEADRACE_CHECK(builder->length() == num_rows, "an ordered function gave too few values");
+    ARROW_ASSIGN_OR_RAISE(ArrayPtr values, builder->Finish());
+    if (call.function->nulls != NullRule::kPropagate) return values;
+    for (const Argument& arg : args) {
+      ARROW_ASSIGN_OR_RAISE(values, WithNullsOf(values, arg, context().pool));
+    }
+    return values;
+  }
+
+  // One section: the key columns, then one column of bytes per call.
+  Status SaveGroups(StateWriter& writer, int key_group, const std::vector<uint32_t>& groups) {
+    const auto count = static_cast<int64_t>(groups.size());
+    std::vector<ArrayPtr> columns;
+    if (groups_.has_value()) {
+      groups_->KeysOf(groups.data(), count, &keys_);
+      ARROW_ASSIGN_OR_RAISE(columns, encoder_->Decode(keys_, context().pool));
+    }
+    arrow::FieldVector fields;
+    for (size_t i = 0; i < columns.size(); ++i) {
+      fields.push_back(arrow::field(fmt::format("key_{}", i), columns[i]->type()));
+    }
+    for (size_t i = 0; i < calls_.size(); ++i) {
+      ARROW_ASSIGN_OR_RAISE(columns.emplace_back(), SavedStates(i, groups));
+      fields.push_back(arrow::field(calls_[i].call.function->id, arrow::binary(), false));
+    }
+    return writer.Write(key_group, *arrow::RecordBatch::Make(arrow::schema(std::move(fields)),
+                                                             count, std::move(columns)));
+  }
+
+  Result<ArrayPtr> SavedStates(size_t index, const std::vector<uint32_t>& groups) const {
+    arrow::BinaryBuilder builder(context().pool);
+    std::string bytes;
+    for (uint32_t group : groups) {
+      bytes.clear();
+      ARROW_RETURN_NOT_OK(
+          calls_[index].call.overload->ordered->save(states_->State(group, index), &bytes));
+      ARROW_RETURN_NOT_OK(builder.Append(bytes));
+    }
+    return builder.Finish();
+  }
+
+  Status CheckSection(const arrow::Schema& section, int64_t num_rows) const {
+    const size_t num_keys = spec_.partition_by.size();
+    bool fits = static_cast<size_t>(section.num_fields()) == num_keys + calls_.size() &&
+                (num_keys > 0 || num_rows == 1);
+    for (int i = 0; fits && i < section.num_fields(); ++i) {
+      const auto index = static_cast<size_t>(i);
+      const arrow::DataType& type = *section.field(i)->type();
+      fits = index < num_keys
+                 ? type.Equals(*PlainType(spec_.schema->field(spec_.partition_by[index])->type()))
+                 : type.id() == arrow::Type::BINARY &&
+                       section.field(i)->name() == calls_[index - num_keys].call.function->id;
+    }
+    if (fits) return Status::OK();
+    return Error(ErrorKind::kBadData, "the saved state of {} does not fit it: {}", spec_.Describe(),
+                 section.ToString());
+  }
+
+  Status LoadGroups(const Batch& section, const arrow::Schema& schema) {
+    ARROW_RETURN_NOT_OK(CheckSection(schema, section.num_rows()));
+    std::vector<uint32_t> groups(static_cast<size_t>(section.num_rows()), 0);
+    if (groups_.has_value()) {
+      ARROW_RETURN_NOT_OK(LoadKeys(section, &groups));
+    }
+    for (size_t i = 0; i < calls_.size(); ++i) {
+      const auto column = static_cast<int>(spec_.partition_by.size() + i);
+      const auto& saved = static_cast<const arrow::BinaryArray&>(*section.column(column));
+      for (int64_t row = 0; row < saved.length(); ++row) {
+        ARROW_RETURN_NOT_OK(calls_[i].call.overload->ordered->load(
+            states_->State(groups[static_cast<size_t>(row)], i), saved.GetView(row)));
+      }
+    }
+    for (uint32_t group : groups) owned_bytes_ += states_->OwnedBytes(group);
+    return reservation_.Resize(StateBytes() + owned_bytes_);
+  }
+
+  Status LoadKeys(const Batch& section, std::vector<uint32_t>* groups) {
+    const auto count = static_cast<int64_t>(groups->size());
+    const auto& columns = section.columns();
+    const auto num_keys = static_cast<int64_t>(spec_.partition_by.size());
+    ARROW_RETURN_NOT_OK(encoder_->EncodeColumns({columns.begin(), columns.begin() + num_keys},
+                                                count, context().pool, &keys_));
+    std::iota(groups->begin(), groups->end(), 0U);
+    const std::vector<uint32_t> rows = *groups;
+    const int64_t before = groups_->num_ids();
+    groups_->FindOrInsert(keys_, rows.data(), count, groups->data());
+    if (groups_->num_ids() != before + count) {
+      return Error(ErrorKind::kBadData, "the saved state of {} has a partition twice",
+                   spec_.Describe());
+    }
+    states_->Extend(groups_->num_ids());
+    range_of_partition_.resize(static_cast<size_t>(states_->size()), PartitionedRows::kNoRange);
+    return Status::OK();
+  }
+
+  const WindowOperatorSpec spec_;
+  std::vector<WindowCall> calls_;
+  std::optional<KeyEncoder> encoder_;  // with partition_by only, like groups_
+  std::optional<GroupTable> groups_;   // group = partition
+  std::optional<WindowStates> states_;
+  int64_t owned_bytes_ = 0;
+  Reservation reservation_;
+
+  // Of one call.
+  EncodedKeys keys_;
+  std::vector<uint32_t> all_rows_;
+  std::vector<uint32_t> partition_of_row_;
+  std::vector<uint32_t> range_of_partition_;
+  PartitionedRows rows_;
+};
+
+}  // namespace
+
+std::string WindowOperatorSpec::Describe() const {
+  std::string text;
+  for (const FunctionCall& call : calls) text += (text.empty() ? "" : ", ") + TextOf(call);
+  for (size_t i = 0; i < partition_by.size(); ++i) {
+    text += (i == 0 ? " partition by " : ", ") + schema->field(partition_by[i])->name();
+  }
+  return text;
+}
+
+std::unique_ptr<Operator> WindowOperatorSpec::Make(std::shared_ptr<GlobalState>) const {
+  return std::make_unique<WindowOperator>(*this);
+}
+
+}  // namespace headrace
