@@ -145,6 +145,9 @@ def test_heavy_headers():
         text = including(header)
         sources = ("src/headrace/a.h", text), ("src/headrace/a.cc", text)
         assert found(tidy.check_heavy_headers, *sources) == [("src/headrace/a.h", 1)]
+    footer = "src/headrace/format/parquet/footer.h"
+    assert found(tidy.check_heavy_headers, (footer, including("parquet/metadata.h"))) == []
+    assert found(tidy.check_heavy_headers, (footer, including("arrow/api.h"))) == [(footer, 1)]
 
 
 def test_pragma_once():

@@ -86,8 +86,8 @@ def write(kind, name, root=ROOT):
         print(f"wrote {path.relative_to(root)}")
     # Where lines break depends on the length of the name.
     sources = [str(path) for path in files if path.suffix in (".h", ".cc")]
-    formatter = machine.VENV / "bin" / "clang-format"
-    subprocess.run([formatter, f"--style=file:{ROOT / '.clang-format'}", "-i", *sources], check=True)
+    formatter = [machine.VENV / "bin" / "clang-format", f"--style=file:{ROOT / '.clang-format'}"]
+    subprocess.run([*formatter, "-i", *sources], check=True)
     if plan.row:
         rows = root / plan.row_of
         rows.write_text(f"{rows.read_text()}{fill(plan.row, name)}\n")
