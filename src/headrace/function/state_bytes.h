@@ -41,7 +41,7 @@ class StateReader {
   }
   /// A byte that must be 0 or 1.
   Status ReadFlag(bool* value) {
-    uint8_t byte;
+    uint8_t byte = 0;
     ARROW_RETURN_NOT_OK(Read(&byte));
     if (byte > 1) return Damaged("a flag is neither 0 nor 1");
     *value = byte == 1;
@@ -54,7 +54,7 @@ class StateReader {
     return possible ? Status::OK() : Damaged("a count is out of range");
   }
   Status ReadText(std::string* text) {
-    uint64_t size;
+    uint64_t size = 0;
     ARROW_RETURN_NOT_OK(Read(&size));
     if (size > bytes_.size()) return Damaged("a text is longer than the bytes");
     text->assign(bytes_.substr(0, size));

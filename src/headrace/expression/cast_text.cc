@@ -1,0 +1,225 @@
+// Casts from and to text. What is printed reads back: the text form is that of types/format_value.h.
+#include <fast_float/fast_float.h>
+
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+#include <limits>
+
+#include "arrow/array/builder_binary.h"
+#include "arrow/array/util.h"
+#include "arrow/type.h"
+#include "arrow/util/decimal.h"
+#include "arrow/util/value_parsing.h"
+#include "headrace/expression/cast_row.h"
+#include "headrace/function/decimal_value.h"
+#include "headrace/types/format_value.h"
+
+namespace headrace {
+namespace {
+
+using arrow::Type;
+
+std::string_view Trimmed(std::string_view text) {
+  constexpr std::string_view kSpaces = " \t\r\n\f\v";
+  const size_t begin = text.find_first_not_of(kSpaces);
+  if (begin == std::string_view::npos) return {};
+  return text.substr(begin, text.find_last_not_of(kSpaces) - begin + 1);
+}
+
+/// Without a plus sign before a number; "+-1" stays wrong.
+std::string_view WithoutPlus(std::string_view text) {
+  const bool has_plus = text.size() > 1 && text[0] == '+' && text[1] != '-';
+  return has_plus ? text.substr(1) : text;
+}
+
+template <typename T>
+bool ParseInteger(std::string_view text, T* out) {
+  const std::string_view digits = WithoutPlus(Trimmed(text));
+  const char* end = digits.data() + digits.size();
+  const auto [stop, error] = std::from_chars(digits.data(), end, *out);
+  return error == std::errc() && stop == end;
+}
+
+template <typename T>
+bool ParseFloat(std::string_view text, T* out) {
+  const std::string_view digits = WithoutPlus(Trimmed(text));
+  const char* end = digits.data() + digits.size();
+  const auto [stop, error] = fast_float::from_chars(digits.data(), end, *out);
+  return error == std::errc() && stop == end;
+}
+
+bool ParseBoolean(std::string_view text, bool* out) {
+  std::string word(Trimmed(text));
+  std::transform(word.begin(), word.end(), word.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  *out = word == "true" || word == "t" || word == "1" || word == "yes";
+  return *out || word == "false" || word == "f" || word == "0" || word == "no";
+}
+
+bool ParseDecimal(std::string_view text, int precision, int scale, Int128* out) {
+  arrow::Decimal128 parsed;
+  int32_t parsed_precision;
+  int32_t parsed_scale;
+  const auto status = arrow::Decimal128::FromString(WithoutPlus(Trimmed(text)), &parsed,
+                                                    &parsed_precision, &parsed_scale);
+  if (!status.ok() || parsed_scale > kDecimalPrecisionMax ||
+      scale - parsed_scale > kDecimalPrecisionMax) {
+    return false;
+  }
+  const Int128 value = (static_cast<Int128>(parsed.high_bits()) << 64) | parsed.low_bits();
+  if (parsed_scale > scale) {
+    *out = ScaleDown(value, parsed_scale - scale);
+  } else if (ScaleUp(value, scale - parsed_scale, out)) {
+    return false;
+  }
+  return FitsPrecision(*out, precision);
+}
+
+/// ISO 8601 date, or date and time, with an optional offset when the type has a zone.
+bool ParseTimestamp(std::string_view text, const arrow::TimestampType& type, int64_t* out) {
+  const std::string_view iso = Trimmed(text);
+  bool has_offset = false;
+  if (!arrow::internal::ParseTimestampISO8601(iso.data(), iso.size(), type.unit(), out,
+                                              &has_offset)) {
+    return false;
+  }
+  return !has_offset || !type.timezone().empty();
+}
+
+bool ParseDay(std::string_view text, int64_t* day) {
+  constexpr int64_t kSecondsPerDay = 86400;
+  const std::string_view iso = Trimmed(text);
+  int64_t seconds;
+  if (!arrow::internal::ParseTimestampISO8601(iso.data(), iso.size(), arrow::TimeUnit::SECOND,
+                                              &seconds)) {
+    return false;
+  }
+  *day = seconds / kSecondsPerDay - (seconds % kSecondsPerDay < 0 ? 1 : 0);
+  return true;
+}
+
+template <typename ArrowType>
+bool ParseTime(std::string_view text, const arrow::DataType& type,
+               typename ArrowType::c_type* out) {
+  const std::string_view iso = Trimmed(text);
+  return arrow::internal::ParseValue(static_cast<const ArrowType&>(type), iso.data(), iso.size(),
+                                     out);
+}
+
+template <typename T, typename Parse>
+Result<ArrayPtr> ParseRows(const CastCall& call, const Parse& parse) {
+  const BytesView text(call.from);
+  return CastRows<T>(call, ErrorKind::kBadData,
+                     [&](int64_t row, T* out) { return parse(text[row], out); });
+}
+
+template <typename T>
+Result<ArrayPtr> ParseNumbers(const CastCall& call) {
+  if constexpr (std::is_floating_point_v<T>) {
+    return ParseRows<T>(call, ParseFloat<T>);
+  } else {
+    return ParseRows<T>(call, ParseInteger<T>);
+  }
+}
+
+Result<ArrayPtr> ParseTemporal(const CastCall& call) {
+  constexpr int64_t kMillisPerDay = 86400000;
+  switch (call.to->id()) {
+    case Type::DATE32:
+      return ParseRows<int32_t>(call, [](std::string_view text, int32_t* out) {
+        int64_t day;
+        if (!ParseDay(text, &day)) return false;
+        *out = static_cast<int32_t>(day);
+        return true;
+      });
+    case Type::DATE64:
+      return ParseRows<int64_t>(call, [](std::string_view text, int64_t* out) {
+        if (!ParseDay(text, out)) return false;
+        *out *= kMillisPerDay;
+        return true;
+      });
+    case Type::TIMESTAMP:
+      return ParseRows<int64_t>(call, [&](std::string_view text, int64_t* out) {
+        return ParseTimestamp(text, static_cast<const arrow::TimestampType&>(*call.to), out);
+      });
+    case Type::TIME32:
+      return ParseRows<int32_t>(call, [&](std::string_view text, int32_t* out) {
+        return ParseTime<arrow::Time32Type>(text, *call.to, out);
+      });
+    case Type::TIME64:
+      return ParseRows<int64_t>(call, [&](std::string_view text, int64_t* out) {
+        return ParseTime<arrow::Time64Type>(text, *call.to, out);
+      });
+    default:
+      return NoSuchCast(*call.from.type(), *call.to);
+  }
+}
+
+/// The bytes of the text as they are.
+Result<ArrayPtr> Reinterpret(const CastCall& call) {
+  auto data = call.from.data()->Copy();
+  data->type = call.to;
+  return arrow::MakeArray(std::move(data));
+}
+
+}  // namespace
+
+Result<ArrayPtr> CastFromText(const CastCall& call) {
+  const BytesView text(call.from);
+  switch (call.to->id()) {
+    case Type::BOOL:
+      return CastToBits(call,
+                        [&](int64_t row, bool* out) { return ParseBoolean(text[row], out); });
+    case Type::INT8:
+      return ParseNumbers<int8_t>(call);
+    case Type::INT16:
+      return ParseNumbers<int16_t>(call);
+    case Type::INT32:
+      return ParseNumbers<int32_t>(call);
+    case Type::INT64:
+      return ParseNumbers<int64_t>(call);
+    case Type::UINT8:
+      return ParseNumbers<uint8_t>(call);
+    case Type::UINT16:
+      return ParseNumbers<uint16_t>(call);
+    case Type::UINT32:
+      return ParseNumbers<uint32_t>(call);
+    case Type::UINT64:
+      return ParseNumbers<uint64_t>(call);
+    case Type::FLOAT:
+      return ParseNumbers<float>(call);
+    case Type::DOUBLE:
+      return ParseNumbers<double>(call);
+    case Type::DECIMAL128: {
+      const int precision = PrecisionOf(*call.to);
+      const int scale = ScaleOf(*call.to);
+      return ParseRows<Int128>(call, [&](std::string_view digits, Int128* out) {
+        return ParseDecimal(digits, precision, scale, out);
+      });
+    }
+    case Type::BINARY:
+      return Reinterpret(call);
+    default:
+      return ParseTemporal(call);
+  }
+}
+
+Result<ArrayPtr> CastToText(const CastCall& call) {
+  arrow::StringBuilder builder(call.pool);
+  ARROW_RETURN_NOT_OK(builder.Reserve(call.from.length()));
+  const Validity valid(call.from);
+  std::string text;
+  for (int64_t row = 0; row < call.from.length(); ++row) {
+    if (!valid[row]) {
+      builder.UnsafeAppendNull();
+      continue;
+    }
+    text.clear();
+    AppendValue(call.from, row, &text);
+    ARROW_RETURN_NOT_OK(builder.Append(text));
+  }
+  return builder.Finish();
+}
+
+}  // namespace headrace

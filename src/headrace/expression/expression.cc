@@ -1,0 +1,204 @@
+// Typed expressions: making, comparing, printing and walking trees.
+#include "headrace/expression/expression.h"
+
+#include <algorithm>
+#include <set>
+
+#include "arrow/compare.h"
+#include "arrow/scalar.h"
+#include "arrow/type.h"
+#include "headrace/expression/sql_text.h"
+#include "headrace/function/registry.h"
+
+namespace headrace {
+namespace {
+
+bool SameLiteral(const arrow::Scalar& left, const arrow::Scalar& right) {
+  return left.Equals(right, arrow::EqualOptions::Defaults().nans_equal(true).signed_zeros_equal(
+                                false));
+}
+
+bool SameOptional(const ExpressionPtr& left, const ExpressionPtr& right) {
+  return left == right || (left != nullptr && right != nullptr && Equals(*left, *right));
+}
+
+bool SameAll(const std::vector<ExpressionPtr>& left, const std::vector<ExpressionPtr>& right) {
+  return std::equal(left.begin(), left.end(), right.begin(), right.end(), SameOptional);
+}
+
+bool SameWindow(const WindowSpec* left, const WindowSpec* right) {
+  if (left == right) return true;
+  if (left == nullptr || right == nullptr) return false;
+  return SameAll(left->partition_by, right->partition_by) &&
+         std::equal(left->order_by.begin(), left->order_by.end(), right->order_by.begin(),
+                    right->order_by.end(),
+                    [](const WindowSpec::Key& a, const WindowSpec::Key& b) {
+                      return a.descending == b.descending && a.nulls == b.nulls &&
+                             SameOptional(a.expression, b.expression);
+                    });
+}
+
+std::string NameOf(const FunctionDef& function) {
+  const auto names = NamesIn(function, Dialect::kSql);
+  return names.empty() ? function.id : names.front();
+}
+
+std::string JoinTexts(const std::vector<ExpressionPtr>& expressions) {
+  std::string text;
+  for (const ExpressionPtr& expression : expressions) {
+    text += (text.empty() ? "" : ", ") + ToString(*expression);
+  }
+  return text;
+}
+
+std::string WindowText(const WindowSpec& window) {
+  std::string text;
+  if (!window.partition_by.empty()) text += "PARTITION BY " + JoinTexts(window.partition_by);
+  const char* separator = text.empty() ? "ORDER BY " : " ORDER BY ";
+  for (const WindowSpec::Key& key : window.order_by) {
+    text += separator + ToString(*key.expression) + (key.descending ? " DESC" : "") +
+            (key.nulls == NullPlacement::kFirst ? " NULLS FIRST" : " NULLS LAST");
+    separator = ", ";
+  }
+  return " OVER (" + text + ")";
+}
+
+/// Calls `visit` on every node, parents first, windows included, until it gives true.
+template <typename Visit>
+bool AnyNode(const Expression& expression, const Visit& visit) {
+  if (visit(expression)) return true;
+  for (const ExpressionPtr& arg : expression.args) {
+    if (AnyNode(*arg, visit)) return true;
+  }
+  if (expression.window == nullptr) return false;
+  for (const ExpressionPtr& key : expression.window->partition_by) {
+    if (AnyNode(*key, visit)) return true;
+  }
+  for (const WindowSpec::Key& key : expression.window->order_by) {
+    if (AnyNode(*key.expression, visit)) return true;
+  }
+  return false;
+}
+
+void AppendTerms(const ExpressionPtr& expression, std::vector<ExpressionPtr>* terms) {
+  static const FunctionDef* const kAnd = FindFunctionById("and");
+  if (expression->kind != Expression::Kind::kCall || expression->function != kAnd) {
+    terms->push_back(expression);
+    return;
+  }
+  for (const ExpressionPtr& arg : expression->args) AppendTerms(arg, terms);
+}
+
+}  // namespace
+
+ExpressionPtr Expression::Column(int index, std::string name, TypePtr type) {
+  auto column = std::make_shared<Expression>();
+  column->kind = Kind::kColumn;
+  column->column = index;
+  column->name = std::move(name);
+  column->type = std::move(type);
+  return column;
+}
+
+ExpressionPtr Expression::Literal(ScalarPtr value) {
+  auto literal = std::make_shared<Expression>();
+  literal->kind = Kind::kLiteral;
+  literal->type = value->type;
+  literal->literal = std::move(value);
+  return literal;
+}
+
+ExpressionPtr Expression::Call(const FunctionDef* function, const Overload* overload,
+                               std::vector<ExpressionPtr> args, TypePtr type) {
+  auto call = std::make_shared<Expression>();
+  call->kind = Kind::kCall;
+  call->function = function;
+  call->overload = overload;
+  call->args = std::move(args);
+  call->type = std::move(type);
+  return call;
+}
+
+ExpressionPtr Expression::Cast(ExpressionPtr arg, TypePtr type, bool try_cast) {
+  auto cast = std::make_shared<Expression>();
+  cast->kind = Kind::kCast;
+  cast->span = arg->span;
+  cast->args.push_back(std::move(arg));
+  cast->type = std::move(type);
+  cast->try_cast = try_cast;
+  return cast;
+}
+
+bool Equals(const Expression& left, const Expression& right) {
+  if (&left == &right) return true;
+  if (left.kind != right.kind || !left.type->Equals(*right.type)) return false;
+  if (left.kind == Expression::Kind::kLiteral) return SameLiteral(*left.literal, *right.literal);
+  return left.column == right.column && left.function == right.function &&
+         left.overload == right.overload && left.distinct == right.distinct &&
+         left.try_cast == right.try_cast && left.callback_id == right.callback_id &&
+         SameAll(left.args, right.args) && SameWindow(left.window.get(), right.window.get());
+}
+
+std::string ToString(const Expression& expression) {
+  std::vector<std::string> args;
+  for (const ExpressionPtr& arg : expression.args) args.push_back(ToString(*arg));
+  switch (expression.kind) {
+    case Expression::Kind::kColumn:
+      return expression.name;
+    case Expression::Kind::kLiteral:
+      return LiteralText(*expression.literal);
+    case Expression::Kind::kCast:
+      return CastText(args[0], *expression.type, expression.try_cast);
+    case Expression::Kind::kCallback:
+      return CallText("callback", args);
+    case Expression::Kind::kCall:
+      break;
+  }
+  const FunctionDef& function = *expression.function;
+  if (args.empty() && function.Has(function_flag::kStar)) args.emplace_back("*");
+  std::string text = CallText(NameOf(function), args, expression.distinct);
+  return expression.window == nullptr ? text : text + WindowText(*expression.window);
+}
+
+std::vector<int> ColumnsOf(const Expression& expression) {
+  std::set<int> columns;
+  AnyNode(expression, [&](const Expression& node) {
+    if (node.kind == Expression::Kind::kColumn) columns.insert(node.column);
+    return false;
+  });
+  return {columns.begin(), columns.end()};
+}
+
+ExpressionPtr ReplaceColumns(const ExpressionPtr& expression,
+                             const std::function<ExpressionPtr(const Expression&)>& replace) {
+  if (expression->kind == Expression::Kind::kColumn) return replace(*expression);
+  auto copy = std::make_shared<Expression>(*expression);
+  for (ExpressionPtr& arg : copy->args) arg = ReplaceColumns(arg, replace);
+  if (expression->window != nullptr) {
+    auto window = std::make_shared<WindowSpec>(*expression->window);
+    for (ExpressionPtr& key : window->partition_by) key = ReplaceColumns(key, replace);
+    for (auto& key : window->order_by) key.expression = ReplaceColumns(key.expression, replace);
+    copy->window = std::move(window);
+  }
+  return copy;
+}
+
+bool ContainsCall(const Expression& expression, FunctionKind kind) {
+  return AnyNode(expression, [kind](const Expression& node) {
+    return node.kind == Expression::Kind::kCall && node.function->kind == kind;
+  });
+}
+
+bool ContainsCallback(const Expression& expression) {
+  return AnyNode(expression, [](const Expression& node) {
+    return node.kind == Expression::Kind::kCallback;
+  });
+}
+
+std::vector<ExpressionPtr> SplitConjunction(const ExpressionPtr& expression) {
+  std::vector<ExpressionPtr> terms;
+  AppendTerms(expression, &terms);
+  return terms;
+}
+
+}  // namespace headrace

@@ -1,0 +1,86 @@
+// Making of unbound expressions.
+#include "headrace/expression/unbound.h"
+
+#include "headrace/expression/sql_text.h"
+
+namespace headrace {
+namespace {
+
+std::string TextOf(const Unbound& expression) {
+  std::vector<std::string> args;
+  for (const UnboundPtr& arg : expression.args) args.push_back(TextOf(*arg));
+  switch (expression.kind) {
+    case Unbound::Kind::kColumn: {
+      return expression.path.empty() ? "" : expression.path.back();
+    }
+    case Unbound::Kind::kLiteral:
+      return LiteralText(*expression.literal);
+    case Unbound::Kind::kCall:
+      return CallText(expression.name, args, expression.distinct);
+    case Unbound::Kind::kCast:
+      return CastText(args[0], *expression.type, expression.try_cast);
+    case Unbound::Kind::kStar:
+      return expression.path.empty() ? "*" : expression.path.back() + ".*";
+    case Unbound::Kind::kCallback:
+      return CallText("callback", args);
+  }
+  return "";
+}
+
+std::shared_ptr<Unbound> Make(Unbound::Kind kind, TextSpan span) {
+  auto expression = std::make_shared<Unbound>();
+  expression->kind = kind;
+  expression->span = span;
+  return expression;
+}
+
+}  // namespace
+
+UnboundPtr Unbound::Column(std::vector<std::string> path, TextSpan span) {
+  auto column = Make(Kind::kColumn, span);
+  column->path = std::move(path);
+  return column;
+}
+
+UnboundPtr Unbound::Literal(ScalarPtr value, TextSpan span) {
+  auto literal = Make(Kind::kLiteral, span);
+  literal->literal = std::move(value);
+  return literal;
+}
+
+UnboundPtr Unbound::Call(std::string name, std::vector<UnboundPtr> args, TextSpan span) {
+  auto call = Make(Kind::kCall, span);
+  call->name = std::move(name);
+  call->args = std::move(args);
+  return call;
+}
+
+UnboundPtr Unbound::Cast(UnboundPtr arg, TypePtr type, bool try_cast, TextSpan span) {
+  auto cast = Make(Kind::kCast, span);
+  cast->args.push_back(std::move(arg));
+  cast->type = std::move(type);
+  cast->try_cast = try_cast;
+  return cast;
+}
+
+UnboundPtr Unbound::Star(std::vector<std::string> path, TextSpan span) {
+  auto star = Make(Kind::kStar, span);
+  star->path = std::move(path);
+  return star;
+}
+
+UnboundPtr Unbound::Callback(int64_t id, std::vector<UnboundPtr> args, TypePtr type) {
+  auto callback = Make(Kind::kCallback, {});
+  callback->callback_id = id;
+  callback->args = std::move(args);
+  callback->type = std::move(type);
+  return callback;
+}
+
+std::string DefaultName(const Unbound& expression) {
+  std::string text = TextOf(expression);
+  const bool is_bracketed = expression.kind == Unbound::Kind::kCall && text.starts_with('(');
+  return is_bracketed ? text.substr(1, text.size() - 2) : text;
+}
+
+}  // namespace headrace
