@@ -13,25 +13,35 @@
 namespace headrace {
 namespace {
 
+Status ColumnMismatch(const BoundDataFile& first, const BoundDataFile& other, int column) {
+  const arrow::Field& expected = *first.file->schema()->field(column);
+  const arrow::Field& got = *other.file->schema()->field(column);
+  return Error(ErrorKind::kTypeMismatch,
+               "{}: column {}: expected \"{}\" {} as in {}, got \"{}\" {}", other.info.path,
+               column + 1, expected.name(), expected.type()->ToString(), first.info.path, got.name(),
+               got.type()->ToString());
+}
+
 Status CheckSameSchema(const BoundDataFile& first, const BoundDataFile& other) {
   const arrow::Schema& want = *first.file->schema();
   const arrow::Schema& have = *other.file->schema();
-  const int common = std::min(want.num_fields(), have.num_fields());
-  for (int i = 0; i < common; ++i) {
-    const arrow::Field& expected = *want.field(i);
-    const arrow::Field& got = *have.field(i);
-    if (expected.name() == got.name() && SameLogicalType(*expected.type(), *got.type())) continue;
-    return Error(ErrorKind::kTypeMismatch,
-                 "{}: column {}: expected \"{}\" {} as in {}, got \"{}\" {}", other.info.path, i + 1,
-                 expected.name(), expected.type()->ToString(), first.info.path, got.name(),
-                 got.type()->ToString());
+  const int shared = std::min(want.num_fields(), have.num_fields());
+  for (int i = 0; i < shared; ++i) {
+    if (want.field(i)->name() != have.field(i)->name()) return ColumnMismatch(first, other, i);
   }
-  if (want.num_fields() == have.num_fields()) return Status::OK();
-  const arrow::Schema& longer = want.num_fields() > have.num_fields() ? want : have;
-  return Error(ErrorKind::kTypeMismatch,
-               "{}: expected {} columns as in {}, got {} (column \"{}\" is in one of them only)",
-               other.info.path, want.num_fields(), first.info.path, have.num_fields(),
-               longer.field(common)->name());
+  if (want.num_fields() != have.num_fields()) {
+    const arrow::Schema& longer = want.num_fields() > have.num_fields() ? want : have;
+    return Error(ErrorKind::kTypeMismatch,
+                 "{}: expected {} columns as in {}, got {} (column \"{}\" is in one of them only)",
+                 other.info.path, want.num_fields(), first.info.path, have.num_fields(),
+                 longer.field(shared)->name());
+  }
+  for (int i = 0; i < shared; ++i) {
+    if (!SameLogicalType(*want.field(i)->type(), *have.field(i)->type())) {
+      return ColumnMismatch(first, other, i);
+    }
+  }
+  return Status::OK();
 }
 
 class FileSource final : public Source {

@@ -61,13 +61,15 @@ Status RowScanner::PassPreamble(const Dialect& dialect) {
   return Status::OK();
 }
 
+Status RowScanner::CheckLength(const Cursor& begin, size_t end) const {
+  if (end - begin.position <= static_cast<size_t>(kRowBytesMax)) return Status::OK();
+  return ErrorAt(begin.line, fmt::format("expected a row of at most {} bytes, got a longer one (is "
+                                         "a quote left open?)",
+                                         kRowBytesMax));
+}
+
 Status RowScanner::Refill() {
-  if (window_->size() - cursor_.position > static_cast<size_t>(kRowBytesMax)) {
-    return ErrorAt(cursor_.line,
-                   fmt::format("expected a row of at most {} bytes, got a longer one (is a quote "
-                               "left open?)",
-                               kRowBytesMax));
-  }
+  ARROW_RETURN_NOT_OK(CheckLength(cursor_, window_->size()));
   const Status read = window_->Refill(cursor_.position);
   cursor_.position = 0;
   return DecodeError(read, path_, "compressed");
@@ -78,6 +80,8 @@ Result<RowStatus> RowScanner::SplitRow(Row* row, bool may_refill) {
     const RowStatus status = tokenizer_.NextRow(window_->data(), window_->size(), window_->last(),
                                                 &cursor_, row);
     if (status == RowStatus::kAfterQuote || status == RowStatus::kOpenQuote) {
+      ARROW_RETURN_NOT_OK(CheckLength(
+          row->begin, status == RowStatus::kOpenQuote ? window_->size() : row->bad_position));
       return QuoteError(status, *row);
     }
     if (status != RowStatus::kNeedMore || !may_refill) return status;
@@ -153,6 +157,7 @@ Status RowScanner::NextBlock(int64_t rows_max, int64_t bytes_max, bool must_take
 }
 
 Status RowScanner::CheckRow(const RowBlock& block, const Row& row) {
+  ARROW_RETURN_NOT_OK(CheckLength(row.begin, cursor_.position));
   if (row.count != block.num_columns) [[unlikely]] {
     return ErrorAt(row.begin.line,
                    fmt::format("expected {} fields, got {}", block.num_columns, row.count));

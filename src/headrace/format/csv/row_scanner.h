@@ -76,6 +76,7 @@ class RowScanner {
   Result<RowStatus> SplitRow(Row* row, bool may_refill);
   Status QuoteError(RowStatus status, const Row& row) const;
   Status CheckRow(const RowBlock& block, const Row& row);
+  Status CheckLength(const Cursor& begin, size_t end) const;
   int64_t CostOf(const RowBlock& block) const;
 
   const std::string path_;
