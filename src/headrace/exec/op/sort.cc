@@ -1,0 +1,145 @@
+// Build side of the sort: batches are decoded and given keys, buffered until they make a block worth
+// sorting, and kept as sorted runs.
+#include "headrace/exec/op/sort.h"
+
+#include <algorithm>
+#include <optional>
+#include <set>
+
+#include "arrow/array.h"
+#include "arrow/array/builder_primitive.h"
+#include "arrow/buffer.h"
+#include "arrow/type.h"
+#include "headrace/exec/op/sort_store.h"
+#include "headrace/types/encoding.h"
+
+namespace headrace {
+namespace {
+
+// A buffer is sorted in one step when it has this many rows or bytes.
+constexpr int64_t kBufferRowsMax = 65536;
+constexpr int64_t kBufferBytesMin = int64_t{1} << 20;
+constexpr int64_t kBufferBytesMax = int64_t{8} << 20;
+constexpr int64_t kBuffersPerBudget = 8;
+// Buffers are padded and grow in steps: no reason to copy.
+constexpr int64_t kPaddingBytesMax = int64_t{16} << 10;
+
+using Roots = std::set<const arrow::Buffer*>;
+
+void AddRoots(const arrow::ArrayData& data, Roots* roots) {
+  for (const auto& buffer : data.buffers) {
+    const arrow::Buffer* root = buffer.get();
+    while (root != nullptr && root->parent() != nullptr) root = root->parent().get();
+    if (root != nullptr) roots->insert(root);
+  }
+  for (const auto& child : data.child_data) AddRoots(*child, roots);
+}
+
+// The batch, copied when it is a small part of larger buffers that it would keep alive.
+Result<Batch> WithoutForeignRows(const Batch& batch, arrow::MemoryPool* pool) {
+  Roots roots;
+  for (const ArrayPtr& column : batch.columns()) AddRoots(*column->data(), &roots);
+  int64_t held = 0;
+  for (const arrow::Buffer* root : roots) held += root->capacity();
+  if (held <= 2 * batch.num_bytes() + kPaddingBytesMax) return batch;
+  arrow::Int64Builder rows(pool);
+  ARROW_RETURN_NOT_OK(rows.Reserve(batch.num_rows()));
+  for (int64_t row = 0; row < batch.num_rows(); ++row) rows.UnsafeAppend(row);
+  ARROW_ASSIGN_OR_RAISE(ArrayPtr indices, rows.Finish());
+  return batch.Take(*indices, pool);
+}
+
+class SortBuild final : public Operator {
+ public:
+  SortBuild(SchemaPtr schema, Ordering keys)
+      : schema_(std::move(schema)), keys_(std::move(keys)) {}
+
+  Status Open(const OperatorContext& context) override {
+    ARROW_RETURN_NOT_OK(Keep(context));
+    ARROW_ASSIGN_OR_RAISE(SortKeyEncoder encoder,
+                          SortKeyEncoder::Make(*schema_, keys_));
+    store_.emplace(SortTerms{schema_, std::move(encoder)});
+    buffer_.emplace(schema_, context.budget);
+    buffer_bytes_max_ = std::clamp(context.budget->limit_bytes() / kBuffersPerBudget,
+                                   kBufferBytesMin, kBufferBytesMax);
+    return Status::OK();
+  }
+
+  Result<Flow> Push(int, Batch& batch, Out&) override {
+    if (!pending_.has_value()) ARROW_RETURN_NOT_OK(Prepare(batch));
+    const int64_t bytes = SortBuffer::BytesOf(*pending_, pending_keys_);
+    if (!buffer_->TryReserve(bytes)) return Flow::NeedMemory(bytes);
+    buffer_->Add(*pending_, std::move(pending_keys_));
+    pending_.reset();
+    pending_keys_ = SortKeys();
+    const bool full =
+        buffer_->num_rows() >= kBufferRowsMax || buffer_->bytes() >= buffer_bytes_max_;
+    if (full) ARROW_RETURN_NOT_OK(SortBuffered());
+    return Flow::NeedInput();
+  }
+
+  Result<Flow> Finish(int, Out&) override {
+    ARROW_RETURN_NOT_OK(SortBuffered());
+    return Flow::NeedInput();
+  }
+
+  Status Combine(GlobalState& global) override {
+    return static_cast<SortGlobal&>(global).Absorb(*std::move(store_), context());
+  }
+
+  Result<int64_t> Reclaim(int64_t bytes) override {
+    ARROW_RETURN_NOT_OK(SortBuffered());
+    return store_->Reclaim(bytes, context());
+  }
+
+ private:
+  // Keeps `batch` as it is to be stored, with its keys; nothing is reserved for it yet.
+  Status Prepare(const Batch& batch) {
+    ARROW_ASSIGN_OR_RAISE(Batch compact, batch.Compact(context().pool));
+    ARROW_ASSIGN_OR_RAISE(compact, DecodeBatch(compact, context().pool));
+    ARROW_ASSIGN_OR_RAISE(compact, WithoutForeignRows(compact, context().pool));
+    std::vector<RowPosition> positions;
+    positions.reserve(static_cast<size_t>(compact.num_rows()));
+    for (int64_t row = 0; row < compact.num_rows(); ++row) {
+      positions.push_back(compact.PositionOf(row));
+    }
+    ARROW_RETURN_NOT_OK(
+        store_->terms().encoder.Encode(compact, &positions, context().pool, &pending_keys_));
+    pending_ = std::move(compact);
+    return Status::OK();
+  }
+
+  Status SortBuffered() {
+    if (buffer_->num_rows() == 0) return Status::OK();
+    ARROW_ASSIGN_OR_RAISE(auto blocks,
+                          buffer_->Sort(SortBlockBytes(*context().budget), context().pool));
+    store_->AddMemory({{blocks.begin(), blocks.end()}});
+    return Status::OK();
+  }
+
+  const SchemaPtr schema_;
+  const Ordering keys_;
+  std::optional<SortStore> store_;
+  std::optional<SortBuffer> buffer_;
+  int64_t buffer_bytes_max_ = 0;
+  std::optional<Batch> pending_;
+  SortKeys pending_keys_;
+};
+
+}  // namespace
+
+std::string SortBuildSpec::Describe() const {
+  return "keys=[" + ToString(keys, schema->field_names()) + "]";
+}
+
+Status SortBuildSpec::Check() const { return SortKeyEncoder::Make(*schema, keys).status(); }
+
+std::shared_ptr<GlobalState> SortBuildSpec::MakeGlobal() const {
+  return std::make_shared<SortGlobal>(schema, keys);
+}
+
+std::unique_ptr<Operator> SortBuildSpec::Make(std::shared_ptr<GlobalState>) const {
+  return std::make_unique<SortBuild>(schema, keys);
+}
+
+}  // namespace headrace

@@ -1,0 +1,76 @@
+// SortedBlock: some rows in their final order, and the buffer in which they get that way.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "headrace/exec/key/sort_key_encoder.h"
+#include "headrace/exec/op/row_store.h"
+#include "headrace/memory/budget.h"
+#include "headrace/types/batch.h"
+
+namespace headrace {
+
+/// Rows in key order. Keys end in positions (see SortKeyEncoder), so no two are equal.
+struct SortedBlock {
+  std::vector<ArrayPtr> columns;  // plain
+  SortKeys keys;
+  int64_t num_rows = 0;
+  int64_t bytes = 0;
+  Reservation reservation;  // none for blocks whose reader holds it
+};
+using SortedBlockPtr = std::shared_ptr<const SortedBlock>;
+
+/// A row to be gathered, and its key.
+struct KeyedRow {
+  RowRef row;
+  std::string_view key;
+};
+Result<SortedBlock> GatherBlock(const RowStore& store, std::span<const KeyedRow> rows,
+                                arrow::MemoryPool* pool);
+
+/// Rows as they came, until they are sorted. Its owner bounds it so that sorting takes one step.
+class SortBuffer {
+ public:
+  SortBuffer(SchemaPtr schema, std::shared_ptr<MemoryBudget> budget);
+
+  /// What Add needs reserved.
+  static int64_t BytesOf(const Batch& batch, const SortKeys& keys);
+  bool TryReserve(int64_t bytes) { return reservation_.TryGrow(bytes); }
+  /// `batch` is compacted and plain.
+  void Add(const Batch& batch, SortKeys keys);
+  /// Empties the buffer into blocks of about `block_bytes`, which take its reservation over.
+  Result<std::vector<SortedBlockPtr>> Sort(int64_t block_bytes, arrow::MemoryPool* pool);
+
+  int64_t num_rows() const { return num_rows_; }
+  int64_t bytes() const { return reservation_.bytes(); }
+
+ private:
+  std::vector<KeyedRow> SortedRows() const;
+
+  const SchemaPtr schema_;
+  RowStore store_;
+  std::vector<SortKeys> keys_;  // per batch
+  int64_t num_rows_ = 0;
+  Reservation reservation_;
+};
+
+/// The first 16 bytes of a key as integers: what most comparisons end at.
+struct KeyPrefix {
+  uint64_t high = 0;
+  uint64_t low = 0;
+  /// REQUIRES: key.size() >= 16, which the position at its end sees to.
+  static KeyPrefix Of(std::string_view key);
+};
+
+inline bool KeyLess(const KeyPrefix& left_prefix, std::string_view left,
+                    const KeyPrefix& right_prefix, std::string_view right) {
+  if (left_prefix.high != right_prefix.high) return left_prefix.high < right_prefix.high;
+  if (left_prefix.low != right_prefix.low) return left_prefix.low < right_prefix.low;
+  return left.substr(sizeof(KeyPrefix)) < right.substr(sizeof(KeyPrefix));
+}
+
+}  // namespace headrace

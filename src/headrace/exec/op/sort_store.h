@@ -1,0 +1,96 @@
+// SortStore: the sorted runs of a lane or of all lanes, and the moving of runs in memory to disk.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "headrace/exec/op/sort_merge.h"
+
+namespace headrace {
+
+/// What all parts of one sort are told.
+struct SortTerms {
+  SchemaPtr schema;
+  SortKeyEncoder encoder;
+};
+
+/// Writes what a merger gives as one run, a block a step.
+class RunWriter {
+ public:
+  static Result<std::unique_ptr<RunWriter>> Make(const OperatorContext& context,
+                                                 const SortTerms& terms, SortMerger merger);
+  /// False: there is nothing more to write, and the run can be taken.
+  Result<bool> Step();
+  SpilledRun TakeRun() { return std::move(run_); }
+  int64_t released_bytes() const { return merger_.released_bytes(); }
+
+ private:
+  RunWriter(const SortTerms& terms, SortMerger merger, int64_t block_bytes,
+            arrow::MemoryPool* pool);
+  Status WriteBlock(const SortedBlock& block);
+
+  const SchemaPtr schema_;
+  SortMerger merger_;
+  const int64_t block_bytes_;
+  arrow::MemoryPool* const pool_;
+  SpilledRun run_;
+};
+
+/// Not thread safe.
+class SortStore {
+ public:
+  explicit SortStore(SortTerms terms) : terms_(std::move(terms)) {}
+
+  void AddMemory(MemoryRun run) { memory_.push_back(std::move(run)); }
+  void AddSpilled(SpilledRun run) { spilled_.push_back(std::move(run)); }
+  void Absorb(SortStore&& other);
+
+  /// Writes runs in memory to disk until `bytes` are free, or there are none; gives the bytes freed.
+  Result<int64_t> Reclaim(int64_t bytes, const OperatorContext& context);
+  /// A reclaim stopped in the middle of a run: its other rows cannot be read before it is whole.
+  bool is_writing() const { return !writers_.empty(); }
+  Status WriteStep();
+
+  bool has_memory() const { return !memory_.empty(); }
+  bool has_spilled() const { return !spilled_.empty(); }
+  /// Shortest first.
+  const std::vector<SpilledRun>& OrderedSpilled();
+  /// Takes the `count` shortest spilled runs to be merged into one. `buffers` holds their merge_bytes.
+  Result<std::unique_ptr<RunWriter>> MergeShortest(size_t count, Reservation buffers,
+                                                   const OperatorContext& context);
+  std::vector<MemoryRun> TakeMemory() { return std::exchange(memory_, {}); }
+  std::vector<SpilledRun> TakeSpilled() { return std::exchange(spilled_, {}); }
+  const SortTerms& terms() const { return terms_; }
+
+ private:
+  SortTerms terms_;
+  std::vector<MemoryRun> memory_;
+  std::vector<SpilledRun> spilled_;
+  std::vector<std::unique_ptr<RunWriter>> writers_;
+};
+
+/// What the lanes of a sort hand over and its output takes.
+class SortGlobal final : public GlobalState {
+ public:
+  explicit SortGlobal(SchemaPtr schema, Ordering keys)
+      : schema_(std::move(schema)), keys_(std::move(keys)) {}
+
+  Status Absorb(SortStore&& store, const OperatorContext& context);
+  Result<SortStore> Take();
+  Result<int64_t> Reclaim(int64_t bytes) override;
+
+ private:
+  const SchemaPtr schema_;
+  const Ordering keys_;
+  std::mutex mutex_;
+  std::optional<SortStore> store_;          // guarded by mutex_
+  std::optional<OperatorContext> context_;  // of a lane; guarded by mutex_
+};
+
+/// About what a block takes: small enough that a merge of many runs fits the budget.
+int64_t SortBlockBytes(const MemoryBudget& budget);
+
+}  // namespace headrace
