@@ -26,9 +26,9 @@ inline void PutText(std::string_view text, std::string* out) {
 }
 
 /// Reads in the order written. `owner` names the function in errors.
-class StateReader {
+class StateBytesReader {
  public:
-  StateReader(const char* owner, std::string_view bytes)
+  StateBytesReader(const char* owner, std::string_view bytes)
       : owner_(owner), bytes_(bytes), size_(bytes.size()) {}
 
   template <typename T>

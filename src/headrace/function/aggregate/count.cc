@@ -55,7 +55,7 @@ Status Save(const std::byte* state, std::string* out) {
 }
 
 Status Load(std::byte* state, std::string_view bytes) {
-  StateReader reader("count", bytes);
+  StateBytesReader reader("count", bytes);
   Count loaded;
   ARROW_RETURN_NOT_OK(reader.ReadCount(&loaded.rows));
   ARROW_RETURN_NOT_OK(reader.Finish());

@@ -146,7 +146,7 @@ Status Save(const std::byte* bytes, std::string* out) {
 }
 
 Status Load(std::byte* state, std::string_view bytes) {
-  StateReader reader("min or max", bytes);
+  StateBytesReader reader("min or max", bytes);
   uint8_t kind = 0;
   ARROW_RETURN_NOT_OK(reader.Read(&kind));
   if (kind > 2) return reader.Damaged("unknown kind of value");

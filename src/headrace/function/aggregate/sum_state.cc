@@ -18,7 +18,7 @@ void IntegerSum::Save(std::string* out) const {
   PutValue(count, out);
 }
 
-Status IntegerSum::Load(StateReader& reader) {
+Status IntegerSum::Load(StateBytesReader& reader) {
   ARROW_RETURN_NOT_OK(reader.Read(&sum));
   ARROW_RETURN_NOT_OK(reader.ReadCount(&count));
   // count values of 64 bits cannot reach further; this also keeps later sums from overflowing.
@@ -54,7 +54,7 @@ void DecimalSum192::Save(std::string* out) const {
   PutValue(scale, out);
 }
 
-Status DecimalSum192::Load(StateReader& reader) {
+Status DecimalSum192::Load(StateBytesReader& reader) {
   ARROW_RETURN_NOT_OK(reader.Read(&low));
   ARROW_RETURN_NOT_OK(reader.Read(&high));
   ARROW_RETURN_NOT_OK(reader.ReadCount(&count));
@@ -96,7 +96,7 @@ void FloatSum::Save(std::string* out) const {
   PutValue(negative_infinities, out);
 }
 
-Status FloatSum::Load(StateReader& reader) {
+Status FloatSum::Load(StateBytesReader& reader) {
   ARROW_RETURN_NOT_OK(reader.Read(&high));
   ARROW_RETURN_NOT_OK(reader.Read(&low));
   ARROW_RETURN_NOT_OK(reader.ReadCount(&count));

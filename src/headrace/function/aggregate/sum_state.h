@@ -27,7 +27,7 @@ struct IntegerSum {
   }
   void Merge(const IntegerSum& other);
   void Save(std::string* out) const;
-  Status Load(StateReader& reader);
+  Status Load(StateBytesReader& reader);
 };
 
 struct ScaledDecimal {
@@ -58,7 +58,7 @@ struct DecimalSum192 {
   bool Narrow(Int128* out) const;
   double ToDouble() const;
   void Save(std::string* out) const;
-  Status Load(StateReader& reader);
+  Status Load(StateBytesReader& reader);
 
  private:
   void AddWide(UInt128 bits, int64_t upper) {
@@ -97,7 +97,7 @@ struct FloatSum {
   void Merge(const FloatSum& other);
   double Value() const;
   void Save(std::string* out) const;
-  Status Load(StateReader& reader);
+  Status Load(StateBytesReader& reader);
 
  private:
   void Accumulate(double value) {
@@ -161,7 +161,7 @@ Status SaveState(const std::byte* state, std::string* out) {
 
 template <typename State>
 Status LoadState(std::byte* state, std::string_view bytes) {
-  StateReader reader("sum", bytes);
+  StateBytesReader reader("sum", bytes);
   State loaded;
   ARROW_RETURN_NOT_OK(loaded.Load(reader));
   ARROW_RETURN_NOT_OK(reader.Finish());
