@@ -36,7 +36,7 @@ Result<Driver::Step> Driver::RunAnyStage() {
     Stage& stage = stages_[index];
     if (stage.upstream_done && !stage.done) {
       stage.pending = Pending_::kFinish;
-      stage.ordinal = {kFinishSplit, 0, false};
+      stage.ordinal = {kFinishSplit, 0};
       return RunStage(index);
     }
   }
@@ -68,7 +68,7 @@ Result<Driver::Step> Driver::Pull() {
     port_done_[static_cast<size_t>(port)] = true;
     if (many_ports) {
       first.pending = Pending_::kFinish;
-      first.ordinal = {kFinishSplit, 0, false};
+      first.ordinal = {kFinishSplit, 0};
     } else {
       first.upstream_done = true;
     }
@@ -148,7 +148,7 @@ void Driver::StampOrdinal(Stage& stage, Batch& batch) {
   const Ordinal& in = stage.ordinal;
   int64_t& next = stage.next_seq[in.split];
   next = std::max(next, in.seq);
-  batch.set_ordinal({in.split, next++, false});
+  batch.set_ordinal({in.split, next++});
 }
 
 void Driver::CompleteCall(size_t index) {

@@ -74,7 +74,7 @@ class ScanInput final : public PipelineInput {
     ARROW_ASSIGN_OR_RAISE(ReadResult result, reader_->Next());
     if (std::holds_alternative<Pending>(result)) return Pending{};
     if (auto* batch = std::get_if<Batch>(&result)) {
-      batch->set_ordinal({split_.index, seq_++, false});
+      batch->set_ordinal({split_.index, seq_++});
       return std::move(*batch);
     }
     reader_.reset();
@@ -167,7 +167,7 @@ class StreamInput final : public PipelineInput {
 
  private:
   InputItem Stamp(Lane& lane, Batch batch) {
-    batch.set_ordinal({lane.split.index, lane.seq++, false});
+    batch.set_ordinal({lane.split.index, lane.seq++});
     if (event_time_.has_value()) {
       lane.max_time = std::max(lane.max_time, MaxEventTime(*batch.column(event_time_->column)));
     }
@@ -215,7 +215,7 @@ class PartsInput final : public PipelineInput {
     }
     given_ = true;
     Batch batch({}, 1);
-    batch.set_ordinal({part_.index, 0, false});
+    batch.set_ordinal({part_.index, 0});
     return batch;
   }
 

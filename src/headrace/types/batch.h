@@ -16,11 +16,11 @@ using SchemaPtr = std::shared_ptr<arrow::Schema>;
 using TypePtr = std::shared_ptr<arrow::DataType>;
 using ScalarPtr = std::shared_ptr<arrow::Scalar>;
 
-/// Place of a batch in its input: batches of a split are numbered from 0 as they leave a stage.
+/// Place of a batch in its input: batches of a split are numbered from 0 as they leave a stage. That a
+/// split has ended is told beside the batches (exec/input.h), so no operator need pass empty ones.
 struct Ordinal {
   int64_t split = 0;
   int64_t seq = 0;
-  bool last = false;  // no further batch of this split comes; the batch may be empty
 };
 
 /// Row positions that are still selected: sorted, without repeats. Shared, never changed.
