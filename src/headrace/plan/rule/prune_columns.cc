@@ -1,0 +1,291 @@
+// Columns that nobody above uses are neither read nor computed nor carried: every node is rebuilt for
+// the columns that are needed of it, from the root down. count(*) reads no column at all.
+#include <algorithm>
+#include <numeric>
+
+#include "arrow/type.h"
+#include "headrace/plan/make_node.h"
+#include "headrace/plan/rule/rule.h"
+#include "headrace/plan/transform.h"
+
+namespace headrace {
+namespace {
+
+/// needed[c]: whether column c of a node's output is used above it.
+using Needed = std::vector<bool>;
+
+/// A rebuilt node; places[c] is where old column c is now, −1 when it is gone.
+struct Pruned {
+  PlanPtr plan;
+  std::vector<int> places;
+};
+
+void Need(const Expression& expression, Needed* needed) {
+  for (int column : ColumnsOf(expression)) (*needed)[static_cast<size_t>(column)] = true;
+}
+
+void Need(const std::vector<int>& columns, Needed* needed) {
+  for (int column : columns) (*needed)[static_cast<size_t>(column)] = true;
+}
+
+Needed NoneOf(const PlanNode& node) {
+  return Needed(static_cast<size_t>(node.schema()->num_fields()), false);
+}
+
+std::vector<int> Moved(std::vector<int> columns, const std::vector<int>& places) {
+  for (int& column : columns) column = places[static_cast<size_t>(column)];
+  return columns;
+}
+
+std::vector<FunctionCall> Moved(std::vector<FunctionCall> calls, const std::vector<int>& places) {
+  for (FunctionCall& call : calls) {
+    for (ExpressionPtr& arg : call.args) arg = MoveColumns(arg, places);
+  }
+  return calls;
+}
+
+/// The first `width` entries of what is needed of a node that appends columns to its input's.
+Needed InputPart(const Needed& needed, size_t width) {
+  return Needed(needed.begin(), needed.begin() + static_cast<int64_t>(width));
+}
+
+Result<Pruned> Prune(const PlanPtr& plan, const Needed& needed);
+
+/// Prunes and drops even the columns that only a filter below needed: for inputs that are stored.
+Result<Pruned> PruneExactly(const PlanPtr& plan, const Needed& needed) {
+  ARROW_ASSIGN_OR_RAISE(Pruned pruned, Prune(plan, needed));
+  const auto count = static_cast<int>(std::count(needed.begin(), needed.end(), true));
+  if (pruned.plan->schema()->num_fields() == count) return pruned;
+  std::vector<ExpressionPtr> outputs;
+  std::vector<std::string> names;
+  for (size_t i = 0; i < needed.size(); ++i) {
+    if (!needed[i]) {
+      pruned.places[i] = -1;
+      continue;
+    }
+    outputs.push_back(ColumnOf(*pruned.plan->schema(), pruned.places[i]));
+    names.push_back(outputs.back()->name);
+    pruned.places[i] = static_cast<int>(outputs.size()) - 1;
+  }
+  ARROW_ASSIGN_OR_RAISE(pruned.plan,
+                        MakeProjectNode(std::move(pruned.plan), std::move(outputs), names));
+  return pruned;
+}
+
+Result<Pruned> PruneScan(const ScanNode& scan, Needed needed) {
+  Pruned pruned;
+  ScanRequest request = scan.request;
+  request.projection.clear();
+  for (size_t i = 0; i < needed.size(); ++i) {
+    const int column = scan.request.projection[i];
+    const bool is_event_time = scan.event_time.has_value() && scan.event_time->column == column;
+    pruned.places.push_back(-1);
+    if (!needed[i] && !is_event_time) continue;
+    pruned.places.back() = static_cast<int>(request.projection.size());
+    request.projection.push_back(column);
+  }
+  ARROW_ASSIGN_OR_RAISE(
+      pruned.plan, MakeScanNode(scan.source, std::move(request), scan.snapshot, scan.event_time));
+  return pruned;
+}
+
+Result<Pruned> PruneFilter(const FilterNode& filter, Needed needed) {
+  Need(*filter.predicate, &needed);
+  ARROW_ASSIGN_OR_RAISE(Pruned pruned, Prune(filter.input(), needed));
+  ARROW_ASSIGN_OR_RAISE(pruned.plan, MakeFilterNode(std::move(pruned.plan),
+                                                    MoveColumns(filter.predicate, pruned.places)));
+  return pruned;
+}
+
+Result<Pruned> PruneProject(const ProjectNode& project, const Needed& needed) {
+  Needed below = NoneOf(*project.input());
+  for (size_t i = 0; i < needed.size(); ++i) {
+    if (needed[i]) Need(*project.expressions[i], &below);
+  }
+  ARROW_ASSIGN_OR_RAISE(Pruned input, Prune(project.input(), below));
+  Pruned pruned;
+  std::vector<ExpressionPtr> outputs;
+  std::vector<std::string> names;
+  for (size_t i = 0; i < needed.size(); ++i) {
+    pruned.places.push_back(needed[i] ? static_cast<int>(outputs.size()) : -1);
+    if (!needed[i]) continue;
+    outputs.push_back(MoveColumns(project.expressions[i], input.places));
+    names.push_back(project.schema()->field(static_cast<int>(i))->name());
+  }
+  ARROW_ASSIGN_OR_RAISE(pruned.plan,
+                        MakeProjectNode(std::move(input.plan), std::move(outputs), names));
+  return pruned;
+}
+
+Result<Pruned> PruneLimit(const LimitNode& limit, const Needed& needed) {
+  ARROW_ASSIGN_OR_RAISE(Pruned pruned, Prune(limit.input(), needed));
+  ARROW_ASSIGN_OR_RAISE(pruned.plan,
+                        MakeLimitNode(std::move(pruned.plan), limit.count, limit.offset));
+  return pruned;
+}
+
+Result<Pruned> PruneSort(const SortNode& sort, Needed needed) {
+  for (const SortKey& key : sort.keys) needed[static_cast<size_t>(key.column)] = true;
+  ARROW_ASSIGN_OR_RAISE(Pruned pruned, PruneExactly(sort.input(), needed));
+  Ordering keys = sort.keys;
+  for (SortKey& key : keys) key.column = pruned.places[static_cast<size_t>(key.column)];
+  ARROW_ASSIGN_OR_RAISE(pruned.plan, MakeSortNode(std::move(pruned.plan), std::move(keys)));
+  return pruned;
+}
+
+Result<Pruned> PruneAggregate(const AggregateNode& aggregate, const Needed& needed) {
+  Pruned pruned;
+  pruned.places.resize(aggregate.keys.size());
+  std::iota(pruned.places.begin(), pruned.places.end(), 0);
+  Needed below = NoneOf(*aggregate.input());
+  Need(aggregate.keys, &below);
+  std::vector<FunctionCall> calls;
+  for (size_t i = 0; i < aggregate.calls.size(); ++i) {
+    const bool stays = needed[aggregate.keys.size() + i];
+    const size_t place = aggregate.keys.size() + calls.size();
+    pruned.places.push_back(stays ? static_cast<int>(place) : -1);
+    if (!stays) continue;
+    calls.push_back(aggregate.calls[i]);
+    for (const ExpressionPtr& arg : calls.back().args) Need(*arg, &below);
+  }
+  ARROW_ASSIGN_OR_RAISE(Pruned input, Prune(aggregate.input(), below));
+  ARROW_ASSIGN_OR_RAISE(
+      pruned.plan, MakeAggregateNode(std::move(input.plan), Moved(aggregate.keys, input.places),
+                                     Moved(std::move(calls), input.places), aggregate.order,
+                                     aggregate.emit, aggregate.window));
+  return pruned;
+}
+
+/// Both sides of a join, each for its part of what is needed.
+struct PrunedSides {
+  Pruned left;
+  Pruned right;
+
+  std::vector<int> Places() const {
+    std::vector<int> places = left.places;
+    const int width = left.plan->schema()->num_fields();
+    for (int place : right.places) places.push_back(place < 0 ? -1 : width + place);
+    return places;
+  }
+};
+
+Result<PrunedSides> PruneSides(const PlanNode& join, const Needed& needed,
+                               const std::vector<int>& left_keys,
+                               const std::vector<int>& right_keys) {
+  const auto width = static_cast<int64_t>(join.inputs()[0]->schema()->num_fields());
+  Needed left(needed.begin(), needed.begin() + width);
+  Needed right(needed.begin() + width, needed.end());
+  Need(left_keys, &left);
+  Need(right_keys, &right);
+  PrunedSides sides;
+  ARROW_ASSIGN_OR_RAISE(sides.left, PruneExactly(join.inputs()[0], left));
+  ARROW_ASSIGN_OR_RAISE(sides.right, PruneExactly(join.inputs()[1], right));
+  return sides;
+}
+
+Result<Pruned> PruneJoin(const JoinNode& join, Needed needed) {
+  if (join.residual != nullptr) Need(*join.residual, &needed);
+  ARROW_ASSIGN_OR_RAISE(PrunedSides sides,
+                        PruneSides(join, needed, join.left_keys, join.right_keys));
+  Pruned pruned;
+  pruned.places = sides.Places();
+  ExpressionPtr residual;
+  if (join.residual != nullptr) residual = MoveColumns(join.residual, pruned.places);
+  ARROW_ASSIGN_OR_RAISE(pruned.plan, MakeJoinNode(sides.left.plan, sides.right.plan, join.kind,
+                                                  Moved(join.left_keys, sides.left.places),
+                                                  Moved(join.right_keys, sides.right.places),
+                                                  join.nulls, std::move(residual)));
+  return pruned;
+}
+
+Result<Pruned> PruneAsofJoin(const AsofJoinNode& join, const Needed& needed) {
+  std::vector<int> left_keys = join.left_by;
+  std::vector<int> right_keys = join.right_by;
+  left_keys.push_back(join.left_time);
+  right_keys.push_back(join.right_time);
+  ARROW_ASSIGN_OR_RAISE(PrunedSides sides, PruneSides(join, needed, left_keys, right_keys));
+  left_keys = Moved(std::move(left_keys), sides.left.places);
+  right_keys = Moved(std::move(right_keys), sides.right.places);
+  const int left_time = left_keys.back();
+  const int right_time = right_keys.back();
+  left_keys.pop_back();
+  right_keys.pop_back();
+  Pruned pruned;
+  pruned.places = sides.Places();
+  ARROW_ASSIGN_OR_RAISE(
+      pruned.plan, MakeAsofJoinNode(sides.left.plan, sides.right.plan, left_time, right_time,
+                                    std::move(left_keys), std::move(right_keys), join.direction,
+                                    join.strict, join.tolerance));
+  return pruned;
+}
+
+Result<Pruned> PruneWindow(const WindowNode& window, const Needed& needed) {
+  const auto width = static_cast<size_t>(window.input()->schema()->num_fields());
+  Needed below = InputPart(needed, width);
+  std::vector<FunctionCall> calls;
+  for (size_t i = 0; i < window.calls.size(); ++i) {
+    if (needed[width + i]) calls.push_back(window.calls[i]);
+  }
+  if (!calls.empty()) Need(window.partition_by, &below);
+  for (const FunctionCall& call : calls) {
+    for (const ExpressionPtr& arg : call.args) Need(*arg, &below);
+  }
+  ARROW_ASSIGN_OR_RAISE(Pruned pruned, Prune(window.input(), below));
+  int next = pruned.plan->schema()->num_fields();
+  const std::vector<int> input_places = pruned.places;
+  for (size_t i = 0; i < window.calls.size(); ++i) {
+    pruned.places.push_back(needed[width + i] ? next++ : -1);
+  }
+  if (calls.empty()) return pruned;
+  ARROW_ASSIGN_OR_RAISE(
+      pruned.plan, MakeWindowNode(std::move(pruned.plan), Moved(window.partition_by, input_places),
+                                  Moved(std::move(calls), input_places)));
+  return pruned;
+}
+
+/// The call stays: what user code does besides giving a value is not known.
+Result<Pruned> PruneCallback(const CallbackNode& callback, const Needed& needed) {
+  const auto width = static_cast<size_t>(callback.input()->schema()->num_fields());
+  Needed below = InputPart(needed, width);
+  Need(callback.args, &below);
+  ARROW_ASSIGN_OR_RAISE(Pruned pruned, Prune(callback.input(), below));
+  std::vector<int> args = Moved(callback.args, pruned.places);
+  pruned.places.push_back(pruned.plan->schema()->num_fields());
+  ARROW_ASSIGN_OR_RAISE(
+      pruned.plan, MakeCallbackNode(std::move(pruned.plan), callback.callback_id, std::move(args),
+                                    callback.output_name, callback.type));
+  return pruned;
+}
+
+/// A node that this rule does not know needs all of its inputs.
+Result<Pruned> PruneUnknown(const PlanPtr& plan) {
+  Pruned pruned;
+  pruned.places.resize(static_cast<size_t>(plan->schema()->num_fields()));
+  std::iota(pruned.places.begin(), pruned.places.end(), 0);
+  ARROW_ASSIGN_OR_RAISE(pruned.plan, RewriteInputs(plan, PruneColumns));
+  return pruned;
+}
+
+Result<Pruned> Prune(const PlanPtr& plan, const Needed& needed) {
+  if (const auto* node = As<ScanNode>(*plan)) return PruneScan(*node, needed);
+  if (const auto* node = As<FilterNode>(*plan)) return PruneFilter(*node, needed);
+  if (const auto* node = As<ProjectNode>(*plan)) return PruneProject(*node, needed);
+  if (const auto* node = As<LimitNode>(*plan)) return PruneLimit(*node, needed);
+  if (const auto* node = As<SortNode>(*plan)) return PruneSort(*node, needed);
+  if (const auto* node = As<AggregateNode>(*plan)) return PruneAggregate(*node, needed);
+  if (const auto* node = As<JoinNode>(*plan)) return PruneJoin(*node, needed);
+  if (const auto* node = As<AsofJoinNode>(*plan)) return PruneAsofJoin(*node, needed);
+  if (const auto* node = As<WindowNode>(*plan)) return PruneWindow(*node, needed);
+  if (const auto* node = As<CallbackNode>(*plan)) return PruneCallback(*node, needed);
+  return PruneUnknown(plan);
+}
+
+}  // namespace
+
+Result<PlanPtr> PruneColumns(const PlanPtr& plan) {
+  const Needed all(static_cast<size_t>(plan->schema()->num_fields()), true);
+  ARROW_ASSIGN_OR_RAISE(const Pruned pruned, PruneExactly(plan, all));
+  return pruned.plan;
+}
+
+}  // namespace headrace

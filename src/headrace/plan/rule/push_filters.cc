@@ -1,0 +1,117 @@
+// Filters move towards the scans: below projections, sorts and other filters, and into the sides of
+// joins. Only terms that cannot raise move past other work, so a pushed filter brings no new error.
+#include <algorithm>
+#include <array>
+
+#include "arrow/type.h"
+#include "headrace/plan/make_node.h"
+#include "headrace/plan/rule/rule.h"
+#include "headrace/plan/transform.h"
+
+namespace headrace {
+namespace {
+
+using Terms = std::vector<ExpressionPtr>;
+
+/// Comparisons and connectives over columns and literals: they give a value for every row.
+bool NeverRaises(const Expression& expression) {
+  constexpr std::array<std::string_view, 11> kTotal = {
+      "equal", "not_equal", "less", "less_equal", "greater",    "greater_equal",
+      "and",   "or",        "not",  "is_null",    "is_not_null"};
+  if (IsLeaf(expression)) return true;
+  if (!IsCallOf(expression, FunctionKind::kScalar)) return false;
+  const std::string_view id = expression.function->id;
+  if (std::find(kTotal.begin(), kTotal.end(), id) == kTotal.end()) return false;
+  return std::all_of(expression.args.begin(), expression.args.end(),
+                     [](const ExpressionPtr& arg) { return NeverRaises(*arg); });
+}
+
+/// Takes out of `terms` those that never raise and whose columns all pass `is_here`.
+template <typename IsHere>
+Terms TakeMovable(Terms* terms, IsHere is_here) {
+  Terms moved;
+  const auto stays = [&](const ExpressionPtr& term) {
+    const std::vector<int> columns = ColumnsOf(*term);
+    const bool moves = NeverRaises(*term) && !columns.empty() &&
+                       std::all_of(columns.begin(), columns.end(), is_here);
+    if (moves) moved.push_back(term);
+    return !moves;
+  };
+  terms->erase(std::stable_partition(terms->begin(), terms->end(), stays), terms->end());
+  return moved;
+}
+
+Result<PlanPtr> Push(PlanPtr plan, Terms terms);
+
+Result<PlanPtr> Filtered(PlanPtr plan, const Terms& terms) {
+  if (terms.empty()) return plan;
+  return MakeFilterNode(std::move(plan), MakeConjunction(terms));
+}
+
+Result<PlanPtr> PushBelowProject(const PlanPtr& plan, const ProjectNode& project, Terms terms) {
+  const auto is_column = [&](int column) {
+    return project.expressions[static_cast<size_t>(column)]->kind == Expression::Kind::kColumn;
+  };
+  Terms moved = TakeMovable(&terms, is_column);
+  for (ExpressionPtr& term : moved) {
+    term = ReplaceColumns(term, [&](const Expression& column) {
+      return project.expressions[static_cast<size_t>(column.column)];
+    });
+  }
+  ARROW_ASSIGN_OR_RAISE(PlanPtr below, Push(project.input(), std::move(moved)));
+  ARROW_ASSIGN_OR_RAISE(below, plan->WithInputs({std::move(below)}));
+  return Filtered(std::move(below), terms);
+}
+
+Result<PlanPtr> PushBelowSort(const PlanPtr& plan, Terms terms) {
+  Terms moved = TakeMovable(&terms, [](int) { return true; });
+  ARROW_ASSIGN_OR_RAISE(PlanPtr below, Push(plan->input(), std::move(moved)));
+  ARROW_ASSIGN_OR_RAISE(below, plan->WithInputs({std::move(below)}));
+  return Filtered(std::move(below), terms);
+}
+
+/// Terms over the left side go there; over the right side only when every row needs a match.
+Result<PlanPtr> PushIntoSides(const PlanPtr& plan, bool into_right, Terms terms) {
+  const int width = plan->inputs()[0]->schema()->num_fields();
+  Terms left = TakeMovable(&terms, [&](int column) { return column < width; });
+  Terms right;
+  if (into_right) right = TakeMovable(&terms, [&](int column) { return column >= width; });
+  for (ExpressionPtr& term : right) {
+    term = ReplaceColumns(term, [&](const Expression& column) -> ExpressionPtr {
+      auto moved = std::make_shared<Expression>(column);
+      moved->column -= width;
+      return moved;
+    });
+  }
+  ARROW_ASSIGN_OR_RAISE(PlanPtr new_left, Push(plan->inputs()[0], std::move(left)));
+  ARROW_ASSIGN_OR_RAISE(PlanPtr new_right, Push(plan->inputs()[1], std::move(right)));
+  ARROW_ASSIGN_OR_RAISE(PlanPtr join,
+                        plan->WithInputs({std::move(new_left), std::move(new_right)}));
+  return Filtered(std::move(join), terms);
+}
+
+/// `plan` with the filter of `terms` over it, pushed as far down as it goes.
+Result<PlanPtr> Push(PlanPtr plan, Terms terms) {
+  if (const auto* filter = As<FilterNode>(*plan)) {
+    Terms all = SplitConjunction(filter->predicate);
+    all.insert(all.end(), terms.begin(), terms.end());
+    return Push(filter->input(), std::move(all));
+  }
+  if (const auto* project = As<ProjectNode>(*plan)) {
+    return PushBelowProject(plan, *project, std::move(terms));
+  }
+  if (As<SortNode>(*plan) != nullptr) return PushBelowSort(plan, std::move(terms));
+  if (const auto* join = As<JoinNode>(*plan)) {
+    return PushIntoSides(plan, join->kind == JoinKind::kInner, std::move(terms));
+  }
+  if (As<AsofJoinNode>(*plan) != nullptr) return PushIntoSides(plan, false, std::move(terms));
+  ARROW_ASSIGN_OR_RAISE(PlanPtr rewritten,
+                        RewriteInputs(plan, [](const PlanPtr& input) { return Push(input, {}); }));
+  return Filtered(std::move(rewritten), terms);
+}
+
+}  // namespace
+
+Result<PlanPtr> PushFiltersDown(const PlanPtr& plan) { return Push(plan, {}); }
+
+}  // namespace headrace
