@@ -20,9 +20,11 @@ class Job {
         options_(options) {}
 
   Result<int64_t> Run() {
-    ARROW_RETURN_NOT_OK(OpenSink());
+    ARROW_RETURN_NOT_OK(OpenCheckpoint());
     ARROW_ASSIGN_OR_RAISE(
         run_, QueryRun::Make(session_.shared_from_this(), plan_, restore_.get()));
+    ARROW_RETURN_NOT_OK(sink_.Open(run_->schema(), session_.pool()));
+    if (restore_ != nullptr) ARROW_RETURN_NOT_OK(sink_.Commit(epoch_));
     run_->set_poll(options_.poll);
     run_->set_deadline(NextCheckpoint());
     while (true) {
@@ -42,16 +44,14 @@ class Job {
  private:
   bool checkpoints() const { return !options_.checkpoint_directory.empty(); }
 
-  Status OpenSink() {
-    ARROW_RETURN_NOT_OK(sink_.Open(plan_->schema(), session_.pool()));
+  Status OpenCheckpoint() {
     if (!checkpoints()) return Status::OK();
     ARROW_RETURN_NOT_OK(session_.vfs().MakeDirectories(options_.checkpoint_directory));
     ARROW_ASSIGN_OR_RAISE(restore_,
                           CheckpointReader::OpenLatest(
                               session_.vfs(), options_.checkpoint_directory, plan_hash_));
-    if (restore_ == nullptr) return Status::OK();
-    epoch_ = restore_->epoch();
-    return sink_.Commit(epoch_);
+    if (restore_ != nullptr) epoch_ = restore_->epoch();
+    return Status::OK();
   }
 
   int64_t NextCheckpoint() const {

@@ -4,7 +4,10 @@
 #include <algorithm>
 #include <chrono>
 
+#include "arrow/array/util.h"
 #include "arrow/record_batch.h"
+#include "arrow/scalar.h"
+#include "arrow/type.h"
 #include "headrace/base/check.h"
 #include "headrace/engine/session_state.h"
 #include "headrace/types/encoding.h"
@@ -37,7 +40,12 @@ Status CheckSnapshots(const PlanNode& plan) {
 }  // namespace
 
 QueryRun::QueryRun(std::shared_ptr<Session> session, PlanPtr plan)
-    : session_(std::move(session)), plan_(std::move(plan)) {}
+    : session_(std::move(session)), plan_(std::move(plan)), schema_(plan_->schema()) {
+  if (plan_->properties().change_mode == ChangeMode::kAppend) return;
+  arrow::FieldVector fields = schema_->fields();
+  fields.push_back(arrow::field(kChangeColumn, arrow::int8(), /*nullable=*/false));
+  schema_ = arrow::schema(std::move(fields));
+}
 
 Result<std::unique_ptr<QueryRun>> QueryRun::Make(std::shared_ptr<Session> session, PlanPtr plan,
                                                  const CheckpointReader* restore) {
@@ -139,7 +147,14 @@ Result<Channel::Item> QueryRun::Next() {
 }
 
 Result<std::shared_ptr<arrow::RecordBatch>> QueryRun::Restore(const Batch& batch) const {
-  return RestoreSchema(batch, schema(), session_->pool());
+  ARROW_ASSIGN_OR_RAISE(auto rows, RestoreSchema(batch, plan_->schema(), session_->pool()));
+  if (schema_ == plan_->schema()) return rows;
+  ArrayPtr change = batch.change();
+  if (change == nullptr) {
+    ARROW_ASSIGN_OR_RAISE(change, arrow::MakeArrayFromScalar(arrow::Int8Scalar(1),
+                                                             rows->num_rows(), session_->pool()));
+  }
+  return rows->AddColumn(rows->num_columns(), schema_->fields().back(), change);
 }
 
 Result<std::shared_ptr<arrow::RecordBatch>> QueryRun::NextBatch() {

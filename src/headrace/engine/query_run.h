@@ -22,7 +22,8 @@ class QueryRun {
                                                 const CheckpointReader* restore = nullptr);
   ~QueryRun();
 
-  const SchemaPtr& schema() const { return plan_->schema(); }
+  /// The plan's schema; where rows may be taken back, with the column `_change` behind it.
+  const SchemaPtr& schema() const { return schema_; }
   arrow::MemoryPool* pool() const;
   void set_poll(std::function<Status()> poll) { poll_ = std::move(poll); }
 
@@ -31,7 +32,7 @@ class QueryRun {
   Result<Channel::Item> Next();
   /// The next batch as the schema promises it; null after the last. Errors are sticky.
   Result<std::shared_ptr<arrow::RecordBatch>> NextBatch();
-  /// `batch` with the encodings that the schema promises, changes left out.
+  /// `batch` as schema() promises it.
   Result<std::shared_ptr<arrow::RecordBatch>> Restore(const Batch& batch) const;
 
   void Cancel();
@@ -53,6 +54,7 @@ class QueryRun {
 
   const std::shared_ptr<Session> session_;
   const PlanPtr plan_;
+  SchemaPtr schema_;
   const CheckpointReader* restore_ = nullptr;
   std::shared_ptr<MemoryBudget> budget_;
   std::unique_ptr<SpillSpace> spill_;

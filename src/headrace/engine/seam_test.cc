@@ -187,7 +187,10 @@ PlanPtr CountByTier(SourcePtr source) {
   auto call = Bind(*Unbound::Call("count", {Unbound::Star()}), Scope(*scan->schema()),
                    Dialect::kSql)
                   .ValueOrDie();
-  return PlanAggregate(scan, {{ColumnOf(scan, 1), "tier"}}, {{call, "n"}}).ValueOrDie();
+  AggregateOptions options;
+  options.emit = EmitPolicy::kChanges;
+  return PlanAggregate(scan, {{ColumnOf(scan, 1), "tier"}}, {{call, "n"}}, nullptr, options)
+      .ValueOrDie();
 }
 
 TEST(ChangesSeamTest, AnUpdateMovesARowFromItsOldGroupToItsNewOne) {
@@ -209,7 +212,16 @@ TEST(ChangesSeamTest, AnUpdateMovesARowFromItsOldGroupToItsNewOne) {
       if (*result == nullptr) break;
       const auto& tier = static_cast<const arrow::StringArray&>(*(*result)->column(0));
       const auto& n = static_cast<const arrow::Int64Array&>(*(*result)->column(1));
-      for (int64_t row = 0; row < tier.length(); ++row) counts[tier.GetString(row)] = n.Value(row);
+      const auto& change = static_cast<const arrow::Int8Array&>(*(*result)->column(2));
+      for (int64_t row = 0; row < tier.length(); ++row) {
+        const std::string group = tier.GetString(row);
+        if (change.Value(row) > 0) {
+          ASSERT_TRUE(counts.emplace(group, n.Value(row)).second) << group << " was not taken back";
+        } else {
+          ASSERT_EQ(counts[group], n.Value(row)) << "the row taken back is not the one there is";
+          counts.erase(group);
+        }
+      }
     }
     // gold lost row 2, silver won it, bronze has vanished.
     EXPECT_EQ(counts, (std::map<std::string, int64_t>{{"gold", 1}, {"silver", 2}}));

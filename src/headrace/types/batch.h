@@ -33,6 +33,9 @@ struct RowPosition {
   auto operator<=>(const RowPosition&) const = default;
 };
 
+/// The name of the column (int8, +1 or −1) that shows the changes of rows outside of the engine.
+inline constexpr const char* kChangeColumn = "_change";
+
 /// Columns of equal length + row count + optional selection + ordinal + optional changes. The types
 /// of a column are those of the plan edge up to encoding (see types/encoding.h). Cheap to copy.
 /// A selection lives only inside a pipeline: queues, state, sinks and cursors see compacted batches.
