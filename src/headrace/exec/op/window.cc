@@ -17,9 +17,8 @@
 #include "arrow/type.h"
 #include "arrow/util/bitmap_ops.h"
 #include "headrace/base/check.h"
-#include "headrace/base/hash.h"
 #include "headrace/base/limits.h"
-#include "headrace/exec/key/group_table.h"
+#include "headrace/exec/op/key_numbering.h"
 #include "headrace/exec/op/window_states.h"
 #include "headrace/exec/spill/state_file.h"
 #include "headrace/types/encoding.h"
@@ -156,13 +155,10 @@ class WindowOperator final : public Operator {
       kernels.push_back(call.overload->ordered);
     }
     states_.emplace(std::move(kernels));
-    if (spec_.partition_by.empty()) {
-      states_->Extend(1);
-      return Status::OK();
-    }
-    ARROW_ASSIGN_OR_RAISE(encoder_,
-                          KeyEncoder::Make(KeyColumnsOf(*spec_.schema, spec_.partition_by)));
-    groups_.emplace(encoder_->is_fixed());
+    ARROW_ASSIGN_OR_RAISE(KeyNumbering keys,
+                          KeyNumbering::Make({KeyColumnsOf(*spec_.schema, spec_.partition_by)}));
+    keys_.emplace(std::move(keys));
+    if (!keys_->has_keys()) states_->Extend(1);
     return Status::OK();
   }
 
@@ -180,16 +176,16 @@ class WindowOperator final : public Operator {
   }
 
   Status Save(StateWriter& writer) override {
-    if (!groups_.has_value()) return SaveGroups(writer, 0, {0});
+    if (!keys_->has_keys()) return SavePartitions(writer, 0, {0});
     std::vector<std::vector<uint32_t>> by_key_group(kKeyGroups);
-    for (uint32_t group = 0; group < groups_->num_ids(); ++group) {
-      by_key_group[static_cast<size_t>(KeyGroupOf(groups_->HashOf(group)))].push_back(group);
+    for (uint32_t partition = 0; partition < keys_->size(); ++partition) {
+      by_key_group[static_cast<size_t>(keys_->KeyGroupOfNumber(partition))].push_back(partition);
     }
     for (int key_group = 0; key_group < kKeyGroups; ++key_group) {
       const std::vector<uint32_t>& all = by_key_group[static_cast<size_t>(key_group)];
-      for (size_t begin = 0; begin < all.size(); begin += kGroupsPerSection) {
-        const size_t end = std::min(all.size(), begin + kGroupsPerSection);
-        ARROW_RETURN_NOT_OK(SaveGroups(
+      for (size_t begin = 0; begin < all.size(); begin += kPartitionsPerSection) {
+        const size_t end = std::min(all.size(), begin + kPartitionsPerSection);
+        ARROW_RETURN_NOT_OK(SavePartitions(
             writer, key_group,
             {all.begin() + static_cast<int64_t>(begin), all.begin() + static_cast<int64_t>(end)}));
       }
@@ -201,18 +197,16 @@ class WindowOperator final : public Operator {
     const auto [first, last] = KeyGroupsOfLane(context().lane, context().lanes);
     ARROW_ASSIGN_OR_RAISE(auto sections, reader.ReadGroups(first, last));
     for (const auto& section : sections) {
-      ARROW_RETURN_NOT_OK(LoadGroups(Batch::FromRecordBatch(*section), *section->schema()));
+      ARROW_RETURN_NOT_OK(LoadPartitions(Batch::FromRecordBatch(*section), *section->schema()));
     }
     return Status::OK();
   }
 
  private:
-  static constexpr size_t kGroupsPerSection = 4096;
+  static constexpr size_t kPartitionsPerSection = 4096;
 
   // Blocks and keys; what states own besides is owned_bytes_.
-  int64_t StateBytes() const {
-    return states_->BlockBytes(states_->size()) + (groups_.has_value() ? groups_->bytes() : 0);
-  }
+  int64_t StateBytes() const { return states_->BlockBytes(states_->size()) + keys_->bytes(); }
 
   int64_t OwnedBytes() const {
     int64_t bytes = 0;
@@ -234,28 +228,23 @@ class WindowOperator final : public Operator {
   // much of the batch as its arguments are long.
   Result<Flow> FindPartitions(const Batch& input) {
     const int64_t owned = owned_bytes_ + ArgumentBytes(input);
-    if (!groups_.has_value()) {
-      rows_.SetWhole(input.num_rows());
-      return Grant(StateBytes() + owned);
-    }
-    ARROW_RETURN_NOT_OK(encoder_->Encode(input, context().pool, &keys_));
-    const int64_t rows = input.num_rows();
-    all_rows_.resize(static_cast<size_t>(rows));
-    std::iota(all_rows_.begin(), all_rows_.end(), 0U);
-    partition_of_row_.resize(static_cast<size_t>(rows));
-    const int64_t missing = groups_->Find(keys_, all_rows_.data(), rows, partition_of_row_.data());
-    const int64_t tables =
-        missing == 0 ? groups_->bytes()
-                     : groups_->BytesToAdd(missing, static_cast<int64_t>(keys_.bytes.size()));
-    const Flow flow = Grant(states_->BlockBytes(states_->size() + missing) + tables + owned);
+    ARROW_ASSIGN_OR_RAISE(const int64_t missing, keys_->Find(0, input, context().pool));
+    const int64_t blocks = states_->BlockBytes(states_->size() + missing);
+    const Flow flow = Grant(blocks + keys_->BytesToAssign() + owned);
     if (flow.kind == Flow::Kind::kNeedMemory) return flow;
-    if (missing > 0) {
-      groups_->FindOrInsert(keys_, all_rows_.data(), rows, partition_of_row_.data());
-      states_->Extend(groups_->num_ids());
-      range_of_partition_.resize(static_cast<size_t>(states_->size()), PartitionedRows::kNoRange);
+    const std::vector<uint32_t>& partition_of_row = keys_->Assign();
+    if (!keys_->has_keys()) {
+      rows_.SetWhole(input.num_rows());
+    } else {
+      ExtendStates();
+      rows_.Set(partition_of_row, &range_of_partition_);
     }
-    rows_.Set(partition_of_row_, &range_of_partition_);
     return flow;
+  }
+
+  void ExtendStates() {
+    states_->Extend(keys_->size());
+    range_of_partition_.resize(static_cast<size_t>(states_->size()), PartitionedRows::kNoRange);
   }
 
   Flow Grant(int64_t bytes) {
@@ -321,12 +310,11 @@ class WindowOperator final : public Operator {
   }
 
   // One section: the key columns, then one column of bytes per call.
-  Status SaveGroups(StateWriter& writer, int key_group, const std::vector<uint32_t>& groups) {
+  Status SavePartitions(StateWriter& writer, int key_group, const std::vector<uint32_t>& groups) {
     const auto count = static_cast<int64_t>(groups.size());
     std::vector<ArrayPtr> columns;
-    if (groups_.has_value()) {
-      groups_->KeysOf(groups.data(), count, &keys_);
-      ARROW_ASSIGN_OR_RAISE(columns, encoder_->Decode(keys_, context().pool));
+    if (keys_->has_keys()) {
+      ARROW_ASSIGN_OR_RAISE(columns, keys_->KeysOf(groups, context().pool));
     }
     arrow::FieldVector fields;
     for (size_t i = 0; i < columns.size(); ++i) {
@@ -369,10 +357,10 @@ class WindowOperator final : public Operator {
                  section.ToString());
   }
 
-  Status LoadGroups(const Batch& section, const arrow::Schema& schema) {
+  Status LoadPartitions(const Batch& section, const arrow::Schema& schema) {
     ARROW_RETURN_NOT_OK(CheckSection(schema, section.num_rows()));
     std::vector<uint32_t> groups(static_cast<size_t>(section.num_rows()), 0);
-    if (groups_.has_value()) {
+    if (keys_->has_keys()) {
       ARROW_RETURN_NOT_OK(LoadKeys(section, &groups));
     }
     for (size_t i = 0; i < calls_.size(); ++i) {
@@ -388,36 +376,29 @@ class WindowOperator final : public Operator {
   }
 
   Status LoadKeys(const Batch& section, std::vector<uint32_t>* groups) {
-    const auto count = static_cast<int64_t>(groups->size());
     const auto& columns = section.columns();
     const auto num_keys = static_cast<int64_t>(spec_.partition_by.size());
-    ARROW_RETURN_NOT_OK(encoder_->EncodeColumns({columns.begin(), columns.begin() + num_keys},
-                                                count, context().pool, &keys_));
-    std::iota(groups->begin(), groups->end(), 0U);
-    const std::vector<uint32_t> rows = *groups;
-    const int64_t before = groups_->num_ids();
-    groups_->FindOrInsert(keys_, rows.data(), count, groups->data());
-    if (groups_->num_ids() != before + count) {
+    const int64_t before = keys_->size();
+    ARROW_ASSIGN_OR_RAISE(int64_t missing,
+                          keys_->FindColumns({columns.begin(), columns.begin() + num_keys},
+                                             section.num_rows(), context().pool));
+    *groups = keys_->Assign();
+    if (missing != section.num_rows() || keys_->size() != before + missing) {
       return Error(ErrorKind::kBadData, "the saved state of {} has a partition twice",
                    spec_.Describe());
     }
-    states_->Extend(groups_->num_ids());
-    range_of_partition_.resize(static_cast<size_t>(states_->size()), PartitionedRows::kNoRange);
+    ExtendStates();
     return Status::OK();
   }
 
   const WindowOperatorSpec spec_;
   std::vector<WindowCall> calls_;
-  std::optional<KeyEncoder> encoder_;  // with partition_by only, like groups_
-  std::optional<GroupTable> groups_;   // group = partition
+  std::optional<KeyNumbering> keys_;  // number = partition
   std::optional<WindowStates> states_;
   int64_t owned_bytes_ = 0;
   Reservation reservation_;
 
   // Of one call.
-  EncodedKeys keys_;
-  std::vector<uint32_t> all_rows_;
-  std::vector<uint32_t> partition_of_row_;
   std::vector<uint32_t> range_of_partition_;
   PartitionedRows rows_;
 };
