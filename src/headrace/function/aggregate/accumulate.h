@@ -1,26 +1,10 @@
-// The loops of aggregates: which rows are added to which state. A family writes a State with `Add`,
-// and gets `add`, `add_all` and `remove` from here.
+// What the loops of aggregates share: the rows that count and where they stand.
 #pragma once
 
+#include "headrace/function/state.h"
 #include "headrace/function/view.h"
 
 namespace headrace {
-
-/// The state of a group, of type State at `offset` in the row's block.
-template <typename State>
-State& StateAt(std::byte* group, size_t offset) {
-  return *reinterpret_cast<State*>(group + offset);
-}
-
-template <typename State>
-void InitState(std::byte* state) {
-  new (state) State();
-}
-
-template <typename State>
-void DestroyState(std::byte* state) {
-  reinterpret_cast<State*>(state)->~State();
-}
 
 /// Calls `visit(row)` for every row whose first argument is not null.
 template <typename Visit>

@@ -30,12 +30,12 @@ Status AddAll(KernelContext&, std::byte* state, const AggregateRows& rows) {
     const arrow::Array& array = *rows.args[0].array;
     nulls = rows.args[0].is_constant && array.null_count() > 0 ? rows.length : array.null_count();
   }
-  StateAt<Count>(state, 0).rows += rows.length - nulls;
+  StateAt<Count>(state).rows += rows.length - nulls;
   return Status::OK();
 }
 
 Status Merge(KernelContext&, std::byte* into, const std::byte* from) {
-  StateAt<Count>(into, 0).rows += reinterpret_cast<const Count*>(from)->rows;
+  StateAt<Count>(into).rows += StateAt<Count>(from).rows;
   return Status::OK();
 }
 
@@ -50,7 +50,7 @@ Status Finish(KernelContext&, std::byte* const* groups, size_t offset, int64_t c
 }
 
 Status Save(const std::byte* state, std::string* out) {
-  PutValue(reinterpret_cast<const Count*>(state)->rows, out);
+  PutValue(StateAt<Count>(state).rows, out);
   return Status::OK();
 }
 
@@ -59,7 +59,7 @@ Status Load(std::byte* state, std::string_view bytes) {
   Count loaded;
   ARROW_RETURN_NOT_OK(reader.ReadCount(&loaded.rows));
   ARROW_RETURN_NOT_OK(reader.Finish());
-  StateAt<Count>(state, 0) = loaded;
+  StateAt<Count>(state) = loaded;
   return Status::OK();
 }
 

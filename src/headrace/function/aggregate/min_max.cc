@@ -94,15 +94,15 @@ Status AddAll(KernelContext&, std::byte* state, const AggregateRows& rows) {
       if (!found || Better<kMax>(value, best)) best = value;
       found = true;
     });
-    if (found) Offer<kMax>(StateAt<Extreme>(state, 0), best);
+    if (found) Offer<kMax>(StateAt<Extreme>(state), best);
   });
 }
 
 /// Which of two cells is better depends on the type, which the result has too.
 template <bool kMax>
 Status Merge(KernelContext& ctx, std::byte* into, const std::byte* from) {
-  Extreme& state = StateAt<Extreme>(into, 0);
-  const Extreme& other = *reinterpret_cast<const Extreme*>(from);
+  Extreme& state = StateAt<Extreme>(into);
+  const Extreme& other = StateAt<Extreme>(from);
   if (other.empty()) return Status::OK();
   if (state.empty()) {
     state = other;
@@ -139,7 +139,7 @@ Status Finish(KernelContext& ctx, std::byte* const* groups, size_t offset, int64
 }
 
 Status Save(const std::byte* bytes, std::string* out) {
-  const auto& state = *reinterpret_cast<const Extreme*>(bytes);
+  const auto& state = StateAt<Extreme>(bytes);
   PutValue<uint8_t>(static_cast<uint8_t>(state.best.index()), out);
   if (!state.empty()) PutText(state.Cell(), out);
   return Status::OK();
@@ -162,12 +162,12 @@ Status Load(std::byte* state, std::string_view bytes) {
   } else if (kind == 2) {
     loaded.best = std::move(cell);
   }
-  StateAt<Extreme>(state, 0) = std::move(loaded);
+  StateAt<Extreme>(state) = std::move(loaded);
   return Status::OK();
 }
 
 int64_t Bytes(const std::byte* state) {
-  const auto* text = std::get_if<std::string>(&reinterpret_cast<const Extreme*>(state)->best);
+  const auto* text = std::get_if<std::string>(&StateAt<Extreme>(state).best);
   return text == nullptr ? 0 : HeapBytes(*text);
 }
 

@@ -141,21 +141,21 @@ Status RemoveGroups(KernelContext&, std::byte* const* groups, size_t offset,
 
 template <typename State, typename T>
 Status AddAllRows(KernelContext&, std::byte* state, const AggregateRows& rows) {
-  State sum = StateAt<State>(state, 0);  // a copy on the stack: no store per row
+  State sum = StateAt<State>(state);  // a copy on the stack: no store per row
   ForEachValue<T>(rows, [&](int64_t, auto value) { sum.Add(value); });
-  StateAt<State>(state, 0) = sum;
+  StateAt<State>(state) = sum;
   return Status::OK();
 }
 
 template <typename State>
 Status MergeState(KernelContext&, std::byte* into, const std::byte* from) {
-  StateAt<State>(into, 0).Merge(*reinterpret_cast<const State*>(from));
+  StateAt<State>(into).Merge(StateAt<State>(from));
   return Status::OK();
 }
 
 template <typename State>
 Status SaveState(const std::byte* state, std::string* out) {
-  reinterpret_cast<const State*>(state)->Save(out);
+  StateAt<State>(state).Save(out);
   return Status::OK();
 }
 
@@ -165,7 +165,7 @@ Status LoadState(std::byte* state, std::string_view bytes) {
   State loaded;
   ARROW_RETURN_NOT_OK(loaded.Load(reader));
   ARROW_RETURN_NOT_OK(reader.Finish());
-  StateAt<State>(state, 0) = loaded;
+  StateAt<State>(state) = loaded;
   return Status::OK();
 }
 
