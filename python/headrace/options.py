@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from headrace import _headrace
 from headrace.errors import InvalidArgumentError
 
 
@@ -23,4 +24,15 @@ def option_text(name: str, value: Any) -> str:
         return str(value)
     if isinstance(value, os.PathLike):
         return str(os.fspath(value))
+    if name == "columns" and isinstance(value, Mapping):
+        return column_list(value)
     raise InvalidArgumentError(f"expected a text, number or bool as option {name}, got {value!r}")
+
+
+def column_list(types: Mapping[str, Any]) -> str:
+    """`"a" BIGINT, "b" VARCHAR` from names and types, which are SQL names or pyarrow types."""
+    parts = []
+    for name, given in types.items():
+        type_text = given if isinstance(given, str) else _headrace.type_name(given)
+        parts.append('"{}" {}'.format(name.replace('"', '""'), type_text))
+    return ", ".join(parts)

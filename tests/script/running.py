@@ -80,14 +80,15 @@ def check_error(case: Case, error: hr.Error) -> str:
     """Empty when `error` is the one that is expected."""
     assert case.answer is not None
     kind, _, fragment = case.answer.rest.partition(" ")
-    fragments = [part for part in [fragment, *case.answer.body] if part]
     got = f"{error.kind}: {error}"
     if case.answer.keyword != "error":
         return f"expected rows, got error {got}"
-    missing = [part for part in fragments if part.rstrip() not in str(error)]
-    if kind == error.kind and not missing:
+    lines = [line.rstrip() for line in str(error).splitlines()]
+    missing = [line for line in case.answer.body if line.strip() and line.rstrip() not in lines]
+    if kind == error.kind and fragment in str(error) and not missing:
         return ""
-    return f"expected error {kind} with {fragments}, got {got}"
+    expected = "\n".join([case.answer.rest, *case.answer.body])
+    return f"expected error {expected}\ngot {got}"
 
 
 def check_rows(case: Case, table: pa.Table) -> str:
@@ -99,7 +100,8 @@ def check_rows(case: Case, table: pa.Table) -> str:
     got = normal_lines(answer_lines(table, sort), sort)
     if expected == got:
         return ""
-    return "\n".join(list(difflib.unified_diff(expected, got, "expected", "got", lineterm="", n=1))[:60])
+    difference = difflib.unified_diff(expected, got, "expected", "got", lineterm="", n=1)
+    return "\n".join(list(difference)[:60])
 
 
 def completed(case: Case, running: Running) -> list[str]:

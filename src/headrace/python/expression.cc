@@ -16,6 +16,7 @@
 #include "headrace/expression/bind.h"
 #include "headrace/python/error.h"
 #include "headrace/python/exchange.h"
+#include "headrace/sql/caret.h"
 #include "headrace/sql/sql.h"
 
 namespace headrace::python {
@@ -122,7 +123,9 @@ Result<ExpressionPtr> BindHandle(const ExpressionHandle& expression, const Scope
   for (const std::vector<std::string>& path : expression.exact_paths) {
     ARROW_RETURN_NOT_OK(scope.Resolve(path, Dialect::kSFrame).status());
   }
-  return Bind(*expression.tree, scope, Dialect::kSql);
+  Result<ExpressionPtr> bound = Bind(*expression.tree, scope, Dialect::kSql);
+  if (bound.ok() || expression.text.empty()) return bound;
+  return sql::WithCaret(bound.status(), expression.text);
 }
 
 void AddExpressionClasses(nb::module_& module) {
