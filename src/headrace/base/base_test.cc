@@ -1,0 +1,157 @@
+// Errors, fault points, clocks, hashing.
+#include <gtest/gtest.h>
+
+#include <condition_variable>
+#include <mutex>
+#include <set>
+#include <vector>
+
+#include "headrace/base/check.h"
+#include "headrace/base/clock.h"
+#include "headrace/base/fault.h"
+#include "headrace/base/hash.h"
+#include "headrace/base/rng.h"
+#include "headrace/base/test_status.h"
+
+namespace headrace {
+namespace {
+
+TEST(ErrorTest, RowsStandInEnumOrderWithDistinctNames) {
+  std::set<std::string_view> names;
+  std::set<std::string_view> classes;
+  int next = 0;
+  for (const ErrorKindInfo& info : AllErrorKinds()) {
+    EXPECT_EQ(static_cast<int>(info.kind), next++);
+    EXPECT_EQ(&InfoOf(info.kind), &info);
+    EXPECT_TRUE(names.insert(info.name).second) << info.name;
+    EXPECT_TRUE(classes.insert(info.python_class).second) << info.python_class;
+    EXPECT_EQ(std::string_view(info.sqlstate).size(), 5u);
+  }
+}
+
+TEST(ErrorTest, KindSurvivesAndDecidesTheCode) {
+  for (const ErrorKindInfo& info : AllErrorKinds()) {
+    const Status status = MakeError(info.kind, "text");
+    EXPECT_EQ(KindOf(status), info.kind);
+    EXPECT_EQ(status.code(), info.code);
+    const Status longer = WithContext(status, "a.csv:3: ");
+    EXPECT_EQ(KindOf(longer), info.kind);
+    EXPECT_EQ(longer.message(), "a.csv:3: text");
+  }
+  EXPECT_TRUE(WithContext(Status::OK(), "x").ok());
+}
+
+TEST(ErrorTest, ErrorsOfArrowGetTheNearestKind) {
+  EXPECT_EQ(KindOf(Status::OutOfMemory("x")), ErrorKind::kMemoryLimit);
+  EXPECT_EQ(KindOf(Status::IOError("x")), ErrorKind::kIo);
+  EXPECT_EQ(KindOf(Status::Invalid("x")), ErrorKind::kBadData);
+  EXPECT_EQ(KindOf(WithContext(Status::TypeError("x"), "y")), ErrorKind::kTypeMismatch);
+}
+
+TEST(CheckTest, FailureThrowsWithPlaceAndMessage) {
+  try {
+    HEADRACE_CHECK(1 > 2, std::string("numbers"));
+    FAIL();
+  } catch (const InvariantError& error) {
+    EXPECT_NE(std::string(error.what()).find("numbers"), std::string::npos);
+    EXPECT_NE(std::string(error.what()).find("1 > 2"), std::string::npos);
+  }
+}
+
+Status PassTwoPoints() {
+  HEADRACE_FAULT_POINT("test.first");
+  HEADRACE_FAULT_POINT("test.second");
+  return Status::OK();
+}
+
+TEST(FaultTest, CountsByPrefix) {
+  fault::Count("test.");
+  EXPECT_OK(PassTwoPoints());
+  EXPECT_EQ(fault::Disarm(), 2);
+  fault::Count("test.second");
+  EXPECT_OK(PassTwoPoints());
+  EXPECT_EQ(fault::Disarm(), 1);
+}
+
+TEST(FaultTest, TheKthPassageFails) {
+  for (int64_t k = 1; k <= 4; ++k) {
+    fault::Arm("test.", k);
+    Status first = PassTwoPoints();
+    Status second = PassTwoPoints();
+    fault::Disarm();
+    EXPECT_EQ(first.ok(), k > 2) << k;
+    EXPECT_EQ(second.ok(), k <= 2) << k;
+    EXPECT_ERROR(first.ok() ? second : first, kIo, k % 2 == 1 ? "test.first" : "test.second");
+  }
+  EXPECT_OK(PassTwoPoints());
+}
+
+TEST(SimulatedClockTest, CallsRunInOrderWhenDue) {
+  SimulatedClock clock(100);
+  std::vector<int64_t> at;
+  clock.CallAt(130, [&] { at.push_back(clock.MonotonicMicros()); });
+  clock.CallAt(110, [&] {
+    at.push_back(clock.MonotonicMicros());
+    clock.CallAt(115, [&] { at.push_back(clock.MonotonicMicros()); });
+  });
+  EXPECT_EQ(clock.NextCallMicros(), 110);
+  clock.AdvanceMicros(9);
+  EXPECT_TRUE(at.empty());
+  clock.AdvanceMicros(11);
+  EXPECT_EQ(at, (std::vector<int64_t>{110, 115}));
+  EXPECT_EQ(clock.MonotonicMicros(), 120);
+  clock.AdvanceMicros(10);
+  EXPECT_EQ(at.back(), 130);
+  EXPECT_EQ(clock.NextCallMicros(), std::nullopt);
+}
+
+TEST(SystemClockTest, CallsRunNotBeforeTheirTimeAndEarliestFirst) {
+  Clock& clock = SystemClock();
+  std::mutex mutex;
+  std::condition_variable done;
+  std::vector<int> order;
+  const int64_t start = clock.MonotonicMicros();
+  int64_t last_ran = 0;
+  const auto record = [&](int number) {
+    std::lock_guard lock(mutex);
+    order.push_back(number);
+    last_ran = clock.MonotonicMicros();
+    done.notify_one();
+  };
+  clock.CallAt(start + 40'000, [&] { record(2); });
+  clock.CallAt(start + 10'000, [&] { record(1); });
+  clock.CallAt(start - 1, [&] { record(0); });
+  std::unique_lock lock(mutex);
+  ASSERT_TRUE(done.wait_for(lock, std::chrono::seconds(20), [&] { return order.size() == 3; }));
+  EXPECT_EQ(order, (std::vector<int>{0, 1, 2}));
+  EXPECT_GE(last_ran, start + 40'000);
+}
+
+// Persisted in checkpoints: these values may never change.
+TEST(HashTest, ValuesAreStable) {
+  EXPECT_EQ(HashBytes(""), 0x2d06800538d394c2ULL);
+  EXPECT_EQ(HashInteger(1), HashInteger(1));
+  EXPECT_NE(CombineHash(1, 2), CombineHash(2, 1));
+}
+
+TEST(HashTest, KeyGroupsAreEvenlyUsed) {
+  std::vector<int> counts(128);
+  for (uint64_t i = 0; i < 128'000; ++i) ++counts[static_cast<size_t>(KeyGroupOf(HashInteger(i)))];
+  for (const int count : counts) EXPECT_NEAR(count, 1000, 200);
+}
+
+TEST(RngTest, SameSeedSameNumbersWithinBounds) {
+  Rng a(7);
+  Rng b(7);
+  for (int i = 0; i < 1000; ++i) {
+    const uint64_t bound = 1 + a.Below(100);
+    EXPECT_EQ(bound, 1 + b.Below(100));
+    EXPECT_LE(bound, 100u);
+    const double unit = a.Unit();
+    EXPECT_EQ(unit, b.Unit());
+    EXPECT_TRUE(unit >= 0 && unit < 1);
+  }
+}
+
+}  // namespace
+}  // namespace headrace
