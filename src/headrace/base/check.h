@@ -19,11 +19,11 @@ class InvariantError : public std::logic_error {
 }  // namespace headrace
 
 /// Always on. `message` is evaluated only on failure.
-#define HEADRACE_CHECK(condition, message)                                  \
-  do {                                                                      \
-    if (!(condition)) [[unlikely]] {                                        \
-      ::headrace::FailCheck(__FILE__, __LINE__, #condition, (message));     \
-    }                                                                       \
+#define HEADRACE_CHECK(condition, message)                              \
+  do {                                                                  \
+    if (!(condition)) [[unlikely]] {                                    \
+      ::headrace::FailCheck(__FILE__, __LINE__, #condition, (message)); \
+    }                                                                   \
   } while (false)
 
 /// On in builds without NDEBUG.

@@ -30,7 +30,8 @@ extern std::atomic<bool> armed;
 Status PassSlow(const char* name);
 
 inline Status Pass(const char* name) {
-  if (!armed.load(std::memory_order_relaxed)) [[likely]] return Status::OK();
+  if (!armed.load(std::memory_order_relaxed)) [[likely]]
+    return Status::OK();
   return PassSlow(name);
 }
 

@@ -64,8 +64,8 @@ bool CallbackQueue::ServeOne() {
   if (function_ == nullptr) {
     request->result = Error(ErrorKind::kUnsupported, "this session evaluates no callbacks");
   } else {
-    request->result = function_(request->callback_id, request->args, request->num_rows,
-                                request->result_type);
+    request->result =
+        function_(request->callback_id, request->args, request->num_rows, request->result_type);
   }
   request->done.store(true, std::memory_order_release);
   request->waker.Wake();

@@ -20,8 +20,7 @@ class CallbackQueue final : public CallbackEvaluator {
   ~CallbackQueue() override;
 
   std::unique_ptr<CallbackCall> Post(int64_t callback_id, std::vector<ArrayPtr> args,
-                                     int64_t num_rows, TypePtr result_type,
-                                     Waker waker) override;
+                                     int64_t num_rows, TypePtr result_type, Waker waker) override;
   /// Runs the oldest waiting call on this thread; false when none waits.
   bool ServeOne();
 

@@ -21,8 +21,7 @@ class Job {
 
   Result<int64_t> Run() {
     ARROW_RETURN_NOT_OK(OpenCheckpoint());
-    ARROW_ASSIGN_OR_RAISE(
-        run_, QueryRun::Make(session_.shared_from_this(), plan_, restore_.get()));
+    ARROW_ASSIGN_OR_RAISE(run_, QueryRun::Make(session_.shared_from_this(), plan_, restore_.get()));
     ARROW_RETURN_NOT_OK(sink_.Open(run_->schema(), session_.pool()));
     if (restore_ != nullptr) ARROW_RETURN_NOT_OK(sink_.Commit(epoch_));
     run_->set_poll(options_.poll);
@@ -47,9 +46,8 @@ class Job {
   Status OpenCheckpoint() {
     if (!checkpoints()) return Status::OK();
     ARROW_RETURN_NOT_OK(session_.vfs().MakeDirectories(options_.checkpoint_directory));
-    ARROW_ASSIGN_OR_RAISE(restore_,
-                          CheckpointReader::OpenLatest(
-                              session_.vfs(), options_.checkpoint_directory, plan_hash_));
+    ARROW_ASSIGN_OR_RAISE(restore_, CheckpointReader::OpenLatest(
+                                        session_.vfs(), options_.checkpoint_directory, plan_hash_));
     if (restore_ != nullptr) epoch_ = restore_->epoch();
     return Status::OK();
   }
@@ -90,9 +88,9 @@ class Job {
     ++epoch_;
     std::unique_ptr<CheckpointWriter> writer;
     if (checkpoints()) {
-      ARROW_ASSIGN_OR_RAISE(writer,
-                            CheckpointWriter::Make(session_.vfs(), options_.checkpoint_directory,
-                                                   epoch_, plan_hash_, session_.pool()));
+      ARROW_ASSIGN_OR_RAISE(
+          writer, CheckpointWriter::Make(session_.vfs(), options_.checkpoint_directory, epoch_,
+                                         plan_hash_, session_.pool()));
       ARROW_RETURN_NOT_OK(run_->query().Save(*writer));
     }
     ARROW_RETURN_NOT_OK(sink_.Prepare(epoch_));

@@ -38,7 +38,9 @@ SourcePtr Stream() {
   GeneratorSpec spec;
   spec.columns = {
       {.name = "key", .kind = GeneratorColumn::Kind::kKey, .keys = 20},
-      {.name = "at", .kind = GeneratorColumn::Kind::kEventTime, .step_micros = 1000,
+      {.name = "at",
+       .kind = GeneratorColumn::Kind::kEventTime,
+       .step_micros = 1000,
        .jitter_micros = kJitterMicros},
   };
   spec.seed = 42;
@@ -52,12 +54,13 @@ SourcePtr Stream() {
 PlanPtr CountPerWindow() {
   PlanPtr scan = PlanScan(Stream(), EventTime{1, kJitterMicros}).ValueOrDie();
   const Scope scope(*scan->schema());
-  const auto width = arrow::MakeScalar(arrow::duration(arrow::TimeUnit::MICRO), kWindowMicros)
-                         .ValueOrDie();
+  const auto width =
+      arrow::MakeScalar(arrow::duration(arrow::TimeUnit::MICRO), kWindowMicros).ValueOrDie();
   auto key = Bind(*Unbound::Column({"key"}), scope, Dialect::kSql).ValueOrDie();
-  auto bucket = Bind(*Unbound::Call("time_bucket", {Unbound::Literal(width), Unbound::Column({"at"})}),
-                     scope, Dialect::kSql)
-                    .ValueOrDie();
+  auto bucket =
+      Bind(*Unbound::Call("time_bucket", {Unbound::Literal(width), Unbound::Column({"at"})}), scope,
+           Dialect::kSql)
+          .ValueOrDie();
   auto count = Bind(*Unbound::Call("count", {Unbound::Star()}), scope, Dialect::kSql).ValueOrDie();
   AggregateOptions options;
   options.window = WindowKey{1, kWindowMicros};

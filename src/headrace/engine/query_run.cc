@@ -66,8 +66,7 @@ Status QueryRun::Start() {
   LoweringOptions options;
   options.lanes = settings.threads;
   options.batch_rows = settings.batch_rows;
-  options.batch_bytes =
-      std::min(kBatchBytesMax, settings.memory_limit / kBatchBudgetFraction);
+  options.batch_bytes = std::min(kBatchBytesMax, settings.memory_limit / kBatchBudgetFraction);
   options.queue_bytes = std::min(kQueueBytesMax, settings.memory_limit / kBatchBudgetFraction);
   ARROW_ASSIGN_OR_RAISE(PhysicalPlan physical, LowerPlan(plan_, options));
 
@@ -151,8 +150,8 @@ Result<std::shared_ptr<arrow::RecordBatch>> QueryRun::Restore(const Batch& batch
   if (schema_ == plan_->schema()) return rows;
   ArrayPtr change = batch.change();
   if (change == nullptr) {
-    ARROW_ASSIGN_OR_RAISE(change, arrow::MakeArrayFromScalar(arrow::Int8Scalar(1),
-                                                             rows->num_rows(), session_->pool()));
+    ARROW_ASSIGN_OR_RAISE(change, arrow::MakeArrayFromScalar(arrow::Int8Scalar(1), rows->num_rows(),
+                                                             session_->pool()));
   }
   return rows->AddColumn(rows->num_columns(), schema_->fields().back(), change);
 }
@@ -204,9 +203,8 @@ Cursor::Metrics QueryRun::metrics() const {
   if (query_ == nullptr) return metrics;
   metrics.spilled_bytes = query_->spilled_bytes();
   metrics.peak_memory_bytes = budget_->peak_bytes();
-  metrics.elapsed_micros = elapsed_micros_ >= 0
-                               ? elapsed_micros_
-                               : SystemClock().MonotonicMicros() - start_micros_;
+  metrics.elapsed_micros =
+      elapsed_micros_ >= 0 ? elapsed_micros_ : SystemClock().MonotonicMicros() - start_micros_;
   return metrics;
 }
 

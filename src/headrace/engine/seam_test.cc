@@ -75,8 +75,9 @@ Result<std::vector<std::vector<int64_t>>> Rows(Cursor cursor) {
 PlanPtr OneRowMatches(int64_t matches) {
   PlanPtr left = Table(Int64Schema({"k", "l"}), {Int64s(3, [](int64_t row) { return row; }),
                                                  Int64s(3, [](int64_t row) { return row; })});
-  PlanPtr right = Table(Int64Schema({"rk", "r"}), {Int64s(matches, [](int64_t) { return 1; }),
-                                                   Int64s(matches, [](int64_t row) { return row; })});
+  PlanPtr right =
+      Table(Int64Schema({"rk", "r"}), {Int64s(matches, [](int64_t) { return 1; }),
+                                       Int64s(matches, [](int64_t row) { return row; })});
   Scope scope;
   for (const char* name : {"k", "l", "rk", "r"}) scope.Add("", name, arrow::int64());
   auto condition = Bind(*Unbound::Call("=", {Unbound::Column({"k"}), Unbound::Column({"rk"})}),
@@ -114,8 +115,8 @@ TEST_P(JoinExplosionTest, AMillionMatchesOfOneRowComeInOrderAndInBatches) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Worlds, JoinExplosionTest,
-                         ::testing::Values(LanesOf(1), LanesOf(2), LanesOf(4),
-                                           Deterministic(1, 1), Deterministic(2, 4)));
+                         ::testing::Values(LanesOf(1), LanesOf(2), LanesOf(4), Deterministic(1, 1),
+                                           Deterministic(2, 4)));
 
 TEST(JoinExplosionTest, DroppingTheCursorEarlyEndsTheQuery) {
   auto session = Session::Make(LanesOf(1)).ValueOrDie();
@@ -144,8 +145,8 @@ TEST(AsofSeamTest, TheSideAheadWaitsInsteadOfBeingBuffered) {
                            Int64s(kAhead + 500, [](int64_t row) { return 10 * row; })},
                           options);
     for (bool swapped : {false, true}) {
-      PlanPtr plan = PlanAsofJoin(swapped ? right : left, swapped ? left : right, 0, 0, {})
-                         .ValueOrDie();
+      PlanPtr plan =
+          PlanAsofJoin(swapped ? right : left, swapped ? left : right, 0, 0, {}).ValueOrDie();
       auto session = Session::Make(settings).ValueOrDie();
       Cursor cursor = session->Run(plan).ValueOrDie();
       int64_t rows = 0;
@@ -184,9 +185,9 @@ std::shared_ptr<arrow::RecordBatch> Tiers(
 
 PlanPtr CountByTier(SourcePtr source) {
   PlanPtr scan = PlanScan(std::move(source)).ValueOrDie();
-  auto call = Bind(*Unbound::Call("count", {Unbound::Star()}), Scope(*scan->schema()),
-                   Dialect::kSql)
-                  .ValueOrDie();
+  auto call =
+      Bind(*Unbound::Call("count", {Unbound::Star()}), Scope(*scan->schema()), Dialect::kSql)
+          .ValueOrDie();
   AggregateOptions options;
   options.emit = EmitPolicy::kChanges;
   return PlanAggregate(scan, {{ColumnOf(scan, 1), "tier"}}, {{call, "n"}}, nullptr, options)
@@ -194,8 +195,8 @@ PlanPtr CountByTier(SourcePtr source) {
 }
 
 TEST(ChangesSeamTest, AnUpdateMovesARowFromItsOldGroupToItsNewOne) {
-  auto schema = arrow::schema({arrow::field("id", arrow::int64()),
-                               arrow::field("tier", arrow::utf8())});
+  auto schema =
+      arrow::schema({arrow::field("id", arrow::int64()), arrow::field("tier", arrow::utf8())});
   for (int threads : {1, 2, 4}) {
     auto table = MutableTable::Make("users", schema, {0}).ValueOrDie();
     ASSERT_TRUE(table->Upsert(*Tiers(schema, {{1, "gold"}, {2, "gold"}, {3, "silver"}})).ok());
@@ -244,14 +245,17 @@ TEST(OrderSeamTest, RowsComeInTheSameOrderAtAnyNumberOfLanes) {
   for (const Settings& settings : worlds) {
     MemoryTableOptions options;
     options.rows_per_split = 777;
-    PlanPtr scan = Table(Int64Schema({"a", "b"}), {Int64s(kRows, [](int64_t row) { return row; }),
-                                                   Int64s(kRows, [](int64_t row) { return row % 7; })},
+    PlanPtr scan = Table(Int64Schema({"a", "b"}),
+                         {Int64s(kRows, [](int64_t row) { return row; }),
+                          Int64s(kRows, [](int64_t row) { return row % 7; })},
                          options);
-    auto predicate = Bind(*Unbound::Call("<>", {Unbound::Call("%", {Unbound::Column({"a"}),
-                                                                    Unbound::Literal(arrow::MakeScalar(int64_t{3}))}),
-                                                Unbound::Literal(arrow::MakeScalar(int64_t{0}))}),
-                          Scope(*scan->schema()), Dialect::kSql)
-                         .ValueOrDie();
+    auto predicate =
+        Bind(*Unbound::Call("<>",
+                            {Unbound::Call("%", {Unbound::Column({"a"}),
+                                                 Unbound::Literal(arrow::MakeScalar(int64_t{3}))}),
+                             Unbound::Literal(arrow::MakeScalar(int64_t{0}))}),
+             Scope(*scan->schema()), Dialect::kSql)
+            .ValueOrDie();
     auto session = Session::Make(settings).ValueOrDie();
     auto rows = Rows(session->Run(PlanFilter(scan, predicate).ValueOrDie()).ValueOrDie());
     ASSERT_TRUE(rows.ok()) << rows.status();
@@ -264,12 +268,14 @@ TEST(LimitSeamTest, LimitEndsTheQueryAndTheSessionLives) {
     auto session = Session::Make(settings).ValueOrDie();
     MemoryTableOptions options;
     options.rows_per_split = 1000;
-    PlanPtr scan = Table(Int64Schema({"a"}), {Int64s(100'000, [](int64_t row) { return row; })}, options);
+    PlanPtr scan =
+        Table(Int64Schema({"a"}), {Int64s(100'000, [](int64_t row) { return row; })}, options);
     for (int64_t count : {0, 1, 10, 1500}) {
       auto rows = Rows(session->Run(PlanLimit(scan, count, 5).ValueOrDie()).ValueOrDie());
       ASSERT_TRUE(rows.ok()) << rows.status();
       ASSERT_EQ(static_cast<int64_t>(rows->size()), count);
-      for (int64_t row = 0; row < count; ++row) EXPECT_EQ((*rows)[static_cast<size_t>(row)][0], row + 5);
+      for (int64_t row = 0; row < count; ++row)
+        EXPECT_EQ((*rows)[static_cast<size_t>(row)][0], row + 5);
     }
   }
 }

@@ -119,8 +119,7 @@ Result<int64_t> Session::RunInto(PlanPtr plan, std::unique_ptr<Sink> sink,
   return rows;
 }
 
-Result<std::string> Session::ExplainPlan(PlanPtr plan, bool analyze,
-                                         std::function<Status()> poll) {
+Result<std::string> Session::ExplainPlan(PlanPtr plan, bool analyze, std::function<Status()> poll) {
   ARROW_ASSIGN_OR_RAISE(PlanPtr optimized, Optimize(std::move(plan)));
   std::string text = Explain(*optimized);
   if (!analyze) return text;
@@ -134,8 +133,8 @@ Result<std::string> Session::ExplainPlan(PlanPtr plan, bool analyze,
   const Cursor::Metrics metrics = cursor.metrics();
   return fmt::format("{}\n{}rows={} elapsed={:.3f}s peak_memory={} spilled={}\n", text,
                      cursor.Profile(), metrics.rows_out,
-                     static_cast<double>(metrics.elapsed_micros) / 1e6,
-                     metrics.peak_memory_bytes, metrics.spilled_bytes);
+                     static_cast<double>(metrics.elapsed_micros) / 1e6, metrics.peak_memory_bytes,
+                     metrics.spilled_bytes);
 }
 
 void Session::SetCallbackFunction(CallbackFunction function) {

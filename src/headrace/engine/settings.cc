@@ -76,8 +76,8 @@ Result<int64_t> ParseByteSize(std::string_view text) {
   const int64_t step = UnitBytes(unit);
   const double bytes = number * static_cast<double>(step);
   if (end == copy.c_str() || step == 0 || !(bytes >= 0) || bytes > 9e18) {
-    return Error(ErrorKind::kInvalidArgument,
-                 "expected a size such as 256MB or 4GiB, got \"{}\"", text);
+    return Error(ErrorKind::kInvalidArgument, "expected a size such as 256MB or 4GiB, got \"{}\"",
+                 text);
   }
   return static_cast<int64_t>(bytes);
 }
@@ -124,8 +124,8 @@ Result<Settings> Settings::Resolve() const {
   if (out.spill_limit == 0) out.spill_limit = std::numeric_limits<int64_t>::max();
   if (out.batch_rows == 0) out.batch_rows = kBatchRowsDefault;
   if (out.batch_rows < 1 || out.batch_rows > kBatchRowsMax) {
-    return Error(ErrorKind::kInvalidArgument, "batch_rows: expected 1 to {}, got {}",
-                 kBatchRowsMax, out.batch_rows);
+    return Error(ErrorKind::kInvalidArgument, "batch_rows: expected 1 to {}, got {}", kBatchRowsMax,
+                 out.batch_rows);
   }
   return out;
 }

@@ -205,9 +205,7 @@ Result<Driver::Step> Driver::RunOutput(Stage& stage) {
   return stage.done ? Step::kDone : Step::kProgress;
 }
 
-Status Driver::OverLimit() const {
-  return parts_.budgets[memory_stage_]->OverLimit(bytes_wanted_);
-}
+Status Driver::OverLimit() const { return parts_.budgets[memory_stage_]->OverLimit(bytes_wanted_); }
 
 Result<int64_t> Driver::Reclaim(int64_t bytes) {
   int64_t freed = 0;

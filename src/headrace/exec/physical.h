@@ -22,10 +22,10 @@ struct PhysicalOperator {
 struct PhysicalInput {
   enum class Kind : uint8_t { kScan, kParts, kChannel };
   Kind kind = Kind::kScan;
-  const ScanNode* scan = nullptr;       // owned by PhysicalPlan::logical
-  ScanRequest request;                  // of the scan
-  int scan_id = 0;                      // the same at every lane count
-  std::vector<Split> splits;            // of the scan
+  const ScanNode* scan = nullptr;  // owned by PhysicalPlan::logical
+  ScanRequest request;             // of the scan
+  int scan_id = 0;                 // the same at every lane count
+  std::vector<Split> splits;       // of the scan
   std::shared_ptr<GlobalState> parts;
   int channel = -1;
 };
@@ -34,9 +34,9 @@ struct PhysicalPipeline {
   std::vector<PhysicalInput> inputs;
   std::vector<PhysicalOperator> operators;
   int lanes = 1;
-  int output_channel = -1;              // −1: the last operator is a breaker
-  std::vector<int> hash_keys;           // columns that divide the output among the readers
-  std::vector<int> waits_for;           // pipelines whose breaker must be sealed before
+  int output_channel = -1;     // −1: the last operator is a breaker
+  std::vector<int> hash_keys;  // columns that divide the output among the readers
+  std::vector<int> waits_for;  // pipelines whose breaker must be sealed before
 };
 
 struct PhysicalPlan {

@@ -15,8 +15,7 @@ namespace headrace {
 /// Arrays given to a user may outlive the session: KeepUntilEmpty parks the pool until they are gone.
 class BudgetPool final : public arrow::MemoryPool {
  public:
-  static std::shared_ptr<BudgetPool> Make(int64_t limit_bytes,
-                                          arrow::MemoryPool* parent = nullptr);
+  static std::shared_ptr<BudgetPool> Make(int64_t limit_bytes, arrow::MemoryPool* parent = nullptr);
   ~BudgetPool() override;
 
   using arrow::MemoryPool::Allocate;

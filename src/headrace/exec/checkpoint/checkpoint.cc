@@ -55,8 +55,7 @@ CheckpointWriter::CheckpointWriter(Vfs& vfs, std::string directory, int64_t epoc
       pool_(pool) {}
 
 Result<std::unique_ptr<CheckpointWriter>> CheckpointWriter::Make(Vfs& vfs, std::string directory,
-                                                                 int64_t epoch,
-                                                                 uint64_t plan_hash,
+                                                                 int64_t epoch, uint64_t plan_hash,
                                                                  arrow::MemoryPool* pool) {
   ARROW_RETURN_NOT_OK(vfs.RemoveTree(EpochPath(directory, epoch)));
   ARROW_RETURN_NOT_OK(vfs.MakeDirectories(EpochPath(directory, epoch)));
@@ -161,8 +160,8 @@ Status CheckpointReader::RemoveOtherEpochs() const {
   return Status::OK();
 }
 
-Result<std::unique_ptr<StateReader>> CheckpointReader::OpenOperator(
-    int operator_id, arrow::MemoryPool* pool) const {
+Result<std::unique_ptr<StateReader>> CheckpointReader::OpenOperator(int operator_id,
+                                                                    arrow::MemoryPool* pool) const {
   return StateReader::Make(vfs_, OperatorPath(directory_, epoch_, operator_id), pool);
 }
 

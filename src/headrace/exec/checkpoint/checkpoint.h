@@ -55,8 +55,7 @@ class CheckpointReader {
   static Result<std::unique_ptr<CheckpointReader>> OpenLatest(Vfs& vfs, std::string directory,
                                                               uint64_t plan_hash);
   int64_t epoch() const { return epoch_; }
-  Result<std::unique_ptr<StateReader>> OpenOperator(int operator_id,
-                                                    arrow::MemoryPool* pool) const;
+  Result<std::unique_ptr<StateReader>> OpenOperator(int operator_id, arrow::MemoryPool* pool) const;
   SplitPositions Positions(int scan_id) const;
 
  private:

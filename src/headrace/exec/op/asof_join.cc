@@ -8,6 +8,8 @@
 #include "headrace/base/check.h"
 #include "headrace/exec/op/asof_match.h"
 #include "headrace/exec/op/key_numbering.h"
+#include "headrace/exec/op/lower.h"
+#include "headrace/exec/physical.h"
 #include "headrace/types/encoding.h"
 
 namespace headrace {
@@ -229,6 +231,21 @@ std::string AsofJoinSpec::Describe() const {
 
 std::unique_ptr<Operator> AsofJoinSpec::Make(std::shared_ptr<GlobalState>) const {
   return std::make_unique<AsofJoin>(*this);
+}
+
+Status LowerAsofJoin(const PlanNode& node, Lowering& lowering) {
+  const auto& join = static_cast<const AsofJoinNode&>(node);
+  std::vector<int> channels;
+  for (const PlanPtr& input : join.inputs()) {
+    ARROW_RETURN_NOT_OK(lowering.Lower(*input));
+    channels.push_back(lowering.EndInChannel());
+  }
+  AsofTerms terms{join.left_time, join.right_time, join.left_by,  join.right_by,
+                  join.direction, join.strict,     join.tolerance};
+  lowering.StartPorts(channels,
+                      std::make_shared<AsofJoinSpec>(join.inputs()[0]->schema(),
+                                                     join.inputs()[1]->schema(), std::move(terms)));
+  return Status::OK();
 }
 
 }  // namespace headrace

@@ -9,6 +9,8 @@
 #include "arrow/type.h"
 #include "headrace/base/limits.h"
 #include "headrace/exec/callback.h"
+#include "headrace/exec/op/lower.h"
+#include "headrace/exec/physical.h"
 #include "headrace/types/encoding.h"
 
 namespace headrace {
@@ -92,6 +94,15 @@ std::string CallbackSpec::Describe() const {
 
 std::unique_ptr<Operator> CallbackSpec::Make(std::shared_ptr<GlobalState>) const {
   return std::make_unique<Callback>(*this);
+}
+
+Status LowerCallback(const PlanNode& node, Lowering& lowering) {
+  const auto& callback = static_cast<const CallbackNode&>(node);
+  ARROW_RETURN_NOT_OK(lowering.Lower(*node.input()));
+  lowering.Serialize();
+  lowering.Append(std::make_shared<CallbackSpec>(callback.callback_id, callback.args, callback.type,
+                                                 callback.output_name));
+  return Status::OK();
 }
 
 }  // namespace headrace

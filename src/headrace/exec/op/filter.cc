@@ -2,6 +2,8 @@
 #include "headrace/exec/op/filter.h"
 
 #include "headrace/base/limits.h"
+#include "headrace/exec/op/lower.h"
+#include "headrace/exec/physical.h"
 #include "headrace/expression/evaluate.h"
 
 namespace headrace {
@@ -38,6 +40,12 @@ std::string FilterSpec::Describe() const { return ToString(*predicate); }
 
 std::unique_ptr<Operator> FilterSpec::Make(std::shared_ptr<GlobalState>) const {
   return std::make_unique<Filter>(predicate);
+}
+
+Status LowerFilter(const PlanNode& node, Lowering& lowering) {
+  ARROW_RETURN_NOT_OK(lowering.Lower(*node.input()));
+  lowering.Append(std::make_shared<FilterSpec>(static_cast<const FilterNode&>(node).predicate));
+  return Status::OK();
 }
 
 }  // namespace headrace

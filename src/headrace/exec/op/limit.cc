@@ -5,6 +5,8 @@
 #include "arrow/array/builder_primitive.h"
 #include "arrow/record_batch.h"
 #include "arrow/type.h"
+#include "headrace/exec/op/lower.h"
+#include "headrace/exec/physical.h"
 #include "headrace/exec/spill/state_file.h"
 
 namespace headrace {
@@ -80,6 +82,14 @@ std::string LimitSpec::Describe() const {
 
 std::unique_ptr<Operator> LimitSpec::Make(std::shared_ptr<GlobalState>) const {
   return std::make_unique<Limit>(count, offset);
+}
+
+Status LowerLimit(const PlanNode& node, Lowering& lowering) {
+  const auto& limit = static_cast<const LimitNode&>(node);
+  ARROW_RETURN_NOT_OK(lowering.Lower(*node.input()));
+  lowering.Serialize();
+  lowering.Append(std::make_shared<LimitSpec>(limit.count, limit.offset));
+  return Status::OK();
 }
 
 }  // namespace headrace

@@ -17,4 +17,8 @@ struct LoweringRow {
 
 std::span<const LoweringRow> AllLowerings();
 
+#define HEADRACE_LOWERING(node, function) Status function(const PlanNode&, Lowering&);
+#include "headrace/exec/op/list.inc"
+#undef HEADRACE_LOWERING
+
 }  // namespace headrace

@@ -3,6 +3,8 @@
 
 #include <optional>
 
+#include "headrace/exec/op/lower.h"
+#include "headrace/exec/physical.h"
 #include "headrace/expression/evaluate.h"
 
 namespace headrace {
@@ -42,6 +44,12 @@ std::string ProjectSpec::Describe() const {
 
 std::unique_ptr<Operator> ProjectSpec::Make(std::shared_ptr<GlobalState>) const {
   return std::make_unique<Project>(expressions);
+}
+
+Status LowerProject(const PlanNode& node, Lowering& lowering) {
+  ARROW_RETURN_NOT_OK(lowering.Lower(*node.input()));
+  lowering.Append(std::make_shared<ProjectSpec>(static_cast<const ProjectNode&>(node).expressions));
+  return Status::OK();
 }
 
 }  // namespace headrace

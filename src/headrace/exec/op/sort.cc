@@ -10,7 +10,9 @@
 #include "arrow/array/builder_primitive.h"
 #include "arrow/buffer.h"
 #include "arrow/type.h"
+#include "headrace/exec/op/lower.h"
 #include "headrace/exec/op/sort_store.h"
+#include "headrace/exec/physical.h"
 #include "headrace/types/encoding.h"
 
 namespace headrace {
@@ -51,13 +53,11 @@ Result<Batch> WithoutForeignRows(const Batch& batch, arrow::MemoryPool* pool) {
 
 class SortBuild final : public Operator {
  public:
-  SortBuild(SchemaPtr schema, Ordering keys)
-      : schema_(std::move(schema)), keys_(std::move(keys)) {}
+  SortBuild(SchemaPtr schema, Ordering keys) : schema_(std::move(schema)), keys_(std::move(keys)) {}
 
   Status Open(const OperatorContext& context) override {
     ARROW_RETURN_NOT_OK(Keep(context));
-    ARROW_ASSIGN_OR_RAISE(SortKeyEncoder encoder,
-                          SortKeyEncoder::Make(*schema_, keys_));
+    ARROW_ASSIGN_OR_RAISE(SortKeyEncoder encoder, SortKeyEncoder::Make(*schema_, keys_));
     store_.emplace(SortTerms{schema_, std::move(encoder)});
     buffer_.emplace(schema_, context.budget);
     buffer_bytes_max_ = std::clamp(context.budget->limit_bytes() / kBuffersPerBudget,
@@ -140,6 +140,19 @@ std::shared_ptr<GlobalState> SortBuildSpec::MakeGlobal() const {
 
 std::unique_ptr<Operator> SortBuildSpec::Make(std::shared_ptr<GlobalState>) const {
   return std::make_unique<SortBuild>(schema, keys);
+}
+
+void LowerToSort(const SchemaPtr& schema, const Ordering& keys, Lowering& lowering) {
+  int breaker = 0;
+  auto state = lowering.EndInBreaker(std::make_shared<SortBuildSpec>(schema, keys), &breaker);
+  lowering.StartParts(state, breaker, std::make_shared<SortOutputSpec>(schema, keys), 1);
+}
+
+Status LowerSort(const PlanNode& node, Lowering& lowering) {
+  const auto& sort = static_cast<const SortNode&>(node);
+  ARROW_RETURN_NOT_OK(lowering.Lower(*node.input()));
+  LowerToSort(node.input()->schema(), sort.keys, lowering);
+  return Status::OK();
 }
 
 }  // namespace headrace

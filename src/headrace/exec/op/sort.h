@@ -42,4 +42,8 @@ class SortOutputSpec final : public OperatorSpec {
   const Ordering keys;
 };
 
+class Lowering;
+/// Sorts the rows of the open pipeline, whose schema is `schema`.
+void LowerToSort(const SchemaPtr& schema, const Ordering& keys, Lowering& lowering);
+
 }  // namespace headrace

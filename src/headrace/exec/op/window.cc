@@ -19,7 +19,9 @@
 #include "headrace/base/check.h"
 #include "headrace/base/limits.h"
 #include "headrace/exec/op/key_numbering.h"
+#include "headrace/exec/op/lower.h"
 #include "headrace/exec/op/window_states.h"
+#include "headrace/exec/physical.h"
 #include "headrace/exec/spill/state_file.h"
 #include "headrace/types/encoding.h"
 
@@ -416,6 +418,15 @@ std::string WindowOperatorSpec::Describe() const {
 
 std::unique_ptr<Operator> WindowOperatorSpec::Make(std::shared_ptr<GlobalState>) const {
   return std::make_unique<WindowOperator>(*this);
+}
+
+Status LowerWindow(const PlanNode& node, Lowering& lowering) {
+  const auto& window = static_cast<const WindowNode&>(node);
+  ARROW_RETURN_NOT_OK(lowering.Lower(*node.input()));
+  lowering.Serialize();
+  lowering.Append(std::make_shared<WindowOperatorSpec>(node.input()->schema(), window.partition_by,
+                                                       window.calls));
+  return Status::OK();
 }
 
 }  // namespace headrace

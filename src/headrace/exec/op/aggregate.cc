@@ -1,0 +1,63 @@
+// Lowering of aggregates: over bounded rows that only come it is a breaker; over a stream, or over
+// changes, it runs on lanes that own their keys.
+#include "arrow/type.h"
+#include "headrace/exec/op/hash_aggregate.h"
+#include "headrace/exec/op/lower.h"
+#include "headrace/exec/op/project.h"
+#include "headrace/exec/op/sort.h"
+#include "headrace/exec/op/stream_aggregate.h"
+#include "headrace/exec/physical.h"
+
+namespace headrace {
+namespace {
+
+Status LowerStreamAggregate(const AggregateNode& aggregate, Lowering& lowering) {
+  lowering.ExchangeByHash(aggregate.keys);
+  lowering.Append(std::make_shared<StreamAggregateSpec>(
+      aggregate.input()->schema(), aggregate.keys, aggregate.calls, aggregate.emit,
+      aggregate.window, aggregate.input()->properties().change_mode));
+  return Status::OK();
+}
+
+/// The aggregate gave two columns more, the place of each group's first row: sorts by them and drops
+/// them.
+Status RestoreFirstAppearance(const AggregateNode& aggregate, Lowering& lowering) {
+  const int columns = aggregate.schema()->num_fields();
+  arrow::FieldVector fields = aggregate.schema()->fields();
+  fields.push_back(arrow::field("first_split", arrow::int64()));
+  fields.push_back(arrow::field("first_row", arrow::int64()));
+  LowerToSort(arrow::schema(fields), {SortKey{columns}, SortKey{columns + 1}}, lowering);
+  std::vector<ExpressionPtr> kept;
+  for (int column = 0; column < columns; ++column) {
+    const auto& field = aggregate.schema()->field(column);
+    kept.push_back(Expression::Column(column, field->name(), field->type()));
+  }
+  lowering.Append(std::make_shared<ProjectSpec>(std::move(kept)));
+  return Status::OK();
+}
+
+}  // namespace
+
+Status LowerAggregate(const PlanNode& node, Lowering& lowering) {
+  const auto& aggregate = static_cast<const AggregateNode&>(node);
+  ARROW_RETURN_NOT_OK(lowering.Lower(*node.input()));
+  const PlanProperties& input = node.input()->properties();
+  if (input.boundedness == Boundedness::kUnbounded || input.change_mode != ChangeMode::kAppend ||
+      aggregate.emit == EmitPolicy::kChanges) {
+    return LowerStreamAggregate(aggregate, lowering);
+  }
+  int breaker = 0;
+  auto state = lowering.EndInBreaker(
+      std::make_shared<HashAggregateBuildSpec>(input.schema, aggregate.keys, aggregate.calls),
+      &breaker);
+  lowering.StartParts(state, breaker,
+                      std::make_shared<HashAggregateOutputSpec>(input.schema, aggregate.keys,
+                                                                aggregate.calls, aggregate.order),
+                      lowering.lanes());
+  if (aggregate.order == GroupOrder::kFirstAppearance) {
+    return RestoreFirstAppearance(aggregate, lowering);
+  }
+  return Status::OK();
+}
+
+}  // namespace headrace
