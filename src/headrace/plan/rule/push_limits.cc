@@ -1,5 +1,6 @@
 // Limits move below projections, so that nothing is computed for rows that are not wanted, and into
 // the request of a scan right below.
+#include <algorithm>
 #include <limits>
 
 #include "headrace/plan/make_node.h"
@@ -8,10 +9,13 @@
 namespace headrace {
 namespace {
 
+constexpr int64_t kNoLimit = std::numeric_limits<int64_t>::max();
+
+/// kNoLimit when there are more than can be counted.
 int64_t RowsNeeded(const LimitNode& limit) {
   int64_t rows = 0;
   const bool overflows = __builtin_add_overflow(limit.count, limit.offset, &rows);
-  return overflows ? std::numeric_limits<int64_t>::max() : rows;
+  return overflows ? kNoLimit : rows;
 }
 
 Result<PlanPtr> LimitScan(const ScanNode& scan, int64_t rows) {
@@ -32,7 +36,7 @@ Result<PlanPtr> PushLimit(const PlanPtr& plan) {
   }
   const auto* scan = As<ScanNode>(*below);
   const int64_t rows = RowsNeeded(*limit);
-  if (scan == nullptr || scan->request.limit <= rows) return plan;
+  if (scan == nullptr || scan->request.limit.value_or(kNoLimit) <= rows) return plan;
   ARROW_ASSIGN_OR_RAISE(PlanPtr limited, LimitScan(*scan, rows));
   return plan->WithInputs({std::move(limited)});
 }

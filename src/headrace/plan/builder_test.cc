@@ -1,0 +1,291 @@
+// The builder: what nodes it makes, what it knows of their rows, what it refuses.
+#include "headrace/plan/builder.h"
+
+#include "headrace/plan/test_plans.h"
+
+namespace headrace {
+namespace {
+
+using namespace plan_test;
+
+constexpr ChangeMode kRetract = ChangeMode::kRetract;
+
+MemoryTableOptions SortedByA() {
+  MemoryTableOptions options;
+  options.ordering = {{0, false, NullPlacement::kLast}};
+  return options;
+}
+
+MemoryTableOptions Endless() {
+  MemoryTableOptions options;
+  options.boundedness = Boundedness::kUnbounded;
+  return options;
+}
+
+MemoryTableOptions Changing(ChangeMode mode) {
+  MemoryTableOptions options;
+  options.change_mode = mode;
+  if (mode == ChangeMode::kUpsert) options.key = {0};
+  return options;
+}
+
+TEST(Builder, ExplainIndentsInputs) {
+  const PlanPtr plan = Project(Filter(Scan(), Call(">", {Col("a"), Int(5)})), {Col("b")});
+  EXPECT_EQ(Explain(*plan),
+            "project b\n"
+            "  filter (a > 5)\n"
+            "    scan t [a, b, s, x]\n");
+}
+
+TEST(Builder, ProjectNamesAndTypes) {
+  const PlanPtr plan = Project(Scan(), {Col("s"), Call("+", {Col("a"), Int(1)}), Int(7)});
+  EXPECT_EQ(plan->schema()->ToString(), "s: string\na + 1: int64\n7: int64");
+}
+
+TEST(Builder, OrderSurvivesFiltersProjectionsAndLimits) {
+  PlanPtr plan = Filter(Scan(Numbers(SortedByA())), Call("<", {Col("b"), Int(3)}));
+  plan = Project(plan, {Col("b"), Col("a")});
+  plan = PlanLimit(plan, 3).ValueOrDie();
+  EXPECT_EQ(plan->properties().ordering, (Ordering{{1, false, NullPlacement::kLast}}));
+  EXPECT_EQ(Project(plan, {Col("b")})->properties().ordering, Ordering{});
+}
+
+TEST(Builder, SortOfSortedRowsIsNoNode) {
+  const PlanPtr scan = Scan(Numbers(SortedByA()));
+  EXPECT_EQ(Sort(scan, Col("a")), scan);
+  EXPECT_EQ(Explain(*Sort(scan, Col("b"))),
+            "sort b ASC NULLS LAST\n"
+            "  scan t [a, b, s, x]\n");
+}
+
+TEST(Builder, SortByExpressionDropsItsColumn) {
+  EXPECT_EQ(Explain(*Sort(Scan(), Call("+", {Col("a"), Col("b")}))),
+            "project a, b, s, x\n"
+            "  sort (a + b) ASC NULLS LAST\n"
+            "    project a, b, s, x, (a + b)\n"
+            "      scan t [a, b, s, x]\n");
+}
+
+TEST(Builder, SortNeedsAnEnd) {
+  EXPECT_ERROR(TrySort(Scan(Numbers(Endless())), Col("a")), kUnsupported,
+               "and this input does not end: t");
+  const PlanPtr limited = PlanLimit(Scan(Numbers(Endless())), 10).ValueOrDie();
+  EXPECT_OK(TrySort(limited, Col("a")));
+}
+
+TEST(Builder, LimitRefusesNegativeCounts) {
+  EXPECT_ERROR(PlanLimit(Scan(), 1, -2), kInvalidArgument, "-2");
+}
+
+TEST(Builder, FilterWantsBoolean) {
+  const PlanPtr scan = Scan();
+  EXPECT_ERROR(PlanFilter(scan, Over(scan, Col("a"))), kTypeMismatch,
+               "a filter takes a BOOLEAN, and a is a BIGINT");
+  const auto null = Unbound::Literal(arrow::MakeNullScalar(arrow::null()));
+  EXPECT_OK(PlanFilter(scan, Over(scan, null)));
+}
+
+TEST(Builder, AggregatesStandOnlyWhereGroupsAre) {
+  const PlanPtr scan = Scan();
+  const UnboundPtr sum = Call("sum", {Col("a")});
+  EXPECT_ERROR(PlanFilter(scan, Over(scan, Call(">", {sum, Int(1)}))), kInvalidArgument,
+               "a filter (WHERE): sum(a)");
+  EXPECT_ERROR(TryProject(scan, {sum}), kInvalidArgument, "a row-wise projection");
+  EXPECT_ERROR(TryAggregate(scan, {sum}, {sum}), kInvalidArgument, "a group (GROUP BY)");
+  EXPECT_ERROR(TryAggregate(scan, {}, {Call("max", {sum})}), kInvalidArgument,
+               "the argument of another");
+}
+
+TEST(Builder, AggregateComputesKeysAndArgumentsBelow) {
+  const UnboundPtr key = Call("+", {Col("a"), Int(1)});
+  const UnboundPtr sum = Call("sum", {Call("*", {Col("a"), Col("b")})});
+  const PlanPtr plan =
+      Aggregate(Scan(), {key}, {Call("-", {sum, key}), Call("-", {sum, CountAll()})},
+                Call(">", {sum, Int(3)}));
+  EXPECT_EQ(Explain(*plan),
+            "project (a + 1) AS a + 1, (sum((a * b)) - (a + 1)) AS sum((a * b)) - (a + 1), "
+            "(sum((a * b)) - count(*)) AS sum((a * b)) - count(*)\n"
+            "  filter (sum((a * b)) > 3)\n"
+            "    aggregate sum((a * b)), count(*) by (a + 1)\n"
+            "      project (a + 1), (a * b)\n"
+            "        scan t [a, b, s, x]\n");
+}
+
+TEST(Builder, ColumnBesideAggregatesMustBeAGroup) {
+  EXPECT_ERROR(TryAggregate(Scan(), {Col("a")}, {Col("b"), CountAll()}), kInvalidArgument,
+               "must be one of the groups (GROUP BY) or stand inside an aggregate: b");
+}
+
+TEST(Builder, GlobalAggregateHasNoKeys) {
+  EXPECT_EQ(Explain(*Aggregate(Scan(), {}, {CountAll(), CountAll()})),
+            "project count(*), count(*)\n"
+            "  aggregate count(*)\n"
+            "    scan t [a, b, s, x]\n");
+}
+
+TEST(Builder, EndlessGroupsNeedChangesOrAWindow) {
+  const PlanPtr scan = Scan(Numbers(Endless()));
+  EXPECT_ERROR(TryAggregate(scan, {Col("a")}, {CountAll()}), kUnsupported,
+               "groups without a time window are complete only when the input ends");
+  AggregateOptions options;
+  options.emit = EmitPolicy::kChanges;
+  ASSERT_OK_AND_ASSIGN(const PlanPtr plan,
+                       TryAggregate(scan, {Col("a")}, {CountAll()}, nullptr, options));
+  EXPECT_EQ(plan->properties().change_mode, kRetract);
+  EXPECT_EQ(plan->properties().boundedness, Boundedness::kUnbounded);
+}
+
+TEST(Builder, ChangesPassOnlyWhereTheyCan) {
+  const PlanPtr changing = Scan(Numbers(Changing(kRetract)));
+  EXPECT_EQ(Filter(changing, Call(">", {Col("a"), Int(1)}))->properties().change_mode, kRetract);
+  EXPECT_OK(TryAggregate(changing, {Col("a")}, {CountAll()}));
+  EXPECT_ERROR(TrySort(changing, Col("a")), kUnsupported, "sort takes rows that are only added");
+  EXPECT_ERROR(PlanLimit(changing, 1), kUnsupported, "limit takes rows");
+  EXPECT_ERROR(TryProject(changing, {Call("lag", {Col("a")})}), kUnsupported, "window takes rows");
+  const PlanPtr upserts = Scan(Numbers(Changing(ChangeMode::kUpsert)));
+  EXPECT_ERROR(TryAggregate(upserts, {Col("a")}, {CountAll()}), kUnsupported, "upsert");
+}
+
+TEST(Builder, OrderedCallsBecomeWindows) {
+  const UnboundPtr lag = Over("lag", {Col("a"), Int(1)}, {Col("s")}, {Col("b")});
+  EXPECT_EQ(Explain(*Project(Scan(), {Call("-", {Col("a"), lag}), lag})),
+            "project (a - lag(a, 1) OVER (PARTITION BY s ORDER BY b NULLS LAST)) AS "
+            "a - lag(a, 1), lag(a, 1) OVER (PARTITION BY s ORDER BY b NULLS LAST) AS lag(a, 1)\n"
+            "  window lag(a, 1) AS lag(a, 1) OVER (PARTITION BY s ORDER BY b NULLS LAST) by s\n"
+            "    sort b ASC NULLS LAST\n"
+            "      scan t [a, b, s, x]\n");
+}
+
+TEST(Builder, NestedOrderedCallsAreLiftedInnermostFirst) {
+  const UnboundPtr inner = Call("lag", {Col("a"), Int(1)});
+  const UnboundPtr outer = Call("cumsum", {Call("+", {inner, Int(1)})});
+  const PlanPtr plan = Filter(Scan(), Call(">", {outer, Int(5)}));
+  EXPECT_EQ(Explain(*plan),
+            "project a, b, s, x\n"
+            "  filter (cumulative_sum((lag(a, 1) + 1)) > 5)\n"
+            "    window cumulative_sum((lag(a, 1) + 1))\n"
+            "      project a, b, s, x, lag(a, 1), (lag(a, 1) + 1)\n"
+            "        window lag(a, 1)\n"
+            "          scan t [a, b, s, x]\n");
+}
+
+TEST(Builder, OrderedCallsOverAggregates) {
+  const UnboundPtr change = Call(
+      "-",
+      {Call("sum", {Col("b")}), Over("lag", {Call("sum", {Col("b")}), Int(1)}, {}, {Col("a")})});
+  const PlanPtr plan = Aggregate(Scan(), {Col("a")}, {change});
+  EXPECT_EQ(Explain(*plan->input()),
+            "window lag(sum(b), 1) AS lag(sum(b), 1) OVER (ORDER BY a NULLS LAST)\n"
+            "  sort a ASC NULLS LAST\n"
+            "    aggregate sum(b) by a\n"
+            "      scan t [a, b, s, x]\n");
+}
+
+TEST(Builder, CallbacksBecomeNodes) {
+  const UnboundPtr callback = Unbound::Callback(7, {Call("+", {Col("a"), Int(1)})}, arrow::utf8());
+  EXPECT_EQ(Explain(*Project(Scan(), {Call("upper", {callback})})),
+            "project upper(callback) AS upper(callback((a + 1)))\n"
+            "  callback callback((a + 1))\n"
+            "    project a, b, s, x, (a + 1)\n"
+            "      scan t [a, b, s, x]\n");
+}
+
+PlanPtr Planes() {
+  return Scan(Table("r", {arrow::field("a", arrow::int32()), arrow::field("y", arrow::utf8())}));
+}
+
+TEST(Builder, JoinTakesItsConditionApart) {
+  const PlanPtr left = Scan();
+  const PlanPtr right = Planes();
+  const auto condition =
+      Across(left, right,
+             Call("and", {Call("=", {Right("y"), Left("s")}), Call("<", {Left("b"), Right("a")})}));
+  ASSERT_OK_AND_ASSIGN(const PlanPtr plan, PlanJoin(left, right, JoinKind::kLeft, condition));
+  EXPECT_EQ(Explain(*plan),
+            "join left on s = y and (b < CAST(a AS BIGINT))\n"
+            "  scan t [a, b, s, x]\n"
+            "  scan r [a, y]\n");
+  EXPECT_EQ(plan->schema()->field_names(),
+            (std::vector<std::string>{"a", "b", "s", "x", "a", "y"}));
+}
+
+TEST(Builder, ComputedJoinKeysAreDroppedAbove) {
+  const PlanPtr left = Scan();
+  const PlanPtr right = Planes();
+  const auto condition = Across(left, right, Call("=", {Left("a"), Right("a")}));
+  ASSERT_OK_AND_ASSIGN(const PlanPtr plan, PlanJoin(left, right, JoinKind::kInner, condition));
+  EXPECT_EQ(Explain(*plan),
+            "project a, b, s, x, a, y\n"
+            "  join inner on a = CAST(a AS BIGINT)\n"
+            "    scan t [a, b, s, x]\n"
+            "    project a, y, CAST(a AS BIGINT)\n"
+            "      scan r [a, y]\n");
+}
+
+TEST(Builder, JoinNeedsAnEquality) {
+  const PlanPtr left = Scan();
+  const PlanPtr right = Planes();
+  const auto condition = Across(left, right, Call("<", {Left("a"), Right("a")}));
+  EXPECT_ERROR(PlanJoin(left, right, JoinKind::kInner, condition), kUnsupported,
+               "a join needs an equality");
+  const PlanPtr endless = Scan(Numbers(Endless()));
+  const auto equal = Across(left, endless, Call("=", {Left("a"), Right("a")}));
+  EXPECT_ERROR(PlanJoin(left, endless, JoinKind::kInner, equal), kUnsupported,
+               "the right side of a join is read to its end first");
+  EXPECT_OK(PlanJoin(endless, left, JoinKind::kInner,
+                     Across(endless, left, Call("=", {Left("a"), Right("a")}))));
+}
+
+TEST(Builder, AsofJoinSortsByTime) {
+  const PlanPtr left = Scan(Numbers(SortedByA()));
+  const PlanPtr right = Scan();
+  const auto condition = Across(
+      left, right,
+      Call("and", {Call("<=", {Right("b"), Left("a")}), Call("=", {Left("s"), Right("s")})}));
+  ASSERT_OK_AND_ASSIGN(const PlanPtr plan, PlanAsofJoin(left, right, JoinKind::kLeft, condition));
+  EXPECT_EQ(Explain(*plan),
+            "asof_join on a >= b, s = s\n"
+            "  scan t [a, b, s, x]\n"
+            "  sort b ASC NULLS LAST\n"
+            "    scan t [a, b, s, x]\n");
+  EXPECT_EQ(plan->properties().ordering, left->properties().ordering);
+  ASSERT_OK_AND_ASSIGN(const PlanPtr inner, PlanAsofJoin(left, right, JoinKind::kInner, condition));
+  EXPECT_EQ(inner->Describe(), "(b IS NOT NULL)");
+}
+
+TEST(Builder, AsofJoinByColumns) {
+  const PlanPtr left = Scan();
+  const PlanPtr right = Planes();
+  AsofOptions options;
+  options.direction = AsofDirection::kForward;
+  options.strict = true;
+  options.tolerance = 9;
+  options.left_by = {2};
+  options.right_by = {1};
+  ASSERT_OK_AND_ASSIGN(const PlanPtr plan, PlanAsofJoin(left, right, 0, 0, options));
+  EXPECT_EQ(plan->name(), std::string("project"));
+  EXPECT_EQ(plan->input()->Describe(), "on a < CAST(a AS BIGINT), s = y within 9");
+}
+
+TEST(Builder, AsofJoinWantsOneInequality) {
+  const PlanPtr left = Scan();
+  const PlanPtr right = Scan();
+  EXPECT_ERROR(PlanAsofJoin(left, right, JoinKind::kLeft,
+                            Across(left, right, Call("=", {Left("a"), Right("a")}))),
+               kUnsupported, "an as-of join needs an inequality");
+  const auto two =
+      Across(left, right,
+             Call("and", {Call(">", {Left("a"), Right("a")}), Call(">", {Left("b"), Right("b")})}));
+  EXPECT_ERROR(PlanAsofJoin(left, right, JoinKind::kLeft, two), kUnsupported, "one inequality");
+}
+
+TEST(Builder, WithInputsComputesPropertiesAnew) {
+  const PlanPtr sorted = Scan(Numbers(SortedByA()));
+  const PlanPtr plan = Filter(Scan(), Call("=", {Col("a"), Int(1)}));
+  ASSERT_OK_AND_ASSIGN(const PlanPtr over_sorted, plan->WithInputs({sorted}));
+  EXPECT_EQ(over_sorted->properties().ordering, sorted->properties().ordering);
+  EXPECT_EQ(over_sorted->Describe(), plan->Describe());
+}
+
+}  // namespace
+}  // namespace headrace
