@@ -116,7 +116,7 @@ class CallBinder {
       const bool is_constant = i < candidate.overload->args.size() &&
                                candidate.overload->args[i] == ArgPattern::kConstantInt64;
       if (is_constant) args_[i] = FoldConstants(args_[i]);
-      ARROW_ASSIGN_OR_RAISE(args_[i], Convert(args_[i], candidate.types[i]));
+      ARROW_ASSIGN_OR_RAISE(args_[i], ConvertTo(args_[i], candidate.types[i]));
       if (is_constant && function_.lookback == kByArgument) {
         ARROW_RETURN_NOT_OK(CheckExtent(*args_[i]));
       }

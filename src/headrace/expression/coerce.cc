@@ -402,7 +402,7 @@ Result<TypePtr> CommonTypeOf(std::span<const ExpressionPtr> args) {
   return common == nullptr ? arrow::null() : common;
 }
 
-Result<ExpressionPtr> Convert(const ExpressionPtr& expression, const TypePtr& type) {
+Result<ExpressionPtr> ConvertTo(const ExpressionPtr& expression, const TypePtr& type) {
   if (SameLogicalType(*expression->type, *type)) return expression;
   const ScalarPtr literal = WrittenLiteral(expression);
   if (literal == nullptr) return Expression::Cast(expression, type);
@@ -426,7 +426,7 @@ Result<ExpressionPtr> CoerceTo(const ExpressionPtr& expression, const TypePtr& t
     const auto common = CommonType(expression->type, plain);
     fits = common.ok() && SameLogicalType(**common, *plain);
   }
-  if (fits) return Convert(expression, plain);
+  if (fits) return ConvertTo(expression, plain);
   return WithSpan(Error(ErrorKind::kTypeMismatch, "expected {}, got {}; cast it if that is meant",
                         SqlNameOf(*plain), SqlNameOf(*expression->type)),
                   expression->span);

@@ -28,7 +28,7 @@ ScalarPtr WrittenLiteral(const ExpressionPtr& expression);
 
 /// `expression` in `type` without asking whether that is implicit: literals are converted at once
 /// (and may fail), others get a cast node. The same expression when only the encoding differs.
-Result<ExpressionPtr> Convert(const ExpressionPtr& expression, const TypePtr& type);
+Result<ExpressionPtr> ConvertTo(const ExpressionPtr& expression, const TypePtr& type);
 
 /// "INTEGER", "DECIMAL", "any": a pattern in messages.
 const char* PatternName(ArgPattern pattern);

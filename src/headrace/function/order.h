@@ -30,6 +30,8 @@ bool ValueLess(const T& a, const T& b) {
 }
 
 /// Tags of physical representations that have an order.
+namespace representation {
+
 template <typename T>
 struct Fixed {
   using Value = T;
@@ -44,6 +46,8 @@ struct Bytes {
   using Column = BytesView;
 };
 
+}  // namespace representation
+
 /// Whether values of a (plain) type have an order.
 bool IsComparable(const arrow::DataType& type);
 
@@ -51,9 +55,10 @@ bool IsComparable(const arrow::DataType& type);
 template <typename Visit>
 bool VisitOrdered(arrow::Type::type id, Visit&& visit) {
   using arrow::Type;
+  using representation::Fixed;
   switch (id) {
     case Type::BOOL:
-      return visit(Boolean{}), true;
+      return visit(representation::Boolean{}), true;
     case Type::INT8:
       return visit(Fixed<int8_t>{}), true;
     case Type::INT16:
@@ -87,7 +92,7 @@ bool VisitOrdered(arrow::Type::type id, Visit&& visit) {
     case Type::STRING:
     case Type::BINARY:
     case Type::FIXED_SIZE_BINARY:
-      return visit(Bytes{}), true;
+      return visit(representation::Bytes{}), true;
     default:
       return false;
   }
