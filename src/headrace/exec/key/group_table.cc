@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "headrace/base/check.h"
 
@@ -97,8 +98,12 @@ int64_t GroupTable::Find(const EncodedKeys& keys, const uint32_t* rows, int64_t 
 }
 
 void GroupTable::FindOrInsert(const EncodedKeys& keys, const uint32_t* rows, int64_t count,
-                              uint32_t* groups_out) {
-  for (int64_t i = 0; i < count; ++i) groups_out[i] = Insert(keys, rows[i]);
+                              uint32_t* groups_out, uint8_t* is_new_out) {
+  for (int64_t i = 0; i < count; ++i) {
+    const int64_t before = num_groups();
+    groups_out[i] = Insert(keys, rows[i]);
+    if (is_new_out != nullptr) is_new_out[i] = num_groups() > before ? 1 : 0;
+  }
 }
 
 uint32_t GroupTable::Insert(const EncodedKeys& keys, uint32_t row) {
@@ -187,6 +192,7 @@ void GroupTable::Erase(uint32_t group) {
     hole = next;
   }
   slots_[hole] = Slot{};
+  nulls_[group] = kErased;
   MakeRoom(free_, 1);
   free_.push_back(group);
   if (is_fixed_) return;
@@ -205,6 +211,11 @@ void GroupTable::DropDeadBytes() {
   }
   bytes_ = std::move(live);
   dead_bytes_ = 0;
+}
+
+bool GroupTable::KeyLess(uint32_t left, uint32_t right) const {
+  if (!is_fixed_) return BytesOf(left) < BytesOf(right);
+  return std::pair(nulls_[left], values_[left]) < std::pair(nulls_[right], values_[right]);
 }
 
 void GroupTable::KeysOf(const uint32_t* groups, int64_t count, EncodedKeys* out) const {

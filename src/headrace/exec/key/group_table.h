@@ -20,9 +20,10 @@ class GroupTable {
   /// groups_out[i] = group of keys row rows[i], or kNoGroup. Gives how many were not found.
   int64_t Find(const EncodedKeys& keys, const uint32_t* rows, int64_t count,
                uint32_t* groups_out) const;
-  /// The same, making a new group for every key that has none.
+  /// The same, making a new group for every key that has none. is_new_out[i] (when given) = 1 where
+  /// row rows[i] made its group.
   void FindOrInsert(const EncodedKeys& keys, const uint32_t* rows, int64_t count,
-                    uint32_t* groups_out);
+                    uint32_t* groups_out, uint8_t* is_new_out = nullptr);
   /// Forgets a group; its id is given to a group made later.
   void Erase(uint32_t group);
 
@@ -30,7 +31,10 @@ class GroupTable {
   int64_t num_groups() const { return num_ids() - static_cast<int64_t>(free_.size()); }
   /// Ids are below this; those that were erased are holes.
   int64_t num_ids() const { return static_cast<int64_t>(hashes_.size()); }
+  bool Exists(uint32_t id) const { return nulls_[id] != kErased; }
   uint64_t HashOf(uint32_t group) const { return hashes_[group]; }
+  /// Some total order of keys.
+  bool KeyLess(uint32_t left, uint32_t right) const;
   /// Keys of `count` groups, as they were encoded. `out` is overwritten.
   void KeysOf(const uint32_t* groups, int64_t count, EncodedKeys* out) const;
 
@@ -45,6 +49,8 @@ class GroupTable {
     uint32_t tag = 0;
     uint32_t id_plus_1 = 0;  // 0: empty
   };
+
+  static constexpr uint8_t kErased = 2;  // in nulls_
 
   static uint32_t TagOf(uint64_t hash) { return static_cast<uint32_t>(hash >> 25); }
   std::string_view BytesOf(uint32_t group) const;

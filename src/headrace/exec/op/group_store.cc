@@ -1,0 +1,265 @@
+// Saved states are the functions' own bytes, one binary column per call; see docs/formats/state.md.
+#include "headrace/exec/op/group_store.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "arrow/array/array_binary.h"
+#include "arrow/array/array_primitive.h"
+#include "arrow/array/builder_binary.h"
+#include "arrow/array/builder_primitive.h"
+#include "arrow/record_batch.h"
+#include "arrow/type.h"
+#include "headrace/base/check.h"
+
+namespace headrace {
+namespace {
+
+// Saved batches are cut to this many groups and, by estimate, bytes.
+constexpr size_t kSavedRowsMax = 4096;
+constexpr int64_t kSavedBytesMax = int64_t{256} << 10;
+
+constexpr int64_t kBlockOverheadBytes = 32;  // of the allocator and the list of blocks
+
+// The columns of a saved batch after the keys.
+class SavedColumns {
+ public:
+  SavedColumns(const AggregateTerms& terms, const arrow::RecordBatch& batch)
+      : terms_(terms), batch_(batch), next_(static_cast<int>(terms.encoder().keys().size())) {
+    for (size_t i = 0; i < terms.calls().size(); ++i) {
+      states_.push_back(static_cast<const arrow::BinaryArray*>(batch.column(next_++).get()));
+    }
+    if (terms.fields().first) first_split_ = NextValues();
+    if (terms.fields().first) first_row_ = NextValues();
+    if (terms.fields().rows) rows_ = NextValues();
+  }
+
+  Status Load(int64_t row, std::byte* into) const {
+    for (size_t i = 0; i < states_.size(); ++i) {
+      const AggregateCall& call = terms_.calls()[i];
+      ARROW_RETURN_NOT_OK(call.kernel->load(into + call.offset, states_[i]->GetView(row)));
+    }
+    if (first_split_ != nullptr) terms_.FirstOf(into) = {first_split_[row], first_row_[row]};
+    if (rows_ != nullptr) terms_.RowsOf(into) = rows_[row];
+    return Status::OK();
+  }
+
+ private:
+  const int64_t* NextValues() {
+    return static_cast<const arrow::Int64Array&>(*batch_.column(next_++)).raw_values();
+  }
+
+  const AggregateTerms& terms_;
+  const arrow::RecordBatch& batch_;
+  int next_;
+  std::vector<const arrow::BinaryArray*> states_;
+  const int64_t* first_split_ = nullptr;
+  const int64_t* first_row_ = nullptr;
+  const int64_t* rows_ = nullptr;
+};
+
+Result<ArrayPtr> SavedInt64(std::span<const uint32_t> groups, arrow::MemoryPool* pool,
+                            const std::function<int64_t(uint32_t)>& value_of) {
+  arrow::Int64Builder builder(pool);
+  ARROW_RETURN_NOT_OK(builder.Reserve(static_cast<int64_t>(groups.size())));
+  for (uint32_t group : groups) builder.UnsafeAppend(value_of(group));
+  return builder.Finish();
+}
+
+}  // namespace
+
+StateRows::StateRows(size_t row_size, size_t row_align)
+    : row_size_(row_size), row_align_(std::max(row_align, alignof(std::max_align_t))) {}
+
+StateRows::~StateRows() {
+  for (std::byte* block : blocks_) std::free(block);
+}
+
+int64_t StateRows::RowsWithRoomFor(int64_t rows) {
+  if (rows <= 0) return 0;
+  if (rows > kBlockRows) return (rows + kBlockRows - 1) / kBlockRows * kBlockRows;
+  return std::max<int64_t>(kFirstBlockRows,
+                           static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(rows))));
+}
+
+int64_t StateRows::BytesFor(int64_t rows) const {
+  const int64_t room = RowsWithRoomFor(rows);
+  const int64_t blocks = static_cast<int64_t>(kGrowingBlocks) + room / kBlockRows;
+  return room * static_cast<int64_t>(row_size_) + (room == 0 ? 0 : blocks * kBlockOverheadBytes);
+}
+
+void StateRows::MakeRoomFor(uint32_t row) {
+  while (row >= capacity_) {
+    const int64_t next = RowsWithRoomFor(capacity_ + 1);
+    size_t bytes = static_cast<size_t>(next - capacity_) * row_size_;
+    bytes = (bytes + row_align_ - 1) / row_align_ * row_align_;
+    auto* block = static_cast<std::byte*>(std::aligned_alloc(row_align_, bytes));
+    if (block == nullptr) throw std::bad_alloc();
+    blocks_.push_back(block);
+    capacity_ = next;
+  }
+}
+
+GroupStore::GroupStore(AggregateTermsPtr terms, std::shared_ptr<MemoryBudget> budget)
+    : terms_(std::move(terms)),
+      table_(terms_->encoder().is_fixed()),
+      rows_(terms_->row_size(), terms_->row_align()),
+      reservation_(std::move(budget)) {}
+
+GroupStore::~GroupStore() {
+  for (uint32_t group : Groups()) terms_->Destroy(rows_[group]);
+}
+
+std::vector<uint32_t> GroupStore::Groups() const {
+  std::vector<uint32_t> groups;
+  groups.reserve(static_cast<size_t>(num_groups()));
+  for (uint32_t id = 0; id < table_.num_ids(); ++id) {
+    if (table_.Exists(id)) groups.push_back(id);
+  }
+  return groups;
+}
+
+std::vector<uint32_t> GroupStore::OrderedGroups() const {
+  std::vector<uint32_t> groups = Groups();
+  std::sort(groups.begin(), groups.end(), [this](uint32_t left, uint32_t right) {
+    const uint64_t left_hash = table_.HashOf(left);
+    const uint64_t right_hash = table_.HashOf(right);
+    return left_hash != right_hash ? left_hash < right_hash : table_.KeyLess(left, right);
+  });
+  return groups;
+}
+
+int64_t GroupStore::TryReserve(int64_t groups, int64_t key_bytes, int64_t extra_bytes) {
+  const int64_t wanted = table_.BytesToAdd(groups, key_bytes) +
+                         rows_.BytesFor(table_.num_ids() + groups) + extra_bytes_ + extra_bytes;
+  const int64_t more = wanted - reservation_.bytes();
+  return more <= 0 || reservation_.TryGrow(more) ? 0 : more;
+}
+
+int64_t GroupStore::Settle() {
+  const int64_t more = bytes() - reservation_.bytes();
+  return reservation_.TryResize(bytes()) ? 0 : more;
+}
+
+void GroupStore::Insert(const EncodedKeys& keys, const uint32_t* rows, int64_t count,
+                        uint32_t* groups_out) {
+  for (int64_t i = 0; i < count; ++i) {
+    uint8_t is_new = 0;
+    table_.FindOrInsert(keys, rows + i, 1, groups_out + i, &is_new);
+    if (is_new == 0) continue;
+    rows_.MakeRoomFor(groups_out[i]);
+    terms_->Init(rows_[groups_out[i]]);
+  }
+}
+
+void GroupStore::Erase(uint32_t group) {
+  if (terms_->has_extra()) extra_bytes_ -= terms_->CountedExtraOf(rows_[group]);
+  terms_->Destroy(rows_[group]);
+  table_.Erase(group);
+}
+
+void GroupStore::CountExtra(std::byte* row) {
+  if (!terms_->has_extra()) return;
+  int64_t& counted = terms_->CountedExtraOf(row);
+  const int64_t now = terms_->ExtraBytesOf(row);
+  extra_bytes_ += now - counted;
+  counted = now;
+}
+
+Status GroupStore::Save(arrow::MemoryPool* pool, const BatchSink& sink) const {
+  const std::vector<uint32_t> groups = Groups();
+  const int64_t mean_bytes = bytes() / std::max<int64_t>(num_groups(), 1) + 1;
+  const size_t step = std::clamp<size_t>(static_cast<size_t>(kSavedBytesMax / mean_bytes), 1,
+                                         kSavedRowsMax);
+  for (size_t begin = 0; begin < groups.size(); begin += step) {
+    const size_t count = std::min(step, groups.size() - begin);
+    ARROW_ASSIGN_OR_RAISE(auto batch,
+                          SavedBatch(std::span(groups).subspan(begin, count), pool));
+    ARROW_RETURN_NOT_OK(sink(*batch));
+  }
+  return Status::OK();
+}
+
+Result<std::shared_ptr<arrow::RecordBatch>> GroupStore::SavedBatch(
+    std::span<const uint32_t> groups, arrow::MemoryPool* pool) const {
+  EncodedKeys keys;
+  table_.KeysOf(groups.data(), static_cast<int64_t>(groups.size()), &keys);
+  ARROW_ASSIGN_OR_RAISE(std::vector<ArrayPtr> columns, terms_->encoder().Decode(keys, pool));
+  std::string saved;
+  for (const AggregateCall& call : terms_->calls()) {
+    arrow::BinaryBuilder builder(pool);
+    for (uint32_t group : groups) {
+      saved.clear();
+      ARROW_RETURN_NOT_OK(call.kernel->save(rows_[group] + call.offset, &saved));
+      ARROW_RETURN_NOT_OK(builder.Append(saved));
+    }
+    ARROW_ASSIGN_OR_RAISE(columns.emplace_back(), builder.Finish());
+  }
+  const auto add = [&](const std::function<int64_t(uint32_t)>& value_of) {
+    return SavedInt64(groups, pool, value_of).Value(&columns.emplace_back());
+  };
+  if (terms_->fields().first) {
+    ARROW_RETURN_NOT_OK(add([&](uint32_t id) { return terms_->FirstOf(rows_[id]).split; }));
+    ARROW_RETURN_NOT_OK(add([&](uint32_t id) { return terms_->FirstOf(rows_[id]).row; }));
+  }
+  if (terms_->fields().rows) {
+    ARROW_RETURN_NOT_OK(add([&](uint32_t id) { return terms_->RowsOf(rows_[id]); }));
+  }
+  return arrow::RecordBatch::Make(terms_->saved_schema(), keys.num_rows, std::move(columns));
+}
+
+Status GroupStore::MergeRow(std::byte* into, std::byte* from,
+                            std::span<KernelContext> contexts) {
+  ARROW_RETURN_NOT_OK(MergeStates(*terms_, into, from, contexts));
+  CountExtra(into);
+  return Status::OK();
+}
+
+Status GroupStore::MergeSaved(const arrow::RecordBatch& batch, std::span<const uint32_t> rows,
+                              std::span<const uint32_t> groups,
+                              std::span<KernelContext> contexts) {
+  const SavedColumns saved(*terms_, batch);
+  StateRow loaded(*terms_);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    ARROW_RETURN_NOT_OK(saved.Load(rows[i], loaded.get()));
+    ARROW_RETURN_NOT_OK(MergeRow(rows_[groups[i]], loaded.get(), contexts));
+    loaded.Reset();
+  }
+  return Status::OK();
+}
+
+Status GroupStore::MergeRows(std::span<std::byte* const> from, std::span<const uint32_t> groups,
+                             std::span<KernelContext> contexts) {
+  for (size_t i = 0; i < from.size(); ++i) {
+    ARROW_RETURN_NOT_OK(MergeRow(rows_[groups[i]], from[i], contexts));
+  }
+  return Status::OK();
+}
+
+Result<std::vector<ArrayPtr>> GroupStore::Results(std::span<const uint32_t> groups,
+                                                  arrow::MemoryPool* pool,
+                                                  std::span<KernelContext> contexts) const {
+  EncodedKeys keys;
+  const auto count = static_cast<int64_t>(groups.size());
+  table_.KeysOf(groups.data(), count, &keys);
+  ARROW_ASSIGN_OR_RAISE(std::vector<ArrayPtr> columns, terms_->encoder().Decode(keys, pool));
+  std::vector<std::byte*> states;
+  states.reserve(groups.size());
+  for (uint32_t group : groups) states.push_back(rows_[group]);
+  ARROW_ASSIGN_OR_RAISE(auto results, FinishStates(*terms_, states, contexts));
+  columns.insert(columns.end(), results.begin(), results.end());
+  return columns;
+}
+
+Status EncodeSavedKeys(const AggregateTerms& terms, const arrow::RecordBatch& batch,
+                       arrow::MemoryPool* pool, EncodedKeys* out) {
+  if (!batch.schema()->Equals(*terms.saved_schema())) {
+    return Error(ErrorKind::kBadData, "saved groups are of another aggregation: expected {}, got {}",
+                 terms.saved_schema()->ToString(), batch.schema()->ToString());
+  }
+  std::vector<ArrayPtr> keys = batch.columns();
+  keys.resize(terms.encoder().keys().size());
+  return terms.encoder().EncodeColumns(std::move(keys), batch.num_rows(), pool, out);
+}
+
+}  // namespace headrace

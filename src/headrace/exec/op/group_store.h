@@ -1,0 +1,115 @@
+// GroupStore: the groups of one key group – their keys and states – with saving, loading and merging.
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "headrace/exec/key/group_table.h"
+#include "headrace/exec/op/aggregate_terms.h"
+#include "headrace/memory/budget.h"
+
+namespace headrace {
+
+/// Rows of states at addresses that do not change, in blocks that grow up to a size.
+class StateRows {
+ public:
+  StateRows(size_t row_size, size_t row_align);
+  ~StateRows();
+  StateRows(const StateRows&) = delete;
+  StateRows& operator=(const StateRows&) = delete;
+
+  std::byte* operator[](uint32_t row) const {
+    size_t block = 0;
+    size_t first = 0;
+    if (row >= kBlockRows) {
+      block = kGrowingBlocks + row / kBlockRows - 1;
+      first = row / kBlockRows * kBlockRows;
+    } else if (row >= kFirstBlockRows) {
+      const auto log = static_cast<size_t>(std::bit_width(row)) - 1;
+      block = log - std::bit_width(kFirstBlockRows) + 2;
+      first = size_t{1} << log;
+    }
+    return blocks_[block] + (row - first) * row_size_;
+  }
+  /// Makes rows 0 … row exist; their bytes mean nothing yet.
+  void MakeRoomFor(uint32_t row);
+  int64_t bytes() const { return BytesFor(capacity_); }
+  int64_t BytesFor(int64_t rows) const;
+
+ private:
+  // Rows of the blocks: 16, 16, 32, 64, 128, 256, and then 512 each.
+  static constexpr uint32_t kFirstBlockRows = 16;
+  static constexpr uint32_t kBlockRows = 512;
+  static constexpr size_t kGrowingBlocks = 6;
+  static int64_t RowsWithRoomFor(int64_t rows);
+
+  const size_t row_size_;
+  const size_t row_align_;
+  std::vector<std::byte*> blocks_;
+  int64_t capacity_ = 0;
+};
+
+/// Owns a reservation for what it holds: callers reserve before they insert, and settle after. One
+/// thread.
+class GroupStore {
+ public:
+  GroupStore(AggregateTermsPtr terms, std::shared_ptr<MemoryBudget> budget);
+  ~GroupStore();
+
+  const GroupTable& table() const { return table_; }
+  int64_t num_groups() const { return table_.num_groups(); }
+  std::byte* Row(uint32_t group) const { return rows_[group]; }
+  /// Ids of all groups. With a total order of keys: by hash, then by key.
+  std::vector<uint32_t> Groups() const;
+  std::vector<uint32_t> OrderedGroups() const;
+
+  /// Memory held.
+  int64_t bytes() const { return table_.bytes() + rows_.bytes() + extra_bytes_; }
+  int64_t reserved_bytes() const { return reservation_.bytes(); }
+  /// Makes the reservation large enough for `groups` groups more with keys of `key_bytes` together,
+  /// and `extra_bytes` of memory of states. 0 when it is, else the bytes that were not granted.
+  int64_t TryReserve(int64_t groups, int64_t key_bytes, int64_t extra_bytes);
+  /// Makes the reservation what is held. 0, or the bytes that were not granted.
+  int64_t Settle();
+
+  /// Groups of the keys `rows` of `keys`; new ones get initial states. REQUIRES: TryReserve.
+  void Insert(const EncodedKeys& keys, const uint32_t* rows, int64_t count, uint32_t* groups_out);
+  void Erase(uint32_t group);
+  /// After the states of a row changed: counts the memory they own.
+  void CountExtra(std::byte* row);
+
+  using BatchSink = std::function<Status(const arrow::RecordBatch&)>;
+  /// Gives all groups as batches of terms.saved_schema(), each of bounded size.
+  Status Save(arrow::MemoryPool* pool, const BatchSink& sink) const;
+  /// Merges rows of a saved batch: row rows[i] into group groups[i].
+  Status MergeSaved(const arrow::RecordBatch& batch, std::span<const uint32_t> rows,
+                    std::span<const uint32_t> groups, std::span<KernelContext> contexts);
+  /// Merges the state rows `from` of another store into groups of this one.
+  Status MergeRows(std::span<std::byte* const> from, std::span<const uint32_t> groups,
+                   std::span<KernelContext> contexts);
+
+  /// The key columns of groups, then the results of the calls.
+  Result<std::vector<ArrayPtr>> Results(std::span<const uint32_t> groups, arrow::MemoryPool* pool,
+                                        std::span<KernelContext> contexts) const;
+
+ private:
+  Result<std::shared_ptr<arrow::RecordBatch>> SavedBatch(std::span<const uint32_t> groups,
+                                                         arrow::MemoryPool* pool) const;
+  Status MergeRow(std::byte* into, std::byte* from, std::span<KernelContext> contexts);
+
+  const AggregateTermsPtr terms_;
+  GroupTable table_;
+  StateRows rows_;
+  int64_t extra_bytes_ = 0;
+  Reservation reservation_;
+};
+
+/// The key columns of a saved batch, encoded. kBadData when it has another schema.
+Status EncodeSavedKeys(const AggregateTerms& terms, const arrow::RecordBatch& batch,
+                       arrow::MemoryPool* pool, EncodedKeys* out);
+
+}  // namespace headrace

@@ -1,0 +1,130 @@
+// A slice is divided by key group with a counting sort; every store then sees its rows at once.
+#include "headrace/exec/op/keyed_groups.h"
+
+#include <algorithm>
+
+#include "headrace/base/hash.h"
+
+namespace headrace {
+namespace {
+
+int64_t KeyBytes(const EncodedKeys& keys, uint32_t row) {
+  return keys.is_fixed ? 0 : static_cast<int64_t>(keys.Bytes(row).size());
+}
+
+}  // namespace
+
+KeyedGroups::KeyedGroups(AggregateTermsPtr terms, std::shared_ptr<MemoryBudget> budget)
+    : terms_(std::move(terms)), budget_(std::move(budget)), extra_(budget_) {}
+
+void KeyedGroups::Partition(const EncodedKeys& keys, int64_t begin, int64_t end) {
+  std::array<uint32_t, kKeyGroups + 1> starts{};
+  const uint64_t* hashes = keys.hashes.data();
+  for (int64_t row = begin; row < end; ++row) {
+    ++starts[static_cast<size_t>(KeyGroupOf(hashes[row])) + 1];
+  }
+  parts_.clear();
+  for (size_t group = 0; group < kKeyGroups; ++group) {
+    const uint32_t count = starts[group + 1];
+    starts[group + 1] += starts[group];
+    if (count > 0) {
+      parts_.push_back({static_cast<int>(group), starts[group], starts[group + 1], 0});
+    }
+  }
+  rows_.resize(static_cast<size_t>(end - begin));
+  for (int64_t row = begin; row < end; ++row) {
+    rows_[starts[static_cast<size_t>(KeyGroupOf(hashes[row]))]++] = static_cast<uint32_t>(row);
+  }
+}
+
+int64_t KeyedGroups::FindAndReserve(const EncodedKeys& keys, Part& part) {
+  auto& store = stores_[static_cast<size_t>(part.key_group)];
+  if (store == nullptr) store = std::make_unique<GroupStore>(terms_, budget_);
+  part.missing = store->table().Find(keys, &rows_[part.begin],
+                                     static_cast<int64_t>(part.end - part.begin),
+                                     &found_[part.begin]);
+  if (part.missing == 0) return 0;
+  int64_t key_bytes = 0;
+  for (size_t i = part.begin; i < part.end; ++i) {
+    if (found_[i] == GroupTable::kNoGroup) key_bytes += KeyBytes(keys, rows_[i]);
+  }
+  return store->TryReserve(part.missing, key_bytes, 0);
+}
+
+void KeyedGroups::InsertMissing(const EncodedKeys& keys, const Part& part) {
+  GroupStore& store = *stores_[static_cast<size_t>(part.key_group)];
+  for (size_t i = part.begin; i < part.end; ++i) {
+    if (found_[i] == GroupTable::kNoGroup) store.Insert(keys, &rows_[i], 1, &found_[i]);
+  }
+}
+
+int64_t KeyedGroups::Assign(const EncodedKeys& keys, int64_t begin, int64_t end,
+                            int64_t extra_bytes) {
+  Partition(keys, begin, end);
+  found_.resize(rows_.size());
+  int64_t refused = 0;
+  for (Part& part : parts_) refused += FindAndReserve(keys, part);
+  if (!extra_.TryResize(extra_bytes)) refused += extra_bytes - extra_.bytes();
+  if (refused > 0) {
+    extra_.Clear();
+    Settle();
+    return refused;
+  }
+  states_.resize(rows_.size());
+  groups_.resize(rows_.size());
+  for (const Part& part : parts_) {
+    if (part.missing > 0) InsertMissing(keys, part);
+    const GroupStore& store = *stores_[static_cast<size_t>(part.key_group)];
+    for (size_t i = part.begin; i < part.end; ++i) {
+      const size_t row = rows_[i] - static_cast<size_t>(begin);
+      states_[row] = store.Row(found_[i]);
+      groups_[row] = {part.key_group, found_[i]};
+    }
+  }
+  return 0;
+}
+
+int64_t KeyedGroups::CountAndSettle() {
+  extra_.Clear();
+  for (const Part& part : parts_) {
+    GroupStore& store = *stores_[static_cast<size_t>(part.key_group)];
+    for (size_t i = part.begin; terms_->has_extra() && i < part.end; ++i) {
+      store.CountExtra(store.Row(found_[i]));
+    }
+  }
+  return Settle();
+}
+
+// Stores of the slice may have gone meanwhile.
+int64_t KeyedGroups::Settle() {
+  int64_t refused = 0;
+  for (const Part& part : parts_) {
+    GroupStore* store = stores_[static_cast<size_t>(part.key_group)].get();
+    if (store != nullptr) refused += store->Settle();
+  }
+  return refused;
+}
+
+std::unique_ptr<GroupStore> KeyedGroups::TakeStore(int key_group) {
+  return std::move(stores_[static_cast<size_t>(key_group)]);
+}
+
+int64_t KeyedGroups::num_groups() const {
+  int64_t groups = 0;
+  for (const auto& store : stores_) groups += store == nullptr ? 0 : store->num_groups();
+  return groups;
+}
+
+int KeyedGroups::LargestKeyGroup() const {
+  int largest = -1;
+  int64_t bytes_max = 0;
+  for (int group = 0; group < kKeyGroups; ++group) {
+    const GroupStore* candidate = store(group);
+    if (candidate == nullptr || candidate->reserved_bytes() <= bytes_max) continue;
+    largest = group;
+    bytes_max = candidate->reserved_bytes();
+  }
+  return largest;
+}
+
+}  // namespace headrace

@@ -1,0 +1,66 @@
+// KeyedGroups: the groups of one lane, one store per key group, fed slice by slice of a batch.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "headrace/base/limits.h"
+#include "headrace/exec/op/group_store.h"
+
+namespace headrace {
+
+/// One thread. Stores exist from their first group on.
+class KeyedGroups {
+ public:
+  KeyedGroups(AggregateTermsPtr terms, std::shared_ptr<MemoryBudget> budget);
+
+  /// Finds or makes the groups of rows [begin, end) of `keys`. Memory is reserved before anything is
+  /// made: 0, or the bytes that were not granted. `extra_bytes` is what states may come to own.
+  int64_t Assign(const EncodedKeys& keys, int64_t begin, int64_t end, int64_t extra_bytes);
+  /// State rows of the slice assigned last, in row order.
+  const std::vector<std::byte*>& states() const { return states_; }
+  /// Key group and group id of its rows, in row order.
+  struct GroupRef {
+    int key_group = 0;
+    uint32_t group = 0;
+    bool operator==(const GroupRef&) const = default;
+  };
+  const std::vector<GroupRef>& groups() const { return groups_; }
+
+  /// After the states of the slice changed: makes reservations what is held. 0, or the bytes that
+  /// were not granted, which are to be asked for and settled again.
+  int64_t CountAndSettle();
+  int64_t Settle();
+
+  GroupStore* store(int key_group) const { return stores_[static_cast<size_t>(key_group)].get(); }
+  std::unique_ptr<GroupStore> TakeStore(int key_group);
+  int64_t num_groups() const;
+  /// The key group whose store holds most memory; −1: there is none.
+  int LargestKeyGroup() const;
+
+ private:
+  /// Rows of the slice that belong to one key group: [begin, end) of rows_.
+  struct Part {
+    int key_group = 0;
+    size_t begin = 0;
+    size_t end = 0;
+    int64_t missing = 0;  // rows whose group does not exist yet
+  };
+  void Partition(const EncodedKeys& keys, int64_t begin, int64_t end);
+  int64_t FindAndReserve(const EncodedKeys& keys, Part& part);
+  void InsertMissing(const EncodedKeys& keys, const Part& part);
+
+  const AggregateTermsPtr terms_;
+  const std::shared_ptr<MemoryBudget> budget_;
+  std::array<std::unique_ptr<GroupStore>, kKeyGroups> stores_;
+  Reservation extra_;  // for what states may come to own while a slice is added
+  std::vector<Part> parts_;
+  std::vector<uint32_t> rows_;       // of the slice, by key group
+  std::vector<uint32_t> found_;      // the group of rows_[i]
+  std::vector<std::byte*> states_;
+  std::vector<GroupRef> groups_;
+};
+
+}  // namespace headrace
