@@ -117,8 +117,7 @@ std::string OtherNames(const FunctionDef& function) {
   for (const auto& [dialect, title] : kDialects) {
     const auto names = NamesIn(function, dialect);
     if (names.empty()) continue;
-    text += fmt::format("{}In {}: `{}`.", text.empty() ? "" : " ", title,
-                        fmt::join(names, "`, `"));
+    text += fmt::format("{}In {}: `{}`.", text.empty() ? "" : " ", title, fmt::join(names, "`, `"));
   }
   return text;
 }
@@ -138,20 +137,24 @@ std::string FunctionSection(const FunctionDef& function) {
 GeneratedFile ReferencePage() {
   constexpr std::pair<FunctionKind, const char*> kParts[] = {
       {FunctionKind::kScalar,
-       "## Scalar functions\n\nThey work row by row. Unless told otherwise a null argument makes the "
+       "## Scalar functions\n\nThey work row by row. Unless told otherwise a null argument makes "
+       "the "
        "result null."},
       {FunctionKind::kAggregate,
        "## Aggregates\n\nThey make one value of a group of rows. The examples run over the rows "
        "shown."},
       {FunctionKind::kOrdered,
-       "## Ordered functions\n\nThey make a value for every row from the rows before it, in the order "
-       "of the rows or of `OVER (PARTITION BY … ORDER BY …)`. The examples run over the rows shown, "
+       "## Ordered functions\n\nThey make a value for every row from the rows before it, in the "
+       "order "
+       "of the rows or of `OVER (PARTITION BY … ORDER BY …)`. The examples run over the rows "
+       "shown, "
        "their results are those of all rows."},
   };
   std::string text = fmt::format("<!-- {} -->\n# Functions\n\n", kMark);
   text +=
       "`T` stands for any one type that the arguments can be widened to. Integers widen to BIGINT, "
-      "then\nto DECIMAL, then to DOUBLE; a literal takes the type of what it stands beside when its "
+      "then\nto DECIMAL, then to DOUBLE; a literal takes the type of what it stands beside when "
+      "its "
       "value fits.\n\n";
   for (const auto& [kind, heading] : kParts) {
     text += heading + std::string("\n\n");
@@ -169,9 +172,8 @@ GeneratedFile ReferencePage() {
 std::vector<std::string> PythonNames(const FunctionDef& function) {
   static const std::set<std::string> kSyntax = {"and", "or", "not", "is", "in", "case", "if"};
   std::vector<std::string> names = NamesIn(function, Dialect::kSql);
-  std::erase_if(names, [](const std::string& name) {
-    return IsSymbol(name) || kSyntax.contains(name);
-  });
+  std::erase_if(names,
+                [](const std::string& name) { return IsSymbol(name) || kSyntax.contains(name); });
   return names;
 }
 
@@ -214,8 +216,8 @@ PythonArguments ArgumentsOf(const FunctionDef& function, bool is_method) {
     }
   }
   if (!optional.empty()) {
-    arguments.passed += fmt::format("{}*_given({})", arguments.passed.empty() ? "" : ", ",
-                                    optional);
+    arguments.passed +=
+        fmt::format("{}*_given({})", arguments.passed.empty() ? "" : ", ", optional);
   }
   return arguments;
 }
@@ -236,7 +238,7 @@ constexpr const char* kGivenText =
 
 GeneratedFile PythonMethods() {
   std::string text = fmt::format(
-      "\"\"\"Methods of Expr, one per function of the engine.\n\n{}\n\"\"\"\n\n"
+      "# {}\n\"\"\"Methods of Expr, one per function of the engine.\"\"\"\n\n"
       "from __future__ import annotations\n\nfrom typing import TYPE_CHECKING, Any\n\n"
       "if TYPE_CHECKING:\n    from headrace.expr import Expr\n\n\n{}\n\n"
       "class ExprMethods:\n    \"\"\"Functions whose first argument is the expression.\"\"\"\n\n"
@@ -247,9 +249,9 @@ GeneratedFile PythonMethods() {
     const PythonArguments args = ArgumentsOf(*function, true);
     for (const std::string& name : PythonNames(*function)) {
       const char* comma = args.parameters.empty() ? "" : ", ";
-      text += fmt::format("\n    def {}(self{}{}) -> Expr:\n{}        return self._call(\"{}\"{}{})\n",
-                          name, comma, args.parameters, Docstring(*function, "        "), name,
-                          comma, args.passed);
+      text += fmt::format(
+          "\n    def {}(self{}{}) -> Expr:\n{}        return self._call(\"{}\"{}{})\n", name, comma,
+          args.parameters, Docstring(*function, "        "), name, comma, args.passed);
     }
   }
   return {"python/headrace/_expr_methods.py", text};
@@ -257,9 +259,9 @@ GeneratedFile PythonMethods() {
 
 GeneratedFile PythonFunctions() {
   std::string text = fmt::format(
-      "\"\"\"The functions of the engine, as functions of expressions and constants.\n\n"
+      "# {}\n\"\"\"The functions of the engine, as functions of expressions and constants.\n\n"
       "    from headrace import functions as f\n"
-      "    table.select(f.upper(hr.col(\"carrier\")))\n\n{}\n\"\"\"\n\n"
+      "    table.select(f.upper(hr.col(\"carrier\")))\n\"\"\"\n\n"
       "from __future__ import annotations\n\nfrom typing import Any\n\n"
       "from headrace.expr import Expr, call\n\n\n{}",
       kMark, kGivenText);

@@ -166,9 +166,9 @@ class Binder {
   /// The tree of `unbound` with spans, in nodes and in errors.
   Result<ExpressionPtr> Bind(const Unbound& unbound) {
     if (++depth_ > kNestingDepthMax) {
-      return WithSpan(Error(ErrorKind::kSyntax, "expressions nest deeper than {} levels",
-                            kNestingDepthMax),
-                      unbound.span);
+      return WithSpan(
+          Error(ErrorKind::kSyntax, "expressions nest deeper than {} levels", kNestingDepthMax),
+          unbound.span);
     }
     auto bound = BindNode(unbound);
     --depth_;
@@ -219,20 +219,17 @@ class Binder {
 
   Result<ExpressionPtr> BindCall(const Unbound& unbound) {
     ARROW_ASSIGN_OR_RAISE(const FunctionDef* function, Find(unbound.name));
-    const bool is_star =
-        unbound.args.size() == 1 && unbound.args[0]->kind == Unbound::Kind::kStar;
+    const bool is_star = unbound.args.size() == 1 && unbound.args[0]->kind == Unbound::Kind::kStar;
     std::vector<ExpressionPtr> args;
     if (!is_star || !function->Has(function_flag::kStar)) {
       ARROW_ASSIGN_OR_RAISE(args, BindAll(unbound.args));
     }
     const bool has_args = !args.empty();
-    ARROW_ASSIGN_OR_RAISE(auto call,
-                          CallBinder(*function, unbound.name, std::move(args)).Bind());
+    ARROW_ASSIGN_OR_RAISE(auto call, CallBinder(*function, unbound.name, std::move(args)).Bind());
     auto result = std::make_shared<Expression>(*call);
     if (unbound.distinct && (function->kind != FunctionKind::kAggregate || !has_args)) {
       return Error(ErrorKind::kTypeMismatch,
-                   "DISTINCT belongs to the argument of an aggregate, not to \"{}\"",
-                   unbound.name);
+                   "DISTINCT belongs to the argument of an aggregate, not to \"{}\"", unbound.name);
     }
     result->distinct = unbound.distinct;
     if (unbound.window != nullptr) {
@@ -244,8 +241,10 @@ class Binder {
   Result<std::shared_ptr<const WindowSpec>> BindWindow(const FunctionDef& function,
                                                        const Unbound& call) {
     if (function.kind == FunctionKind::kScalar) {
-      return Error(ErrorKind::kTypeMismatch, "OVER needs an ordered function or an aggregate; "
-                   "\"{}\" works on single rows", call.name);
+      return Error(ErrorKind::kTypeMismatch,
+                   "OVER needs an ordered function or an aggregate; "
+                   "\"{}\" works on single rows",
+                   call.name);
     }
     auto window = std::make_shared<WindowSpec>();
     ARROW_ASSIGN_OR_RAISE(window->partition_by, BindAll(call.window->partition_by));
@@ -261,8 +260,8 @@ class Binder {
     ARROW_ASSIGN_OR_RAISE(auto arg, Bind(*unbound.args.at(0)));
     // An empty array tells whether there is such a cast at all.
     ARROW_ASSIGN_OR_RAISE(const ArrayPtr empty, arrow::MakeEmptyArray(PlainType(arg->type)));
-    ARROW_RETURN_NOT_OK(CastArray(empty, unbound.type, unbound.try_cast, Rows{},
-                                  arrow::default_memory_pool()));
+    ARROW_RETURN_NOT_OK(
+        CastArray(empty, unbound.type, unbound.try_cast, Rows{}, arrow::default_memory_pool()));
     return Expression::Cast(std::move(arg), unbound.type, unbound.try_cast);
   }
 

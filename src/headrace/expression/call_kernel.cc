@@ -14,8 +14,8 @@ using BufferPtr = std::shared_ptr<arrow::Buffer>;
 /// Whether every row is null: an argument has the null type or is a constant null.
 bool IsAllNull(std::span<const Argument> args) {
   for (const Argument& arg : args) {
-    const bool is_null = arg.array->type_id() == arrow::Type::NA ||
-                         (arg.is_constant && arg.array->IsNull(0));
+    const bool is_null =
+        arg.array->type_id() == arrow::Type::NA || (arg.is_constant && arg.array->IsNull(0));
     if (is_null) return true;
   }
   return false;
@@ -45,8 +45,8 @@ Result<BufferPtr> Narrow(BufferPtr bits, const arrow::Array& array, arrow::Memor
     return arrow::internal::CopyBitmap(pool, array.null_bitmap_data(), array.offset(),
                                        array.length());
   }
-  return arrow::internal::BitmapAnd(pool, bits->data(), 0, array.null_bitmap_data(),
-                                    array.offset(), array.length(), 0);
+  return arrow::internal::BitmapAnd(pool, bits->data(), 0, array.null_bitmap_data(), array.offset(),
+                                    array.length(), 0);
 }
 
 /// `result` with the nulls of the arguments added to its own.

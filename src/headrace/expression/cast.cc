@@ -5,6 +5,7 @@
 #include "arrow/compute/cast.h"
 #include "arrow/compute/exec.h"
 #include "arrow/type.h"
+#include "arrow/type_traits.h"
 #include "arrow/util/bitmap_ops.h"
 #include "headrace/expression/cast_row.h"
 #include "headrace/expression/evaluate.h"
@@ -17,8 +18,8 @@ namespace {
 using arrow::Type;
 
 bool IsActive(const Rows& rows, int64_t row) {
-  return rows.active == nullptr || std::binary_search(rows.active->begin(), rows.active->end(),
-                                                      static_cast<uint32_t>(row));
+  return rows.active == nullptr ||
+         std::binary_search(rows.active->begin(), rows.active->end(), static_cast<uint32_t>(row));
 }
 
 /// float16 and the decimals that are not decimal128 go through a type that kernels know.
@@ -48,6 +49,25 @@ Result<ArrayPtr> CastByArrow(const ArrayPtr& array, const TypePtr& to, arrow::Me
                to->ToString(), result.status().message());
 }
 
+/// Integers and durations, in the duration's unit, through int64.
+Result<ArrayPtr> CastSpan(const ArrayPtr& array, const TypePtr& to, const CastCall& call) {
+  if (array->type_id() == Type::DURATION) {
+    auto ticks = array->data()->Copy();
+    ticks->type = arrow::int64();
+    return CastArray(arrow::MakeArray(std::move(ticks)), to, call.try_cast, call.rows, call.pool);
+  }
+  ARROW_ASSIGN_OR_RAISE(const ArrayPtr ticks,
+                        CastArray(array, arrow::int64(), call.try_cast, call.rows, call.pool));
+  auto data = ticks->data()->Copy();
+  data->type = to;
+  return arrow::MakeArray(std::move(data));
+}
+
+bool IsSpanCast(Type::type from, Type::type to) {
+  return (arrow::is_integer(from) && to == Type::DURATION) ||
+         (from == Type::DURATION && arrow::is_integer(to));
+}
+
 bool IsBytes(Type::type id) { return id == Type::BINARY || id == Type::FIXED_SIZE_BINARY; }
 
 Result<ArrayPtr> CastPlain(const ArrayPtr& array, const TypePtr& to, const CastCall& call) {
@@ -57,6 +77,7 @@ Result<ArrayPtr> CastPlain(const ArrayPtr& array, const TypePtr& to, const CastC
   if (from.id() == Type::STRING) return CastFromText(call);
   if (IsCastNumber(from) && IsCastNumber(*to)) return CastNumber(call);
   if (IsCastTemporal(from) && IsCastTemporal(*to)) return CastTemporal(call);
+  if (IsSpanCast(from.id(), to->id())) return CastSpan(array, to, call);
   if (IsBytes(from.id()) && IsBytes(to->id())) return CastByArrow(array, to, call.pool);
   if (from.num_fields() > 0 && to->num_fields() > 0) return CastNested(call);
   return NoSuchCast(from, *to);
@@ -103,8 +124,8 @@ Result<ArrayPtr> FinishCast(const CastCall& call, std::shared_ptr<arrow::Buffer>
                             const std::vector<int64_t>& misfits, ErrorKind kind) {
   ARROW_ASSIGN_OR_RAISE(auto bits, SettleMisfits(call, misfits, kind));
   const int64_t null_count = bits == nullptr ? 0 : arrow::kUnknownNullCount;
-  return arrow::MakeArray(arrow::ArrayData::Make(
-      call.to, call.from.length(), {std::move(bits), std::move(values)}, null_count));
+  return arrow::MakeArray(arrow::ArrayData::Make(call.to, call.from.length(),
+                                                 {std::move(bits), std::move(values)}, null_count));
 }
 
 Result<ArrayPtr> CastArray(const ArrayPtr& array, const TypePtr& type, bool try_cast,
@@ -118,8 +139,7 @@ Result<ArrayPtr> CastArray(const ArrayPtr& array, const TypePtr& type, bool try_
       return CastArray(stepped, type, try_cast, rows, pool);
     }
     if (const TypePtr step = Stepping(*to)) {
-      ARROW_ASSIGN_OR_RAISE(const ArrayPtr stepped,
-                            CastArray(plain, step, try_cast, rows, pool));
+      ARROW_ASSIGN_OR_RAISE(const ArrayPtr stepped, CastArray(plain, step, try_cast, rows, pool));
       return CastByArrow(stepped, to, pool);
     }
     const CastCall call{*plain, to, try_cast, rows, pool};

@@ -155,9 +155,8 @@ Result<ArrayPtr> CastFromDecimal(const CastCall& call) {
   }
   return VisitPlainNumber(call.to->id(), [&](auto target) {
     using Out = decltype(target);
-    return CastRows<Out>(call, ErrorKind::kOverflow, [&](int64_t row, Out* out) {
-      return FromDecimal(from[row], scale, out);
-    });
+    return CastRows<Out>(call, ErrorKind::kOverflow,
+                         [&](int64_t row, Out* out) { return FromDecimal(from[row], scale, out); });
   });
 }
 
@@ -175,9 +174,8 @@ Result<ArrayPtr> CastFromPlain(const CastCall& call) {
   }
   return VisitPlainNumber(call.to->id(), [&](auto target) {
     using Out = decltype(target);
-    return CastRows<Out>(call, ErrorKind::kOverflow, [&](int64_t row, Out* out) {
-      return ConvertPlain(from[row], out);
-    });
+    return CastRows<Out>(call, ErrorKind::kOverflow,
+                         [&](int64_t row, Out* out) { return ConvertPlain(from[row], out); });
   });
 }
 
@@ -192,9 +190,8 @@ bool IsCastNumber(const arrow::DataType& type) {
 Result<ArrayPtr> CastNumber(const CastCall& call) {
   if (call.from.type_id() == Type::BOOL) return CastFromBoolean(call);
   if (call.from.type_id() == Type::DECIMAL128) return CastFromDecimal(call);
-  return VisitPlainNumber(call.from.type_id(), [&](auto source) {
-    return CastFromPlain<decltype(source)>(call);
-  });
+  return VisitPlainNumber(call.from.type_id(),
+                          [&](auto source) { return CastFromPlain<decltype(source)>(call); });
 }
 
 }  // namespace headrace

@@ -169,8 +169,7 @@ Result<ArrayPtr> CastFromText(const CastCall& call) {
   const BytesView text(call.from);
   switch (call.to->id()) {
     case Type::BOOL:
-      return CastToBits(call,
-                        [&](int64_t row, bool* out) { return ParseBoolean(text[row], out); });
+      return CastToBits(call, [&](int64_t row, bool* out) { return ParseBoolean(text[row], out); });
     case Type::INT8:
       return ParseNumbers<int8_t>(call);
     case Type::INT16:

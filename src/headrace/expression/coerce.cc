@@ -53,9 +53,10 @@ bool IsDecimal(const arrow::DataType& type) {
 }
 
 TypePtr SignedOfWidth(int bits) {
-  return bits <= 8 ? arrow::int8() : bits <= 16 ? arrow::int16()
-                                 : bits <= 32   ? arrow::int32()
-                                                : arrow::int64();
+  return bits <= 8    ? arrow::int8()
+         : bits <= 16 ? arrow::int16()
+         : bits <= 32 ? arrow::int32()
+                      : arrow::int64();
 }
 
 TypePtr DecimalOf(const arrow::DataType& number) {
@@ -152,8 +153,7 @@ Status NoCommonType(const arrow::DataType& left, const arrow::DataType& right) {
 
 Result<TypePtr> CommonNested(const TypePtr& left, const TypePtr& right) {
   if (left->id() == Type::LIST && right->id() == Type::LIST) {
-    ARROW_ASSIGN_OR_RAISE(auto item,
-                          CommonType(left->field(0)->type(), right->field(0)->type()));
+    ARROW_ASSIGN_OR_RAISE(auto item, CommonType(left->field(0)->type(), right->field(0)->type()));
     return arrow::list(left->field(0)->WithType(item));
   }
   if (left->id() != Type::STRUCT || right->id() != Type::STRUCT ||
@@ -163,8 +163,7 @@ Result<TypePtr> CommonNested(const TypePtr& left, const TypePtr& right) {
   arrow::FieldVector fields;
   for (int i = 0; i < left->num_fields(); ++i) {
     if (left->field(i)->name() != right->field(i)->name()) return NoCommonType(*left, *right);
-    ARROW_ASSIGN_OR_RAISE(auto type,
-                          CommonType(left->field(i)->type(), right->field(i)->type()));
+    ARROW_ASSIGN_OR_RAISE(auto type, CommonType(left->field(i)->type(), right->field(i)->type()));
     fields.push_back(left->field(i)->WithType(type));
   }
   return arrow::struct_(std::move(fields));
@@ -189,9 +188,7 @@ bool FitsExactly(const arrow::Scalar& literal, const TypePtr& type) {
   return back.ok() && (*back)->Equals(literal);
 }
 
-bool IsText(const arrow::Scalar& literal) {
-  return PlainType(literal.type)->id() == Type::STRING;
-}
+bool IsText(const arrow::Scalar& literal) { return PlainType(literal.type)->id() == Type::STRING; }
 
 /// Whether literals of `left` may be taken as `right` when their value allows.
 bool SameFamily(const arrow::DataType& left, const arrow::DataType& right) {
@@ -218,9 +215,8 @@ std::optional<Conversion> ToInteger(const TypePtr& target, int cost_per_step,
   if (id == target->id()) return Conversion{target, 0};
   if (!IsInteger(id)) return std::nullopt;
   const int bits = BitWidth(type);
-  const bool is_wider = IsSigned(id) || IsUnsigned(target->id())
-                            ? bits < BitWidth(*target)
-                            : bits * 2 <= BitWidth(*target);
+  const bool is_wider = IsSigned(id) || IsUnsigned(target->id()) ? bits < BitWidth(*target)
+                                                                 : bits * 2 <= BitWidth(*target);
   const bool keeps_sign = IsUnsigned(id) || IsSigned(target->id());
   if (!is_wider || !keeps_sign) return std::nullopt;
   const bool is_next = bits * 2 == BitWidth(*target);
@@ -236,8 +232,8 @@ std::optional<Conversion> ToFloat(const TypePtr& target, const arrow::DataType& 
   if (type.id() == Type::HALF_FLOAT) return Conversion{target, is_single ? 1 : 2};
   if (type.id() == Type::FLOAT) return Conversion{target, 1};
   if (IsInteger(type.id())) {
-    const bool fits = !is_single || FitsFloat32(type) ||
-                      (literal != nullptr && FitsExactly(*literal, target));
+    const bool fits =
+        !is_single || FitsFloat32(type) || (literal != nullptr && FitsExactly(*literal, target));
     if (fits) return Conversion{target, is_single ? kFromInteger - 2 : kFromInteger};
   }
   if (IsDecimal(type) && !is_single) return Conversion{target, kFromDecimal};
@@ -341,8 +337,8 @@ std::optional<Conversion> ConversionTo(ArgPattern pattern, const ExpressionPtr& 
     case ArgPattern::kInt64:
       return ToInteger(arrow::int64(), 1, *type);
     case ArgPattern::kUInt64: {
-      const bool fits = literal != nullptr && IsSigned(type->id()) &&
-                        FitsExactly(*literal, arrow::uint64());
+      const bool fits =
+          literal != nullptr && IsSigned(type->id()) && FitsExactly(*literal, arrow::uint64());
       return fits ? Conversion{arrow::uint64(), 2} : ToInteger(arrow::uint64(), 3, *type);
     }
     case ArgPattern::kFloat32:
@@ -387,15 +383,15 @@ Result<TypePtr> CommonTypeOf(std::span<const ExpressionPtr> args) {
   }
   for (const ScalarPtr& literal : literals) {
     if (!literal->is_valid || IsText(*literal)) continue;
-    const bool adapts = common != nullptr && SameFamily(*common, *literal->type) &&
-                        FitsExactly(*literal, common);
+    const bool adapts =
+        common != nullptr && SameFamily(*common, *literal->type) && FitsExactly(*literal, common);
     if (adapts) continue;
     ARROW_ASSIGN_OR_RAISE(common, Widened(common, literal->type));
   }
   for (const ScalarPtr& literal : literals) {
     if (!literal->is_valid || !IsText(*literal)) continue;
-    const bool adapts = common != nullptr && RowOfType(*common) != nullptr &&
-                        !arrow::is_nested(common->id());
+    const bool adapts =
+        common != nullptr && RowOfType(*common) != nullptr && !arrow::is_nested(common->id());
     if (adapts) continue;
     ARROW_ASSIGN_OR_RAISE(common, Widened(common, literal->type));
   }

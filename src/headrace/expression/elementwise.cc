@@ -60,8 +60,7 @@ Result<ArrayPtr> IndexArray(const TypePtr& type, const std::vector<T>& values,
 Result<ArrayPtr> Gather(const arrow::Array& values, const arrow::Array& indices,
                         arrow::MemoryPool* pool) {
   arrow::compute::ExecContext exec(pool, nullptr);
-  return arrow::compute::Take(values, indices, arrow::compute::TakeOptions::NoBoundsCheck(),
-                              &exec);
+  return arrow::compute::Take(values, indices, arrow::compute::TakeOptions::NoBoundsCheck(), &exec);
 }
 
 }  // namespace

@@ -121,8 +121,8 @@ class Evaluation {
       with_values[dictionary] = {values, false};
       return CallKernel(call, with_values, narrowed, pool_);
     };
-    ARROW_ASSIGN_OR_RAISE(
-        auto array, MapDictionary(*args[dictionary].array, rows, call.type, kernel, pool_));
+    ARROW_ASSIGN_OR_RAISE(auto array,
+                          MapDictionary(*args[dictionary].array, rows, call.type, kernel, pool_));
     return Argument{std::move(array), false};
   }
 

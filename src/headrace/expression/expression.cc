@@ -14,8 +14,8 @@ namespace headrace {
 namespace {
 
 bool SameLiteral(const arrow::Scalar& left, const arrow::Scalar& right) {
-  return left.Equals(right, arrow::EqualOptions::Defaults().nans_equal(true).signed_zeros_equal(
-                                false));
+  return left.Equals(right,
+                     arrow::EqualOptions::Defaults().nans_equal(true).signed_zeros_equal(false));
 }
 
 bool SameOptional(const ExpressionPtr& left, const ExpressionPtr& right) {
@@ -31,8 +31,7 @@ bool SameWindow(const WindowSpec* left, const WindowSpec* right) {
   if (left == nullptr || right == nullptr) return false;
   return SameAll(left->partition_by, right->partition_by) &&
          std::equal(left->order_by.begin(), left->order_by.end(), right->order_by.begin(),
-                    right->order_by.end(),
-                    [](const WindowSpec::Key& a, const WindowSpec::Key& b) {
+                    right->order_by.end(), [](const WindowSpec::Key& a, const WindowSpec::Key& b) {
                       return a.descending == b.descending && a.nulls == b.nulls &&
                              SameOptional(a.expression, b.expression);
                     });
@@ -190,9 +189,8 @@ bool ContainsCall(const Expression& expression, FunctionKind kind) {
 }
 
 bool ContainsCallback(const Expression& expression) {
-  return AnyNode(expression, [](const Expression& node) {
-    return node.kind == Expression::Kind::kCallback;
-  });
+  return AnyNode(expression,
+                 [](const Expression& node) { return node.kind == Expression::Kind::kCallback; });
 }
 
 std::vector<ExpressionPtr> SplitConjunction(const ExpressionPtr& expression) {

@@ -11,10 +11,9 @@ namespace {
 
 bool SameName(std::string_view left, std::string_view right, bool ignore_case) {
   if (!ignore_case) return left == right;
-  return std::equal(left.begin(), left.end(), right.begin(), right.end(),
-                    [](unsigned char a, unsigned char b) {
-                      return std::tolower(a) == std::tolower(b);
-                    });
+  return std::equal(
+      left.begin(), left.end(), right.begin(), right.end(),
+      [](unsigned char a, unsigned char b) { return std::tolower(a) == std::tolower(b); });
 }
 
 std::vector<int> Matches(const std::vector<Scope::Entry>& entries, std::string_view qualifier,
@@ -83,8 +82,7 @@ Result<int> Scope::Resolve(const std::vector<std::string>& path, Dialect dialect
   if (matches.size() == 1) return matches.front();
   if (matches.size() > 1) return Ambiguous(entries_, matches, text);
   const bool knows_table =
-      qualifier.empty() ||
-      std::any_of(entries_.begin(), entries_.end(), [&](const Entry& entry) {
+      qualifier.empty() || std::any_of(entries_.begin(), entries_.end(), [&](const Entry& entry) {
         return SameName(entry.qualifier, qualifier, dialect == Dialect::kSql);
       });
   if (!knows_table) {

@@ -18,9 +18,8 @@ namespace headrace {
 namespace {
 
 bool IsSymbol(std::string_view name) {
-  return std::none_of(name.begin(), name.end(), [](unsigned char c) {
-    return std::isalnum(c) != 0 || c == '_';
-  });
+  return std::none_of(name.begin(), name.end(),
+                      [](unsigned char c) { return std::isalnum(c) != 0 || c == '_'; });
 }
 
 std::string Uppered(std::string_view text) {

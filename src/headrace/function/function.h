@@ -86,8 +86,8 @@ struct OrderedKernel {
   size_t align = 1;
   void (*init)(std::byte* state) = nullptr;
   void (*destroy)(std::byte* state) = nullptr;
-  Status (*run)(KernelContext& ctx, std::byte* state, std::span<const Argument> args,
-                int64_t begin, int64_t end, arrow::ArrayBuilder* out) = nullptr;
+  Status (*run)(KernelContext& ctx, std::byte* state, std::span<const Argument> args, int64_t begin,
+                int64_t end, arrow::ArrayBuilder* out) = nullptr;
   Status (*save)(const std::byte* state, std::string* out) = nullptr;
   Status (*load)(std::byte* state, std::string_view bytes) = nullptr;
   int64_t (*bytes)(const std::byte* state) = nullptr;

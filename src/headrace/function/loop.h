@@ -50,9 +50,8 @@ Result<ArrayPtr> RunUnary(KernelContext& ctx, std::span<const Argument> args, co
   for (int64_t row = 0; row < rows.length; ++row) failed |= op(a[row], out.data() + row);
   if (failed) [[unlikely]] {
     Out ignored;
-    ARROW_RETURN_NOT_OK(ForEachActive(rows, [&](int64_t row) {
-      return op(a[row], &ignored) ? op.Fail(a[row]) : Status::OK();
-    }));
+    ARROW_RETURN_NOT_OK(ForEachActive(
+        rows, [&](int64_t row) { return op(a[row], &ignored) ? op.Fail(a[row]) : Status::OK(); }));
   }
   return out.Finish(ctx.result_type);
 }

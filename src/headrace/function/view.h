@@ -90,8 +90,7 @@ class BooleanView {
 /// Text or bytes of a utf8, binary or fixed_size_binary column.
 class BytesView {
  public:
-  explicit BytesView(const Argument& argument)
-      : BytesView(*argument.array, argument.is_constant) {}
+  explicit BytesView(const Argument& argument) : BytesView(*argument.array, argument.is_constant) {}
   explicit BytesView(const arrow::Array& array, bool is_constant = false);
 
   std::string_view operator[](int64_t row) const {
@@ -134,8 +133,8 @@ template <typename T>
 class Output {
  public:
   static Result<Output> Make(int64_t length, arrow::MemoryPool* pool) {
-    ARROW_ASSIGN_OR_RAISE(
-        auto buffer, arrow::AllocateBuffer(length * static_cast<int64_t>(sizeof(T)), pool));
+    ARROW_ASSIGN_OR_RAISE(auto buffer,
+                          arrow::AllocateBuffer(length * static_cast<int64_t>(sizeof(T)), pool));
     return Output(std::move(buffer), length);
   }
   T* data() { return reinterpret_cast<T*>(buffer_->mutable_data()); }

@@ -58,8 +58,9 @@ HEADRACE_DEFINE_FUNCTION(kMean) = {
     .overloads = kOverloads,
     .nulls = NullRule::kSkip,
     .arguments = "x",
-    .doc = "The arithmetic mean of the values that are not null, as float64; null when there is "
-           "none. Integers and decimals are summed exactly before the division.",
+    .doc =
+        "The arithmetic mean of the values that are not null, as float64; null when there is "
+        "none. Integers and decimals are summed exactly before the division.",
     .examples = kExamples,
 };
 

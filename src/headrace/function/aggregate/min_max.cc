@@ -65,9 +65,8 @@ template <typename Visit>
 Status VisitValues(const AggregateRows& rows, Visit&& visit) {
   const arrow::Array& array = *rows.args[0].array;
   if (array.type_id() == arrow::Type::NA) return Status::OK();
-  const bool known = VisitOrdered(array.type_id(), [&](auto tag) {
-    visit(tag, typename decltype(tag)::Column(rows.args[0]));
-  });
+  const bool known = VisitOrdered(
+      array.type_id(), [&](auto tag) { visit(tag, typename decltype(tag)::Column(rows.args[0])); });
   if (known) return Status::OK();
   return Error(ErrorKind::kInternal, "no order for {}", array.type()->ToString());
 }
@@ -115,8 +114,8 @@ Status Merge(KernelContext& ctx, std::byte* into, const std::byte* from) {
       Offer<kMax>(state, other.Cell());
     } else {
       if (state.Cell().size() != sizeof(Value) || other.Cell().size() != sizeof(Value)) {
-        status = Error(ErrorKind::kBadData, "saved extremes are no {}",
-                       ctx.result_type->ToString());
+        status =
+            Error(ErrorKind::kBadData, "saved extremes are no {}", ctx.result_type->ToString());
         return;
       }
       Value value;
@@ -209,8 +208,9 @@ HEADRACE_DEFINE_FUNCTION(kMin) = {
     .overloads = kOverloads<false>,
     .nulls = NullRule::kSkip,
     .arguments = "x",
-    .doc = "The least of the values that are not null, null when there is none; NaN is above "
-           "infinity, text is ordered by its UTF-8 bytes.",
+    .doc =
+        "The least of the values that are not null, null when there is none; NaN is above "
+        "infinity, text is ordered by its UTF-8 bytes.",
     .examples = kMinExamples,
 };
 
@@ -221,8 +221,9 @@ HEADRACE_DEFINE_FUNCTION(kMax) = {
     .overloads = kOverloads<true>,
     .nulls = NullRule::kSkip,
     .arguments = "x",
-    .doc = "The greatest of the values that are not null, null when there is none; NaN is above "
-           "infinity, text is ordered by its UTF-8 bytes.",
+    .doc =
+        "The greatest of the values that are not null, null when there is none; NaN is above "
+        "infinity, text is ordered by its UTF-8 bytes.",
     .examples = kMaxExamples,
 };
 

@@ -95,9 +95,10 @@ HEADRACE_DEFINE_FUNCTION(kSum) = {
     .overloads = kOverloads,
     .nulls = NullRule::kSkip,
     .arguments = "x",
-    .doc = "The sum of the values that are not null, null when there is none: int64 (uint64 of "
-           "unsigned), decimal(38, s) or float64. An integer or decimal sum that does not fit is an "
-           "error; a float sum does not depend on the order of rows to 1e-12.",
+    .doc =
+        "The sum of the values that are not null, null when there is none: int64 (uint64 of "
+        "unsigned), decimal(38, s) or float64. An integer or decimal sum that does not fit is an "
+        "error; a float sum does not depend on the order of rows to 1e-12.",
     .examples = kExamples,
 };
 

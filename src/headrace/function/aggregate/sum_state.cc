@@ -40,10 +40,9 @@ bool DecimalSum192::Narrow(Int128* out) const {
 
 double DecimalSum192::ToDouble() const {
   const auto sign = static_cast<uint64_t>(high < 0 ? -1 : 0);
-  const arrow::Decimal256 wide(
-      arrow::BasicDecimal256::LittleEndianArray,
-      {static_cast<uint64_t>(low), static_cast<uint64_t>(low >> 64), static_cast<uint64_t>(high),
-       sign});
+  const arrow::Decimal256 wide(arrow::BasicDecimal256::LittleEndianArray,
+                               {static_cast<uint64_t>(low), static_cast<uint64_t>(low >> 64),
+                                static_cast<uint64_t>(high), sign});
   return wide.ToDouble(scale);
 }
 

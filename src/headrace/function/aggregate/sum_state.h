@@ -124,18 +124,16 @@ void ForEachValue(const AggregateRows& rows, Visit&& visit) {
 template <typename State, typename T>
 Status AddGroups(KernelContext&, std::byte* const* groups, size_t offset,
                  const AggregateRows& rows) {
-  ForEachValue<T>(rows, [&](int64_t row, auto value) {
-    StateAt<State>(groups[row], offset).Add(value);
-  });
+  ForEachValue<T>(rows,
+                  [&](int64_t row, auto value) { StateAt<State>(groups[row], offset).Add(value); });
   return Status::OK();
 }
 
 template <typename State, typename T>
 Status RemoveGroups(KernelContext&, std::byte* const* groups, size_t offset,
                     const AggregateRows& rows) {
-  ForEachValue<T>(rows, [&](int64_t row, auto value) {
-    StateAt<State>(groups[row], offset).Remove(value);
-  });
+  ForEachValue<T>(
+      rows, [&](int64_t row, auto value) { StateAt<State>(groups[row], offset).Remove(value); });
   return Status::OK();
 }
 

@@ -101,9 +101,10 @@ HEADRACE_DEFINE_FUNCTION(kCumulativeSum) = {
     .nulls = NullRule::kKernel,
     .parallel = ParallelClass::kCarry,
     .arguments = "x",
-    .doc = "The sum of the values up to and with this row. A null adds nothing; null before the "
-           "first value. The types are those of sum; an integer or decimal that does not fit is "
-           "an error.",
+    .doc =
+        "The sum of the values up to and with this row. A null adds nothing; null before the "
+        "first value. The types are those of sum; an integer or decimal that does not fit is "
+        "an error.",
     .examples = kExamples,
 };
 

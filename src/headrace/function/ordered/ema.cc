@@ -84,8 +84,9 @@ HEADRACE_DEFINE_FUNCTION(kEma) = {
     .nulls = NullRule::kKernel,
     .parallel = ParallelClass::kSerial,
     .arguments = "x, alpha",
-    .doc = "The exponential moving average: the first value, then previous + alpha * (x - "
-           "previous). A null gives null and leaves the average as it is; alpha is from 0 to 1.",
+    .doc =
+        "The exponential moving average: the first value, then previous + alpha * (x - "
+        "previous). A null gives null and leaves the average as it is; alpha is from 0 to 1.",
     .examples = kExamples,
 };
 

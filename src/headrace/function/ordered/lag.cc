@@ -150,8 +150,9 @@ HEADRACE_DEFINE_FUNCTION(kLag) = {
     .parallel = ParallelClass::kHalo,
     .lookback = kByArgument,
     .arguments = "x, n",
-    .doc = "The value n rows before (1 unless given; a constant from 0 to 65536), null where there "
-           "is no such row. Any type.",
+    .doc =
+        "The value n rows before (1 unless given; a constant from 0 to 65536), null where there "
+        "is no such row. Any type.",
     .examples = kExamples,
 };
 

@@ -153,10 +153,9 @@ Result<ArrayPtr> DecimalSumKernel(KernelContext& ctx, std::span<const Argument> 
   const int left = ScaleOf(*args[0].array->type());
   const int right = ScaleOf(*args[1].array->type());
   const int scale = ScaleOf(*ctx.result_type);
-  return RunBinary<Int128, Int128>(
-      ctx, args, rows,
-      DecimalSum<kSubtract>{scale - left, scale - right, left, right,
-                            PrecisionOf(*ctx.result_type)});
+  return RunBinary<Int128, Int128>(ctx, args, rows,
+                                   DecimalSum<kSubtract>{scale - left, scale - right, left, right,
+                                                         PrecisionOf(*ctx.result_type)});
 }
 
 struct DecimalProduct {
@@ -183,9 +182,7 @@ Result<ArrayPtr> DecimalProductKernel(KernelContext& ctx, std::span<const Argume
 
 struct DecimalNegate {
   // A decimal has at most 38 digits, so only a value that is no decimal could overflow.
-  bool operator()(Int128 a, Int128* out) const {
-    return __builtin_sub_overflow(Int128{0}, a, out);
-  }
+  bool operator()(Int128 a, Int128* out) const { return __builtin_sub_overflow(Int128{0}, a, out); }
   Status Fail(Int128) const { return Error(ErrorKind::kOverflow, "decimal overflow in negation"); }
 };
 
@@ -304,8 +301,9 @@ HEADRACE_DEFINE_FUNCTION(kAdd) = {
     .overloads = kAddOverloads,
     .flags = function_flag::kCommutative,
     .arguments = "x, y",
-    .doc = "The sum of two numbers. An integer or decimal sum that does not fit its type is an "
-           "error; decimals are exact.",
+    .doc =
+        "The sum of two numbers. An integer or decimal sum that does not fit its type is an "
+        "error; decimals are exact.",
     .examples = kAddExamples,
 };
 
@@ -314,8 +312,9 @@ HEADRACE_DEFINE_FUNCTION(kSubtract) = {
     .names = {.sql = "-", .ltseq = "-"},
     .overloads = kSubtractOverloads,
     .arguments = "x, y",
-    .doc = "The difference of two numbers, or the negation of one. An integer or decimal result "
-           "that does not fit its type is an error; decimals are exact.",
+    .doc =
+        "The difference of two numbers, or the negation of one. An integer or decimal result "
+        "that does not fit its type is an error; decimals are exact.",
     .examples = kSubtractExamples,
 };
 
@@ -325,8 +324,9 @@ HEADRACE_DEFINE_FUNCTION(kMultiply) = {
     .overloads = kMultiplyOverloads,
     .flags = function_flag::kCommutative,
     .arguments = "x, y",
-    .doc = "The product of two numbers. An integer or decimal product that does not fit its type "
-           "is an error; the scale of a decimal product is the sum of both scales.",
+    .doc =
+        "The product of two numbers. An integer or decimal product that does not fit its type "
+        "is an error; the scale of a decimal product is the sum of both scales.",
     .examples = kMultiplyExamples,
 };
 

@@ -118,8 +118,9 @@ HEADRACE_DEFINE_FUNCTION(kLess) = {
     .overloads = kOverloads<Less>,
     .flags = function_flag::kElementwise,
     .arguments = "x, y",
-    .doc = "Whether x stands before y: numbers by value with NaN above infinity, text by its "
-           "UTF-8 bytes, false before true.",
+    .doc =
+        "Whether x stands before y: numbers by value with NaN above infinity, text by its "
+        "UTF-8 bytes, false before true.",
     .examples = kLessExamples,
 };
 

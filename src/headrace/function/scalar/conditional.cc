@@ -93,8 +93,7 @@ constexpr Example kCoalesceExamples[] = {
     {"coalesce(1, 1 // 0)", "1"},
 };
 
-constexpr ArgPattern kCaseArgs[] = {ArgPattern::kBoolean, ArgPattern::kCommon,
-                                    ArgPattern::kCommon};
+constexpr ArgPattern kCaseArgs[] = {ArgPattern::kBoolean, ArgPattern::kCommon, ArgPattern::kCommon};
 constexpr Overload kCaseOverloads[] = {
     {.args = kCaseArgs, .result = SecondType, .lazy = Case, .leading_group = 2},
     {.args = std::span<const ArgPattern>(kCaseArgs, 2),
@@ -116,8 +115,9 @@ HEADRACE_DEFINE_FUNCTION(kCoalesce) = {
     .overloads = kCoalesceOverloads,
     .nulls = NullRule::kKernel,
     .arguments = "x, ...",
-    .doc = "The first argument that is not null, or null. An argument is evaluated only for the "
-           "rows where those before it are null.",
+    .doc =
+        "The first argument that is not null, or null. An argument is evaluated only for the "
+        "rows where those before it are null.",
     .examples = kCoalesceExamples,
 };
 
@@ -127,8 +127,9 @@ HEADRACE_DEFINE_FUNCTION(kCase) = {
     .overloads = kCaseOverloads,
     .nulls = NullRule::kKernel,
     .arguments = "condition, value, ..., otherwise",
-    .doc = "The value behind the first condition that is true, else the last argument, else null. "
-           "A value is evaluated only for the rows that take it.",
+    .doc =
+        "The value behind the first condition that is true, else the last argument, else null. "
+        "A value is evaluated only for the rows that take it.",
     .examples = kCaseExamples,
 };
 

@@ -31,8 +31,8 @@ struct Divide {
 struct IntegerDivide {
   template <typename T>
   bool operator()(T a, T b, T* out) const {
-    const bool overflows = std::is_signed_v<T> && b == static_cast<T>(-1) &&
-                           a == std::numeric_limits<T>::min();
+    const bool overflows =
+        std::is_signed_v<T> && b == static_cast<T>(-1) && a == std::numeric_limits<T>::min();
     const bool failed = b == 0 || overflows;
     *out = failed ? T{0} : static_cast<T>(a / b);
     return failed;
@@ -186,9 +186,10 @@ HEADRACE_DEFINE_FUNCTION(kDivide) = {
     .names = {.sql = "/"},
     .overloads = kDivideOverloads,
     .arguments = "x, y",
-    .doc = "The quotient: float64 for integers; for decimals a decimal(38, s) with s = the larger "
-           "scale + 4, rounded half away from zero. Integers and decimals divided by zero are an "
-           "error; floats give infinity or NaN.",
+    .doc =
+        "The quotient: float64 for integers; for decimals a decimal(38, s) with s = the larger "
+        "scale + 4, rounded half away from zero. Integers and decimals divided by zero are an "
+        "error; floats give infinity or NaN.",
     .examples = kDivideExamples,
 };
 
@@ -206,8 +207,9 @@ HEADRACE_DEFINE_FUNCTION(kModulo) = {
     .names = {.sql = "%", .ltseq = "%"},
     .overloads = kModuloOverloads,
     .arguments = "x, y",
-    .doc = "The remainder of division, with the sign of x. For integers and decimals division by "
-           "zero is an error; floats give NaN.",
+    .doc =
+        "The remainder of division, with the sign of x. For integers and decimals division by "
+        "zero is an error; floats give NaN.",
     .examples = kModuloExamples,
 };
 

@@ -30,8 +30,7 @@ Result<ArrayPtr> FromTruth(KernelContext& ctx, const std::vector<uint8_t>& truth
 /// AND (kDecides = false) or OR (true): a row is decided by the first argument that is kDecides; the
 /// others go on to the next argument. Undecided rows are kUnknown after a null, else !kDecides.
 template <bool kDecides>
-Result<ArrayPtr> Connect(KernelContext& ctx, std::span<const LazyArgument> args,
-                         const Rows& rows) {
+Result<ArrayPtr> Connect(KernelContext& ctx, std::span<const LazyArgument> args, const Rows& rows) {
   std::vector<uint8_t> truth(static_cast<size_t>(rows.length), kDecides ? kFalse : kTrue);
   std::vector<uint32_t> open = ActiveRows(rows);
   for (const LazyArgument& arg : args) {
@@ -128,8 +127,9 @@ HEADRACE_DEFINE_FUNCTION(kAnd) = {
     .overloads = kAndOverloads,
     .nulls = NullRule::kKernel,
     .arguments = "x, y, ...",
-    .doc = "False when an argument is false, else null when one is null, else true. Arguments are "
-           "evaluated from the left, only for the rows that are not false yet.",
+    .doc =
+        "False when an argument is false, else null when one is null, else true. Arguments are "
+        "evaluated from the left, only for the rows that are not false yet.",
     .examples = kAndExamples,
 };
 
@@ -139,8 +139,9 @@ HEADRACE_DEFINE_FUNCTION(kOr) = {
     .overloads = kOrOverloads,
     .nulls = NullRule::kKernel,
     .arguments = "x, y, ...",
-    .doc = "True when an argument is true, else null when one is null, else false. Arguments are "
-           "evaluated from the left, only for the rows that are not true yet.",
+    .doc =
+        "True when an argument is true, else null when one is null, else false. Arguments are "
+        "evaluated from the left, only for the rows that are not true yet.",
     .examples = kOrExamples,
 };
 

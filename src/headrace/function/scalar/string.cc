@@ -37,12 +37,10 @@ Result<ArrayPtr> Length(KernelContext& ctx, std::span<const Argument> args, cons
   return out.Finish(ctx.result_type);
 }
 
-Result<ArrayPtr> StartsWith(KernelContext& ctx, std::span<const Argument> args,
-                            const Rows& rows) {
-  return RunTest(ctx, BytesView(args[0]), BytesView(args[1]), rows,
-                 [](std::string_view text, std::string_view prefix) {
-                   return text.starts_with(prefix);
-                 });
+Result<ArrayPtr> StartsWith(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
+  return RunTest(
+      ctx, BytesView(args[0]), BytesView(args[1]), rows,
+      [](std::string_view text, std::string_view prefix) { return text.starts_with(prefix); });
 }
 
 /// The texts of each row behind each other; nulls count as empty.
@@ -69,8 +67,7 @@ Result<ArrayPtr> Concat(KernelContext& ctx, std::span<const Argument> args, cons
   }
   offsets.data()[rows.length] = static_cast<int32_t>(bytes.length());
   ARROW_ASSIGN_OR_RAISE(auto data, bytes.Finish());
-  return std::make_shared<arrow::StringArray>(rows.length, offsets.FinishBuffer(),
-                                              std::move(data));
+  return std::make_shared<arrow::StringArray>(rows.length, offsets.FinishBuffer(), std::move(data));
 }
 
 constexpr ArgPattern kOneString[] = {ArgPattern::kString};

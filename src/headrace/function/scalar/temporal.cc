@@ -35,8 +35,7 @@ struct Bucket {
   }
 };
 
-Result<ArrayPtr> TimeBucket(KernelContext& ctx, std::span<const Argument> args,
-                            const Rows& rows) {
+Result<ArrayPtr> TimeBucket(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
   const auto& width = static_cast<const arrow::DurationType&>(*args[0].array->type());
   const auto& time = static_cast<const arrow::TimestampType&>(*args[1].array->type());
   const Bucket bucket{TicksPerSecond(width.unit()), TicksPerSecond(time.unit())};
@@ -60,8 +59,9 @@ HEADRACE_DEFINE_FUNCTION(kTimeBucket) = {
     .names = {.sql = "time_bucket"},
     .overloads = kTimeBucketOverloads,
     .arguments = "width, x",
-    .doc = "The start of the interval of `width`, counted from 1970-01-01, that holds x. A width of "
-           "zero or less is an error.",
+    .doc =
+        "The start of the interval of `width`, counted from 1970-01-01, that holds x. A width of "
+        "zero or less is an error.",
     .examples = kTimeBucketExamples,
 };
 
