@@ -256,17 +256,6 @@ Result<DataPtr> ListViewFrom(const DataPtr& in, const TypePtr& to, arrow::Memory
   return out;
 }
 
-Result<DataPtr> ListFromView(const DataPtr& in, arrow::MemoryPool* pool) {
-  if (in->type->id() == Type::LIST_VIEW) {
-    ARROW_ASSIGN_OR_RAISE(auto list,
-                          arrow::ListArray::FromListView(arrow::ListViewArray(in), pool));
-    return list->data();
-  }
-  ARROW_ASSIGN_OR_RAISE(auto list,
-                        arrow::LargeListArray::FromListView(arrow::LargeListViewArray(in), pool));
-  return list->data();
-}
-
 Result<DataPtr> ConvertFixedSizeList(const DataPtr& in, const TypePtr& to,
                                      arrow::MemoryPool* pool) {
   const int64_t size = static_cast<const arrow::FixedSizeListType&>(*to).list_size();
@@ -289,7 +278,7 @@ Result<DataPtr> ConvertStruct(const DataPtr& in, const TypePtr& to, arrow::Memor
   return out;
 }
 
-// -- Dictionaries and runs --
+// -- Gathering: list views, dictionaries, runs --
 
 Result<DataPtr> Gather(const DataPtr& values, const DataPtr& indices, const TypePtr& to,
                        arrow::MemoryPool* pool) {
@@ -303,6 +292,37 @@ Result<DataPtr> Gather(const DataPtr& values, const DataPtr& indices, const Type
   }
   ARROW_RETURN_NOT_OK(taken.status());
   return (*taken)->data();
+}
+
+// Views may overlap and lie in any order: their items are gathered one by one.
+template <typename Offset>
+Result<DataPtr> ListFromView(const ArrayData& in, const TypePtr& to, arrow::MemoryPool* pool) {
+  ARROW_ASSIGN_OR_RAISE(BufferPtr validity, ValidityOf(in, pool));
+  const Offset* starts = in.GetValues<Offset>(1);
+  const Offset* sizes = in.GetValues<Offset>(2);
+  const auto size_of = [&](int64_t i) {
+    const bool valid = validity == nullptr || arrow::bit_util::GetBit(validity->data(), i);
+    return valid ? static_cast<int64_t>(sizes[i]) : 0;
+  };
+  const int64_t offset_bytes = (in.length + 1) * static_cast<int64_t>(sizeof(int64_t));
+  ARROW_ASSIGN_OR_RAISE(BufferPtr offsets, arrow::AllocateBuffer(offset_bytes, pool));
+  auto* ends = offsets->mutable_data_as<int64_t>();
+  ends[0] = 0;
+  for (int64_t i = 0; i < in.length; ++i) ends[i + 1] = ends[i] + size_of(i);
+  const int64_t total = ends[in.length];
+  ARROW_ASSIGN_OR_RAISE(BufferPtr rows,
+                        arrow::AllocateBuffer(total * static_cast<int64_t>(sizeof(int64_t)), pool));
+  auto* row = rows->mutable_data_as<int64_t>();
+  for (int64_t i = 0; i < in.length; ++i) {
+    for (int64_t j = 0; j < ends[i + 1] - ends[i]; ++j) *row++ = starts[i] + j;
+  }
+  const DataPtr indices = ArrayData::Make(arrow::int64(), total, {nullptr, std::move(rows)}, 0);
+  const TypePtr plain = PlainType(in.child_data[0]->type);
+  ARROW_ASSIGN_OR_RAISE(DataPtr values, Convert(in.child_data[0], plain, pool));
+  ARROW_ASSIGN_OR_RAISE(DataPtr items, Gather(values, indices, plain, pool));
+  DataPtr list = MakeData(arrow::large_list(plain), in.length, {validity, std::move(offsets)});
+  list->child_data.push_back(std::move(items));
+  return Convert(list, to, pool);
 }
 
 const arrow::DictionaryType& DictionaryOf(const arrow::DataType& type) {
@@ -462,10 +482,9 @@ Result<DataPtr> Convert(const DataPtr& in, const TypePtr& to, arrow::MemoryPool*
     case Type::RUN_END_ENCODED:
       return FromRuns(in, to, pool);
     case Type::LIST_VIEW:
-    case Type::LARGE_LIST_VIEW: {
-      ARROW_ASSIGN_OR_RAISE(DataPtr list, ListFromView(in, pool));
-      return Convert(list, to, pool);
-    }
+      return ListFromView<int32_t>(*in, to, pool);
+    case Type::LARGE_LIST_VIEW:
+      return ListFromView<int64_t>(*in, to, pool);
     default:
       return ConvertPlain(in, to, pool);
   }
