@@ -10,6 +10,11 @@
 
 namespace headrace {
 
+inline testing::AssertionResult IsOk(const Status& status) {
+  if (status.ok()) return testing::AssertionSuccess();
+  return testing::AssertionFailure() << status.ToString();
+}
+
 /// Whether `status` is an error of `kind` whose message contains `text`.
 inline testing::AssertionResult IsError(const Status& status, ErrorKind kind,
                                         std::string_view text) {
@@ -23,17 +28,8 @@ inline testing::AssertionResult IsError(const Status& status, ErrorKind kind,
 
 }  // namespace headrace
 
-#define ASSERT_OK(expression)                                      \
-  do {                                                             \
-    const ::arrow::Status status_ = ::arrow::ToStatus(expression); \
-    ASSERT_TRUE(status_.ok()) << status_.ToString();               \
-  } while (false)
-
-#define EXPECT_OK(expression)                                      \
-  do {                                                             \
-    const ::arrow::Status status_ = ::arrow::ToStatus(expression); \
-    EXPECT_TRUE(status_.ok()) << status_.ToString();               \
-  } while (false)
+#define ASSERT_OK(expression) ASSERT_TRUE(::headrace::IsOk(::arrow::ToStatus(expression)))
+#define EXPECT_OK(expression) EXPECT_TRUE(::headrace::IsOk(::arrow::ToStatus(expression)))
 
 #define HEADRACE_TEST_NAME_(line) result_##line
 #define HEADRACE_TEST_ASSIGN_(result, lhs, expression)    \

@@ -265,7 +265,7 @@ class LocalFileSystem final : public Vfs {
     if (path.empty()) return Status::OK();
     std::error_code error;
     std::filesystem::create_directories(path, error);
-    if (!error && !std::filesystem::is_directory(path, error)) return MakeFailed(path, EEXIST);
+    if (!error && !std::filesystem::is_directory(path, error)) return MakeFailed(path, ENOTDIR);
     return error ? MakeFailed(path, error.value()) : Status::OK();
   }
 

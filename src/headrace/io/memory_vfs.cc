@@ -221,7 +221,7 @@ class MemoryFileSystem final : public MemoryVfs {
     std::lock_guard lock(mutex_);
     for (std::string name = Absolute(path); name != "/"; name = ParentPath(name)) {
       if (live_.contains(name)) {
-        return Error(ErrorKind::kIo, "cannot make directory {}: File exists", path);
+        return Error(ErrorKind::kIo, "cannot make directory {}: Not a directory", path);
       }
       directories_.insert(name);
     }
