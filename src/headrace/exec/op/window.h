@@ -18,9 +18,7 @@ class WindowOperatorSpec final : public OperatorSpec {
   /// `schema` is the input's; without `partition_by` all rows are one partition.
   WindowOperatorSpec(SchemaPtr schema, std::vector<int> partition_by,
                      std::vector<FunctionCall> calls)
-      : schema(std::move(schema)),
-        partition_by(std::move(partition_by)),
-        calls(std::move(calls)) {}
+      : schema(std::move(schema)), partition_by(std::move(partition_by)), calls(std::move(calls)) {}
   std::string name() const override { return "window"; }
   std::string Describe() const override;
   std::unique_ptr<Operator> Make(std::shared_ptr<GlobalState> global) const override;
