@@ -90,8 +90,7 @@ struct BytesCells : CellNulls {
   std::string_view operator[](int64_t row) const {
     int32_t ends[2];
     std::memcpy(ends, offsets + row * 4, sizeof(ends));
-    return {reinterpret_cast<const char*>(bytes) + ends[0],
-            static_cast<size_t>(ends[1] - ends[0])};
+    return {reinterpret_cast<const char*>(bytes) + ends[0], static_cast<size_t>(ends[1] - ends[0])};
   }
   const uint8_t* offsets;
   const uint8_t* bytes;

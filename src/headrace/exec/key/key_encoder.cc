@@ -158,8 +158,7 @@ class ColumnOutput {
     if (type_->id() == arrow::Type::NA) return std::make_shared<arrow::NullArray>(num_rows_);
     std::vector<BufferPtr> buffers = {nulls_ == 0 ? nullptr : validity_, values_};
     if (width_ == 0) buffers.insert(buffers.begin() + 1, offsets_);
-    return arrow::MakeArray(
-        arrow::ArrayData::Make(type_, num_rows_, std::move(buffers), nulls_));
+    return arrow::MakeArray(arrow::ArrayData::Make(type_, num_rows_, std::move(buffers), nulls_));
   }
   int width() const { return width_; }
 
@@ -248,8 +247,8 @@ KeyEncoder::KeyEncoder(std::vector<KeyColumn> keys) : keys_(std::move(keys)) {
   if (keys_.size() != 1) return;
   const arrow::DataType& type = *keys_[0].type;
   const int width = KeyWidthOf(type);
-  const bool is_bytes = type.id() == arrow::Type::FIXED_SIZE_BINARY ||
-                        type.id() == arrow::Type::INTERVAL_DAY_TIME;
+  const bool is_bytes =
+      type.id() == arrow::Type::FIXED_SIZE_BINARY || type.id() == arrow::Type::INTERVAL_DAY_TIME;
   is_fixed_ = width > 0 && width <= kFixedBytesMax && !is_bytes;
 }
 

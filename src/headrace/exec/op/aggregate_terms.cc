@@ -181,8 +181,7 @@ Status MergeStates(const AggregateTerms& terms, std::byte* into, std::byte* from
                    std::span<KernelContext> contexts) {
   for (size_t i = 0; i < contexts.size(); ++i) {
     const AggregateCall& call = terms.calls()[i];
-    ARROW_RETURN_NOT_OK(
-        call.kernel->merge(contexts[i], into + call.offset, from + call.offset));
+    ARROW_RETURN_NOT_OK(call.kernel->merge(contexts[i], into + call.offset, from + call.offset));
   }
   if (terms.fields().first) {
     terms.FirstOf(into) = std::min(terms.FirstOf(into), terms.FirstOf(from));

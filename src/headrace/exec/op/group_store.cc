@@ -166,22 +166,21 @@ void GroupStore::CountExtra(std::byte* row) {
   counted = now;
 }
 
-Status GroupStore::Save(arrow::MemoryPool* pool, const BatchSink& sink) const {
-  const std::vector<uint32_t> groups = Groups();
+Status GroupStore::Save(std::span<const uint32_t> groups, arrow::MemoryPool* pool,
+                        const BatchSink& sink) const {
   const int64_t mean_bytes = bytes() / std::max<int64_t>(num_groups(), 1) + 1;
-  const size_t step = std::clamp<size_t>(static_cast<size_t>(kSavedBytesMax / mean_bytes), 1,
-                                         kSavedRowsMax);
+  const size_t step =
+      std::clamp<size_t>(static_cast<size_t>(kSavedBytesMax / mean_bytes), 1, kSavedRowsMax);
   for (size_t begin = 0; begin < groups.size(); begin += step) {
     const size_t count = std::min(step, groups.size() - begin);
-    ARROW_ASSIGN_OR_RAISE(auto batch,
-                          SavedBatch(std::span(groups).subspan(begin, count), pool));
+    ARROW_ASSIGN_OR_RAISE(auto batch, SavedBatch(groups.subspan(begin, count), pool));
     ARROW_RETURN_NOT_OK(sink(*batch));
   }
   return Status::OK();
 }
 
-Result<std::shared_ptr<arrow::RecordBatch>> GroupStore::SavedBatch(
-    std::span<const uint32_t> groups, arrow::MemoryPool* pool) const {
+Result<std::shared_ptr<arrow::RecordBatch>> GroupStore::SavedBatch(std::span<const uint32_t> groups,
+                                                                   arrow::MemoryPool* pool) const {
   EncodedKeys keys;
   table_.KeysOf(groups.data(), static_cast<int64_t>(groups.size()), &keys);
   ARROW_ASSIGN_OR_RAISE(std::vector<ArrayPtr> columns, terms_->encoder().Decode(keys, pool));
@@ -208,16 +207,14 @@ Result<std::shared_ptr<arrow::RecordBatch>> GroupStore::SavedBatch(
   return arrow::RecordBatch::Make(terms_->saved_schema(), keys.num_rows, std::move(columns));
 }
 
-Status GroupStore::MergeRow(std::byte* into, std::byte* from,
-                            std::span<KernelContext> contexts) {
+Status GroupStore::MergeRow(std::byte* into, std::byte* from, std::span<KernelContext> contexts) {
   ARROW_RETURN_NOT_OK(MergeStates(*terms_, into, from, contexts));
   CountExtra(into);
   return Status::OK();
 }
 
 Status GroupStore::MergeSaved(const arrow::RecordBatch& batch, std::span<const uint32_t> rows,
-                              std::span<const uint32_t> groups,
-                              std::span<KernelContext> contexts) {
+                              std::span<const uint32_t> groups, std::span<KernelContext> contexts) {
   const SavedColumns saved(*terms_, batch);
   StateRow loaded(*terms_);
   for (size_t i = 0; i < rows.size(); ++i) {
@@ -254,7 +251,8 @@ Result<std::vector<ArrayPtr>> GroupStore::Results(std::span<const uint32_t> grou
 Status EncodeSavedKeys(const AggregateTerms& terms, const arrow::RecordBatch& batch,
                        arrow::MemoryPool* pool, EncodedKeys* out) {
   if (!batch.schema()->Equals(*terms.saved_schema())) {
-    return Error(ErrorKind::kBadData, "saved groups are of another aggregation: expected {}, got {}",
+    return Error(ErrorKind::kBadData,
+                 "saved groups are of another aggregation: expected {}, got {}",
                  terms.saved_schema()->ToString(), batch.schema()->ToString());
   }
   std::vector<ArrayPtr> keys = batch.columns();

@@ -83,8 +83,9 @@ class GroupStore {
   void CountExtra(std::byte* row);
 
   using BatchSink = std::function<Status(const arrow::RecordBatch&)>;
-  /// Gives all groups as batches of terms.saved_schema(), each of bounded size.
-  Status Save(arrow::MemoryPool* pool, const BatchSink& sink) const;
+  /// Gives groups as batches of terms.saved_schema(), each of bounded size.
+  Status Save(std::span<const uint32_t> groups, arrow::MemoryPool* pool,
+              const BatchSink& sink) const;
   /// Merges rows of a saved batch: row rows[i] into group groups[i].
   Status MergeSaved(const arrow::RecordBatch& batch, std::span<const uint32_t> rows,
                     std::span<const uint32_t> groups, std::span<KernelContext> contexts);

@@ -16,8 +16,10 @@ namespace headrace {
 class HashAggregateBuildSpec final : public OperatorSpec {
  public:
   /// `schema` is the input's; `keys` index it; arguments of calls are columns of it or literals.
-  HashAggregateBuildSpec(SchemaPtr schema, std::vector<int> keys, std::vector<FunctionCall> calls)
-      : schema(std::move(schema)), keys(std::move(keys)), calls(std::move(calls)) {}
+  /// `order` is that of the output.
+  HashAggregateBuildSpec(SchemaPtr schema, std::vector<int> keys, std::vector<FunctionCall> calls,
+                         GroupOrder order)
+      : schema(std::move(schema)), keys(std::move(keys)), calls(std::move(calls)), order(order) {}
   std::string name() const override { return "hash_aggregate"; }
   std::string Describe() const override;
   /// kUnsupported for key types that cannot be grouped and for DISTINCT calls. Open checks it too.
@@ -28,6 +30,7 @@ class HashAggregateBuildSpec final : public OperatorSpec {
   const SchemaPtr schema;
   const std::vector<int> keys;
   const std::vector<FunctionCall> calls;
+  const GroupOrder order;
 };
 
 /// Starts the next pipeline: its input is the parts of the build's global state (batches without
@@ -38,10 +41,7 @@ class HashAggregateOutputSpec final : public OperatorSpec {
  public:
   HashAggregateOutputSpec(SchemaPtr schema, std::vector<int> keys, std::vector<FunctionCall> calls,
                           GroupOrder order)
-      : schema(std::move(schema)),
-        keys(std::move(keys)),
-        calls(std::move(calls)),
-        order(order) {}
+      : schema(std::move(schema)), keys(std::move(keys)), calls(std::move(calls)), order(order) {}
   std::string name() const override { return "hash_aggregate_output"; }
   std::string Describe() const override;
   /// `global` is that of the build, sealed before the first Push. MakeGlobal gives null.

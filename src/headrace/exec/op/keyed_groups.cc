@@ -40,9 +40,8 @@ void KeyedGroups::Partition(const EncodedKeys& keys, int64_t begin, int64_t end)
 int64_t KeyedGroups::FindAndReserve(const EncodedKeys& keys, Part& part) {
   auto& store = stores_[static_cast<size_t>(part.key_group)];
   if (store == nullptr) store = std::make_unique<GroupStore>(terms_, budget_);
-  part.missing = store->table().Find(keys, &rows_[part.begin],
-                                     static_cast<int64_t>(part.end - part.begin),
-                                     &found_[part.begin]);
+  part.missing = store->table().Find(
+      keys, &rows_[part.begin], static_cast<int64_t>(part.end - part.begin), &found_[part.begin]);
   if (part.missing == 0) return 0;
   int64_t key_bytes = 0;
   for (size_t i = part.begin; i < part.end; ++i) {
@@ -113,6 +112,12 @@ int64_t KeyedGroups::num_groups() const {
   int64_t groups = 0;
   for (const auto& store : stores_) groups += store == nullptr ? 0 : store->num_groups();
   return groups;
+}
+
+int64_t KeyedGroups::reserved_bytes() const {
+  int64_t bytes = 0;
+  for (const auto& store : stores_) bytes += store == nullptr ? 0 : store->reserved_bytes();
+  return bytes;
 }
 
 int KeyedGroups::LargestKeyGroup() const {

@@ -37,6 +37,7 @@ class KeyedGroups {
   GroupStore* store(int key_group) const { return stores_[static_cast<size_t>(key_group)].get(); }
   std::unique_ptr<GroupStore> TakeStore(int key_group);
   int64_t num_groups() const;
+  int64_t reserved_bytes() const;
   /// The key group whose store holds most memory; −1: there is none.
   int LargestKeyGroup() const;
 
@@ -57,8 +58,8 @@ class KeyedGroups {
   std::array<std::unique_ptr<GroupStore>, kKeyGroups> stores_;
   Reservation extra_;  // for what states may come to own while a slice is added
   std::vector<Part> parts_;
-  std::vector<uint32_t> rows_;       // of the slice, by key group
-  std::vector<uint32_t> found_;      // the group of rows_[i]
+  std::vector<uint32_t> rows_;   // of the slice, by key group
+  std::vector<uint32_t> found_;  // the group of rows_[i]
   std::vector<std::byte*> states_;
   std::vector<GroupRef> groups_;
 };

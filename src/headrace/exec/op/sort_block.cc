@@ -83,8 +83,7 @@ std::vector<KeyedRow> SortBuffer::SortedRows() const {
   return rows;
 }
 
-Result<std::vector<SortedBlockPtr>> SortBuffer::Sort(int64_t block_bytes,
-                                                     arrow::MemoryPool* pool) {
+Result<std::vector<SortedBlockPtr>> SortBuffer::Sort(int64_t block_bytes, arrow::MemoryPool* pool) {
   const std::vector<KeyedRow> rows = SortedRows();
   std::vector<SortedBlockPtr> blocks;
   for (size_t begin = 0; begin < rows.size();) {
@@ -92,9 +91,8 @@ Result<std::vector<SortedBlockPtr>> SortBuffer::Sort(int64_t block_bytes,
     for (int64_t bytes = 0; end < rows.size() && (end == begin || bytes < block_bytes); ++end) {
       bytes += GatheredBytes(store_, rows[end]);
     }
-    ARROW_ASSIGN_OR_RAISE(
-        SortedBlock block,
-        GatherBlock(store_, std::span(rows).subspan(begin, end - begin), pool));
+    ARROW_ASSIGN_OR_RAISE(SortedBlock block,
+                          GatherBlock(store_, std::span(rows).subspan(begin, end - begin), pool));
     block.reservation = reservation_.Split(std::min(block.bytes, reservation_.bytes()));
     blocks.push_back(std::make_shared<SortedBlock>(std::move(block)));
     begin = end;

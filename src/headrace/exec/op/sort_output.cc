@@ -59,7 +59,8 @@ class SortOutput final : public Operator {
   Result<Flow> AddRuns() {
     const std::vector<SpilledRun>& runs = store_->OrderedSpilled();
     size_t count = runs.size();
-    if (count > kMergeFanInMax) count = std::min<size_t>(kMergeFanInMax, count - kMergeFanInMax + 1);
+    if (count > kMergeFanInMax)
+      count = std::min<size_t>(kMergeFanInMax, count - kMergeFanInMax + 1);
     Reservation buffers(context().budget);
     if (buffers.TryResize(BufferBytes(count))) {
       if (count == runs.size()) return MergeAll(std::move(buffers));
@@ -94,8 +95,7 @@ class SortOutput final : public Operator {
   }
 
   Result<Flow> StartPass(size_t count, Reservation buffers) {
-    ARROW_ASSIGN_OR_RAISE(pass_,
-                          store_->MergeShortest(count, std::move(buffers), context()));
+    ARROW_ASSIGN_OR_RAISE(pass_, store_->MergeShortest(count, std::move(buffers), context()));
     return Flow::MoreOutput();
   }
 

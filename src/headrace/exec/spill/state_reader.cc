@@ -140,8 +140,7 @@ Status CheckSection(const std::string& path, const StateSection& section,
     return Bad(path, section.offset, "the checksum of the section does not fit its bytes");
   }
   const bool fits = header.magic == kStateSectionMagic && header.zero == 0 &&
-                    header.key_group == section.key_group &&
-                    header.num_rows == section.num_rows &&
+                    header.key_group == section.key_group && header.num_rows == section.num_rows &&
                     header.body_bytes == static_cast<int64_t>(bytes.size() - sizeof(header));
   return fits ? Status::OK()
               : Bad(path, section.offset, "the section is not the one that the index names");

@@ -23,8 +23,7 @@ Result<arrow::ipc::IpcWriteOptions> WriteOptions(arrow::MemoryPool* pool) {
   options.memory_pool = pool;
   options.use_threads = false;
   options.allow_64bit = true;
-  ARROW_ASSIGN_OR_RAISE(options.codec,
-                        arrow::util::Codec::Create(arrow::Compression::LZ4_FRAME));
+  ARROW_ASSIGN_OR_RAISE(options.codec, arrow::util::Codec::Create(arrow::Compression::LZ4_FRAME));
   return options;
 }
 

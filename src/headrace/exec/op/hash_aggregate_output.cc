@@ -1,0 +1,283 @@
+// Output side of the hash aggregate: merges the pieces of one key group at a time and emits its
+// groups in the order of their hashes. A key group that does not fit is read in several passes, each
+// over the groups whose next hash bits have one value.
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "arrow/array/builder_primitive.h"
+#include "arrow/record_batch.h"
+#include "headrace/base/hash.h"
+#include "headrace/exec/op/hash_aggregate.h"
+#include "headrace/exec/op/hash_aggregate_state.h"
+
+namespace headrace {
+namespace {
+
+// Groups merged in one step.
+constexpr size_t kMergeRows = 1024;
+// A key group is read in 2^10 passes at most.
+constexpr int kPassBitsMax = 10;
+constexpr int kKeyGroupBits = 7;
+
+class HashAggregateOutput final : public Operator {
+ public:
+  HashAggregateOutput(const HashAggregateOutputSpec& spec, std::shared_ptr<GlobalState> global)
+      : spec_(spec), global_(std::static_pointer_cast<HashAggregateGlobal>(std::move(global))) {}
+
+  Status Open(const OperatorContext& context) override {
+    ARROW_RETURN_NOT_OK(Keep(context));
+    const GroupFields fields{.first = spec_.order == GroupOrder::kFirstAppearance};
+    ARROW_ASSIGN_OR_RAISE(terms_, AggregateTerms::Make(spec_.schema, spec_.keys, spec_.calls,
+                                                       fields, /*removes=*/false));
+    contexts_ = terms_->ContextsOf(context.pool);
+    return Status::OK();
+  }
+
+  Result<Flow> Push(int, Batch& part, Out& out) override {
+    if (spec_.keys.empty()) return EmitTotal(out);
+    switch (stage_) {
+      case Stage::kPart:
+        key_group_ = static_cast<int>(part.ordinal().split) * HashAggregateGlobal::kPartKeyGroups;
+        last_key_group_ = key_group_ + HashAggregateGlobal::kPartKeyGroups;
+        stage_ = Stage::kTake;
+        return Flow::MoreOutput();
+      case Stage::kTake:
+        return Take();
+      case Stage::kMerge:
+        return Merge();
+      case Stage::kEmit:
+        return Emit(out);
+    }
+    return Error(ErrorKind::kInternal, "an impossible stage");
+  }
+
+  // What was merged so far is spilled or forgotten, and twice as many passes are made of the rest.
+  Result<int64_t> Reclaim(int64_t) override {
+    if (stage_ != Stage::kMerge || pass_bits_ == kPassBitsMax) return 0;
+    int64_t freed = merged_->reserved_bytes();
+    for (const auto& store : pieces_.stores) freed += store->reserved_bytes();
+    if (freed == 0) return 0;
+    if (pass_bits_ == 0) ARROW_RETURN_NOT_OK(SpillMerged());
+    ++pass_bits_;
+    pass_ *= 2;
+    StartPass();
+    return freed;
+  }
+
+ private:
+  enum class Stage : uint8_t { kPart, kTake, kMerge, kEmit };
+
+  Result<Flow> EmitTotal(Out& out) {
+    StateRow empty(*terms_);
+    const StateRow* total = global_->total() == nullptr ? &empty : global_->total();
+    std::byte* const row = total->get();
+    ARROW_ASSIGN_OR_RAISE(auto columns, FinishStates(*terms_, {&row, 1}, contexts_));
+    ARROW_RETURN_NOT_OK(AppendFirst({&row, 1}, &columns));
+    out.Emit(Batch(std::move(columns), 1));
+    return Flow::NeedInput();
+  }
+
+  Result<Flow> Take() {
+    for (; key_group_ < last_key_group_; ++key_group_) {
+      pieces_ = global_->Take(key_group_);
+      if (pieces_.empty()) continue;
+      pass_bits_ = 0;
+      pass_ = 0;
+      StartPass();
+      return Flow::MoreOutput();
+    }
+    stage_ = Stage::kPart;
+    return Flow::NeedInput();
+  }
+
+  void StartPass() {
+    stage_ = Stage::kMerge;
+    next_row_ = 0;
+    next_section_ = 0;
+    section_ = nullptr;
+    auto& stores = pieces_.stores;
+    if (stores.empty()) {
+      merged_ = std::make_unique<GroupStore>(terms_, context().budget);
+      return;
+    }
+    const auto largest = std::max_element(
+        stores.begin(), stores.end(),
+        [](const auto& a, const auto& b) { return a->num_groups() < b->num_groups(); });
+    merged_ = std::move(*largest);
+    stores.erase(largest);
+  }
+
+  // Writes all that is in memory, so that everything can be read again from sections.
+  Status SpillMerged() {
+    ARROW_ASSIGN_OR_RAISE(std::shared_ptr<SpillFile> file, SpillFile::Make(context(), "aggregate"));
+    ARROW_RETURN_NOT_OK(
+        SpillGroups(*merged_, merged_->Groups(), key_group_, context().pool, *file));
+    while (!pieces_.stores.empty()) {
+      const GroupStore& store = *pieces_.stores.back();
+      std::vector<uint32_t> groups = next_row_ == 0 ? store.Groups() : std::move(source_groups_);
+      groups.erase(groups.begin(), groups.begin() + static_cast<std::ptrdiff_t>(next_row_));
+      ARROW_RETURN_NOT_OK(SpillGroups(store, groups, key_group_, context().pool, *file));
+      pieces_.stores.pop_back();
+      next_row_ = 0;  // only the last store may have been merged in part
+    }
+    ARROW_RETURN_NOT_OK(file->Seal());
+    auto& spilled = pieces_.spilled;
+    spilled.erase(spilled.begin(), spilled.begin() + static_cast<std::ptrdiff_t>(next_section_));
+    for (const StateSection& section : file->sections()) spilled.push_back({file, section});
+    return Status::OK();
+  }
+
+  Result<Flow> Merge() {
+    if (const int64_t refused = merged_->Settle()) return Flow::NeedMemory(refused);
+    if (!pieces_.stores.empty()) return MergeStore(*pieces_.stores.back());
+    if (next_section_ < pieces_.spilled.size()) return MergeSection();
+    order_ = merged_->OrderedGroups();
+    next_row_ = 0;
+    stage_ = Stage::kEmit;
+    return Flow::MoreOutput();
+  }
+
+  // Some groups of a store in memory.
+  Result<Flow> MergeStore(const GroupStore& from) {
+    if (next_row_ == 0) source_groups_ = from.Groups();
+    const size_t count = std::min(kMergeRows, source_groups_.size() - next_row_);
+    from.table().KeysOf(&source_groups_[next_row_], static_cast<int64_t>(count), &keys_);
+    std::vector<std::byte*> states(count);
+    int64_t extra_bytes = 0;
+    for (size_t i = 0; i < count; ++i) {
+      states[i] = from.Row(source_groups_[next_row_ + i]);
+      if (terms_->has_extra()) extra_bytes += terms_->CountedExtraOf(states[i]);
+    }
+    SelectRows(/*all=*/true);
+    if (const int64_t refused = AssignGroups(extra_bytes)) return Flow::NeedMemory(refused);
+    ARROW_RETURN_NOT_OK(merged_->MergeRows(states, groups_, contexts_));
+    next_row_ += count;
+    if (next_row_ == source_groups_.size()) {
+      pieces_.stores.pop_back();
+      next_row_ = 0;
+    }
+    return Flow::MoreOutput();
+  }
+
+  Result<Flow> MergeSection() {
+    if (section_ == nullptr) {
+      const SpilledGroups& spilled = pieces_.spilled[next_section_];
+      ARROW_ASSIGN_OR_RAISE(section_, spilled.file->Read(spilled.section));
+      ARROW_RETURN_NOT_OK(EncodeSavedKeys(*terms_, *section_, context().pool, &keys_));
+      SelectRows(/*all=*/pass_bits_ == 0);
+    }
+    const int64_t extra_bytes =
+        terms_->has_extra() ? Batch::FromRecordBatch(*section_).num_bytes() : 0;
+    if (const int64_t refused = AssignGroups(extra_bytes)) return Flow::NeedMemory(refused);
+    ARROW_RETURN_NOT_OK(merged_->MergeSaved(*section_, rows_, groups_, contexts_));
+    section_ = nullptr;
+    ++next_section_;
+    if (pass_bits_ == 0) pieces_.spilled[next_section_ - 1].file.reset();
+    return Flow::MoreOutput();
+  }
+
+  // Rows of keys_ that belong to this pass.
+  void SelectRows(bool all) {
+    rows_.clear();
+    for (size_t row = 0; row < keys_.hashes.size(); ++row) {
+      const uint64_t rest = keys_.hashes[row] << kKeyGroupBits;
+      if (all || rest >> (64 - pass_bits_) == pass_) rows_.push_back(static_cast<uint32_t>(row));
+    }
+  }
+
+  // Groups of merged_ for rows_ of keys_; 0, or the bytes that were not granted.
+  int64_t AssignGroups(int64_t extra_bytes) {
+    const auto count = static_cast<int64_t>(rows_.size());
+    groups_.resize(rows_.size());
+    const int64_t missing = merged_->table().Find(keys_, rows_.data(), count, groups_.data());
+    int64_t key_bytes = 0;
+    for (size_t i = 0; i < rows_.size() && !keys_.is_fixed; ++i) {
+      const bool is_missing = groups_[i] == GroupTable::kNoGroup;
+      if (is_missing) key_bytes += static_cast<int64_t>(keys_.Bytes(rows_[i]).size());
+    }
+    if (const int64_t refused = merged_->TryReserve(missing, key_bytes, extra_bytes)) {
+      return refused;
+    }
+    if (missing > 0) merged_->Insert(keys_, rows_.data(), count, groups_.data());
+    return 0;
+  }
+
+  Result<Flow> Emit(Out& out) {
+    if (next_row_ < order_.size()) {
+      const int64_t mean_bytes = merged_->bytes() / merged_->num_groups() + 1;
+      const auto rows_max = static_cast<size_t>(
+          std::clamp<int64_t>(context().batch_bytes / mean_bytes, 1, context().batch_rows));
+      const size_t count = std::min(rows_max, order_.size() - next_row_);
+      const auto groups = std::span(order_).subspan(next_row_, count);
+      ARROW_ASSIGN_OR_RAISE(auto columns, merged_->Results(groups, context().pool, contexts_));
+      ARROW_RETURN_NOT_OK(AppendFirst(StatesOf(groups), &columns));
+      out.Emit(Batch(std::move(columns), static_cast<int64_t>(count)));
+      next_row_ += count;
+      return Flow::MoreOutput();
+    }
+    merged_.reset();
+    order_ = {};
+    if (++pass_ < uint64_t{1} << pass_bits_) {
+      StartPass();
+      return Flow::MoreOutput();
+    }
+    pieces_ = {};
+    ++key_group_;
+    stage_ = Stage::kTake;
+    return Flow::MoreOutput();
+  }
+
+  std::vector<std::byte*> StatesOf(std::span<const uint32_t> groups) const {
+    std::vector<std::byte*> states;
+    for (uint32_t group : groups) states.push_back(merged_->Row(group));
+    return states;
+  }
+
+  Status AppendFirst(std::span<std::byte* const> states, std::vector<ArrayPtr>* columns) const {
+    if (!terms_->fields().first) return Status::OK();
+    arrow::Int64Builder splits(context().pool);
+    arrow::Int64Builder rows(context().pool);
+    for (std::byte* state : states) {
+      ARROW_RETURN_NOT_OK(splits.Append(terms_->FirstOf(state).split));
+      ARROW_RETURN_NOT_OK(rows.Append(terms_->FirstOf(state).row));
+    }
+    ARROW_ASSIGN_OR_RAISE(columns->emplace_back(), splits.Finish());
+    ARROW_ASSIGN_OR_RAISE(columns->emplace_back(), rows.Finish());
+    return Status::OK();
+  }
+
+  const HashAggregateOutputSpec spec_;
+  const std::shared_ptr<HashAggregateGlobal> global_;
+  AggregateTermsPtr terms_;
+  std::vector<KernelContext> contexts_;
+
+  Stage stage_ = Stage::kPart;
+  int key_group_ = 0;
+  int last_key_group_ = 0;
+  KeyGroupPieces pieces_;
+  int pass_bits_ = 0;
+  uint64_t pass_ = 0;
+  std::unique_ptr<GroupStore> merged_;
+  size_t next_row_ = 0;      // of source_groups_ or order_
+  size_t next_section_ = 0;  // of pieces_.spilled
+  std::shared_ptr<arrow::RecordBatch> section_;
+  std::vector<uint32_t> source_groups_;
+  EncodedKeys keys_;
+  std::vector<uint32_t> rows_;
+  std::vector<uint32_t> groups_;
+  std::vector<uint32_t> order_;
+};
+
+}  // namespace
+
+std::string HashAggregateOutputSpec::Describe() const {
+  return DescribeAggregate(*schema, keys, calls);
+}
+
+std::unique_ptr<Operator> HashAggregateOutputSpec::Make(std::shared_ptr<GlobalState> global) const {
+  return std::make_unique<HashAggregateOutput>(*this, std::move(global));
+}
+
+}  // namespace headrace

@@ -1,0 +1,73 @@
+// Pieces of key groups; those that nobody reads yet are spilled when memory is wanted elsewhere.
+#include "headrace/exec/op/hash_aggregate_state.h"
+
+#include <algorithm>
+
+namespace headrace {
+
+Status SpillGroups(const GroupStore& store, std::span<const uint32_t> groups, int key_group,
+                   arrow::MemoryPool* pool, SpillFile& file) {
+  return store.Save(groups, pool,
+                    [&](const arrow::RecordBatch& batch) { return file.Write(key_group, batch); });
+}
+
+void HashAggregateGlobal::Absorb(int key_group, std::unique_ptr<GroupStore> store) {
+  std::lock_guard lock(mutex_);
+  if (store->num_groups() == 0) return;
+  pieces_[static_cast<size_t>(key_group)].stores.push_back(std::move(store));
+}
+
+void HashAggregateGlobal::Absorb(std::shared_ptr<SpillFile> file) {
+  std::lock_guard lock(mutex_);
+  for (const StateSection& section : file->sections()) {
+    pieces_[static_cast<size_t>(section.key_group)].spilled.push_back({file, section});
+  }
+}
+
+void HashAggregateGlobal::KeepContext(const OperatorContext& context) {
+  std::lock_guard lock(mutex_);
+  context_ = context;
+}
+
+KeyGroupPieces HashAggregateGlobal::Take(int key_group) {
+  std::lock_guard lock(mutex_);
+  return std::exchange(pieces_[static_cast<size_t>(key_group)], {});
+}
+
+// The key groups that are read last go first.
+Result<int64_t> HashAggregateGlobal::Reclaim(int64_t bytes) {
+  std::lock_guard lock(mutex_);
+  std::shared_ptr<SpillFile> file;
+  int64_t freed = 0;
+  for (int group = kKeyGroups - 1; group >= 0 && freed < bytes; --group) {
+    KeyGroupPieces& pieces = pieces_[static_cast<size_t>(group)];
+    for (auto& store : pieces.stores) {
+      if (file == nullptr) {
+        ARROW_ASSIGN_OR_RAISE(file, SpillFile::Make(*context_, "aggregate"));
+      }
+      ARROW_RETURN_NOT_OK(SpillGroups(*store, store->Groups(), group, context_->pool, *file));
+      freed += store->reserved_bytes();
+      store.reset();
+    }
+    pieces.stores.clear();
+  }
+  if (file == nullptr) return 0;
+  ARROW_RETURN_NOT_OK(file->Seal());
+  for (const StateSection& section : file->sections()) {
+    pieces_[static_cast<size_t>(section.key_group)].spilled.push_back({file, section});
+  }
+  return freed;
+}
+
+Status HashAggregateGlobal::MergeTotal(const AggregateTermsPtr& terms, std::byte* row,
+                                       arrow::MemoryPool* pool) {
+  std::lock_guard lock(mutex_);
+  if (total_ == nullptr) {
+    terms_ = terms;
+    total_ = std::make_unique<StateRow>(*terms_);
+  }
+  std::vector<KernelContext> contexts = terms->ContextsOf(pool);
+  return MergeStates(*terms, total_->get(), row, contexts);
+}
+
+}  // namespace headrace

@@ -1,0 +1,66 @@
+// HashAggregateGlobal: what the lanes of a hash aggregate hand over – groups by key group, in memory
+// and on disk – and its output takes, a key group at a time.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "headrace/base/limits.h"
+#include "headrace/exec/op/group_store.h"
+#include "headrace/exec/operator.h"
+#include "headrace/exec/spill/spill_file.h"
+
+namespace headrace {
+
+/// A section of groups that were spilled; the file goes with its last section.
+struct SpilledGroups {
+  std::shared_ptr<SpillFile> file;
+  StateSection section;
+};
+
+/// Everything that is known of the groups of one key group: to be merged.
+struct KeyGroupPieces {
+  std::vector<std::unique_ptr<GroupStore>> stores;
+  std::vector<SpilledGroups> spilled;
+  bool empty() const { return stores.empty() && spilled.empty(); }
+};
+
+/// Writes groups of a store as sections of its key group.
+Status SpillGroups(const GroupStore& store, std::span<const uint32_t> groups, int key_group,
+                   arrow::MemoryPool* pool, SpillFile& file);
+
+class HashAggregateGlobal final : public GlobalState {
+ public:
+  /// Key groups per part of the output.
+  static constexpr int kPartKeyGroups = 4;
+
+  explicit HashAggregateGlobal(bool has_keys) : has_keys_(has_keys) {}
+
+  int64_t num_parts() const override { return has_keys_ ? kKeyGroups / kPartKeyGroups : 1; }
+  Result<int64_t> Reclaim(int64_t bytes) override;
+
+  /// `files` are sealed.
+  void Absorb(int key_group, std::unique_ptr<GroupStore> store);
+  void Absorb(std::shared_ptr<SpillFile> file);
+  void KeepContext(const OperatorContext& context);
+  KeyGroupPieces Take(int key_group);
+
+  /// Without keys: merges the one row of a lane.
+  Status MergeTotal(const AggregateTermsPtr& terms, std::byte* row, arrow::MemoryPool* pool);
+  /// Null: no lane came.
+  StateRow* total() const { return total_.get(); }
+
+ private:
+  const bool has_keys_;
+  std::mutex mutex_;  // guards all below
+  std::array<KeyGroupPieces, kKeyGroups> pieces_;
+  std::optional<OperatorContext> context_;  // of a lane
+  AggregateTermsPtr terms_;
+  std::unique_ptr<StateRow> total_;
+};
+
+}  // namespace headrace
