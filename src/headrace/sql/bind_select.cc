@@ -126,6 +126,8 @@ Result<std::optional<size_t>> SelectBinder::Position(const Unbound& expression,
 }
 
 Result<ExpressionPtr> SelectBinder::BindWithAliases(const Unbound& expression) const {
+  Result<ExpressionPtr> plain = headrace::Bind(expression, relation_.scope, Dialect::kSql);
+  if (plain.ok() || KindOf(plain.status()) != ErrorKind::kUnknownName) return plain;
   Scope scope = relation_.scope;
   const size_t width = scope.entries().size();
   std::vector<size_t> aliased;

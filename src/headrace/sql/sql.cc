@@ -1,6 +1,8 @@
 // The door of the SQL room: texts in, bound statements and cursors out.
 #include "headrace/sql/sql.h"
 
+#include <algorithm>
+
 #include "arrow/array/builder_binary.h"
 #include "arrow/array/builder_primitive.h"
 #include "arrow/record_batch.h"
@@ -86,17 +88,22 @@ Result<Cursor> RunStatement(Session& session, BoundStatement statement,
 
 }  // namespace
 
-Result<BoundStatement> Bind(Session& session, std::string_view text, const ExtraTables& tables) {
+Result<BoundStatement> Bind(Session& session, std::string_view text, const ExtraTables& tables,
+                            int64_t first_line) {
   ARROW_RETURN_NOT_OK(CheckText(text));
   Result<BoundStatement> bound = Guarded([&] { return ParseAndBind(session, text, tables); });
-  if (!bound.ok()) return WithCaret(bound.status(), text);
+  if (!bound.ok()) return WithCaret(bound.status(), text, first_line);
   return bound;
+}
+
+Result<Cursor> Run(Session& session, BoundStatement statement, std::function<Status()> poll) {
+  return Guarded([&] { return RunStatement(session, std::move(statement), std::move(poll)); });
 }
 
 Result<Cursor> Execute(Session& session, std::string_view text, const ExtraTables& tables,
                        std::function<Status()> poll) {
   ARROW_ASSIGN_OR_RAISE(BoundStatement statement, Bind(session, text, tables));
-  return Guarded([&] { return RunStatement(session, std::move(statement), std::move(poll)); });
+  return Run(session, std::move(statement), std::move(poll));
 }
 
 Result<UnboundPtr> ParseExpression(std::string_view text) {
@@ -106,22 +113,36 @@ Result<UnboundPtr> ParseExpression(std::string_view text) {
   return parsed;
 }
 
-Result<std::vector<std::string>> SplitStatements(std::string_view script) {
+Result<std::vector<ScriptStatement>> SplitScript(std::string_view script) {
   ARROW_RETURN_NOT_OK(CheckText(script));
-  std::vector<std::string> statements;
+  std::vector<ScriptStatement> statements;
   Lexer lexer(script);
+  const auto part = [&](int64_t begin, int64_t end) {
+    return script.substr(static_cast<size_t>(begin), static_cast<size_t>(end - begin));
+  };
+  int64_t counted = 0;
+  int64_t line = 1;
   int64_t begin = -1;
   for (Token token = lexer.Next();; token = lexer.Next()) {
     if (token.kind == Token::Kind::kError) return WithCaret(lexer.status(), script);
     const bool ends = token.kind == Token::Kind::kEnd || token.IsSymbol(";");
     if (ends && begin >= 0) {
-      statements.emplace_back(
-          script.substr(static_cast<size_t>(begin), static_cast<size_t>(token.span.begin - begin)));
+      const std::string_view before = part(counted, begin);
+      line += std::count(before.begin(), before.end(), '\n');
+      counted = begin;
+      statements.push_back({std::string(part(begin, token.span.begin)), line});
       begin = -1;
     }
     if (token.kind == Token::Kind::kEnd) return statements;
     if (!ends && begin < 0) begin = token.span.begin;
   }
+}
+
+Result<std::vector<std::string>> SplitStatements(std::string_view script) {
+  ARROW_ASSIGN_OR_RAISE(std::vector<ScriptStatement> statements, SplitScript(script));
+  std::vector<std::string> texts;
+  for (ScriptStatement& statement : statements) texts.push_back(std::move(statement.text));
+  return texts;
 }
 
 }  // namespace headrace::sql

@@ -28,15 +28,27 @@ struct BoundStatement {
 /// Tables visible to one query besides the session's, by exact name (Python's **tables).
 using ExtraTables = std::map<std::string, SourcePtr>;
 
+/// One statement of a script, and the line of the script it begins in, from 1.
+struct ScriptStatement {
+  std::string text;
+  int64_t line = 1;
+};
+
 /// Statements of a script, split at ';' outside literals and comments; empty ones are dropped.
+Result<std::vector<ScriptStatement>> SplitScript(std::string_view script);
+/// Their texts.
 Result<std::vector<std::string>> SplitStatements(std::string_view script);
 
-/// Parses and binds one statement. Errors quote the line with a caret under the place.
-Result<BoundStatement> Bind(Session& session, std::string_view text,
-                            const ExtraTables& tables = {});
+/// Parses and binds one statement. Errors quote the line with a caret under the place; the text
+/// begins in line `first_line`.
+Result<BoundStatement> Bind(Session& session, std::string_view text, const ExtraTables& tables = {},
+                            int64_t first_line = 1);
 
-/// Runs one statement. A query gives its rows; COPY one row with `rows_written` (int64); EXPLAIN one
-/// text column `plan`, a row a line. `poll` as in Cursor.
+/// Runs a bound statement. A query gives its rows; COPY one row with `rows_written` (int64); EXPLAIN
+/// one text column `plan`, a row a line. `poll` as in Cursor.
+Result<Cursor> Run(Session& session, BoundStatement statement,
+                   std::function<Status()> poll = nullptr);
+/// Bind, then Run.
 Result<Cursor> Execute(Session& session, std::string_view text, const ExtraTables& tables = {},
                        std::function<Status()> poll = nullptr);
 
