@@ -115,10 +115,11 @@ bool ToUnit(const ClockTime& time, arrow::TimeUnit::type unit, int64_t* value) {
   constexpr int64_t kPerSecond[] = {1, 1000, 1'000'000, kNanosPerSecond};
   const int64_t per_second = kPerSecond[unit];
   const int64_t nanos_per_unit = kNanosPerSecond / per_second;
-  int64_t whole = 0;
-  return time.nanos % nanos_per_unit == 0 &&
-         !__builtin_mul_overflow(time.seconds, per_second, &whole) &&
-         !__builtin_add_overflow(whole, time.nanos / nanos_per_unit, value);
+  if (time.nanos % nanos_per_unit != 0) return false;
+  // The smallest int64 of nanoseconds is less than a whole number of seconds that overflows.
+  const __int128 wide = static_cast<__int128>(time.seconds) * per_second + time.nanos / nanos_per_unit;
+  *value = static_cast<int64_t>(wide);
+  return *value == wide;
 }
 
 template <typename Real>
@@ -198,6 +199,26 @@ bool ParseTimestamp(std::string_view text, arrow::TimeUnit::type unit, bool zone
   if (zoned && !TakeZone(&text, &offset)) return false;
   time.seconds += days * kSecondsPerDay - offset;
   return text.empty() && ToUnit(time, unit, value);
+}
+
+bool ParseDuration(std::string_view text, arrow::TimeUnit::type unit, int64_t* value) {
+  const bool negative = Take(&text, '-');
+  uint64_t days = 0;
+  if (const size_t space = text.find(' '); space != std::string_view::npos) {
+    if (!ParseDigits(text.substr(0, space), &days) || days > (uint64_t{1} << 47)) return false;
+    text.remove_prefix(space);
+    const std::string_view noun = days == 1 ? " day " : " days ";
+    if (!text.starts_with(noun)) return false;
+    text.remove_prefix(noun.size());
+  }
+  ClockTime time;
+  if (!TakeTime(&text, &time) || !text.empty()) return false;
+  time.seconds += static_cast<int64_t>(days) * kSecondsPerDay;
+  if (negative) {  // also the smallest int64, whose magnitude does not fit
+    time.seconds = -time.seconds - (time.nanos > 0 ? 1 : 0);
+    time.nanos = time.nanos > 0 ? kNanosPerSecond - time.nanos : 0;
+  }
+  return ToUnit(time, unit, value);
 }
 
 }  // namespace headrace::csv

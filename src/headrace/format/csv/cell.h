@@ -49,4 +49,7 @@ bool ParseTime(std::string_view text, arrow::TimeUnit::type unit, int64_t* value
 /// "+01:00"): since the Unix epoch in `unit`; digits below it must be zeros.
 bool ParseTimestamp(std::string_view text, arrow::TimeUnit::type unit, bool zoned, int64_t* value);
 
+/// "02:03:04.5", "1 day 02:03:04", "-2 days 00:00:00": a span in `unit`; digits below it must be zeros.
+bool ParseDuration(std::string_view text, arrow::TimeUnit::type unit, int64_t* value);
+
 }  // namespace headrace::csv

@@ -2,11 +2,13 @@
 #include "headrace/format/csv/column_builder.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <limits>
 #include <type_traits>
 #include <utility>
 
+#include "arrow/array/array_primitive.h"
 #include "arrow/array/builder_binary.h"
 #include "arrow/array/builder_decimal.h"
 #include "arrow/array/builder_primitive.h"
@@ -14,6 +16,7 @@
 #include "arrow/type.h"
 #include "arrow/type_traits.h"
 #include "arrow/util/decimal.h"
+#include "arrow/util/float16.h"
 #include "arrow/util/utf8.h"
 #include "headrace/format/csv/cell.h"
 
@@ -110,11 +113,30 @@ class TextColumn final : public ColumnBuilder {
   std::string scratch_;
 };
 
+int HexDigit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  c = static_cast<char>(c | 0x20);
+  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 /// "\x" and pairs of hexadecimal digits.
+bool DecodeHex(std::string_view text, std::string* bytes) {
+  bytes->clear();
+  if (!text.starts_with("\\x") || text.size() % 2 != 0) return false;
+  for (size_t i = 2; i < text.size(); i += 2) {
+    const int high = HexDigit(text[i]), low = HexDigit(text[i + 1]);
+    if (high < 0 || low < 0) return false;
+    bytes->push_back(static_cast<char>(high << 4 | low));
+  }
+  return true;
+}
+
+/// Binary, of fixed or any length (`width` < 0).
+template <typename Builder>
 class BinaryColumn final : public ColumnBuilder {
  public:
-  BinaryColumn(const NullSpellings& nulls, arrow::MemoryPool* pool)
-      : nulls_(nulls), builder_(pool) {}
+  BinaryColumn(const TypePtr& type, int width, const NullSpellings& nulls, arrow::MemoryPool* pool)
+      : width_(width), nulls_(nulls), builder_(type, pool) {}
 
   Result<int64_t> Append(const RowScanner& scanner, const RowBlock& block, int column) override {
     for (int64_t row = 0; row < block.num_rows; ++row) {
@@ -122,7 +144,8 @@ class BinaryColumn final : public ColumnBuilder {
       const std::string_view text = scanner.TextOf(block, field, &scratch_);
       if (!field.quoted && nulls_.Contains(text)) {
         ARROW_RETURN_NOT_OK(builder_.AppendNull());
-      } else if (DecodeHex(text)) {
+      } else if (DecodeHex(text, &bytes_) &&
+                 (width_ < 0 || static_cast<int>(bytes_.size()) == width_)) {
         ARROW_RETURN_NOT_OK(builder_.Append(bytes_));
       } else {
         return row;
@@ -130,30 +153,40 @@ class BinaryColumn final : public ColumnBuilder {
     }
     return kAllFit;
   }
-  std::string expected() const override { return "binary as \\x and hexadecimal digits"; }
+  std::string expected() const override {
+    return width_ < 0 ? "binary as \\x and hexadecimal digits"
+                      : fmt::format("{} bytes as \\x and hexadecimal digits", width_);
+  }
   Result<ArrayPtr> Finish() override { return builder_.Finish(); }
 
  private:
-  static int Digit(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    c = static_cast<char>(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-  }
-  bool DecodeHex(std::string_view text) {
-    bytes_.clear();
-    if (!text.starts_with("\\x") || text.size() % 2 != 0) return false;
-    for (size_t i = 2; i < text.size(); i += 2) {
-      const int high = Digit(text[i]), low = Digit(text[i + 1]);
-      if (high < 0 || low < 0) return false;
-      bytes_.push_back(static_cast<char>(high << 4 | low));
-    }
-    return true;
-  }
-
+  const int width_;
   const NullSpellings& nulls_;
-  arrow::BinaryBuilder builder_;
+  Builder builder_;
   std::string scratch_;
   std::string bytes_;
+};
+
+/// Nothing but nulls.
+class NullColumn final : public ColumnBuilder {
+ public:
+  explicit NullColumn(const NullSpellings& nulls) : nulls_(nulls) {}
+  Result<int64_t> Append(const RowScanner&, const RowBlock& block, int column) override {
+    for (int64_t row = 0; row < block.num_rows; ++row) {
+      const Field& field = block.field(row, column);
+      if (field.quoted || !nulls_.Contains(block.text(field))) return row;
+    }
+    length_ += block.num_rows;
+    return kAllFit;
+  }
+  std::string expected() const override { return "null"; }
+  Result<ArrayPtr> Finish() override {
+    return std::make_shared<arrow::NullArray>(std::exchange(length_, 0));
+  }
+
+ private:
+  const NullSpellings& nulls_;
+  int64_t length_ = 0;
 };
 
 using Made = Result<std::unique_ptr<ColumnBuilder>>;
@@ -193,21 +226,19 @@ struct Maker {
         [](std::string_view text, Value* out) { return ParseReal(text, out); });
   }
 
+  template <typename Builder, typename Value>
   Made Decimal() const {
-    const auto& decimal = static_cast<const arrow::Decimal128Type&>(*type);
-    return Make<arrow::Decimal128Builder, arrow::Decimal128>(
-        [precision = decimal.precision(), scale = decimal.scale()](std::string_view text,
-                                                                   arrow::Decimal128* out) {
-          int32_t text_precision = 0, text_scale = 0;
-          arrow::Decimal128 value;
-          if (!arrow::Decimal128::FromString(text, &value, &text_precision, &text_scale).ok()) {
-            return false;
-          }
-          Result<arrow::Decimal128> rescaled = value.Rescale(text_scale, scale);
-          if (!rescaled.ok() || !rescaled->FitsInPrecision(precision)) return false;
-          *out = *rescaled;
-          return true;
-        });
+    const auto& decimal = static_cast<const arrow::DecimalType&>(*type);
+    return Make<Builder, Value>([precision = decimal.precision(), scale = decimal.scale()](
+                                    std::string_view text, Value* out) {
+      int32_t text_precision = 0, text_scale = 0;
+      Value value;
+      if (!Value::FromString(text, &value, &text_precision, &text_scale).ok()) return false;
+      const Result<Value> rescaled = value.Rescale(text_scale, scale);
+      if (!rescaled.ok() || !rescaled->FitsInPrecision(precision)) return false;
+      *out = *rescaled;
+      return true;
+    });
   }
 
   template <typename ArrowType>
@@ -230,6 +261,28 @@ struct Maker {
             std::string_view text, int64_t* out) { return ParseTimestamp(text, unit, zoned, out); });
   }
 
+  Made Duration() const {
+    const arrow::TimeUnit::type unit = static_cast<const arrow::DurationType&>(*type).unit();
+    return Make<arrow::DurationBuilder, int64_t>([unit](std::string_view text, int64_t* out) {
+      return ParseDuration(text, unit, out);
+    });
+  }
+
+  Made Half() const {
+    return Make<arrow::HalfFloatBuilder, uint16_t>([](std::string_view text, uint16_t* out) {
+      float value = 0;
+      if (!ParseReal(text, &value)) return false;
+      const arrow::util::Float16 half = arrow::util::Float16::FromFloat(value);
+      *out = half.bits();
+      return half.is_infinity() == std::isinf(value);
+    });
+  }
+
+  Made FixedBinary() const {
+    const int width = static_cast<const arrow::FixedSizeBinaryType&>(*type).byte_width();
+    return std::make_unique<BinaryColumn<arrow::FixedSizeBinaryBuilder>>(type, width, nulls, pool);
+  }
+
   Made Boolean() const {
     return Make<arrow::BooleanBuilder, bool>(
         [](std::string_view text, bool* out) { return ParseBoolean(text, out); });
@@ -238,6 +291,15 @@ struct Maker {
   Made Date() const {
     return Make<arrow::Date32Builder, int32_t>(
         [](std::string_view text, int32_t* out) { return ParseDate(text, out); });
+  }
+
+  Made DateInMillis() const {
+    return Make<arrow::Date64Builder, int64_t>([](std::string_view text, int64_t* out) {
+      int32_t days = 0;
+      const bool fits = ParseDate(text, &days);
+      *out = int64_t{days} * 86'400'000;
+      return fits;
+    });
   }
 };
 
@@ -270,14 +332,25 @@ Result<std::unique_ptr<ColumnBuilder>> MakeColumnBuilder(const TypePtr& type,
     case arrow::Type::UINT64: return maker.Integer<arrow::UInt64Type>();
     case arrow::Type::FLOAT: return maker.Real<arrow::FloatType>();
     case arrow::Type::DOUBLE: return maker.Real<arrow::DoubleType>();
+    case arrow::Type::NA: return std::make_unique<NullColumn>(nulls);
     case arrow::Type::BOOL: return maker.Boolean();
-    case arrow::Type::DECIMAL128: return maker.Decimal();
+    case arrow::Type::HALF_FLOAT: return maker.Half();
+    case arrow::Type::DECIMAL32: return maker.Decimal<arrow::Decimal32Builder, arrow::Decimal32>();
+    case arrow::Type::DECIMAL64: return maker.Decimal<arrow::Decimal64Builder, arrow::Decimal64>();
+    case arrow::Type::DECIMAL128:
+      return maker.Decimal<arrow::Decimal128Builder, arrow::Decimal128>();
+    case arrow::Type::DECIMAL256:
+      return maker.Decimal<arrow::Decimal256Builder, arrow::Decimal256>();
     case arrow::Type::DATE32: return maker.Date();
+    case arrow::Type::DATE64: return maker.DateInMillis();
     case arrow::Type::TIME32: return maker.Time<arrow::Time32Type>();
     case arrow::Type::TIME64: return maker.Time<arrow::Time64Type>();
     case arrow::Type::TIMESTAMP: return maker.Timestamp();
+    case arrow::Type::DURATION: return maker.Duration();
     case arrow::Type::STRING: return std::make_unique<TextColumn>(nulls, pool);
-    case arrow::Type::BINARY: return std::make_unique<BinaryColumn>(nulls, pool);
+    case arrow::Type::BINARY:
+      return std::make_unique<BinaryColumn<arrow::BinaryBuilder>>(type, -1, nulls, pool);
+    case arrow::Type::FIXED_SIZE_BINARY: return maker.FixedBinary();
     default:
       return Error(ErrorKind::kUnsupported, "csv cannot read columns of type {}",
                    type->ToString());
@@ -287,6 +360,7 @@ Result<std::unique_ptr<ColumnBuilder>> MakeColumnBuilder(const TypePtr& type,
 bool HoldsText(const arrow::DataType& type) { return arrow::is_base_binary_like(type.id()); }
 
 int64_t BitsPerValue(const arrow::DataType& type) {
+  if (type.id() == arrow::Type::NA) return 0;
   return HoldsText(type) ? 32 : static_cast<const arrow::FixedWidthType&>(type).bit_width();
 }
 

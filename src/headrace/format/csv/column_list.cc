@@ -76,28 +76,36 @@ class Parser {
     return Unexpected("a closing quote");
   }
 
+  /// "DECIMAL(10, 2)", "TIMESTAMP(3) WITH TIME ZONE".
   Result<TypePtr> ParseType() {
     std::string name;
-    for (std::string_view word; !(word = TakeWord()).empty();) {
-      if (!name.empty()) name += ' ';
-      name += word;
-    }
+    TakeWords(&name);
     if (name.empty()) return Unexpected("a type");
     std::vector<int64_t> params;
     if (Take('(')) {
-      do {
-        const std::string_view digits = TakeWord();
-        int64_t value = 0;
-        const auto [end, error] =
-            std::from_chars(digits.data(), digits.data() + digits.size(), value);
-        if (error != std::errc() || end != digits.data() + digits.size()) {
-          return Unexpected("a number");
-        }
-        params.push_back(value);
-      } while (Take(','));
-      if (!Take(')')) return Unexpected("\")\"");
+      ARROW_RETURN_NOT_OK(ParseNumbers(&params));
+      TakeWords(&name);
     }
     return TypeFromSqlName(name, params);
+  }
+
+  void TakeWords(std::string* words) {
+    for (std::string_view word; !(word = TakeWord()).empty();) {
+      if (!words->empty()) *words += ' ';
+      *words += word;
+    }
+  }
+
+  Status ParseNumbers(std::vector<int64_t>* numbers) {
+    do {
+      const std::string_view digits = TakeWord();
+      int64_t value = 0;
+      const char* const end = digits.data() + digits.size();
+      const auto [rest, error] = std::from_chars(digits.data(), end, value);
+      if (error != std::errc() || rest != end) return Unexpected("a number");
+      numbers->push_back(value);
+    } while (Take(','));
+    return Take(')') ? Status::OK() : Unexpected("\")\"");
   }
 
   const std::string_view text_;

@@ -35,7 +35,37 @@ bool DifferInUnits(const arrow::DataType& left, const arrow::DataType& right) {
   return true;
 }
 
+std::shared_ptr<arrow::Field> ToldField(const std::shared_ptr<arrow::Field>& field) {
+  return field->WithType(ToldType(field->type()));
+}
+
 }  // namespace
+
+TypePtr ToldType(const TypePtr& type) {
+  switch (type->id()) {
+    case Type::DICTIONARY: {
+      const auto& dictionary = static_cast<const arrow::DictionaryType&>(*type);
+      return arrow::dictionary(arrow::int32(), dictionary.value_type(), dictionary.ordered());
+    }
+    case Type::LIST: return arrow::list(ToldField(type->field(0)));
+    case Type::LARGE_LIST: return arrow::large_list(ToldField(type->field(0)));
+    case Type::FIXED_SIZE_LIST:
+      return arrow::fixed_size_list(
+          ToldField(type->field(0)),
+          static_cast<const arrow::FixedSizeListType&>(*type).list_size());
+    case Type::STRUCT: {
+      arrow::FieldVector fields = type->fields();
+      for (auto& field : fields) field = ToldField(field);
+      return arrow::struct_(std::move(fields));
+    }
+    case Type::MAP: {
+      const auto& map = static_cast<const arrow::MapType&>(*type);
+      return std::make_shared<arrow::MapType>(ToldField(map.key_field()),
+                                              ToldField(map.item_field()), map.keys_sorted());
+    }
+    default: return type;
+  }
+}
 
 TypePtr PromisedType(const TypePtr& stored, const TypePtr& origin) {
   if (SameLogicalType(*stored, *origin)) return origin;

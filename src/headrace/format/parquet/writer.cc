@@ -5,12 +5,17 @@
 #include <string>
 #include <utility>
 
+#include "arrow/buffer.h"
+#include "arrow/ipc/writer.h"
 #include "arrow/record_batch.h"
 #include "arrow/type.h"
+#include "arrow/util/base64.h"
 #include "arrow/util/compression.h"
+#include "arrow/util/key_value_metadata.h"
 #include "headrace/format/file_sink.h"
 #include "headrace/format/format.h"
-#include "headrace/types/batch.h"
+#include "headrace/format/parquet/stored_type.h"
+#include "headrace/types/encoding.h"
 #include "parquet/arrow/schema.h"
 #include "parquet/arrow/writer.h"
 #include "parquet/properties.h"
@@ -73,28 +78,51 @@ std::shared_ptr<parquet::WriterProperties> PropertiesFor(const WriterOptions& op
 }
 
 std::shared_ptr<parquet::ArrowWriterProperties> ArrowProperties() {
-  return parquet::ArrowWriterProperties::Builder().store_schema()->set_use_threads(false)->build();
+  return parquet::ArrowWriterProperties::Builder().set_use_threads(false)->build();
 }
 
-Status CheckColumns(const arrow::Schema& schema, const parquet::WriterProperties& properties,
-                    const parquet::ArrowWriterProperties& arrow_properties) {
+/// The schema in plain types, or kUnsupported for what Parquet cannot hold.
+Result<SchemaPtr> PlainSchema(const arrow::Schema& schema,
+                              const parquet::WriterProperties& properties) {
   if (schema.num_fields() == 0) {
     return Error(ErrorKind::kUnsupported, "parquet cannot hold a table without columns");
   }
+  const auto arrow_properties = ArrowProperties();
+  arrow::FieldVector fields;
   for (const auto& field : schema.fields()) {
+    fields.push_back(field->WithType(PlainType(field->type())));
     parquet::schema::NodePtr node;
-    const Status status = parquet::arrow::FieldToNode(field, properties, arrow_properties, &node);
-    if (status.ok()) continue;
+    if (parquet::arrow::FieldToNode(fields.back(), properties, *arrow_properties, &node).ok()) {
+      continue;
+    }
     return Error(ErrorKind::kUnsupported, "parquet cannot hold column \"{}\" of type {}",
                  field->name(), field->type()->ToString());
   }
-  return Status::OK();
+  return arrow::schema(std::move(fields), schema.metadata());
+}
+
+/// The original types, for readers that know Arrow.
+Result<std::shared_ptr<const arrow::KeyValueMetadata>> ToldSchema(const arrow::Schema& schema,
+                                                                  arrow::MemoryPool* pool) {
+  arrow::FieldVector fields;
+  for (const auto& field : schema.fields()) {
+    fields.push_back(field->WithType(ToldType(field->type())));
+  }
+  ARROW_ASSIGN_OR_RAISE(
+      const auto bytes,
+      arrow::ipc::SerializeSchema(*arrow::schema(std::move(fields), schema.metadata()), pool));
+  return arrow::key_value_metadata({"ARROW:schema"},
+                                   {arrow::util::base64_encode(std::string_view(*bytes))});
 }
 
 class ParquetEncoder final : public FileEncoder {
  public:
-  ParquetEncoder(std::unique_ptr<parquet::arrow::FileWriter> writer, const WriterOptions& options)
-      : writer_(std::move(writer)), options_(options) {}
+  ParquetEncoder(std::unique_ptr<parquet::arrow::FileWriter> writer, SchemaPtr plain_schema,
+                 const WriterOptions& options, arrow::MemoryPool* pool)
+      : writer_(std::move(writer)),
+        plain_schema_(std::move(plain_schema)),
+        options_(options),
+        pool_(pool) {}
 
   Status Write(const arrow::RecordBatch& batch) override {
     if (batch.num_rows() == 0) return Status::OK();
@@ -102,8 +130,9 @@ class ParquetEncoder final : public FileEncoder {
       ARROW_RETURN_NOT_OK(writer_->NewBufferedRowGroup());
       group_bytes_ = group_rows_ = 0;
     }
-    ARROW_RETURN_NOT_OK(writer_->WriteRecordBatch(batch));
-    group_bytes_ += Batch::FromRecordBatch(batch).num_bytes();
+    ARROW_ASSIGN_OR_RAISE(const Batch plain, DecodeBatch(Batch::FromRecordBatch(batch), pool_));
+    ARROW_RETURN_NOT_OK(writer_->WriteRecordBatch(*plain.ToRecordBatch(plain_schema_)));
+    group_bytes_ += plain.num_bytes();
     group_rows_ += batch.num_rows();
     if (group_rows_ >= options_.row_group_rows) {  // the writer has begun another one
       group_rows_ %= options_.row_group_rows;
@@ -116,7 +145,9 @@ class ParquetEncoder final : public FileEncoder {
 
  private:
   const std::unique_ptr<parquet::arrow::FileWriter> writer_;
+  const SchemaPtr plain_schema_;
   const WriterOptions options_;
+  arrow::MemoryPool* const pool_;
   int64_t group_bytes_ = 0;
   int64_t group_rows_ = 0;
 };
@@ -131,12 +162,13 @@ Result<std::unique_ptr<Sink>> CreateParquet(Vfs& vfs, std::string path, const Op
                             std::shared_ptr<arrow::io::OutputStream> stream,
                             arrow::MemoryPool* pool) -> Result<std::unique_ptr<FileEncoder>> {
     const auto properties = PropertiesFor(read, pool);
-    const auto arrow_properties = ArrowProperties();
-    ARROW_RETURN_NOT_OK(CheckColumns(*schema, *properties, *arrow_properties));
+    ARROW_ASSIGN_OR_RAISE(SchemaPtr plain, PlainSchema(*schema, *properties));
+    ARROW_ASSIGN_OR_RAISE(const auto told, ToldSchema(*schema, pool));
     ARROW_ASSIGN_OR_RAISE(auto writer,
-                          parquet::arrow::FileWriter::Open(*schema, pool, std::move(stream),
-                                                           properties, arrow_properties));
-    return std::make_unique<ParquetEncoder>(std::move(writer), read);
+                          parquet::arrow::FileWriter::Open(*plain, pool, std::move(stream),
+                                                           properties, ArrowProperties()));
+    ARROW_RETURN_NOT_OK(writer->AddKeyValueMetadata(told));
+    return std::make_unique<ParquetEncoder>(std::move(writer), std::move(plain), read, pool);
   };
   return MakeFileSink(vfs, "parquet", std::move(path), std::move(make));
 }
