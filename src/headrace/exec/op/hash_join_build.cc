@@ -95,9 +95,10 @@ class HashJoinBuild final : public Operator {
   // Bytes of the rows, and of the table that Seal makes of them, with `batch` added.
   int64_t ClaimWith(const Batch& batch) const {
     const int64_t rows = num_rows_ + batch.num_rows();
+    // Seal adds keys chunk by chunk: old slots stand beside new ones while the table grows.
     const GroupTable table(has_fixed_keys_);
-    return row_bytes_ + batch.num_bytes() + chunk_bytes_ + rows * kSealBytesPerRow +
-           table.BytesToAdd(rows, key_bytes_ + KeyBytes(batch));
+    const int64_t table_bytes = table.BytesToAdd(rows, key_bytes_ + KeyBytes(batch)) * 3 / 2;
+    return row_bytes_ + batch.num_bytes() + chunk_bytes_ + rows * kSealBytesPerRow + table_bytes;
   }
 
   const SchemaPtr schema_;
