@@ -14,6 +14,7 @@ from typing import Any
 
 import pyarrow  # noqa: F401  # its libarrow is the one the engine uses
 
+from headrace import functions
 from headrace.cursor import Cursor
 from headrace.errors import (
     BadDataError,
@@ -108,6 +109,7 @@ __all__ = [
     "col",
     "default_session",
     "from_arrow",
+    "functions",
     "lit",
     "register",
     "scan",

@@ -10,6 +10,7 @@ from typing import Any, Union
 import pyarrow as pa
 
 from headrace import _headrace
+from headrace._expr_methods import ExprMethods
 from headrace.errors import InvalidArgumentError, TypeMismatchError
 from headrace.row_function import RowFunction
 
@@ -85,10 +86,10 @@ class ExprBase:
     def __neg__(self) -> Expr:
         return call("-", self)
 
-    def __eq__(self, other: Any) -> Expr:
+    def __eq__(self, other: Any) -> Expr:  # type: ignore[override]
         return call("=", self, other)
 
-    def __ne__(self, other: Any) -> Expr:
+    def __ne__(self, other: Any) -> Expr:  # type: ignore[override]
         return call("<>", self, other)
 
     def __lt__(self, other: Any) -> Expr:
@@ -118,14 +119,6 @@ class ExprBase:
     def __invert__(self) -> Expr:
         return call("not", self)
 
-    def is_null(self) -> Expr:
-        """True where the value is missing."""
-        return call("is_null", self)
-
-    def is_not_null(self) -> Expr:
-        """True where there is a value."""
-        return ~self.is_null()
-
     def cast(self, to: TypeLike) -> Expr:
         """The value as another type, a pyarrow type or its SQL name; misfits are an error."""
         return Expr(_headrace.cast(self._handle, type_of(to), False))
@@ -150,16 +143,6 @@ class ExprBase:
         partition = [column_or_expr(part)._handle for part in as_list(partition_by)]
         order = [sort_key(key) for key in as_list(order_by)]
         return Expr(_headrace.over(self._handle, partition, key_tuples(order)))
-
-
-try:
-    from headrace._expr_methods import ExprMethods
-except ImportError:  # not generated yet
-
-    class ExprMethods:  # type: ignore[no-redef]
-        """No generated methods."""
-
-        __slots__ = ()
 
 
 class Expr(ExprMethods, ExprBase):

@@ -118,7 +118,11 @@ SCALARS: dict[str, Callable[..., Cell]] = {
     "is_null": lambda a: a is None,
     "coalesce": lambda *args: next((arg for arg in args if arg is not None), None),
     "upper": null_if_any(str.upper),
+    "lower": null_if_any(str.lower),
     "length": null_if_any(len),
+    "starts_with": null_if_any(str.startswith),
+    "||": null_if_any(lambda a, b: a + b),
+    "abs": null_if_any(abs),
     "concat": lambda *args: "".join(arg for arg in args if arg is not None),
 }
 
@@ -168,21 +172,24 @@ def aggregated(rows: list[Row], agg: Agg) -> Cell:
     """One aggregate of the rows of one group: nulls do not count; of nothing it is null."""
     if agg.column is None:
         return len(rows)
+    if agg.name in ("first", "last"):
+        return rows[0 if agg.name == "first" else -1][agg.column] if rows else None
     cells = [row[agg.column] for row in rows if row[agg.column] is not None]
     if agg.name == "count":
         return len(cells)
     if not cells:
         return None
     if agg.name == "sum":
-        return math.fsum(cells) if isinstance(cells[0], float) else sum(cells)
+        return float_sum(cells) if isinstance(cells[0], float) else sum(cells)
     if agg.name == "mean":
-        return math.fsum(cells) / len(cells)
-    if agg.name == "first":
-        return cells[0]
-    if agg.name == "last":
-        return cells[-1]
+        return float_sum([float(cell) for cell in cells]) / len(cells)
     sign = {"min": 1, "max": -1}[agg.name]
     return min(cells, key=functools.cmp_to_key(lambda a, b: sign * compare(a, b)))
+
+
+def float_sum(cells: list[float]) -> float:
+    """Exact where all are finite; else infinity or NaN, as adding them up gives."""
+    return math.fsum(cells) if all(map(math.isfinite, cells)) else sum(cells)
 
 
 def join(
@@ -197,9 +204,7 @@ def join(
     """Left rows in order, each with its matches in right order; a null key matches nothing."""
     out = []
     for a in left:
-        matches = [
-            a + b for b in right if keys_match(a, b, left_keys, right_keys)
-        ]
+        matches = [a + b for b in right if keys_match(a, b, left_keys, right_keys)]
         matches = [row for row in matches if is_true(residual(row))]
         if not matches and how == "left":
             matches = [a + (None,) * right_width]
@@ -257,7 +262,9 @@ def nearer(b: Row, best: Row, how: Asof) -> bool:
 
 
 def window(
-    rows: list[Row], partition_by: Sequence[int], function: Callable[[list[Cell]], list[Cell]],
+    rows: list[Row],
+    partition_by: Sequence[int],
+    function: Callable[[list[Cell]], list[Cell]],
     column: int,
 ) -> list[Row]:
     """Rows with one more column: `function` over the cells of each partition, in row order."""
@@ -288,11 +295,14 @@ def cumulative_sum(cells: list[Cell]) -> list[Cell]:
 
 
 def ema(cells: list[Cell], alpha: float) -> list[Cell]:
-    """Exponential moving average: the first value, then alpha * value + (1 - alpha) * average."""
+    """Exponential moving average: the first value, then previous + alpha * (x - previous).
+
+    A null gives null and leaves the average as it is.
+    """
     out: list[Cell] = []
     average: Cell = None
     for cell in cells:
         if cell is not None:
-            average = cell if average is None else alpha * cell + (1 - alpha) * average
-        out.append(average)
+            average = float(cell) if average is None else average + alpha * (cell - average)
+        out.append(None if cell is None else average)
     return out

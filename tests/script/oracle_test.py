@@ -23,7 +23,8 @@ FOLDER = Path(__file__).resolve().parent
 def comparable(case: Case) -> bool:
     """Whether DuckDB is asked the same."""
     text = case.spellings.get("sql", "") + "".join(case.before)
-    return bool(text) and "{dir}" not in text and "'" + "nowhere" not in text and not case.unlike_duckdb
+    files = "{dir}" in text or "'nowhere" in text
+    return bool(text) and not files and not case.unlike_duckdb
 
 
 def cases() -> Iterator[Any]:
@@ -38,12 +39,12 @@ def duckdb_rows(script: Script, text: str) -> tuple[list[str], list[str]]:
     with duckdb.connect() as connection:
         for name, table in script.tables.items():
             connection.register(name, table)
-        result = connection.execute(text).to_arrow_table()
+        result = connection.sql(text).to_arrow_table()
     columns = [column_texts(column) for column in result.columns]
     return result.schema.names, [" | ".join(row) for row in zip(*columns)]
 
 
-@pytest.mark.parametrize("script,case", cases())
+@pytest.mark.parametrize("script,case", list(cases()))
 def test_duckdb_agrees(script: Script, case: Case) -> None:
     assert case.answer is not None
     text = case.spellings["sql"]

@@ -50,7 +50,8 @@ def rewrite(script: Script) -> None:
         if case.answer is not None:
             lines[case.answer.first : case.answer.end] = answer
         else:
-            end = next((i for i in range(case.line, len(lines)) if not lines[i].strip()), len(lines))
+            blank = (i for i in range(case.line, len(lines)) if not lines[i].strip())
+            end = next(blank, len(lines))
             lines[end:end] = answer
     running.close()
     script.path.write_text("\n".join(lines) + "\n")
