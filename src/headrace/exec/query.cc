@@ -193,22 +193,13 @@ Status Query::StartPipeline(size_t index) {
 
 Status Query::Start(const CheckpointReader* restore) {
   restore_ = restore;
-  for (size_t index = 0; index < pipelines_.size(); ++index) {
-    if (!plan_.pipelines[index].waits_for.empty()) continue;
-    {
-      std::lock_guard lock(mutex_);
-      pipelines_[index]->started = true;
-    }
-    ARROW_RETURN_NOT_OK(StartPipeline(index));
-  }
-  return Status::OK();
+  return StartReady();
 }
 
-Status Query::EndPipeline(size_t index) {
+Status Query::StartReady() {
   std::vector<size_t> ready;
   {
     std::lock_guard lock(mutex_);
-    pipelines_[index]->ended = true;
     for (size_t next = 0; next < pipelines_.size(); ++next) {
       if (pipelines_[next]->started) continue;
       bool waits = false;
@@ -233,8 +224,9 @@ void Query::TaskEnded(int task, Status status) {
     {
       std::lock_guard lock(mutex_);
       last = --pipeline.tasks_left == 0;
+      pipeline.ended = last;
     }
-    if (last) (void)EndPipeline(static_cast<size_t>(task));  // a failure has stopped the query
+    if (last) (void)StartReady();  // a failure has stopped the query
   }
   std::lock_guard lock(mutex_);
   if (context_.notify) context_.notify();

@@ -72,6 +72,8 @@ class Query final : public TaskOwner {
   struct Pipeline;
   Query(PhysicalPlan plan, QueryContext context);
   Status MakeStates();
+  /// Starts the pipelines that wait for nothing any more; each is started once.
+  Status StartReady();
   Status StartPipeline(size_t index);
   Result<std::unique_ptr<Driver>> MakeDriver(Pipeline& pipeline, int lane, const Waker& waker);
   Result<std::unique_ptr<PipelineInput>> MakeInput(Pipeline& pipeline, size_t port, int lane,
@@ -80,7 +82,6 @@ class Query final : public TaskOwner {
                                              const Waker& waker);
   OperatorContext ContextOf(const Pipeline& pipeline, size_t op, int lane, const Waker& waker);
   Status CombineLane(Pipeline& pipeline, int lane);
-  Status EndPipeline(size_t index);
   void MakeDispatchers(Pipeline& pipeline);
 
   PhysicalPlan plan_;
