@@ -30,12 +30,12 @@ Result<Driver::Step> Driver::RunStep() {
 
 Result<Driver::Step> Driver::RunAnyStage() {
   for (size_t index = num_stages(); index-- > 0;) {
-    if (stages_[index].pending != Pending_::kNothing) return RunStage(index);
+    if (stages_[index].pending != Slot::kNothing) return RunStage(index);
   }
   for (size_t index = 0; index < num_stages(); ++index) {
     Stage& stage = stages_[index];
     if (stage.upstream_done && !stage.done) {
-      stage.pending = Pending_::kFinish;
+      stage.pending = Slot::kFinish;
       stage.ordinal = {kFinishSplit, 0};
       return RunStage(index);
     }
@@ -56,10 +56,10 @@ Result<Driver::Step> Driver::Pull() {
   if (auto* batch = std::get_if<Batch>(&item)) {
     first.ordinal = batch->ordinal();
     first.batch = std::move(*batch);
-    first.pending = Pending_::kBatch;
+    first.pending = Slot::kBatch;
   } else if (auto* watermark = std::get_if<Watermark>(&item)) {
     first.watermark = *watermark;
-    first.pending = Pending_::kWatermark;
+    first.pending = Slot::kWatermark;
   } else if (auto* ended = std::get_if<SplitEnded>(&item)) {
     EndSplit(ended->split);
   } else if (std::holds_alternative<Pending>(item)) {
@@ -67,7 +67,7 @@ Result<Driver::Step> Driver::Pull() {
   } else {
     port_done_[static_cast<size_t>(port)] = true;
     if (many_ports) {
-      first.pending = Pending_::kFinish;
+      first.pending = Slot::kFinish;
       first.ordinal = {kFinishSplit, 0};
     } else {
       first.upstream_done = true;
@@ -112,9 +112,9 @@ Result<Flow> Driver::CallOperator(size_t index, Out& out) {
   Operator& op = *parts_.operators[index];
   PoolLabel label(parts_.budgets[index]->name().c_str());
   switch (stage.pending) {
-    case Pending_::kBatch:
+    case Slot::kBatch:
       return op.Push(stage.port, stage.batch, out);
-    case Pending_::kWatermark:
+    case Slot::kWatermark:
       return op.Advance(stage.port, stage.watermark, out);
     default:
       return op.Finish(stage.port, out);
@@ -131,14 +131,14 @@ Status Driver::Forward(size_t index, Out& out) {
     StampOrdinal(stages_[index], *batch);
     next.ordinal = batch->ordinal();
     next.batch = std::move(*batch);
-    next.pending = Pending_::kBatch;
+    next.pending = Slot::kBatch;
     if (index + 1 < parts_.operators.size()) {
       OperatorMetrics& of_next = *parts_.metrics[index + 1];
       of_next.rows_in.fetch_add(next.batch.num_rows(), std::memory_order_relaxed);
     }
   } else if (auto watermark = out.TakeWatermark()) {
     next.watermark = *watermark;
-    next.pending = Pending_::kWatermark;
+    next.pending = Slot::kWatermark;
   }
   next.port = 0;
   return Status::OK();
@@ -153,8 +153,8 @@ void Driver::StampOrdinal(Stage& stage, Batch& batch) {
 
 void Driver::CompleteCall(size_t index) {
   Stage& stage = stages_[index];
-  const bool finished = stage.pending == Pending_::kFinish;
-  stage.pending = Pending_::kNothing;
+  const bool finished = stage.pending == Slot::kFinish;
+  stage.pending = Slot::kNothing;
   stage.batch = Batch();
   if (!finished) return;
   if (index == 0 && parts_.inputs.size() > 1) {
@@ -169,7 +169,7 @@ void Driver::CompleteCall(size_t index) {
 void Driver::CloseUpTo(size_t index) {
   for (auto& input : parts_.inputs) input->Close();
   for (size_t at = 0; at <= index; ++at) {
-    stages_[at].pending = Pending_::kNothing;
+    stages_[at].pending = Slot::kNothing;
     stages_[at].batch = Batch();
     stages_[at].done = true;
   }
@@ -180,12 +180,12 @@ void Driver::CloseUpTo(size_t index) {
 
 Result<Driver::Step> Driver::RunOutput(Stage& stage) {
   if (parts_.output == nullptr) {  // the breaker before has finished
-    HEADRACE_CHECK(stage.pending != Pending_::kBatch, "a breaker gave rows");
-    if (stage.pending == Pending_::kFinish) stage.done = true;
-    stage.pending = Pending_::kNothing;
+    HEADRACE_CHECK(stage.pending != Slot::kBatch, "a breaker gave rows");
+    if (stage.pending == Slot::kFinish) stage.done = true;
+    stage.pending = Slot::kNothing;
     return stage.done ? Step::kDone : Step::kProgress;
   }
-  if (stage.pending == Pending_::kBatch) {
+  if (stage.pending == Slot::kBatch) {
     ARROW_ASSIGN_OR_RAISE(Flow flow, parts_.output->Push(stage.batch));
     if (flow.kind == Flow::Kind::kBlocked) return Step::kBlocked;
     if (flow.kind == Flow::Kind::kMoreOutput) return Step::kProgress;
@@ -194,15 +194,22 @@ Result<Driver::Step> Driver::RunOutput(Stage& stage) {
       parts_.output->Finish();
       return Step::kDone;
     }
-  } else if (stage.pending == Pending_::kWatermark) {
+  } else if (stage.pending == Slot::kWatermark) {
     parts_.output->Advance(stage.watermark);
   } else {
     parts_.output->Finish();
     stage.done = true;
   }
-  stage.pending = Pending_::kNothing;
+  stage.pending = Slot::kNothing;
   stage.batch = Batch();
   return stage.done ? Step::kDone : Step::kProgress;
+}
+
+bool Driver::idle() const {
+  for (const Stage& stage : stages_) {
+    if (stage.pending != Slot::kNothing) return false;
+  }
+  return true;
 }
 
 Status Driver::OverLimit() const { return parts_.budgets[memory_stage_]->OverLimit(bytes_wanted_); }

@@ -53,6 +53,9 @@ class Driver {
   int64_t bytes_wanted() const { return bytes_wanted_; }
   Status OverLimit() const;
 
+  /// No item is in work at any stage.
+  bool idle() const;
+
   /// Asks the operators of this lane to spill; gives the bytes freed.
   Result<int64_t> Reclaim(int64_t bytes);
 
@@ -60,10 +63,10 @@ class Driver {
   const std::vector<std::unique_ptr<PipelineInput>>& inputs() const { return parts_.inputs; }
 
  private:
-  enum class Pending_ : uint8_t { kNothing, kBatch, kWatermark, kFinish };
+  enum class Slot : uint8_t { kNothing, kBatch, kWatermark, kFinish };
   /// What waits before a stage; stage operators.size() is the output.
   struct Stage {
-    Pending_ pending = Pending_::kNothing;
+    Slot pending = Slot::kNothing;
     Batch batch;
     Ordinal ordinal;
     Watermark watermark;

@@ -183,6 +183,7 @@ Status Query::StartPipeline(size_t index) {
     Result<std::unique_ptr<Driver>> driver = MakeDriver(pipeline, lane, task.MakeWaker());
     status = driver.status();
     if (!status.ok()) break;
+    std::lock_guard lock(mutex_);
     pipeline.drivers[static_cast<size_t>(lane)] = driver->get();
     task.set_driver(driver.MoveValueUnsafe());
   }
@@ -304,14 +305,15 @@ void Query::Pause(bool paused) {
 }
 
 bool Query::quiescent() const {
-  std::lock_guard lock(mutex_);
-  for (const auto& task : tasks_) {
-    if (!task->parked() && !task->ended()) return false;
-  }
-  for (const auto& channel : channels_) {
-    if (!channel->empty()) return false;
-  }
-  return true;
+  bool quiescent = true;
+  context_.executor->Exclusively([&] {
+    std::lock_guard lock(mutex_);
+    for (const auto& task : tasks_) {
+      quiescent &= task->ended() || (task->parked() && task->driver()->idle());
+    }
+    for (const auto& channel : channels_) quiescent &= channel->empty();
+  });
+  return quiescent;
 }
 
 Status Query::Save(CheckpointWriter& writer) {

@@ -56,7 +56,7 @@ class Query final : public TaskOwner {
 
   /// Unbounded scans stop reading (true) or go on (false).
   void Pause(bool paused);
-  /// Every task is parked or ended, and no channel holds anything.
+  /// Every task is parked without an item in work, or ended, and no channel holds anything.
   bool quiescent() const;
   /// Writes every state and position. REQUIRES: paused and quiescent.
   Status Save(CheckpointWriter& writer);
