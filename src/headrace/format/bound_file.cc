@@ -6,18 +6,20 @@
 
 #include "arrow/buffer.h"
 #include "arrow/memory_pool.h"
+#include "arrow/util/future.h"
 
 namespace headrace {
 namespace {
 
-class BoundFile final : public arrow::io::RandomAccessFile {
+class BoundFileImpl final : public BoundFile {
  public:
-  BoundFile(std::shared_ptr<arrow::io::RandomAccessFile> file, int64_t size,
-            arrow::MemoryPool* pool)
+  BoundFileImpl(std::shared_ptr<arrow::io::RandomAccessFile> file, int64_t size,
+                arrow::MemoryPool* pool)
       : file_(std::move(file)), size_(size), pool_(pool) {
     set_mode(arrow::io::FileMode::READ);
   }
 
+  const Status& failure() const override { return failure_; }
   Status Close() override { return file_->Close(); }
   bool closed() const override { return file_->closed(); }
   Result<int64_t> Tell() const override { return position_; }
@@ -46,7 +48,9 @@ class BoundFile final : public arrow::io::RandomAccessFile {
     ARROW_ASSIGN_OR_RAISE(const int64_t length, Cut(position, nbytes));
     int64_t got = 0;
     if (length > 0) {
-      ARROW_ASSIGN_OR_RAISE(got, file_->ReadAt(position, length, out));
+      const Result<int64_t> read = file_->ReadAt(position, length, out);
+      if (!read.ok() && failure_.ok()) failure_ = read.status();
+      ARROW_ASSIGN_OR_RAISE(got, read);
     }
     if (got < nbytes && !allow_short_read) return ShortRead(position, nbytes);
     return got;
@@ -69,6 +73,28 @@ class BoundFile final : public arrow::io::RandomAccessFile {
     return ReadAt(position, nbytes, true);
   }
 
+  // Reads at once: Arrow's default would read, and free, on a thread of its own.
+  arrow::Future<std::shared_ptr<arrow::Buffer>> ReadAsync(const arrow::io::IOContext&,
+                                                          int64_t position, int64_t nbytes,
+                                                          bool allow_short_read) override {
+    return arrow::Future<std::shared_ptr<arrow::Buffer>>::MakeFinished(
+        ReadAt(position, nbytes, allow_short_read));
+  }
+  arrow::Future<std::shared_ptr<arrow::Buffer>> ReadAsync(const arrow::io::IOContext& context,
+                                                          int64_t position,
+                                                          int64_t nbytes) override {
+    return ReadAsync(context, position, nbytes, true);
+  }
+  std::vector<arrow::Future<std::shared_ptr<arrow::Buffer>>> ReadManyAsync(
+      const arrow::io::IOContext& context,
+      const std::vector<arrow::io::ReadRange>& ranges) override {
+    std::vector<arrow::Future<std::shared_ptr<arrow::Buffer>>> buffers;
+    for (const arrow::io::ReadRange& range : ranges) {
+      buffers.push_back(ReadAsync(context, range.offset, range.length, true));
+    }
+    return buffers;
+  }
+
  private:
   Status ShortRead(int64_t position, int64_t nbytes) const {
     return Status::IOError("expected ", nbytes, " bytes at offset ", position,
@@ -83,6 +109,7 @@ class BoundFile final : public arrow::io::RandomAccessFile {
   const int64_t size_;
   arrow::MemoryPool* const pool_;
   int64_t position_ = 0;
+  Status failure_;
 };
 
 }  // namespace
@@ -108,17 +135,19 @@ Status CheckUnchanged(Vfs& vfs, const FileInfo& bound) {
   return Error(ErrorKind::kStale, "{}: changed since the query was bound", bound.path);
 }
 
-Result<std::shared_ptr<arrow::io::RandomAccessFile>> OpenBound(Vfs& vfs, const FileInfo& bound,
-                                                               arrow::MemoryPool* pool) {
+Result<std::shared_ptr<BoundFile>> OpenBound(Vfs& vfs, const FileInfo& bound,
+                                             arrow::MemoryPool* pool) {
   ARROW_RETURN_NOT_OK(CheckUnchanged(vfs, bound));
   ARROW_ASSIGN_OR_RAISE(auto file, vfs.OpenForRead(bound.path));
-  return std::make_shared<BoundFile>(std::move(file), bound.size, pool);
+  return std::make_shared<BoundFileImpl>(std::move(file), bound.size, pool);
 }
 
 Status DecodeError(const Status& status, std::string_view path, std::string_view format) {
   if (status.ok()) return status;
-  // A detail is the mark of our own errors: they know their kind and place.
-  if (status.detail() != nullptr) return status;
+  // A detail is the mark of our own errors: they know their kind and, but for the pool's, the place.
+  if (status.detail() != nullptr) {
+    return status.IsOutOfMemory() ? WithContext(status, fmt::format("{}: ", path)) : status;
+  }
   const ErrorKind kind = status.IsOutOfMemory()    ? ErrorKind::kMemoryLimit
                          : status.IsNotImplemented() ? ErrorKind::kUnsupported
                          : status.IsCancelled()      ? ErrorKind::kCancelled

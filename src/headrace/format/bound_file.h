@@ -19,10 +19,17 @@ Result<std::vector<FileInfo>> StatFiles(Vfs& vfs, const std::vector<std::string>
 /// kStale when the file is not the one that `bound` describes.
 Status CheckUnchanged(Vfs& vfs, const FileInfo& bound);
 
+/// An open file. One reader at a time may use it.
+class BoundFile : public arrow::io::RandomAccessFile {
+ public:
+  /// The first failure of the system in reading it; decoders may have hidden it in words of theirs.
+  virtual const Status& failure() const = 0;
+};
+
 /// Opens `bound.path` after CheckUnchanged. Reads past `bound.size` are short, and lengths are cut to
 /// it before memory is taken from `pool`, so a hostile length costs nothing.
-Result<std::shared_ptr<arrow::io::RandomAccessFile>> OpenBound(Vfs& vfs, const FileInfo& bound,
-                                                               arrow::MemoryPool* pool);
+Result<std::shared_ptr<BoundFile>> OpenBound(Vfs& vfs, const FileInfo& bound,
+                                             arrow::MemoryPool* pool);
 
 /// `status` of a library that decodes `path` as one of ours: failures of the system, of memory and of
 /// missing features keep their kind, all else says that the file holds bad data. OK stays OK.

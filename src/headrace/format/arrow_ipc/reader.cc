@@ -34,6 +34,12 @@ arrow::ipc::IpcReadOptions OptionsFor(const std::vector<int>& columns, arrow::Me
   return options;
 }
 
+/// `status` of the decoder of `file`.
+Status IpcError(const Status& status, const BoundFile& file, const std::string& path) {
+  if (!status.ok() && !file.failure().ok()) return file.failure();
+  return DecodeError(status, path, "arrow ipc");
+}
+
 /// Record batches one by one, null at the end.
 class BatchStream {
  public:
@@ -69,8 +75,9 @@ class SequentialStream final : public BatchStream {
 class IpcReader final : public SplitReader {
  public:
   IpcReader(std::string path, std::vector<int> columns, const ScanRequest& request,
-            std::unique_ptr<BatchStream> stream)
+            std::shared_ptr<const BoundFile> file, std::unique_ptr<BatchStream> stream)
       : path_(std::move(path)),
+        file_(std::move(file)),
         columns_(std::move(columns)),
         projection_(request.projection),
         stream_(std::move(stream)),
@@ -80,9 +87,9 @@ class IpcReader final : public SplitReader {
     while (slicer_.empty()) {
       if (slicer_.finished()) return ReadResult(EndOfSplit{});
       Result<std::shared_ptr<arrow::RecordBatch>> read = stream_->Next();
-      if (!read.ok()) return DecodeError(read.status(), path_, "arrow ipc");
+      if (!read.ok()) return IpcError(read.status(), *file_, path_);
       if (*read == nullptr) return ReadResult(EndOfSplit{});
-      ARROW_RETURN_NOT_OK(DecodeError((*read)->ValidateFull(), path_, "arrow ipc"));
+      ARROW_RETURN_NOT_OK(IpcError((*read)->ValidateFull(), *file_, path_));
       slicer_.Put(Batch(InProjectionOrder((*read)->columns(), columns_, projection_),
                         (*read)->num_rows()));
     }
@@ -91,6 +98,7 @@ class IpcReader final : public SplitReader {
 
  private:
   const std::string path_;
+  const std::shared_ptr<const BoundFile> file_;
   const std::vector<int> columns_;  // that are decoded
   const std::vector<int> projection_;
   const std::unique_ptr<BatchStream> stream_;
@@ -102,7 +110,7 @@ class IpcFile final : public DataFile {
   static Result<std::unique_ptr<DataFile>> Open(Vfs& vfs, const FileInfo& info) {
     ARROW_ASSIGN_OR_RAISE(auto stream, OpenBound(vfs, info, arrow::default_memory_pool()));
     auto file = std::make_unique<IpcFile>(vfs, info);
-    ARROW_RETURN_NOT_OK(DecodeError(file->ReadHead(std::move(stream)), info.path, "arrow ipc"));
+    ARROW_RETURN_NOT_OK(IpcError(file->ReadHead(stream), *stream, info.path));
     return std::unique_ptr<DataFile>(std::move(file));
   }
 
@@ -128,14 +136,14 @@ class IpcFile final : public DataFile {
     if (columns.empty() && schema_->num_fields() > 0) columns.push_back(0);
     ARROW_ASSIGN_OR_RAISE(auto file, OpenBound(vfs_, info_, context.pool));
     Result<std::unique_ptr<BatchStream>> stream =
-        OpenStream(std::move(file), part, OptionsFor(columns, context.pool));
-    if (!stream.ok()) return DecodeError(stream.status(), info_.path, "arrow ipc");
-    return std::make_unique<IpcReader>(info_.path, std::move(columns), request,
+        OpenStream(file, part, OptionsFor(columns, context.pool));
+    if (!stream.ok()) return IpcError(stream.status(), *file, info_.path);
+    return std::make_unique<IpcReader>(info_.path, std::move(columns), request, std::move(file),
                                        std::move(*stream));
   }
 
  private:
-  Status ReadHead(std::shared_ptr<arrow::io::RandomAccessFile> file) {
+  Status ReadHead(const std::shared_ptr<BoundFile>& file) {
     char start[8] = {};
     ARROW_ASSIGN_OR_RAISE(const int64_t got, file->ReadAt(0, sizeof start, start));
     const std::string_view magic(start, static_cast<size_t>(got));
@@ -151,7 +159,9 @@ class IpcFile final : public DataFile {
       schema_ = reader->schema();
       return Status::OK();
     }
-    ARROW_ASSIGN_OR_RAISE(auto reader, arrow::ipc::RecordBatchFileReader::Open(file, options));
+    ARROW_ASSIGN_OR_RAISE(auto reader, arrow::ipc::RecordBatchFileReader::Open(
+                                           std::shared_ptr<arrow::io::RandomAccessFile>(file),
+                                           options));
     schema_ = reader->schema();
     num_batches_ = reader->num_record_batches();
     num_parts_ = std::min(num_batches_, info_.size / kSplitBytes + 1);
@@ -159,7 +169,7 @@ class IpcFile final : public DataFile {
   }
 
   Result<std::unique_ptr<BatchStream>> OpenStream(
-      std::shared_ptr<arrow::io::RandomAccessFile> file, const Split& part,
+      const std::shared_ptr<BoundFile>& file, const Split& part,
       const arrow::ipc::IpcReadOptions& options) const {
     if (is_stream_) {
       ARROW_ASSIGN_OR_RAISE(auto reader, arrow::ipc::RecordBatchStreamReader::Open(
@@ -167,7 +177,9 @@ class IpcFile final : public DataFile {
                                              options));
       return std::make_unique<SequentialStream>(std::move(reader));
     }
-    ARROW_ASSIGN_OR_RAISE(auto reader, arrow::ipc::RecordBatchFileReader::Open(file, options));
+    ARROW_ASSIGN_OR_RAISE(auto reader, arrow::ipc::RecordBatchFileReader::Open(
+                                           std::shared_ptr<arrow::io::RandomAccessFile>(file),
+                                           options));
     return std::make_unique<FileStream>(std::move(reader), part);
   }
 
