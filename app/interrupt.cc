@@ -1,0 +1,36 @@
+// Signals.
+#include "interrupt.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <atomic>
+
+namespace headrace::app {
+namespace {
+
+std::atomic<int> caught{0};
+static_assert(std::atomic<int>::is_always_lock_free);
+
+void OnSignal(int signal) {
+  if (caught.exchange(signal) != 0) _exit(128 + signal);
+}
+
+}  // namespace
+
+void CatchSignals() {
+  struct sigaction action = {};
+  action.sa_handler = OnSignal;
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+}
+
+int CaughtSignal() { return caught.load(); }
+
+Status CheckInterrupted() {
+  if (CaughtSignal() == 0) return Status::OK();
+  return Error(ErrorKind::kCancelled, "interrupted");
+}
+
+}  // namespace headrace::app

@@ -1,0 +1,111 @@
+// The `headrace` command: options, subcommands and exit codes: 0 done, 1 failed, 2 wrong usage,
+// 128 + n after signal n.
+#include <signal.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+
+#include "command.h"
+#include "headrace/base/check.h"
+#include "interrupt.h"
+
+namespace headrace::app {
+namespace {
+
+#ifndef HEADRACE_VERSION
+#define HEADRACE_VERSION "0.1.0"
+#endif
+
+constexpr int kExitFailed = 1;
+constexpr int kExitUsage = 2;
+constexpr int kExitSignal = 128;
+
+struct CommandLine {
+  SessionOptions session;
+  SqlCommand sql;
+  ConvertCommand convert;
+};
+
+void AddSessionOptions(CLI::App* command, SessionOptions* options) {
+  const auto add = [&](const char* flag, const char* name, const char* text) {
+    command->add_option_function<std::string>(
+        flag, [options, name](const std::string& value) { (*options)[name] = value; }, text);
+  };
+  add("--memory-limit", "memory_limit",
+      "Memory for all queries, e.g. 512MB (60 % of the machine's)");
+  add("--threads", "threads", "Threads that run queries (one per core)");
+  add("--temp-dir", "temp_dir", "Directory for what does not fit in memory ($TMPDIR or /tmp)");
+}
+
+CLI::App* AddSql(CLI::App* app, CommandLine* line) {
+  CLI::App* command =
+      app->add_subcommand("sql", "Run SQL statements from -c, -f or standard input");
+  CLI::Option* query = command->add_option("-c,--command", line->sql.queries, "Statements to run");
+  query->expected(1)->take_all()->allow_extra_args(false);
+  command->add_option("-f,--file", line->sql.file, "A file of statements")->excludes(query);
+  command->add_option("--format", line->sql.format, "How rows are written: table, csv or jsonl")
+      ->check(CLI::IsMember({"table", "csv", "jsonl"}));
+  AddSessionOptions(command, &line->session);
+  return command;
+}
+
+CLI::App* AddConvert(CLI::App* app, CommandLine* line) {
+  CLI::App* command = app->add_subcommand("convert", "Write a file in another format");
+  command->add_option("INPUT", line->convert.input, "A file or pattern")->required();
+  command->add_option("OUTPUT", line->convert.output, "The file to make")->required();
+  command->add_option("--option", line->convert.output_options, "name=value for the output")
+      ->allow_extra_args(false);
+  command->add_option("--input-option", line->convert.input_options, "name=value for the input")
+      ->allow_extra_args(false);
+  AddSessionOptions(command, &line->session);
+  return command;
+}
+
+/// Errors of our own making are errors like others here.
+template <typename Work>
+Status Guarded(const Work& work) {
+  try {
+    return work();
+  } catch (const InvariantError& bug) {
+    return Error(ErrorKind::kInternal, "{}", bug.what());
+  }
+}
+
+int ExitCode(const Status& status, const Output& output) {
+  if (CaughtSignal() != 0) return kExitSignal + CaughtSignal();
+  if (status.ok()) return 0;
+  if (output.reader_is_gone()) return kExitSignal + SIGPIPE;
+  fmt::print(stderr, "error: {}\n", status.message());
+  return kExitFailed;
+}
+
+int Run(int argc, char** argv) {
+  CLI::App app("Tables larger than memory, and streams: SQL over CSV, Parquet and Arrow files");
+  app.name("headrace");
+  app.set_version_flag("--version", "headrace " HEADRACE_VERSION);
+  app.require_subcommand(1);
+  CommandLine line;
+  const CLI::App* sql = AddSql(&app, &line);
+  AddConvert(&app, &line);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : kExitUsage;
+  }
+  CatchSignals();
+  Output output(STDOUT_FILENO);
+  Status status = Guarded([&] {
+    return sql->parsed() ? RunSql(line.sql, line.session, output)
+                         : RunConvert(line.convert, line.session);
+  });
+  if (CaughtSignal() == 0 && !output.reader_is_gone()) {
+    const Status flushed = output.Flush();  // what came before an error is shown
+    if (status.ok()) status = flushed;
+  }
+  return ExitCode(status, output);
+}
+
+}  // namespace
+}  // namespace headrace::app
+
+int main(int argc, char** argv) { return headrace::app::Run(argc, argv); }
