@@ -18,7 +18,7 @@ namespace {
 constexpr int kLeft = 0;
 constexpr int kRight = 1;
 /// Right rows are trimmed when they have grown to this many batches, or doubled.
-constexpr int64_t kTrimBatches = 4;
+constexpr int64_t kTrimBatches = 2;
 
 class AsofJoin final : public Operator {
  public:
