@@ -33,8 +33,6 @@ struct MemoryTableOptions {
 /// batch. Lookup (append tables only) works on plain copies of the columns it is asked for.
 class MemoryTable final : public Source, public Lookup {
  public:
-  static constexpr const char* kChangeColumn = "_change";
-
   /// kTypeMismatch when a batch differs from `schema` in more than encodings.
   static Result<std::shared_ptr<MemoryTable>> Make(
       SchemaPtr schema, std::vector<std::shared_ptr<arrow::RecordBatch>> batches,
