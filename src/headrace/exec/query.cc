@@ -24,6 +24,7 @@ struct Query::Pipeline {
 Query::Query(PhysicalPlan plan, QueryContext context)
     : plan_(std::move(plan)),
       context_(std::move(context)),
+      consumer_(context_.notify),
       paused_(std::make_shared<std::atomic<bool>>(false)) {}
 
 Result<std::unique_ptr<Query>> Query::Make(PhysicalPlan plan, QueryContext context) {
@@ -264,7 +265,7 @@ Result<Channel::Item> Query::Read() {
     ARROW_RETURN_NOT_OK(status_);
   }
   if (stop_.stop_requested()) return Error(ErrorKind::kCancelled, "the query was cancelled");
-  return channels_[static_cast<size_t>(plan_.result_channel)]->Read(0, Waker(context_.notify));
+  return channels_[static_cast<size_t>(plan_.result_channel)]->Read(0, consumer_);
 }
 
 void Query::Stop(Status reason) {

@@ -86,6 +86,7 @@ class Query final : public TaskOwner {
 
   PhysicalPlan plan_;
   QueryContext context_;
+  Waker consumer_;  // of the reader of the result
   StopToken stop_;
   std::vector<std::unique_ptr<Pipeline>> pipelines_;
   std::vector<std::shared_ptr<Channel>> channels_;
