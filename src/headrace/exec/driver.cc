@@ -54,7 +54,7 @@ Result<Driver::Step> Driver::Pull() {
   Stage& first = stages_[0];
   first.port = port;
   if (auto* batch = std::get_if<Batch>(&item)) {
-    first.ordinal = batch->ordinal();
+    first.ordinal = many_ports ? Ordinal{} : batch->ordinal();  // ports merge into one sequence
     first.batch = std::move(*batch);
     first.pending = Slot::kBatch;
   } else if (auto* watermark = std::get_if<Watermark>(&item)) {
@@ -68,7 +68,7 @@ Result<Driver::Step> Driver::Pull() {
     port_done_[static_cast<size_t>(port)] = true;
     if (many_ports) {
       first.pending = Slot::kFinish;
-      first.ordinal = {kFinishSplit, 0};
+      first.ordinal = {};
     } else {
       first.upstream_done = true;
     }
