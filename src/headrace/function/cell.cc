@@ -15,7 +15,9 @@
 #include "arrow/record_batch.h"
 #include "arrow/type.h"
 #include "arrow/type_traits.h"
+#include "arrow/util/decimal.h"
 #include "arrow/util/utf8.h"
+#include "headrace/function/decimal_value.h"
 #include "headrace/function/view.h"
 
 namespace headrace {
@@ -60,6 +62,25 @@ Result<ArrayPtr> DecodeNested(std::string_view bytes, const arrow::DataType& typ
     return Damaged(type, bytes.size());
   }
   return batch->column(0);
+}
+
+/// Whether the bytes of a raw type are one of its values; most types take any.
+bool IsValue(std::string_view bytes, const arrow::DataType& type, const TypePtr& shared) {
+  const auto* data = reinterpret_cast<const uint8_t*>(bytes.data());
+  switch (type.id()) {
+    case Type::DECIMAL128:
+      return arrow::Decimal128(data).FitsInPrecision(PrecisionOf(type));
+    case Type::DECIMAL256:
+      return arrow::Decimal256(data).FitsInPrecision(PrecisionOf(type));
+    case Type::DATE64:
+    case Type::TIME32:
+    case Type::TIME64: {
+      auto buffer = std::make_shared<arrow::Buffer>(data, static_cast<int64_t>(bytes.size()));
+      return WrapValues(shared, 1, std::move(buffer))->ValidateFull().ok();
+    }
+    default:
+      return true;
+  }
 }
 
 template <typename ArrowType>
@@ -147,7 +168,9 @@ Status EncodeCell(const arrow::Array& array, int64_t row, std::string* out) {
 Status AppendCell(std::string_view bytes, const arrow::DataType& type, arrow::ArrayBuilder* out) {
   const Type::type id = type.id();
   if (IsRaw(id)) {
-    if (bytes.size() != static_cast<size_t>(ByteWidth(type))) return Damaged(type, bytes.size());
+    const bool is_value =
+        bytes.size() == static_cast<size_t>(ByteWidth(type)) && IsValue(bytes, type, out->type());
+    if (!is_value) return Damaged(type, bytes.size());
     return AppendRaw(bytes, type, out);
   }
   if (id == Type::BOOL) {

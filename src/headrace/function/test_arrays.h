@@ -1,0 +1,80 @@
+// For tests: arrays from JSON, random arrays, and the same values in other representations.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "arrow/array/array_base.h"
+#include "arrow/array/builder_base.h"
+#include "arrow/array/concatenate.h"
+#include "arrow/array/util.h"
+#include "arrow/builder.h"
+#include "arrow/json/from_string.h"
+#include "arrow/memory_pool.h"
+#include "arrow/type.h"
+#include "headrace/base/rng.h"
+#include "headrace/base/test_status.h"
+#include "headrace/function/function.h"
+
+namespace headrace {
+
+inline arrow::MemoryPool* TestPool() { return arrow::default_memory_pool(); }
+
+inline ArrayPtr FromJson(const TypePtr& type, const std::string& json) {
+  return arrow::json::ArrayFromJSONString(type, json).ValueOrDie();
+}
+
+/// The same values behind an offset that is no multiple of 8, with other values on both sides.
+inline ArrayPtr Sliced(const ArrayPtr& array) {
+  const arrow::ArrayVector pieces = {array, array, array, array};
+  const ArrayPtr joined = arrow::Concatenate(pieces).ValueOrDie();
+  if (array->length() == 0) return joined;
+  const ArrayPtr longer =
+      arrow::Concatenate({array->Slice(array->length() - 1), joined, array->Slice(0, 1)})
+          .ValueOrDie();
+  return longer->Slice(1 + array->length(), array->length());
+}
+
+/// Values below `bound` in size, a tenth of them null. Every seed gives other values.
+inline ArrayPtr RandomArray(const TypePtr& type, int64_t length, uint64_t seed,
+                            uint64_t bound = 1000) {
+  Rng rng(seed);
+  auto builder = arrow::MakeBuilder(type).ValueOrDie();
+  for (int64_t i = 0; i < length; ++i) {
+    if (rng.Below(10) == 0) {
+      EXPECT_TRUE(builder->AppendNull().ok());
+      continue;
+    }
+    const bool is_signed = !arrow::is_unsigned_integer(type->id()) &&
+                           !arrow::is_base_binary_like(type->id()) &&
+                           type->id() != arrow::Type::BOOL;
+    std::string text =
+        (is_signed && rng.Below(2) == 0 ? "-" : "") + std::to_string(rng.Below(bound));
+    if (type->id() == arrow::Type::BOOL) text = rng.Below(2) == 0 ? "true" : "false";
+    if (arrow::is_decimal(type->id())) {
+      text += "." + std::string(
+                        static_cast<size_t>(static_cast<const arrow::DecimalType&>(*type).scale()),
+                        static_cast<char>('0' + rng.Below(10)));
+    }
+    const bool quoted = arrow::is_decimal(type->id()) || arrow::is_base_binary_like(type->id());
+    const ArrayPtr cell = FromJson(type, quoted ? "[\"" + text + "\"]" : "[" + text + "]");
+    EXPECT_TRUE(builder->AppendArraySlice(arrow::ArraySpan(*cell->data()), 0, 1).ok());
+  }
+  return builder->Finish().ValueOrDie();
+}
+
+/// The overload of `function` with exactly these patterns.
+inline const Overload& OverloadOf(const FunctionDef& function,
+                                  const std::vector<ArgPattern>& patterns) {
+  for (const Overload& overload : function.overloads) {
+    if (std::equal(overload.args.begin(), overload.args.end(), patterns.begin(), patterns.end())) {
+      return overload;
+    }
+  }
+  ADD_FAILURE() << "no such overload of " << function.id;
+  return function.overloads.front();
+}
+
+}  // namespace headrace
