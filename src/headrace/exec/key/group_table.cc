@@ -218,27 +218,30 @@ bool GroupTable::KeyLess(uint32_t left, uint32_t right) const {
   return std::pair(nulls_[left], values_[left]) < std::pair(nulls_[right], values_[right]);
 }
 
-void GroupTable::KeysOf(const uint32_t* groups, int64_t count, EncodedKeys* out) const {
-  const auto rows = static_cast<size_t>(count);
-  out->is_fixed = is_fixed_;
-  out->num_rows = count;
-  out->hashes.resize(rows);
-  out->nulls.resize(rows);
-  out->values.resize(is_fixed_ ? rows : 0);
-  out->offsets.assign(is_fixed_ ? 0 : 1, 0);
-  out->bytes.clear();
-  for (size_t i = 0; i < rows; ++i) {
-    const uint32_t group = groups[i];
-    out->hashes[i] = hashes_[group];
-    out->nulls[i] = nulls_[group];
-    if (is_fixed_) {
-      out->values[i] = values_[group];
-      continue;
-    }
-    const std::string_view key = BytesOf(group);
-    out->bytes.insert(out->bytes.end(), key.begin(), key.end());
-    out->offsets.push_back(static_cast<int64_t>(out->bytes.size()));
+EncodedKeys GroupTable::StartKeys(bool is_fixed) {
+  EncodedKeys keys;
+  keys.is_fixed = is_fixed;
+  if (!is_fixed) keys.offsets.push_back(0);
+  return keys;
+}
+
+void GroupTable::AppendKeyOf(uint32_t group, EncodedKeys* out) const {
+  ++out->num_rows;
+  out->hashes.push_back(hashes_[group]);
+  out->nulls.push_back(nulls_[group]);
+  if (is_fixed_) {
+    out->values.push_back(values_[group]);
+    return;
   }
+  const std::string_view key = BytesOf(group);
+  out->bytes.insert(out->bytes.end(), key.begin(), key.end());
+  out->offsets.push_back(static_cast<int64_t>(out->bytes.size()));
+}
+
+void GroupTable::KeysOf(const uint32_t* groups, int64_t count, EncodedKeys* out) const {
+  *out = StartKeys(is_fixed_);
+  out->hashes.reserve(static_cast<size_t>(count));
+  for (int64_t i = 0; i < count; ++i) AppendKeyOf(groups[i], out);
 }
 
 int64_t GroupTable::bytes() const {

@@ -37,6 +37,9 @@ class GroupTable {
   bool KeyLess(uint32_t left, uint32_t right) const;
   /// Keys of `count` groups, as they were encoded. `out` is overwritten.
   void KeysOf(const uint32_t* groups, int64_t count, EncodedKeys* out) const;
+  /// Appends one to keys that came from tables of the same encoder, or to StartKeys().
+  void AppendKeyOf(uint32_t group, EncodedKeys* out) const;
+  static EncodedKeys StartKeys(bool is_fixed);
 
   /// Memory held, exactly.
   int64_t bytes() const;

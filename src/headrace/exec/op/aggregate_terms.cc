@@ -87,6 +87,7 @@ size_t AggregateTerms::Place(size_t size, size_t align) {
 void AggregateTerms::LayOut() {
   if (fields_.first) first_offset_ = Place(sizeof(RowPosition), alignof(RowPosition));
   if (fields_.rows) rows_offset_ = Place(sizeof(int64_t), alignof(int64_t));
+  if (fields_.deadline) deadline_offset_ = Place(sizeof(int64_t), alignof(int64_t));
   if (has_extra_) extra_offset_ = Place(sizeof(int64_t), alignof(int64_t));
   for (AggregateCall& call : calls_) {
     call.offset = Place(call.kernel->size, call.kernel->align);
@@ -115,6 +116,7 @@ void AggregateTerms::Init(std::byte* row) const {
     FirstOf(row) = {kLast, kLast};
   }
   if (fields_.rows) RowsOf(row) = 0;
+  if (fields_.deadline) DeadlineOf(row) = std::numeric_limits<int64_t>::max();
   if (has_extra_) CountedExtraOf(row) = 0;
   for (const AggregateCall& call : calls_) call.kernel->init(row + call.offset);
 }
@@ -139,6 +141,10 @@ RowPosition& AggregateTerms::FirstOf(std::byte* row) const {
 
 int64_t& AggregateTerms::RowsOf(std::byte* row) const {
   return FieldAt<int64_t>(row, rows_offset_);
+}
+
+int64_t& AggregateTerms::DeadlineOf(std::byte* row) const {
+  return FieldAt<int64_t>(row, deadline_offset_);
 }
 
 int64_t& AggregateTerms::CountedExtraOf(std::byte* row) const {

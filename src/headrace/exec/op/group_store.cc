@@ -215,13 +215,11 @@ Status GroupStore::MergeRow(std::byte* into, std::byte* from, std::span<KernelCo
 
 Status GroupStore::MergeSaved(const arrow::RecordBatch& batch, std::span<const uint32_t> rows,
                               std::span<const uint32_t> groups, std::span<KernelContext> contexts) {
-  const SavedColumns saved(*terms_, batch);
-  StateRow loaded(*terms_);
-  for (size_t i = 0; i < rows.size(); ++i) {
-    ARROW_RETURN_NOT_OK(saved.Load(rows[i], loaded.get()));
-    ARROW_RETURN_NOT_OK(MergeRow(rows_[groups[i]], loaded.get(), contexts));
-    loaded.Reset();
-  }
+  std::vector<std::byte*> states;
+  states.reserve(groups.size());
+  for (uint32_t group : groups) states.push_back(rows_[group]);
+  ARROW_RETURN_NOT_OK(MergeSavedStates(*terms_, batch, rows, states, contexts));
+  for (std::byte* state : states) CountExtra(state);
   return Status::OK();
 }
 
@@ -246,6 +244,19 @@ Result<std::vector<ArrayPtr>> GroupStore::Results(std::span<const uint32_t> grou
   ARROW_ASSIGN_OR_RAISE(auto results, FinishStates(*terms_, states, contexts));
   columns.insert(columns.end(), results.begin(), results.end());
   return columns;
+}
+
+Status MergeSavedStates(const AggregateTerms& terms, const arrow::RecordBatch& batch,
+                        std::span<const uint32_t> rows, std::span<std::byte* const> states,
+                        std::span<KernelContext> contexts) {
+  const SavedColumns saved(terms, batch);
+  StateRow loaded(terms);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    ARROW_RETURN_NOT_OK(saved.Load(rows[i], loaded.get()));
+    ARROW_RETURN_NOT_OK(MergeStates(terms, states[i], loaded.get(), contexts));
+    loaded.Reset();
+  }
+  return Status::OK();
 }
 
 Status EncodeSavedKeys(const AggregateTerms& terms, const arrow::RecordBatch& batch,

@@ -109,6 +109,11 @@ class GroupStore {
   Reservation reservation_;
 };
 
+/// Merges rows of a saved batch: row rows[i] into states[i].
+Status MergeSavedStates(const AggregateTerms& terms, const arrow::RecordBatch& batch,
+                        std::span<const uint32_t> rows, std::span<std::byte* const> states,
+                        std::span<KernelContext> contexts);
+
 /// The key columns of a saved batch, encoded. kBadData when it has another schema.
 Status EncodeSavedKeys(const AggregateTerms& terms, const arrow::RecordBatch& batch,
                        arrow::MemoryPool* pool, EncodedKeys* out);

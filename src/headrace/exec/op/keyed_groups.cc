@@ -104,6 +104,33 @@ int64_t KeyedGroups::Settle() {
   return refused;
 }
 
+Result<std::vector<ArrayPtr>> KeyedGroups::Results(std::span<const GroupRef> groups,
+                                                   arrow::MemoryPool* pool,
+                                                   std::span<KernelContext> contexts) const {
+  EncodedKeys keys = GroupTable::StartKeys(terms_->encoder().is_fixed());
+  std::vector<std::byte*> states;
+  states.reserve(groups.size());
+  for (const GroupRef& ref : groups) {
+    store(ref.key_group)->table().AppendKeyOf(ref.group, &keys);
+    states.push_back(Row(ref));
+  }
+  ARROW_ASSIGN_OR_RAISE(std::vector<ArrayPtr> columns, terms_->encoder().Decode(keys, pool));
+  ARROW_ASSIGN_OR_RAISE(auto results, FinishStates(*terms_, states, contexts));
+  columns.insert(columns.end(), results.begin(), results.end());
+  return columns;
+}
+
+void KeyedGroups::Erase(std::span<const GroupRef> groups) {
+  for (const GroupRef& ref : groups) {
+    auto& owner = stores_[static_cast<size_t>(ref.key_group)];
+    owner->Erase(ref.group);
+    if (owner->num_groups() == 0) owner.reset();
+  }
+  for (const auto& owner : stores_) {
+    if (owner != nullptr) owner->Settle();
+  }
+}
+
 std::unique_ptr<GroupStore> KeyedGroups::TakeStore(int key_group) {
   return std::move(stores_[static_cast<size_t>(key_group)]);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <compare>
 #include <memory>
 #include <span>
 #include <vector>
@@ -25,7 +26,7 @@ class KeyedGroups {
   struct GroupRef {
     int key_group = 0;
     uint32_t group = 0;
-    bool operator==(const GroupRef&) const = default;
+    auto operator<=>(const GroupRef&) const = default;
   };
   const std::vector<GroupRef>& groups() const { return groups_; }
 
@@ -33,6 +34,13 @@ class KeyedGroups {
   /// were not granted, which are to be asked for and settled again.
   int64_t CountAndSettle();
   int64_t Settle();
+
+  std::byte* Row(GroupRef ref) const { return store(ref.key_group)->Row(ref.group); }
+  /// The key columns of groups, then the results of the calls.
+  Result<std::vector<ArrayPtr>> Results(std::span<const GroupRef> groups, arrow::MemoryPool* pool,
+                                        std::span<KernelContext> contexts) const;
+  /// Forgets groups, and stores that have none left.
+  void Erase(std::span<const GroupRef> groups);
 
   GroupStore* store(int key_group) const { return stores_[static_cast<size_t>(key_group)].get(); }
   std::unique_ptr<GroupStore> TakeStore(int key_group);
