@@ -19,12 +19,13 @@ struct SelectItem {
   std::string name;
 };
 
-/// 'file', name or (query), with its alias.
+/// 'file' [(option value, …)], name or (query), with its alias.
 struct TableReference {
   enum class Kind { kFile, kName, kQuery };
   Kind kind = Kind::kName;
   std::string name;  // or path
   std::string alias;
+  OptionMap options;  // of the file
   std::shared_ptr<const Select> query;
   TextSpan span;
 };

@@ -67,7 +67,9 @@ Result<Relation> Binder::BindTable(const TableReference& table) {
 }
 
 Result<SourcePtr> Binder::FindSource(const TableReference& table) {
-  if (table.kind == TableReference::Kind::kFile) return session_.OpenFile(table.name, {});
+  if (table.kind == TableReference::Kind::kFile) {
+    return session_.OpenFile(table.name, table.options);
+  }
   const auto exact = tables_.find(table.name);
   if (exact != tables_.end()) return exact->second;
   for (const auto& [name, source] : tables_) {

@@ -70,6 +70,7 @@ Result<TableReference> Parser::ParseTable() {
   if (first.kind == Token::Kind::kString) {
     table.kind = TableReference::Kind::kFile;
     ARROW_ASSIGN_OR_RAISE(table.name, ParseString("a table"));
+    if (Peek().IsSymbol("(")) ARROW_RETURN_NOT_OK(ParseOptions(&table.options));
   } else if (AcceptSymbol("(")) {
     table.kind = TableReference::Kind::kQuery;
     ARROW_ASSIGN_OR_RAISE(Select query, ParseSelect());
@@ -79,7 +80,7 @@ Result<TableReference> Parser::ParseTable() {
     ARROW_ASSIGN_OR_RAISE(table.name, ParseName("a table, a 'file' or (SELECT ...)"));
     ARROW_RETURN_NOT_OK(CheckTableName(first));
   }
-  table.span = SpanFrom(first.span.begin);
+  table.span = first.span;
   ARROW_ASSIGN_OR_RAISE(table.alias, ParseAlias());
   return table;
 }

@@ -49,10 +49,11 @@ Status Parser::ParseCopy(Statement* statement) {
   statement->copy_span = Peek().span;
   ARROW_ASSIGN_OR_RAISE(statement->copy_path, ParseString("the path of a file in quotes"));
   AcceptWord("WITH");
-  return Peek().IsSymbol("(") ? ParseCopyOptions(&statement->copy_options) : Status::OK();
+  return Peek().IsSymbol("(") ? ParseOptions(&statement->copy_options) : Status::OK();
 }
 
-Status Parser::ParseCopyOptions(OptionMap* options) {
+/// (option [value], …), as COPY and files in FROM have them.
+Status Parser::ParseOptions(OptionMap* options) {
   Take();
   do {
     const Token token = Peek();

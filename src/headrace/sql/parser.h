@@ -55,7 +55,7 @@ class Parser {
 
   // parse_statement.cc
   Status ParseCopy(Statement* statement);
-  Status ParseCopyOptions(OptionMap* options);
+  Status ParseOptions(OptionMap* options);
   Result<std::string> ParseOptionValue();
   Status UnknownStatement() const;
 

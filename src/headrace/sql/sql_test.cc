@@ -311,6 +311,7 @@ TEST_F(Sql, ErrorsSayWhatWasExpected) {
       {"SELECT 1 AS a, 2 AS a ORDER BY a", "error unknown_name: several columns are called \"a\""},
       {"SELECT '\xff'", "error syntax: expected a query in UTF-8, got other bytes"},
       {"SELECT * FROM 'no/such/file.csv'", "error not_found: "},
+      {"SELECT * FROM 'x.csv' (null 'NA', null 2)", "error syntax: option given twice: null"},
       {"COPY f TO 'x.csv'", "error syntax: expected ( and a query, got f"},
       {"EXPLAIN ANALYZE COPY (SELECT 1) TO 'x'",
        "error unsupported: EXPLAIN ANALYZE takes a query"},
