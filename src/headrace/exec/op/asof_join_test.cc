@@ -2,6 +2,7 @@
 // broken orders.
 #include "headrace/exec/op/asof_join.h"
 
+#include "headrace/exec/driver.h"
 #include "headrace/exec/op/pipe_drive.h"
 #include "headrace/expression/evaluate.h"
 
@@ -346,6 +347,64 @@ TEST(AsofJoinTest, FinishesWhenTheLeftSideHasEnded) {
   ASSERT_OK(pipe.Finish(0));
   EXPECT_TRUE(pipe.finished());
   EXPECT_EQ(pipe.cells(), (Cells{{"5", "4"}}));
+}
+
+class BatchesInput final : public PipelineInput {
+ public:
+  explicit BatchesInput(std::vector<Batch> batches) : batches_(std::move(batches)) {}
+  Result<InputItem> Next() override {
+    if (next_ == batches_.size()) return EndOfInput{};
+    return batches_[next_++];
+  }
+
+ private:
+  std::vector<Batch> batches_;
+  size_t next_ = 0;
+};
+
+class PositionsOutput final : public PipelineOutput {
+ public:
+  explicit PositionsOutput(std::vector<RowPosition>* positions) : positions_(*positions) {}
+  Result<Flow> Push(Batch& batch) override {
+    positions_.push_back(batch.PositionOf(0));
+    return Flow::NeedInput();
+  }
+  void EndSplit(int64_t) override {}
+  void Advance(Watermark) override {}
+  void Finish() override {}
+
+ private:
+  std::vector<RowPosition>& positions_;
+};
+
+TEST(AsofJoinTest, PositionsOfItsRowsAscendWhateverTheSplitsOfBothSides) {
+  std::vector<std::vector<Batch>> sides(2);
+  for (int64_t i = 0; i < 20; ++i) {
+    for (size_t side = 0; side < 2; ++side) {
+      sides[side].push_back(Series{kRowsPerBatch, i * kRowsPerBatch, 1, 7}.Make(0));
+      sides[side].back().set_ordinal({side == 0 ? i / 3 : 100 - i, i % 3});
+    }
+  }
+  std::vector<RowPosition> positions;
+  Pipe pipe(AsofJoinSpec(SkewSchema(), SkewSchema(), ByKey(AsofDirection::kBackward)));
+  OperatorMetrics metrics;
+  Driver::Parts parts;
+  parts.inputs.push_back(std::make_unique<BatchesInput>(sides[0]));
+  parts.inputs.push_back(std::make_unique<BatchesInput>(sides[1]));
+  const AsofJoinSpec spec(SkewSchema(), SkewSchema(), ByKey(AsofDirection::kBackward));
+  parts.operators.push_back(spec.Make(nullptr));
+  ASSERT_OK(parts.operators[0]->Open(pipe.context()));
+  parts.metrics.push_back(&metrics);
+  parts.budgets.push_back(pipe.context().budget);
+  parts.output = std::make_unique<PositionsOutput>(&positions);
+  Driver driver(std::move(parts));
+  auto step = Driver::Step::kProgress;
+  while (step != Driver::Step::kDone) {
+    ASSERT_OK_AND_ASSIGN(step, driver.RunStep());
+  }
+  EXPECT_EQ(positions.size(), 20U);
+  EXPECT_EQ(std::adjacent_find(positions.begin(), positions.end(), std::greater_equal<>()),
+            positions.end());
 }
 
 TEST(AsofJoinTest, DescribesItself) {
