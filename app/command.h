@@ -10,15 +10,12 @@
 
 namespace headrace::app {
 
-/// Options of every subcommand, by their names in Settings.
-using SessionOptions = OptionMap;
-
 struct SqlCommand {
   std::vector<std::string> queries;  // -c
   std::string file;                  // -f; "" and no queries: standard input
   std::string format = "table";
 };
-Status RunSql(const SqlCommand& command, const SessionOptions& options, Output& output);
+Status RunSql(const SqlCommand& command, const Settings& settings, Output& output);
 
 struct ConvertCommand {
   std::string input;
@@ -26,8 +23,6 @@ struct ConvertCommand {
   std::vector<std::string> input_options;   // name=value
   std::vector<std::string> output_options;  // name=value
 };
-Status RunConvert(const ConvertCommand& command, const SessionOptions& options);
-
-Result<std::shared_ptr<Session>> MakeSession(const SessionOptions& options);
+Status RunConvert(const ConvertCommand& command, const Settings& settings);
 
 }  // namespace headrace::app

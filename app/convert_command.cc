@@ -7,13 +7,11 @@
 namespace headrace::app {
 namespace {
 
-Result<OptionMap> ParseOptions(const std::vector<std::string>& texts) {
+/// REQUIRES: every text is name=value.
+OptionMap OptionsFrom(const std::vector<std::string>& texts) {
   OptionMap options;
   for (const std::string& text : texts) {
     const size_t sign = text.find('=');
-    if (sign == std::string::npos || sign == 0) {
-      return Error(ErrorKind::kInvalidArgument, "expected name=value, got {}", text);
-    }
     options[text.substr(0, sign)] = text.substr(sign + 1);
   }
   return options;
@@ -21,18 +19,13 @@ Result<OptionMap> ParseOptions(const std::vector<std::string>& texts) {
 
 }  // namespace
 
-Result<std::shared_ptr<Session>> MakeSession(const SessionOptions& options) {
-  ARROW_ASSIGN_OR_RAISE(const Settings settings, Settings::FromOptions(options));
-  return Session::Make(settings);
-}
-
-Status RunConvert(const ConvertCommand& command, const SessionOptions& options) {
-  ARROW_ASSIGN_OR_RAISE(const auto session, MakeSession(options));
-  ARROW_ASSIGN_OR_RAISE(const OptionMap input_options, ParseOptions(command.input_options));
-  ARROW_ASSIGN_OR_RAISE(const OptionMap output_options, ParseOptions(command.output_options));
-  ARROW_ASSIGN_OR_RAISE(SourcePtr source, session->OpenFile(command.input, input_options));
+Status RunConvert(const ConvertCommand& command, const Settings& settings) {
+  ARROW_ASSIGN_OR_RAISE(const auto session, Session::Make(settings));
+  ARROW_ASSIGN_OR_RAISE(SourcePtr source,
+                        session->OpenFile(command.input, OptionsFrom(command.input_options)));
   ARROW_ASSIGN_OR_RAISE(PlanPtr plan, PlanScan(std::move(source)));
-  ARROW_ASSIGN_OR_RAISE(auto sink, CreateFile(session->vfs(), command.output, output_options));
+  ARROW_ASSIGN_OR_RAISE(
+      auto sink, CreateFile(session->vfs(), command.output, OptionsFrom(command.output_options)));
   Progress progress;
   ARROW_ASSIGN_OR_RAISE(const int64_t rows,
                         session->RunInto(std::move(plan), std::move(sink), progress.Poll()));

@@ -21,12 +21,12 @@ constexpr int kExitUsage = 2;
 constexpr int kExitSignal = 128;
 
 struct CommandLine {
-  SessionOptions session;
+  OptionMap session;  // by their names in Settings
   SqlCommand sql;
   ConvertCommand convert;
 };
 
-void AddSessionOptions(CLI::App* command, SessionOptions* options) {
+void AddSessionOptions(CLI::App* command, OptionMap* options) {
   const auto add = [&](const char* flag, const char* name, const char* text) {
     command->add_option_function<std::string>(
         flag, [options, name](const std::string& value) { (*options)[name] = value; }, text);
@@ -49,14 +49,22 @@ CLI::App* AddSql(CLI::App* app, CommandLine* line) {
   return command;
 }
 
+/// What is wrong with `text` as name=value; "" when nothing is.
+std::string IsPair(const std::string& text) {
+  const size_t sign = text.find('=');
+  return sign == std::string::npos || sign == 0 ? "expected name=value, got " + text : "";
+}
+
 CLI::App* AddConvert(CLI::App* app, CommandLine* line) {
   CLI::App* command = app->add_subcommand("convert", "Write a file in another format");
   command->add_option("INPUT", line->convert.input, "A file or pattern")->required();
   command->add_option("OUTPUT", line->convert.output, "The file to make")->required();
   command->add_option("--option", line->convert.output_options, "name=value for the output")
-      ->allow_extra_args(false);
+      ->allow_extra_args(false)
+      ->check(IsPair);
   command->add_option("--input-option", line->convert.input_options, "name=value for the input")
-      ->allow_extra_args(false);
+      ->allow_extra_args(false)
+      ->check(IsPair);
   AddSessionOptions(command, &line->session);
   return command;
 }
@@ -92,11 +100,16 @@ int Run(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : kExitUsage;
   }
+  const Result<Settings> settings = Settings::FromOptions(line.session);
+  if (!settings.ok()) {
+    fmt::print(stderr, "error: {}\n", settings.status().message());
+    return kExitUsage;
+  }
   CatchSignals();
   Output output(STDOUT_FILENO);
   Status status = Guarded([&] {
-    return sql->parsed() ? RunSql(line.sql, line.session, output)
-                         : RunConvert(line.convert, line.session);
+    return sql->parsed() ? RunSql(line.sql, *settings, output)
+                         : RunConvert(line.convert, *settings);
   });
   if (CaughtSignal() == 0 && !output.reader_is_gone()) {
     const Status flushed = output.Flush();  // what came before an error is shown

@@ -142,8 +142,8 @@ class SqlRunner {
 
 }  // namespace
 
-Status RunSql(const SqlCommand& command, const SessionOptions& options, Output& output) {
-  ARROW_ASSIGN_OR_RAISE(const auto session, MakeSession(options));
+Status RunSql(const SqlCommand& command, const Settings& settings, Output& output) {
+  ARROW_ASSIGN_OR_RAISE(const auto session, Session::Make(settings));
   ARROW_ASSIGN_OR_RAISE(const auto scripts, Scripts(command, *session));
   SqlRunner runner(command, *session, output);
   for (const std::string& script : scripts) ARROW_RETURN_NOT_OK(runner.RunScript(script));
