@@ -27,7 +27,8 @@ class Clock {
 /// and ends with the process.
 Clock& SystemClock();
 
-/// A clock that moves only when told; calls that became due run inside AdvanceMicros, in time order.
+/// A clock that moves only when told; calls that became due run inside AdvanceMicros, in time
+/// order.
 class SimulatedClock final : public Clock {
  public:
   explicit SimulatedClock(int64_t start_micros = 0) : now_(start_micros) {}

@@ -28,7 +28,8 @@ inline uint64_t CombineHash(uint64_t seed, uint64_t hash) {
 /// The hash of a null key cell.
 inline constexpr uint64_t kNullHash = 0x9ae16a3b2f90404fULL;
 
-/// The key group (0 … kKeyGroups - 1) of a key's hash: its top bits, so tables may use the low ones.
+/// The key group (0 … kKeyGroups - 1) of a key's hash: its top bits, so tables may use the low
+/// ones.
 inline int KeyGroupOf(uint64_t hash) { return static_cast<int>(hash >> 57); }
 
 }  // namespace headrace

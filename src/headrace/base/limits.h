@@ -1,4 +1,5 @@
-// Every fixed limit of the engine, by name. Settings that a user may change are in engine/settings.h.
+// Every fixed limit of the engine, by name. Settings that a user may change are in
+// engine/settings.h.
 #pragma once
 
 #include <cstdint>

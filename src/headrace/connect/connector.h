@@ -1,4 +1,5 @@
-// Connectors: sources that are not files, opened by name. A connector is one row of connect/list.inc.
+// Connectors: sources that are not files, opened by name. A connector is one row of
+// connect/list.inc.
 #pragma once
 
 #include <span>

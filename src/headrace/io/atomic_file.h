@@ -8,8 +8,9 @@
 
 namespace headrace {
 
-/// Writes to a hidden sibling of `path`; Commit flushes, syncs, renames and syncs the folder. Abort,
-/// and dropping it, remove the sibling. One thread. After a failed call only Abort is allowed.
+/// Writes to a hidden sibling of `path`; Commit flushes, syncs, renames and syncs the folder.
+/// Abort, and dropping it, remove the sibling. One thread. After a failed call only Abort is
+/// allowed.
 class AtomicFile {
  public:
   static Result<std::unique_ptr<AtomicFile>> Make(Vfs& vfs, std::string path);

@@ -95,8 +95,8 @@ TEST(AtomicFileTest, RelativePathsWork) {
   EXPECT_TRUE(Content(*vfs, "out") == kNew);
 }
 
-// Fails the k-th passage for every k and checks that the target is old or new, never between, that a
-// reported success is a success, and that no part is left.
+// Fails the k-th passage for every k and checks that the target is old or new, never between, that
+// a reported success is a success, and that no part is left.
 void SweepFailures(Vfs& base, const std::string& folder, std::string_view points) {
   auto vfs = MakeFaultyVfs(base);
   const std::string path = JoinPath(folder, "out");

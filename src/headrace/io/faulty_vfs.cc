@@ -1,5 +1,5 @@
-// FaultyVfs: passes a fault point before every call. A failing write leaves half of its bytes behind,
-// as a full disk does.
+// FaultyVfs: passes a fault point before every call. A failing write leaves half of its bytes
+// behind, as a full disk does.
 #include "headrace/base/fault.h"
 #include "headrace/io/vfs.h"
 

@@ -22,7 +22,8 @@ struct ClassMatch {
   size_t pattern_bytes;  // of the whole [...]
 };
 
-// `pattern` starts with '['. Nothing when the bracket is never closed: then it is a plain character.
+// `pattern` starts with '['. Nothing when the bracket is never closed: then it is a plain
+// character.
 std::optional<ClassMatch> MatchClass(std::string_view pattern, char c) {
   size_t i = 1;
   const bool negated = i < pattern.size() && (pattern[i] == '!' || pattern[i] == '^');

@@ -1,5 +1,6 @@
-// The budget tree: session → query → operator. Operators reserve bytes here before they touch state;
-// a refused reservation is answered by reclaim (spilling), or by an error that names the culprit.
+// The budget tree: session → query → operator. Operators reserve bytes here before they touch
+// state; a refused reservation is answered by reclaim (spilling), or by an error that names the
+// culprit.
 #pragma once
 
 #include <atomic>

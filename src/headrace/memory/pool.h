@@ -12,7 +12,8 @@ namespace headrace {
 /// Counts what it hands out over Arrow's default pool. Past `limit + limit / 10 + floors` (see
 /// base/limits.h) an allocation fails with kMemoryLimit that names the operator whose step runs on
 /// this thread (PoolLabel), the bytes, the limit and the setting. Thread safe.
-/// Arrays given to a user may outlive the session: KeepUntilEmpty parks the pool until they are gone.
+/// Arrays given to a user may outlive the session: KeepUntilEmpty parks the pool until they are
+/// gone.
 class BudgetPool final : public arrow::MemoryPool {
  public:
   static std::shared_ptr<BudgetPool> Make(int64_t limit_bytes, arrow::MemoryPool* parent = nullptr);

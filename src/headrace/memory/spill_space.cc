@@ -36,8 +36,8 @@ bool SameFile(int fd, const std::string& path) {
          ours.st_ino == named.st_ino && ours.st_dev == named.st_dev;
 }
 
-// Whether the process that made `directory` is gone. Leaves the lock held in `*lock_fd`, so that two
-// sweepers never remove the same folder.
+// Whether the process that made `directory` is gone. Leaves the lock held in `*lock_fd`, so that
+// two sweepers never remove the same folder.
 bool IsAbandoned(const std::string& directory, int* lock_fd) {
   struct stat info;
   if (::lstat(directory.c_str(), &info) != 0) return false;

@@ -12,10 +12,10 @@
 
 namespace headrace {
 
-/// Hands out paths in `<temp>/headrace-spill-<pid>-<random>`, which is made at the first one, can be
-/// read by its owner alone, and is removed with everything in it when the SpillSpace dies. A process
-/// that was killed leaves its folder behind: the next Make() over the same temp folder removes it
-/// (a folder is in use while its file `lock` is flocked). Thread safe.
+/// Hands out paths in `<temp>/headrace-spill-<pid>-<random>`, which is made at the first one, can
+/// be read by its owner alone, and is removed with everything in it when the SpillSpace dies. A
+/// process that was killed leaves its folder behind: the next Make() over the same temp folder
+/// removes it (a folder is in use while its file `lock` is flocked). Thread safe.
 class SpillSpace {
  public:
   static constexpr const char* kPrefix = "headrace-spill-";

@@ -25,7 +25,8 @@ struct ColumnRange {
   int64_t num_rows = 0;
 };
 
-/// False only when no row of the piece can satisfy the bound. Min and max may be wider than the data.
+/// False only when no row of the piece can satisfy the bound. Min and max may be wider than the
+/// data.
 bool MayMatch(const ColumnBound& bound, const ColumnRange& range);
 
 }  // namespace headrace

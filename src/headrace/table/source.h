@@ -23,8 +23,8 @@ enum class Boundedness { kBounded, kUnbounded };
 /// How rows of an edge are to be read; see Batch::change.
 enum class ChangeMode { kAppend, kUpsert, kRetract };
 
-/// Wakes whoever waits for a reader, a queue or a callback; may be called from any thread, any number
-/// of times, also after the waiter is gone.
+/// Wakes whoever waits for a reader, a queue or a callback; may be called from any thread, any
+/// number of times, also after the waiter is gone.
 class Waker {
  public:
   Waker() = default;
@@ -103,8 +103,8 @@ class SplitReader;
 class Changes {
  public:
   virtual ~Changes() = default;
-  /// A reader of retract batches: the rows now in the table as +1 (when `from` is empty), then every
-  /// change.
+  /// A reader of retract batches: the rows now in the table as +1 (when `from` is empty), then
+  /// every change.
   virtual Result<std::unique_ptr<SplitReader>> Subscribe(const std::string& from,
                                                          const ReadContext& context) = 0;
 };

@@ -16,8 +16,9 @@ using SchemaPtr = std::shared_ptr<arrow::Schema>;
 using TypePtr = std::shared_ptr<arrow::DataType>;
 using ScalarPtr = std::shared_ptr<arrow::Scalar>;
 
-/// Place of a batch in its input: batches of a split are numbered from 0 as they leave a stage. That a
-/// split has ended is told beside the batches (exec/input.h), so no operator need pass empty ones.
+/// Place of a batch in its input: batches of a split are numbered from 0 as they leave a stage.
+/// That a split has ended is told beside the batches (exec/input.h), so no operator need pass empty
+/// ones.
 struct Ordinal {
   int64_t split = 0;
   int64_t seq = 0;
@@ -38,7 +39,8 @@ inline constexpr const char* kChangeColumn = "_change";
 
 /// Columns of equal length + row count + optional selection + ordinal + optional changes. The types
 /// of a column are those of the plan edge up to encoding (see types/encoding.h). Cheap to copy.
-/// A selection lives only inside a pipeline: queues, state, sinks and cursors see compacted batches.
+/// A selection lives only inside a pipeline: queues, state, sinks and cursors see compacted
+/// batches.
 class Batch {
  public:
   Batch() = default;

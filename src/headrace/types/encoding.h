@@ -8,15 +8,17 @@
 namespace headrace {
 
 /// The plain type of `type`, recursively: dictionaries become their value type, large_utf8 and
-/// string_view utf8, large_binary and binary_view binary, large_list list. Equal types: same object.
+/// string_view utf8, large_binary and binary_view binary, large_list list. Equal types: same
+/// object.
 TypePtr PlainType(const TypePtr& type);
 /// Whether two types differ in encoding only.
 bool SameLogicalType(const arrow::DataType& left, const arrow::DataType& right);
 
-/// `array` in its plain type; the same array when it is plain already. Fails with kMemoryLimit style
-/// capacity errors when one batch of text exceeds 2 GiB.
+/// `array` in its plain type; the same array when it is plain already. Fails with kMemoryLimit
+/// style capacity errors when one batch of text exceeds 2 GiB.
 Result<ArrayPtr> Decode(const ArrayPtr& array, arrow::MemoryPool* pool);
-/// `array` in `type`, which differs from its type in encoding only. Dictionaries are built per batch.
+/// `array` in `type`, which differs from its type in encoding only. Dictionaries are built per
+/// batch.
 Result<ArrayPtr> Encode(const ArrayPtr& array, const TypePtr& type, arrow::MemoryPool* pool);
 
 /// Every column decoded; selection, ordinal and changes are kept.

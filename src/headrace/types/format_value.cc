@@ -92,6 +92,11 @@ int64_t FloorDivide(int64_t value, int64_t divisor) {
   return value / divisor - (value % divisor < 0 ? 1 : 0);
 }
 
+int64_t FloorModulo(int64_t value, int64_t divisor) {
+  const int64_t rest = value % divisor;
+  return rest < 0 ? rest + divisor : rest;
+}
+
 // Proleptic Gregorian calendar; H. Hinnant, "chrono-compatible low-level date algorithms".
 void AppendDate(int64_t days_since_epoch, std::string* out) {
   const int64_t shifted = days_since_epoch + 719468;
@@ -122,17 +127,15 @@ void AppendClock(int64_t seconds, int64_t fraction, int64_t units_per_second, st
 void AppendTimestamp(int64_t value, TimeUnit::type unit, bool zoned, std::string* out) {
   const int64_t units = UnitsPerSecond(unit);
   const int64_t seconds = FloorDivide(value, units);
-  const int64_t days = FloorDivide(seconds, kSecondsPerDay);
-  AppendDate(days, out);
+  AppendDate(FloorDivide(seconds, kSecondsPerDay), out);
   *out += ' ';
-  AppendClock(seconds - days * kSecondsPerDay, value - seconds * units, units, out);
+  AppendClock(FloorModulo(seconds, kSecondsPerDay), FloorModulo(value, units), units, out);
   if (zoned) *out += 'Z';
 }
 
 void AppendTime(int64_t value, TimeUnit::type unit, std::string* out) {
   const int64_t units = UnitsPerSecond(unit);
-  const int64_t seconds = FloorDivide(value, units);
-  AppendClock(seconds, value - seconds * units, units, out);
+  AppendClock(FloorDivide(value, units), FloorModulo(value, units), units, out);
 }
 
 // "1 day", "2 days".

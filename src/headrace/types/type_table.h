@@ -42,8 +42,8 @@ bool HasTypeFlag(const arrow::DataType& type, TypeFlag flag);
 /// kUnknownName with the nearest name; kInvalidArgument for parameters that do not fit.
 Result<TypePtr> TypeFromSqlName(std::string_view name, std::span<const int64_t> params = {});
 
-/// The SQL spelling: "DECIMAL(10, 2)", "BIGINT[]", "STRUCT(a BIGINT, b VARCHAR)", "MAP(K, V)". Types
-/// that SQL cannot spell are shown as Arrow spells them.
+/// The SQL spelling: "DECIMAL(10, 2)", "BIGINT[]", "STRUCT(a BIGINT, b VARCHAR)", "MAP(K, V)".
+/// Types that SQL cannot spell are shown as Arrow spells them.
 std::string SqlNameOf(const arrow::DataType& type);
 
 }  // namespace headrace

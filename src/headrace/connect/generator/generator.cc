@@ -1,4 +1,5 @@
-// The generator's source and reader. A cell is a hash of its place, brought into the column's range.
+// The generator's source and reader. A cell is a hash of its place, brought into the column's
+// range.
 #include "headrace/connect/generator/generator.h"
 
 #include <algorithm>

@@ -55,8 +55,8 @@ Result<SourcePtr> MakeGenerator(GeneratorSpec spec, Clock& clock = SystemClock()
 ///   "id sequence, n integer(1, 100), x double(0, 1), k key(1000), at event_time(0, 1000, 5000)".
 Result<std::vector<GeneratorColumn>> ParseGeneratorColumns(std::string_view text);
 
-/// Options: columns, seed, rows, splits, unbounded, rows_per_second (see GeneratorSpec). Without rows
-/// the source is endless and therefore unbounded.
+/// Options: columns, seed, rows, splits, unbounded, rows_per_second (see GeneratorSpec). Without
+/// rows the source is endless and therefore unbounded.
 Result<SourcePtr> OpenGenerator(const OptionMap& options);
 
 }  // namespace headrace

@@ -1,4 +1,5 @@
-// The generator: reproducible whatever the batch size, projection or starting point; paced by a clock.
+// The generator: reproducible whatever the batch size, projection or starting point; paced by a
+// clock.
 #include "headrace/connect/generator/generator.h"
 
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
-// Keys are encoded into bytes that are equal exactly when the keys are; rows with the same hash form
-// a chain in row order.
+// Keys are encoded into bytes that are equal exactly when the keys are; rows with the same hash
+// form a chain in row order.
 #include "headrace/connect/memory/key_index.h"
 
 #include <boost/unordered/unordered_flat_map.hpp>

@@ -11,9 +11,9 @@
 
 namespace headrace {
 
-/// A hash index over rows numbered from 0 as they are added. Keys are tuples of plain columns; a tuple
-/// with a null is in no match. −0 = 0 and NaN = NaN. Equality is checked on the keys themselves, not
-/// on hashes. Find and Probe may run on many threads while nothing is added.
+/// A hash index over rows numbered from 0 as they are added. Keys are tuples of plain columns; a
+/// tuple with a null is in no match. −0 = 0 and NaN = NaN. Equality is checked on the keys
+/// themselves, not on hashes. Find and Probe may run on many threads while nothing is added.
 class KeyIndex {
  public:
   static constexpr int64_t kNone = -1;

@@ -1,5 +1,5 @@
-// MemorySink: a Sink that collects, and the simulated twin of real ones: it fails, dies and is fenced
-// off at enumerated calls.
+// MemorySink: a Sink that collects, and the simulated twin of real ones: it fails, dies and is
+// fenced off at enumerated calls.
 #pragma once
 
 #include <cstdint>
@@ -48,8 +48,9 @@ struct MemorySinkFault {
   Effect effect = Effect::kError;
 };
 
-/// Opening a sink fences off the sinks opened before it over the same log. Commit publishes what any
-/// sink prepared under that epoch; a committed epoch stays as it is, whatever is prepared again.
+/// Opening a sink fences off the sinks opened before it over the same log. Commit publishes what
+/// any sink prepared under that epoch; a committed epoch stays as it is, whatever is prepared
+/// again.
 class MemorySink final : public Sink {
  public:
   explicit MemorySink(std::shared_ptr<MemoryLog> log, MemorySinkFault fault = {})

@@ -84,8 +84,8 @@ TEST_F(MemorySinkTest, ErrorsHappenAtTheirCallOnly) {
   }
 }
 
-// The protocol of a job that restarts after its sink died anywhere: it goes on from the last epoch it
-// knows to be prepared, commits that again and writes the rest anew. Every row comes out once.
+// The protocol of a job that restarts after its sink died anywhere: it goes on from the last epoch
+// it knows to be prepared, commits that again and writes the rest anew. Every row comes out once.
 TEST_F(MemorySinkTest, ExactlyOnceOverEveryCrash) {
   constexpr int64_t kEpochs = 4;
   for (const Call call : {Call::kWrite, Call::kPrepare, Call::kCommit}) {

@@ -16,12 +16,12 @@ namespace headrace {
 /// What a table is declared to be. Nothing here is checked against the rows but `_change`.
 struct MemoryTableOptions {
   std::string name = "memory table";
-  /// Rows of one split; 0: one split. By default one split for streams and tables with changes, else
-  /// kBatchRowsMax rows.
+  /// Rows of one split; 0: one split. By default one split for streams and tables with changes,
+  /// else kBatchRowsMax rows.
   std::optional<int64_t> rows_per_split;
   Boundedness boundedness = Boundedness::kBounded;
-  /// Other than kAppend: a column `_change` (int8, +1 or −1) of the batches becomes Batch::change; a
-  /// table without one has insertions only.
+  /// Other than kAppend: a column `_change` (int8, +1 or −1) of the batches becomes Batch::change;
+  /// a table without one has insertions only.
   ChangeMode change_mode = ChangeMode::kAppend;
   std::vector<int> key;
   Ordering ordering;
@@ -29,8 +29,8 @@ struct MemoryTableOptions {
   bool pending_before_batches = false;
 };
 
-/// Immutable and thread safe. Rows stay in the encodings they came in, which may differ from batch to
-/// batch. Lookup (append tables only) works on plain copies of the columns it is asked for.
+/// Immutable and thread safe. Rows stay in the encodings they came in, which may differ from batch
+/// to batch. Lookup (append tables only) works on plain copies of the columns it is asked for.
 class MemoryTable final : public Source, public Lookup {
  public:
   /// kTypeMismatch when a batch differs from `schema` in more than encodings.

@@ -161,7 +161,8 @@ class MutableTable::ChangeReader final : public SplitReader {
     table_->state_->subscribers.erase(subscriber_);
   }
 
-  // Position: "<log entries>:<rows of the snapshot at that entry>"; the snapshot is behind when empty.
+  // Position: "<log entries>:<rows of the snapshot at that entry>"; the snapshot is behind when
+  // empty.
   Status Seek(const std::string& from) {
     std::lock_guard lock(table_->mutex_);
     const State& state = *table_->state_;

@@ -12,9 +12,9 @@
 
 namespace headrace {
 
-/// Every version of every row is kept, numbered in the order of its writing; table order is the order
-/// of the last writes. A scan reads the rows there were when its split was opened. Rows are kept in
-/// plain types. Thread safe.
+/// Every version of every row is kept, numbered in the order of its writing; table order is the
+/// order of the last writes. A scan reads the rows there were when its split was opened. Rows are
+/// kept in plain types. Thread safe.
 class MutableTable final : public Source,
                            public Lookup,
                            public Changes,

@@ -1,4 +1,5 @@
-// MutableTable: changes by key, subscriptions that fold to the table, lookups that see only the living.
+// MutableTable: changes by key, subscriptions that fold to the table, lookups that see only the
+// living.
 #include "headrace/connect/memory/mutable_table.h"
 
 #include <gtest/gtest.h>
