@@ -1,5 +1,5 @@
-// Standard output with a buffer of its own: errors are seen, and a reader that went away is no error
-// to talk about.
+// Standard output with a buffer of its own: errors are seen, and a reader that went away is no
+// error to talk about.
 #pragma once
 
 #include <string>

@@ -17,7 +17,7 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  /// Call often: shows the elapsed time, and `rows` when it is not negative, after the first second.
+  /// Call often: after the first second shows the elapsed time, and `rows` when not negative.
   void Tick(int64_t rows = -1);
   /// Takes the line away; before anything else is written to the terminal.
   void Clear();

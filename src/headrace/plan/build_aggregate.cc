@@ -1,5 +1,5 @@
-// The builder's aggregate. Group keys and arguments are computed below the node, and the expressions
-// around the aggregate calls above it:
+// The builder's aggregate. Group keys and arguments are computed below the node, and the
+// expressions around the aggregate calls above it:
 //   project(groups, outputs) · filter(having) · aggregate · project(keys, arguments) · input
 #include "arrow/type.h"
 #include "headrace/plan/builder.h"

@@ -39,9 +39,9 @@ struct AggregateOptions {
   /// The group whose expression is the start of a tumbling window, and the size of the window.
   std::optional<WindowKey> window;
 };
-/// Output: `groups` by name, then `outputs`, which are expressions over the input that hold aggregate
-/// calls and whose other parts are among the groups (else kInvalidArgument names the column).
-/// `having` (may be null) is over the same.
+/// Output: `groups` by name, then `outputs`, which are expressions over the input that hold
+/// aggregate calls and whose other parts are among the groups (else kInvalidArgument names the
+/// column). `having` (may be null) is over the same.
 Result<PlanPtr> PlanAggregate(PlanPtr input, std::vector<NamedExpression> groups,
                               std::vector<NamedExpression> outputs, ExpressionPtr having = nullptr,
                               AggregateOptions options = {});

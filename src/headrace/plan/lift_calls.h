@@ -22,9 +22,9 @@ Result<PlanPtr> LiftCalls(PlanPtr plan, std::vector<ExpressionPtr>* expressions)
 /// kInvalidArgument when an aggregate stands in `expression`; `place` is "a filter (WHERE)".
 Status RefuseAggregates(const ExpressionPtr& expression, const char* place);
 
-/// The call node's parts as they go in a plan node: arguments folded, columns from `places`.
+/// `call` as it goes in a plan node, over `args` (columns and literals).
 FunctionCall MakeFunctionCall(const Expression& call, std::vector<ExpressionPtr> args);
-/// The arguments of a call, constants folded: what is not a literal must be a column below the call.
+/// The arguments of a call, constants folded: what is no literal must become a column below it.
 std::vector<ExpressionPtr> FoldedArgs(const Expression& call);
 
 }  // namespace headrace

@@ -197,7 +197,8 @@ class JoinNode final : public PlanNode {
 enum class AsofDirection { kBackward, kForward };
 
 /// Every left row once, with the nearest right row by time (`time` columns of equal type) among
-/// those with equal `by` columns; nulls when there is none. Both inputs are sorted by time ascending.
+/// those with equal `by` columns; nulls when there is none. Both inputs come sorted by time,
+/// ascending.
 class AsofJoinNode final : public PlanNode {
  public:
   AsofJoinNode(PlanProperties properties, PlanPtr left, PlanPtr right, int left_time,

@@ -1,5 +1,5 @@
-// SELECT: items, groups, conditions and order over the rows of FROM. Sort keys that are no items are
-// computed as hidden columns beside them and dropped at the end.
+// SELECT: items, groups, conditions and order over the rows of FROM. Sort keys that are no items
+// are computed as hidden columns beside them and dropped at the end.
 #include "arrow/scalar.h"
 #include "arrow/type.h"
 #include "headrace/plan/make_node.h"

@@ -1,5 +1,5 @@
-// The lexer. Names may hold any byte above 127, so UTF-8 passes; the text's encoding is checked as a
-// whole before.
+// The lexer. Names may hold any byte above 127, so UTF-8 passes; the text's encoding is checked as
+// a whole before.
 #include "headrace/sql/lexer.h"
 
 #include <algorithm>

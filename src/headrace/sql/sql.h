@@ -44,8 +44,8 @@ Result<std::vector<std::string>> SplitStatements(std::string_view script);
 Result<BoundStatement> Bind(Session& session, std::string_view text, const ExtraTables& tables = {},
                             int64_t first_line = 1);
 
-/// Runs a bound statement. A query gives its rows; COPY one row with `rows_written` (int64); EXPLAIN
-/// one text column `plan`, a row a line. `poll` as in Cursor.
+/// Runs a bound statement. A query gives its rows; COPY one row with `rows_written` (int64);
+/// EXPLAIN one text column `plan`, a row a line. `poll` as in Cursor.
 Result<Cursor> Run(Session& session, BoundStatement statement,
                    std::function<Status()> poll = nullptr);
 /// Bind, then Run.

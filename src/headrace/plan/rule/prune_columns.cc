@@ -1,5 +1,5 @@
-// Columns that nobody above uses are neither read nor computed nor carried: every node is rebuilt for
-// the columns that are needed of it, from the root down. count(*) reads no column at all.
+// Columns that nobody above uses are neither read nor computed nor carried: every node is rebuilt
+// for the columns that are needed of it, from the root down. count(*) reads no column at all.
 #include <algorithm>
 #include <numeric>
 
