@@ -2,7 +2,7 @@
 //
 //   right rows:   … passed …  | next right batch |        latest_[key] → last passed row
 //                             ^ next_                     rows passed over are dead weight in their
-//   left rows:  … matched …  ^ row in work                chunk until Trim copies the live ones out
+//   left rows:  … matched …  ^ row in work                chunk until Trim frees them
 #include <algorithm>
 
 #include "headrace/base/check.h"

@@ -1,6 +1,6 @@
 // Forward: a window of right rows, from the time of the left row in work to the last row read, with
-// the rows of each key linked in order. Rows leave at the front as left times pass them, so the first
-// row of a key in the window is the match.
+// the rows of each key linked in order. Rows leave at the front as left times pass them, so the
+// first row of a key in the window is the match.
 //
 //   window_:   [ a b a c a b ]        first_[a] → ┐     ┌→ ┐  ┌→ …
 //              ^ begin_                           a     a──┘  a

@@ -1,5 +1,5 @@
-// Two ports, at most one batch of the left side: it waits until the right side has decided all of its
-// rows, so Wants() asks for the right side while it is there, and for the left side otherwise.
+// Two ports, at most one batch of the left side: it waits until the right side has decided all of
+// its rows, so Wants() asks for the right side while it is there, and for the left side otherwise.
 #include "headrace/exec/op/asof_join.h"
 
 #include <algorithm>
@@ -82,8 +82,8 @@ class AsofJoin final : public Operator {
   }
 
  private:
-  // Numbers the keys of a batch once `more_bytes` and the memory they need are granted. The batch is
-  // read again on the next try when not.
+  // Numbers the keys of a batch once `more_bytes` and the memory they need are granted. The batch
+  // is read again on the next try when not.
   Result<Flow> ReadRows(int port, const Batch& batch, AsofRows* rows) {
     ARROW_ASSIGN_OR_RAISE(const int64_t missing,
                           keys_->Find(static_cast<size_t>(port), batch, context().pool));

@@ -1,5 +1,5 @@
-// As-of join: against nested loops over any terms, times and batches; skewed sides in bounded memory;
-// broken orders.
+// As-of join: against nested loops over any terms, times and batches; skewed sides in bounded
+// memory; broken orders.
 #include "headrace/exec/op/asof_join.h"
 
 #include "headrace/exec/driver.h"

@@ -26,8 +26,9 @@ struct AsofRule {
   bool IsWithin(int64_t earlier, int64_t later) const;
 };
 
-/// Reads the batches of one side in turn and checks their order. Codes compare as the values do (for
-/// floats −0 = 0, NaN = NaN above +inf); code differences of integers are differences of values.
+/// Reads the batches of one side in turn and checks their order. Codes compare as the values do
+/// (for floats −0 = 0, NaN = NaN above +inf); code differences of integers are differences of
+/// values.
 class AsofTimes {
  public:
   /// `side` is "left" or "right", for messages. kUnsupported for types that are no time: integers,

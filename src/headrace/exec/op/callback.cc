@@ -1,5 +1,5 @@
-// One posted call at a time; its rows leave as a batch of their own, so a limit downstream stops the
-// calls early.
+// One posted call at a time; its rows leave as a batch of their own, so a limit downstream stops
+// the calls early.
 #include "headrace/exec/op/callback.h"
 
 #include <algorithm>

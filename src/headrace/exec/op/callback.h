@@ -10,8 +10,8 @@
 
 namespace headrace {
 
-/// Posts calls of at most kCallbackRowsMax rows, one at a time and in row order, and parks until each
-/// is done. Errors of the callback pass unchanged; a value of another length or type is
+/// Posts calls of at most kCallbackRowsMax rows, one at a time and in row order, and parks until
+/// each is done. Errors of the callback pass unchanged; a value of another length or type is
 /// kTypeMismatch. REQUIRES: one lane.
 class CallbackSpec final : public OperatorSpec {
  public:

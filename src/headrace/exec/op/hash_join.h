@@ -10,11 +10,12 @@
 
 namespace headrace {
 
-/// Ends the pipeline of the right side: any number of lanes keep their rows, Seal makes one table of
-/// all of them in RowPosition order. Rows and table are reserved; past the budget kMemoryLimit.
+/// Ends the pipeline of the right side: any number of lanes keep their rows, Seal makes one table
+/// of all of them in RowPosition order. Rows and table are reserved; past the budget kMemoryLimit.
 class HashJoinBuildSpec final : public OperatorSpec {
  public:
-  /// `schema` is the right side's; `keys` index it and have plain types equal to those of the probe.
+  /// `schema` is the right side's; `keys` index it and have plain types equal to those of the
+  /// probe.
   HashJoinBuildSpec(SchemaPtr schema, std::vector<int> keys, NullMatching nulls)
       : schema(std::move(schema)), keys(std::move(keys)), nulls(nulls) {}
   std::string name() const override { return "hash_join_build"; }
@@ -27,9 +28,9 @@ class HashJoinBuildSpec final : public OperatorSpec {
   const NullMatching nulls;
 };
 
-/// Probes with the left side, on any number of lanes. Left rows keep their order; matches of one row
-/// come in right order; output is left columns, then right columns. A row with many matches comes in
-/// several batches (kMoreOutput) and needs no memory for them.
+/// Probes with the left side, on any number of lanes. Left rows keep their order; matches of one
+/// row come in right order; output is left columns, then right columns. A row with many matches
+/// comes in several batches (kMoreOutput) and needs no memory for them.
 class HashJoinProbeSpec final : public OperatorSpec {
  public:
   /// `schema` is the left side's. `residual` is boolean over the output columns; null: none.

@@ -1,5 +1,5 @@
-// Hash join: against nested loops over any batches, lanes and encodings; rows with very many matches;
-// budgets.
+// Hash join: against nested loops over any batches, lanes and encodings; rows with very many
+// matches; budgets.
 #include "headrace/exec/op/hash_join.h"
 
 #include "headrace/exec/op/hash_join_table.h"

@@ -11,9 +11,16 @@
 #include <string>
 #include <vector>
 
-#include "arrow/api.h"
+#include "arrow/array.h"
+#include "arrow/array/builder_binary.h"
+#include "arrow/array/builder_primitive.h"
+#include "arrow/array/concatenate.h"
+#include "arrow/array/util.h"
 #include "arrow/compute/initialize.h"
 #include "arrow/json/from_string.h"
+#include "arrow/memory_pool.h"
+#include "arrow/scalar.h"
+#include "arrow/type.h"
 #include "headrace/base/rng.h"
 #include "headrace/base/test_status.h"
 #include "headrace/exec/operator.h"

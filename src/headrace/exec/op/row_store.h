@@ -18,14 +18,15 @@ struct RowRef {
   bool operator==(const RowRef&) const = default;
 };
 
-/// Columns are kept in their plain types (see types/encoding.h), so chunks of any encoding mix and no
-/// chunk outgrows 32-bit offsets. Gather and BytesOf may be called from many threads while nobody
-/// changes the store. Its owner charges the memory.
+/// Columns are kept in their plain types (see types/encoding.h), so chunks of any encoding mix and
+/// no chunk outgrows 32-bit offsets. Gather and BytesOf may be called from many threads while
+/// nobody changes the store. Its owner charges the memory.
 class RowStore {
  public:
   explicit RowStore(const arrow::Schema& schema);
 
-  /// Keeps the columns of a compacted, decoded batch (DecodeBatch) and gives the number of the chunk.
+  /// Keeps the columns of a compacted, decoded batch (DecodeBatch) and gives the number of the
+  /// chunk.
   int32_t Add(const Batch& batch);
   /// Forgets a chunk; its number is given to a chunk added later.
   void Remove(int32_t chunk);

@@ -11,8 +11,8 @@
 namespace headrace {
 
 /// Appends one column per call; rows and their order stay. REQUIRES: one lane, input in stream
-/// order. Keeps one state per partition and call; Save writes them by key group. Functions that look
-/// ahead are kUnsupported at Open. (WindowSpec is the bound OVER clause, see expression.h.)
+/// order. Keeps one state per partition and call; Save writes them by key group. Functions that
+/// look ahead are kUnsupported at Open. (WindowSpec is the bound OVER clause, see expression.h.)
 class WindowOperatorSpec final : public OperatorSpec {
  public:
   /// `schema` is the input's; without `partition_by` all rows are one partition.
