@@ -14,10 +14,6 @@ bool IsLifted(const Expression& expression) {
          IsCallOf(expression, FunctionKind::kOrdered);
 }
 
-bool ContainsLifted(const Expression& expression) {
-  return ContainsCall(expression, FunctionKind::kOrdered) || ContainsCallback(expression);
-}
-
 /// Appends to `ready` every call to lift that has none inside itself.
 void CollectReady(const ExpressionPtr& expression, std::vector<ExpressionPtr>* ready) {
   const size_t before = ready->size();

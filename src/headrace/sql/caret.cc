@@ -7,7 +7,8 @@
 namespace headrace::sql {
 namespace {
 
-constexpr int64_t kShownBefore = 60;  // characters of the line that are shown around the caret
+constexpr int64_t kShownWhole = 100;  // characters of a line that is shown as it is
+constexpr int64_t kShownBefore = 60;  // of a longer one, before the caret and after
 constexpr int64_t kShownAfter = 30;
 
 bool StartsCharacter(char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }
@@ -47,8 +48,9 @@ Status WithCaret(const Status& status, std::string_view text, int64_t first_line
   const std::string_view line = text.substr(line_begin, line_end - line_begin);
 
   const size_t caret = place - line_begin;
-  const size_t from = Step(line, caret, -kShownBefore);
-  const size_t to = Step(line, caret, kShownAfter);
+  const bool is_short = CountCharacters(line) <= kShownWhole;
+  const size_t from = is_short ? 0 : Step(line, caret, -kShownBefore);
+  const size_t to = is_short ? line.size() : Step(line, caret, kShownAfter);
   const int64_t number =
       first_line + std::count(text.begin(), text.begin() + static_cast<int64_t>(place), '\n');
   const std::string head = fmt::format("  line {}: {}", number, from > 0 ? "..." : "");
