@@ -129,7 +129,13 @@ TEST_F(CsvTest, ErrorsNameThePlace) {
   EXPECT_EQ(Read(std::string_view("a,b\n1,x\0y\n", 10)),
             "bad_data: /t.csv:2:2 (b): expected text, got a NUL byte in \"x\\x00y\"");
   EXPECT_EQ(Read("a,b\n1,\xC3\xA9\n2,\xFFz\n"),
-            "bad_data: /t.csv:3:2 (b): expected UTF-8 text, got \"\xFFz\"");
+            "bad_data: /t.csv:3:2 (b): expected UTF-8 text, got \"\\xffz\"");
+  // What is shown of long text is cut between characters.
+  const std::string dots(38, '.');
+  for (const std::string before : {"", ".", ".."}) {
+    EXPECT_EQ(Read("a\n" + before + dots + "\u20ac.\n", {{"columns", "a INT"}}),
+              "bad_data: /t.csv:2:1 (a): expected int32, got \"" + before + dots + "…\"");
+  }
   EXPECT_EQ(Read("a,b\n1,\xC3\n2,\xA9\n").substr(0, 24), "bad_data: /t.csv:2:2 (b)");
   EXPECT_EQ(Read(""), "bad_data: /t.csv:1: expected a header, got the end of the file");
   EXPECT_EQ(Read("a,a\n1,2\n"),

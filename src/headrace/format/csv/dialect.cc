@@ -3,6 +3,8 @@
 
 #include <set>
 
+#include "arrow/util/utf8.h"
+
 namespace headrace::csv {
 namespace {
 
@@ -84,16 +86,20 @@ std::string ShowBytes(std::string_view bytes) {
   std::string text = "\"";
   const bool cut = bytes.size() > kShownBytesMax;
   if (cut) {
-    bytes = bytes.substr(0, kShownBytesMax);
-    while (!bytes.empty() && (bytes.back() & 0xC0) == 0x80) bytes.remove_suffix(1);
+    size_t size = kShownBytesMax;
+    while (size > 0 && (bytes[size] & 0xC0) == 0x80) --size;
+    bytes = bytes.substr(0, size);
   }
+  arrow::util::InitializeUTF8();
+  const bool is_text = arrow::util::ValidateUTF8(bytes);
   for (const char c : bytes) {
+    const auto byte = static_cast<unsigned char>(c);
     if (c == '\n') {
       text += "\\n";
     } else if (c == '\r') {
       text += "\\r";
-    } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) {
-      text += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+    } else if (byte < 0x20 || byte == 0x7F || (byte > 0x7F && !is_text)) {
+      text += fmt::format("\\x{:02x}", byte);
     } else {
       text += c;
     }

@@ -33,7 +33,8 @@ Result<Dialect> ReadDialect(OptionReader& reader, const OptionMap& options, std:
 Result<Dialect> ReadOutputDialect(OptionReader& reader, const OptionMap& options,
                                   std::string_view path);
 
-/// "a,b" in quotes for messages: control bytes escaped, cut after some 40 bytes.
+/// "a,b" in quotes for messages: UTF-8 with control bytes escaped, and every byte above 127 where the
+/// bytes are no UTF-8; cut after some 40 bytes.
 std::string ShowBytes(std::string_view bytes);
 
 }  // namespace headrace::csv

@@ -1,0 +1,71 @@
+// Manifests of checkpoints: lines of text behind a checksum that is made to fit.
+#include "file_case.h"
+#include "fuzz.h"
+#include "headrace/base/hash.h"
+#include "headrace/exec/checkpoint/checkpoint.h"
+#include "headrace/io/memory_vfs.h"
+
+namespace headrace::fuzz {
+namespace {
+
+constexpr const char* kFolder = "/job";
+constexpr const char* kManifest = "/job/MANIFEST";
+constexpr uint64_t kPlanHash = 0x1234;
+
+std::string Sealed(std::string_view lines) {
+  return fmt::format("{}end {:016x}\n", lines, HashBytes(lines));
+}
+
+void OpenManifest(std::string_view bytes) {
+  const auto vfs = MakeMemoryVfs();
+  auto file = vfs->OpenForWrite(kManifest).ValueOrDie();
+  Expect(file->Write(bytes.data(), static_cast<int64_t>(bytes.size())).ok(), "memory takes bytes");
+  Expect(file->Close().ok(), "a file in memory can be closed");
+  const auto reader = CheckpointReader::OpenLatest(*vfs, kFolder, kPlanHash);
+  if (!reader.ok()) {
+    ExpectPresentable(reader.status());
+    const ErrorKind kind = KindOf(reader.status());
+    Expect(kind == ErrorKind::kBadData || kind == ErrorKind::kStale, "damage is bad data or stale");
+    return;
+  }
+  Expect(*reader != nullptr, "there is a manifest");
+  Expect((*reader)->epoch() >= 0, "epochs are not negative");
+  for (const auto& [split, position] : (*reader)->Positions(0)) {
+    Expect(split >= 0, "splits are not negative");
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> Seeds() {
+  return {
+      "headrace checkpoint 1\nepoch 3\nplan 0000000000001234\noperator 0\noperator 7\n"
+      "position 0 0 00ff\nposition 0 1 \nposition 2 5 616263\n",
+      "headrace checkpoint 1\nepoch 0\nplan 0000000000001234\n"};
+}
+
+std::vector<std::string> Tokens() {
+  return {"headrace checkpoint 1\n",
+          "epoch ",
+          "plan ",
+          "0000000000001234",
+          "operator ",
+          "position ",
+          "end ",
+          "\n",
+          " ",
+          "-1",
+          "99999999999999999999",
+          "0g",
+          std::string(1, '\0')};
+}
+
+}  // namespace headrace::fuzz
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace headrace::fuzz;
+  const std::string_view bytes(reinterpret_cast<const char*>(data), size);
+  OpenManifest(bytes);
+  OpenManifest(Sealed(bytes));
+  return 0;
+}
