@@ -57,23 +57,28 @@ Comparison ComparisonOf(const AsofOptions& options) {
   return options.strict ? Comparison::kLess : Comparison::kLessEqual;
 }
 
-/// Drops the left rows that found no match: the matched time is never null.
-Result<PlanPtr> OnlyMatched(PlanPtr join, int time) {
+/// Drops the rows in which `column` is null.
+Result<PlanPtr> WithoutNulls(PlanPtr input, int column) {
   static const FunctionDef* const is_not_null = FindFunction(Dialect::kSql, "is_not_null");
   HEADRACE_CHECK(is_not_null != nullptr, "is_not_null is a function");
-  ExpressionPtr matched = Expression::Call(is_not_null, is_not_null->overloads.data(),
-                                           {ColumnOf(*join->schema(), time)}, arrow::boolean());
-  return MakeFilterNode(std::move(join), std::move(matched));
+  ExpressionPtr there = Expression::Call(is_not_null, is_not_null->overloads.data(),
+                                         {ColumnOf(*input->schema(), column)}, arrow::boolean());
+  return MakeFilterNode(std::move(input), std::move(there));
 }
 
-/// `pairs[0]` compares the times, the others are equalities.
+/// `pairs[0]` compares the times, the others are equalities. The operator matches null keys with each
+/// other; where they match nothing, the right side loses its rows with them.
 Result<PlanPtr> JoinByTime(PlanPtr left, PlanPtr right, JoinKind kind,
-                           const std::vector<SidePair>& pairs, std::optional<int64_t> tolerance) {
+                           const std::vector<SidePair>& pairs, std::optional<int64_t> tolerance,
+                           NullMatching nulls) {
   const PlanPtr left_below = left;
   const PlanPtr right_below = right;
   ARROW_ASSIGN_OR_RAISE(KeyedInputs keyed, AppendKeys(std::move(left), std::move(right), pairs));
   const int left_time = keyed.left_keys.front();
   const int right_time = keyed.right_keys.front();
+  for (size_t i = 1; i < pairs.size() && nulls == NullMatching::kNeverMatch; ++i) {
+    ARROW_ASSIGN_OR_RAISE(keyed.right, WithoutNulls(std::move(keyed.right), keyed.right_keys[i]));
+  }
   ARROW_ASSIGN_OR_RAISE(keyed.left, SortedByTime(std::move(keyed.left), left_time));
   ARROW_ASSIGN_OR_RAISE(keyed.right, SortedByTime(std::move(keyed.right), right_time));
   const Comparison op = pairs.front().op;
@@ -87,7 +92,8 @@ Result<PlanPtr> JoinByTime(PlanPtr left, PlanPtr right, JoinKind kind,
                                      strict, tolerance));
   if (kind == JoinKind::kInner) {
     const int time = keyed.left->schema()->num_fields() + right_time;
-    ARROW_ASSIGN_OR_RAISE(join, OnlyMatched(std::move(join), time));
+    // The matched time is never null.
+    ARROW_ASSIGN_OR_RAISE(join, WithoutNulls(std::move(join), time));
   }
   return DropKeys(std::move(join), *left_below, *right_below, keyed);
 }
@@ -129,7 +135,8 @@ Result<PlanPtr> PlanAsofJoin(PlanPtr left, PlanPtr right, int left_time, int rig
                                               options.right_by[i], Comparison::kEqual));
     pairs.push_back(std::move(by));
   }
-  return JoinByTime(std::move(left), std::move(right), JoinKind::kLeft, pairs, options.tolerance);
+  return JoinByTime(std::move(left), std::move(right), JoinKind::kLeft, pairs, options.tolerance,
+                    options.nulls);
 }
 
 Result<PlanPtr> PlanAsofJoin(PlanPtr left, PlanPtr right, JoinKind kind, ExpressionPtr condition) {
@@ -158,7 +165,8 @@ Result<PlanPtr> PlanAsofJoin(PlanPtr left, PlanPtr right, JoinKind kind, Express
                           ToString(*condition)),
                     condition->span);
   }
-  return JoinByTime(std::move(left), std::move(right), kind, pairs, std::nullopt);
+  return JoinByTime(std::move(left), std::move(right), kind, pairs, std::nullopt,
+                    NullMatching::kNeverMatch);
 }
 
 }  // namespace headrace

@@ -57,6 +57,8 @@ struct AsofOptions {
   AsofDirection direction = AsofDirection::kBackward;
   bool strict = false;
   std::optional<int64_t> tolerance;
+  /// Of the `by` columns. A null time matches nothing.
+  NullMatching nulls = NullMatching::kNeverMatch;
 };
 /// Inputs whose known order does not start with the time column are sorted by it first.
 Result<PlanPtr> PlanAsofJoin(PlanPtr left, PlanPtr right, int left_time, int right_time,

@@ -247,7 +247,8 @@ TEST(Builder, AsofJoinSortsByTime) {
             "asof_join on a >= b, s = s\n"
             "  scan t [a, b, s, x]\n"
             "  sort b ASC NULLS LAST\n"
-            "    scan t [a, b, s, x]\n");
+            "    filter (s IS NOT NULL)\n"
+            "      scan t [a, b, s, x]\n");
   EXPECT_EQ(plan->properties().ordering, left->properties().ordering);
   ASSERT_OK_AND_ASSIGN(const PlanPtr inner, PlanAsofJoin(left, right, JoinKind::kInner, condition));
   EXPECT_EQ(inner->Describe(), "(b IS NOT NULL)");
