@@ -241,7 +241,7 @@ class Cursor:
     ) -> Cursor:
         """Sorted by columns, SQL text or expressions; `hr.col("a").desc()` turns one key round.
 
-        Stable. Nulls come last ascending and first descending, unless `nulls` says otherwise.
+        Stable. Nulls come last, ascending and descending, unless `nulls="first"`.
         """
         bound = [self._sort_key(key, descending, nulls) for key in keys]
         return Cursor(self._plan.sort(key_tuples(bound)))
@@ -269,9 +269,9 @@ class Cursor:
     ) -> Cursor:
         """Rows of self with the rows of `other` that match, in the order of self, then of `other`.
 
-        `on`: names of columns that must be equal (kept once), or an expression or SQL text over
-        `left.…` and `right.…`. `how`: "inner" or "left". Nulls match nothing. Other columns of
-        `other` whose name is taken get `suffix`.
+        `on`: names of columns that must be equal (kept once), or an expression or SQL text in which
+        `l.…` are the columns of self and `r.…` those of `other`. `how`: "inner" or "left". Nulls
+        match nothing. Other columns of `other` whose name is taken get `suffix`.
         """
         shared = self._shared_names(on, other)
         condition = equalities(shared) if shared else self._expr(on)  # type: ignore[arg-type]
@@ -383,8 +383,8 @@ def handles(outputs: dict[str, ExprBase]) -> Named:
 
 
 def equalities(names: Sequence[str]) -> ExprBase:
-    """`left.a = right.a AND …`."""
-    terms = [col("left", name) == col("right", name) for name in names]
+    """`l.a = r.a AND …`."""
+    terms = [col("l", name) == col("r", name) for name in names]
     condition: ExprBase = terms[0]
     for term in terms[1:]:
         condition = call("and", condition, term)

@@ -128,11 +128,11 @@ class ExprBase:
         return Expr(_headrace.cast(self._handle, type_of(to), True))
 
     def asc(self, nulls: str | None = None) -> SortKey:
-        """As a sort key: smallest first, nulls last unless `nulls="first"`."""
+        """As a sort key: smallest first. Nulls come last unless `nulls="first"`."""
         return SortKey(self, False, nulls)
 
     def desc(self, nulls: str | None = None) -> SortKey:
-        """As a sort key: largest first, nulls first unless `nulls="last"`."""
+        """As a sort key: largest first. Nulls come last unless `nulls="first"`."""
         return SortKey(self, True, nulls)
 
     def over(self, partition_by: Any = (), order_by: Any = ()) -> Expr:
@@ -153,7 +153,7 @@ class Expr(ExprMethods, ExprBase):
 
 @dataclass(frozen=True)
 class SortKey:
-    """An expression with a direction and a place for nulls (None: last ascending, else first)."""
+    """An expression with a direction and a place for nulls: "first" or "last", the default."""
 
     expression: ExprBase
     descending: bool = False
@@ -161,7 +161,7 @@ class SortKey:
 
 
 def col(name: str, *more: str) -> Expr:
-    """The column `name`, matched exactly; in a join's condition `col("left", name)`."""
+    """The column `name`, matched exactly; in a join's condition `col("l", name)`."""
     return Expr(_headrace.column([name, *more]))
 
 

@@ -179,7 +179,7 @@ class Join:
         return Table({**table.columns, **self.other.columns}, rows)
 
     def apply(self, cursor: hr.Cursor, tables: dict[str, hr.Cursor]) -> hr.Cursor:
-        condition = hr.col("left", self.left_key) == hr.col("right", self.right_key)
+        condition = hr.col("l", self.left_key) == hr.col("r", self.right_key)
         return cursor.join(tables["u"], on=condition, how=self.how)
 
     def spell(self, query: str, columns: Columns) -> str:

@@ -328,7 +328,7 @@ def test_joins_name_columns_apart(session: hr.Session) -> None:
     right = session.from_arrow({"k": [2, 1], "v": ["x", "y"]})
     assert left.join(right, on="k").columns == ["k", "v", "v_right"]
     assert left.join(right, on="k", suffix="2").columns == ["k", "v", "v2"]
-    assert left.join(right, on="left.k = right.k").columns == ["k", "v", "k_right", "v_right"]
+    assert left.join(right, on="l.k = r.k").columns == ["k", "v", "k_right", "v_right"]
 
 
 # -- settings and errors

@@ -86,8 +86,8 @@ PlanHandle Limit(const PlanHandle& self, int64_t count, int64_t offset) {
   return Derive(self, {}, [&] { return PlanLimit(self.plan, count, offset); });
 }
 
-Result<NullPlacement> PlacementOf(const std::optional<std::string>& name, bool descending) {
-  if (!name.has_value()) return descending ? NullPlacement::kFirst : NullPlacement::kLast;
+Result<NullPlacement> PlacementOf(const std::optional<std::string>& name) {
+  if (!name.has_value()) return NullPlacement::kLast;
   if (*name == "first") return NullPlacement::kFirst;
   if (*name == "last") return NullPlacement::kLast;
   return Error(ErrorKind::kInvalidArgument,
@@ -100,7 +100,7 @@ PlanHandle Sort(const PlanHandle& self, const std::vector<KeyTuple>& keys) {
   return Derive(self, std::move(callbacks), [&]() -> Result<PlanPtr> {
     std::vector<SortExpression> bound;
     for (const auto& [handle, descending, nulls] : keys) {
-      ARROW_ASSIGN_OR_RAISE(const NullPlacement placement, PlacementOf(nulls, descending));
+      ARROW_ASSIGN_OR_RAISE(const NullPlacement placement, PlacementOf(nulls));
       ARROW_ASSIGN_OR_RAISE(ExpressionPtr key, BindHandle(handle, ScopeOf(self)));
       bound.push_back({std::move(key), descending, placement});
     }
@@ -119,14 +119,14 @@ PlanHandle Aggregate(const PlanHandle& self, const NamedHandles& keys,
   });
 }
 
-/// The columns of both sides under the qualifiers "left" and "right".
+/// The columns of both sides under the qualifiers "l" and "r".
 Scope JoinScope(const PlanHandle& left, const PlanHandle& right) {
   Scope scope;
   for (const auto& field : left.plan->schema()->fields()) {
-    scope.Add("left", field->name(), field->type());
+    scope.Add("l", field->name(), field->type());
   }
   for (const auto& field : right.plan->schema()->fields()) {
-    scope.Add("right", field->name(), field->type());
+    scope.Add("r", field->name(), field->type());
   }
   return scope;
 }

@@ -81,7 +81,7 @@ void RunHandle::Close() {
 }
 
 void AddRunClass(nb::module_& module) {
-  nb::class_<RunHandle>(module, "Run")
+  nb::class_<RunHandle>(module, "Run", nb::is_weak_referenceable())
       .def("next", &NextBatch)
       .def("cancel", &RunHandle::Cancel, nb::call_guard<nb::gil_scoped_release>())
       .def("close", &RunHandle::Close, nb::call_guard<nb::gil_scoped_release>())

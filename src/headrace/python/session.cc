@@ -32,9 +32,8 @@ sql::ExtraTables SourcesOf(const Tables& tables) {
 }
 
 /// Runs a statement that is done when it returns (COPY, EXPLAIN); a plan over the rows it gave.
-Result<PlanPtr> RunAtOnce(Session& session, const std::string& text,
-                          const sql::ExtraTables& tables) {
-  ARROW_ASSIGN_OR_RAISE(Cursor cursor, sql::Execute(session, text, tables, PollSignals));
+Result<PlanPtr> RunAtOnce(Session& session, sql::BoundStatement statement) {
+  ARROW_ASSIGN_OR_RAISE(Cursor cursor, sql::Run(session, std::move(statement), PollSignals));
   cursor.set_poll(PollSignals);
   std::vector<std::shared_ptr<arrow::RecordBatch>> batches;
   while (true) {
@@ -53,7 +52,7 @@ PlanHandle Sql(const std::shared_ptr<SessionHandle>& self, const std::string& te
   PlanPtr plan = CallEngine([&]() -> Result<PlanPtr> {
     ARROW_ASSIGN_OR_RAISE(sql::BoundStatement statement, sql::Bind(session, text, sources));
     if (statement.kind == sql::BoundStatement::Kind::kQuery) return statement.plan;
-    return RunAtOnce(session, text, sources);
+    return RunAtOnce(session, std::move(statement));
   });
   return {self, std::move(plan), {}};
 }

@@ -1,0 +1,157 @@
+"""Ten times the budget: sorts and groups spill, are right, and leave no file behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import headrace as hr
+import pyarrow as pa
+import pytest
+from fresh import run_fresh, start_fresh
+
+BUDGET = "4MiB"
+ROWS = 400_000  # some 45 MiB
+SPILLING: dict[str, Callable[[hr.Cursor], hr.Cursor]] = {
+    "sort": lambda t: t.sort("k"),
+    "aggregate": lambda t: t.aggregate("name", n="count(*)", s="sum(id)"),
+}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """ROWS rows whose keys and names all differ, in no order."""
+    path = tmp_path_factory.mktemp("data") / "t.parquet"
+    order = [i * 7919 % ROWS for i in range(ROWS)]
+    names = [f"{'name ' * 16}{k}" for k in order]
+    table = pa.table({"id": range(ROWS), "k": order, "name": names})
+    assert hr.from_arrow(table).write(path, row_group_rows=20_000) == ROWS
+    return path
+
+
+def files_in(folder: Path) -> list[str]:
+    return [name for _, _, names in os.walk(folder) for name in names]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_sort_past_the_budget(data: Path, tmp_path: Path, threads: int) -> None:
+    with hr.Session(memory_limit=BUDGET, threads=threads, temp_dir=tmp_path) as session:
+        cursor = session.scan(data).sort("k")
+        expected = 0
+        for batch in cursor:
+            keys = batch["k"].to_pylist()
+            assert keys == list(range(expected, expected + len(keys)))
+            assert batch["name"][0].as_py().endswith(f" {expected}")
+            expected += len(keys)
+        assert expected == ROWS
+        assert cursor.metrics()["spilled_bytes"] > 4 << 20
+        cursor.close()
+        assert files_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_groups_past_the_budget(data: Path, tmp_path: Path, threads: int) -> None:
+    with hr.Session(memory_limit=BUDGET, threads=threads, temp_dir=tmp_path) as session:
+        cursor = session.scan(data).aggregate("name", n="count(*)", s="sum(id)")
+        groups = total = 0
+        for batch in cursor:
+            groups += batch.num_rows
+            assert set(batch["n"].to_pylist()) == {1}
+            total += sum(batch["s"].to_pylist())
+        assert (groups, total) == (ROWS, ROWS * (ROWS - 1) // 2)
+        assert cursor.metrics()["spilled_bytes"] > 4 << 20
+        cursor.close()
+        assert files_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", SPILLING)
+def test_no_file_is_left_after_cancel(data: Path, tmp_path: Path, name: str) -> None:
+    with hr.Session(memory_limit=BUDGET, threads=2, temp_dir=tmp_path) as session:
+        cursor = SPILLING[name](session.scan(data))
+        next(iter(cursor))
+        assert files_in(tmp_path) != []
+        cursor.close()
+        assert files_in(tmp_path) == []
+        assert session.sql("SELECT 1 AS one").to_pylist() == [{"one": 1}]
+
+
+@pytest.mark.parametrize("name", SPILLING)
+def test_no_file_is_left_after_an_error(data: Path, tmp_path: Path, name: str) -> None:
+    with hr.Session(memory_limit=BUDGET, threads=2, temp_dir=tmp_path) as session:
+        late = session.scan(data).derive(id=f"id + 0 * (1 // ({ROWS - 1} - id))")
+        with pytest.raises(hr.DivisionByZeroError):
+            SPILLING[name](late).to_arrow()
+        assert files_in(tmp_path) == []
+        assert session.sql("SELECT 1 AS one").to_pylist() == [{"one": 1}]
+
+
+SLEEP = """
+import time, headrace as hr
+session = hr.Session(memory_limit="4MiB", threads=2, temp_dir=sys.argv[2])
+cursor = session.scan(sys.argv[1]).sort("k")
+next(iter(cursor))
+print("spilled", flush=True)
+time.sleep(60)
+"""
+
+
+def test_the_next_session_cleans_up_after_a_kill(data: Path, tmp_path: Path) -> None:
+    process = start_fresh(SLEEP, data, tmp_path)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "spilled\n"
+    assert files_in(tmp_path) != []
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.communicate()
+    with hr.Session(memory_limit=BUDGET, threads=1, temp_dir=tmp_path) as session:
+        list(session.scan(data).sort("k"))
+        deadline = time.monotonic() + 5
+        while files_in(tmp_path) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert files_in(tmp_path) == []
+
+
+def test_files_of_a_living_session_are_left_alone(data: Path, tmp_path: Path) -> None:
+    with hr.Session(memory_limit=BUDGET, threads=1, temp_dir=tmp_path) as session:
+        cursor = session.scan(data).sort("k")
+        first = next(iter(cursor))
+        with hr.Session(memory_limit=BUDGET, threads=1, temp_dir=tmp_path) as other:
+            other.scan(data).sort("k").limit(1).to_arrow()
+        assert first.num_rows + sum(batch.num_rows for batch in cursor) == ROWS
+
+
+PEAK = """
+import headrace as hr
+session = hr.Session(memory_limit="4MiB", threads=2, temp_dir=sys.argv[2])
+before = peak_mib()
+rows = 0
+for batch in session.scan(sys.argv[1]).sort("k"):
+    rows += batch.num_rows
+tell(rows=rows, grown=peak_mib() - before)
+"""
+FLOOR_MIB = 64
+
+
+def test_the_budget_holds(data: Path, tmp_path: Path) -> None:
+    facts = run_fresh(PEAK, data, tmp_path)
+    assert facts["rows"] == ROWS
+    assert facts["grown"] < FLOOR_MIB, facts
+
+
+def test_what_cannot_spill_says_what_to_raise(data: Path, tmp_path: Path) -> None:
+    with hr.Session(memory_limit=BUDGET, threads=2, temp_dir=tmp_path) as session:
+        t = session.scan(data)
+        with pytest.raises(hr.MemoryLimitError, match="memory_limit"):
+            t.join(t.select("k", "name"), on="k").to_arrow()
+        assert session.sql("SELECT 1 AS one").to_pylist() == [{"one": 1}]
+
+
+def test_a_limit_of_the_disk(data: Path, tmp_path: Path) -> None:
+    settings = {"memory_limit": BUDGET, "spill_limit": "2MiB", "temp_dir": tmp_path}
+    with hr.Session(**settings) as session:  # type: ignore[arg-type]
+        with pytest.raises(hr.Error, match="spill_limit"):
+            session.scan(data).sort("k").to_arrow()
+        assert files_in(tmp_path) == []
