@@ -80,6 +80,7 @@ class CorruptionTest : public ::testing::TestWithParam<const char*> {
     ARROW_ASSIGN_OR_RAISE(const SourcePtr source, OpenFiles(*vfs_, path(), {}));
     ScanRequest request = Everything(*source);
     request.limit = 1'000'000;  // counts are part of what may be wrong
+    if (some_columns_ && request.projection.size() > 3) request.projection = {2, 0};
     ARROW_ASSIGN_OR_RAISE(const TablePtr table, ReadTable(*source, request, pool));
     (void)Rows(*table->Slice(0, 100));
     return table->num_rows();
@@ -87,6 +88,7 @@ class CorruptionTest : public ::testing::TestWithParam<const char*> {
 
   std::unique_ptr<Vfs> vfs_ = MakeMemoryVfs();
   std::string bytes_;
+  bool some_columns_ = false;
 };
 
 TEST_P(CorruptionTest, TruncatedAtEveryByte) {
@@ -109,6 +111,7 @@ TEST_P(CorruptionTest, BitFlips) {
   int64_t errors = 0;
   for (int i = 0; i < 3000; ++i) {
     SCOPED_TRACE(i);
+    some_columns_ = i % 2 == 1;
     std::string bytes = bytes_;
     for (uint64_t flips = 1 + rng.Below(3); flips > 0; --flips) {
       bytes[rng.Below(bytes.size())] ^= static_cast<char>(1 << rng.Below(8));

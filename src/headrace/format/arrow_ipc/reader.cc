@@ -11,6 +11,7 @@
 #include "arrow/ipc/reader.h"
 #include "arrow/record_batch.h"
 #include "arrow/type.h"
+#include "headrace/format/arrow_ipc/blocks.h"
 #include "headrace/format/batch_slicer.h"
 #include "headrace/format/bound_file.h"
 #include "headrace/format/file_source.h"
@@ -49,15 +50,27 @@ class BatchStream {
 
 class FileStream final : public BatchStream {
  public:
-  FileStream(std::shared_ptr<arrow::ipc::RecordBatchFileReader> reader, const Split& part)
-      : reader_(std::move(reader)), next_(part.begin), end_(part.end) {}
+  /// `blocks` is empty when all columns are read: then nothing need be checked.
+  FileStream(std::shared_ptr<arrow::ipc::RecordBatchFileReader> reader,
+             std::shared_ptr<BoundFile> file, std::vector<Block> blocks, const Split& part)
+      : reader_(std::move(reader)),
+        file_(std::move(file)),
+        blocks_(std::move(blocks)),
+        next_(part.begin),
+        end_(part.end) {}
+
   Result<std::shared_ptr<arrow::RecordBatch>> Next() override {
     if (next_ == end_) return nullptr;
+    if (!blocks_.empty()) {
+      ARROW_RETURN_NOT_OK(CheckBody(*file_, blocks_[static_cast<size_t>(next_)]));
+    }
     return reader_->ReadRecordBatch(static_cast<int>(next_++));
   }
 
  private:
   const std::shared_ptr<arrow::ipc::RecordBatchFileReader> reader_;
+  const std::shared_ptr<BoundFile> file_;
+  const std::vector<Block> blocks_;
   int64_t next_;
   const int64_t end_;
 };
@@ -134,9 +147,10 @@ class IpcFile final : public DataFile {
     std::vector<int> columns = DistinctColumns(request.projection);
     // No field at all would mean every field; one is enough to count rows.
     if (columns.empty() && schema_->num_fields() > 0) columns.push_back(0);
+    const bool all = static_cast<int>(columns.size()) == schema_->num_fields();
     ARROW_ASSIGN_OR_RAISE(auto file, OpenBound(vfs_, info_, context.pool));
-    Result<std::unique_ptr<BatchStream>> stream =
-        OpenStream(file, part, OptionsFor(columns, context.pool));
+    Result<std::unique_ptr<BatchStream>> stream = OpenStream(
+        file, part, OptionsFor(all ? std::vector<int>() : columns, context.pool));
     if (!stream.ok()) return IpcError(stream.status(), *file, info_.path);
     return std::make_unique<IpcReader>(info_.path, std::move(columns), request, std::move(file),
                                        std::move(*stream));
@@ -180,7 +194,14 @@ class IpcFile final : public DataFile {
     ARROW_ASSIGN_OR_RAISE(auto reader, arrow::ipc::RecordBatchFileReader::Open(
                                            std::shared_ptr<arrow::io::RandomAccessFile>(file),
                                            options));
-    return std::make_unique<FileStream>(std::move(reader), part);
+    std::vector<Block> blocks;
+    if (!options.included_fields.empty()) {
+      ARROW_ASSIGN_OR_RAISE(blocks, ReadBlocks(*file));
+      if (static_cast<int64_t>(blocks.size()) != num_batches_) {
+        return Status::Invalid("expected ", num_batches_, " record batches, got ", blocks.size());
+      }
+    }
+    return std::make_unique<FileStream>(std::move(reader), file, std::move(blocks), part);
   }
 
   Vfs& vfs_;
