@@ -1,5 +1,6 @@
 // Casts among booleans, integers, floats and decimal128. Fractions are rounded half away from zero; a
 // number that does not fit is a misfit, as is NaN or an infinity cast to a type without them.
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <type_traits>
@@ -18,10 +19,6 @@ using arrow::Type;
 
 arrow::Decimal128 ToArrow(Int128 value) {
   return {static_cast<int64_t>(value >> 64), static_cast<uint64_t>(value)};
-}
-
-Int128 FromArrow(const arrow::Decimal128& value) {
-  return (static_cast<Int128>(value.high_bits()) << 64) | value.low_bits();
 }
 
 /// A decimal128 value with its type's scale; as a target, with the precision to keep.
@@ -74,10 +71,9 @@ bool Rescale(Int128 value, int from_scale, const DecimalForm& to, Int128* out) {
 template <typename In>
 bool ToDecimal(In value, const DecimalForm& to, Int128* out) {
   if constexpr (std::is_floating_point_v<In>) {
-    if (!std::isfinite(value)) return false;
-    const auto decimal = arrow::Decimal128::FromReal(value, to.precision, to.scale);
-    if (decimal.ok()) *out = FromArrow(*decimal);
-    return decimal.ok();
+    const int scale = std::max(to.scale, 0);
+    Int128 scaled;
+    return !ScaleDouble(value, scale, &scaled) && Rescale(scaled, scale, to, out);
   } else {
     return Rescale(static_cast<Int128>(value), 0, to, out);
   }

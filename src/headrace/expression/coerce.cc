@@ -59,9 +59,13 @@ TypePtr SignedOfWidth(int bits) {
                       : arrow::int64();
 }
 
+/// The decimal128 that kernels take for an integer or decimal type; its scale is not negative.
 TypePtr DecimalOf(const arrow::DataType& number) {
   if (IsInteger(number.id())) return arrow::decimal128(DigitsOf(number), 0);
-  return arrow::decimal128(AsDecimal(number).precision(), AsDecimal(number).scale());
+  const int precision = AsDecimal(number).precision();
+  const int scale = AsDecimal(number).scale();
+  if (scale >= 0) return arrow::decimal128(precision, scale);
+  return arrow::decimal128(std::min(precision - scale, kDecimalPrecisionMax), 0);
 }
 
 // ---- common types ----
@@ -242,7 +246,8 @@ std::optional<Conversion> ToFloat(const TypePtr& target, const arrow::DataType& 
 
 std::optional<Conversion> ToDecimal(const TypePtr& type, const arrow::Scalar* literal) {
   constexpr int kFromInteger = 10;
-  if (type->id() == Type::DECIMAL128) return Conversion{type, 0};
+  const bool is_as_wanted = type->id() == Type::DECIMAL128 && AsDecimal(*type).scale() >= 0;
+  if (is_as_wanted) return Conversion{type, 0};
   if (IsDecimal(*type)) return Conversion{DecimalOf(*type), 1};
   if (!IsInteger(type->id())) return std::nullopt;
   return Conversion{literal != nullptr ? DecimalOfLiteral(*literal) : DecimalOf(*type),

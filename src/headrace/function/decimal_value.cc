@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <limits>
 
 #include "arrow/type.h"
 #include "arrow/util/decimal.h"
@@ -58,14 +60,48 @@ bool FitsPrecision(Int128 value, int precision) {
 }
 
 bool ScaleUp(Int128 value, int digits, Int128* out) {
+  if (digits > kDecimalPrecisionMax) {
+    *out = 0;
+    return value != 0;
+  }
   return __builtin_mul_overflow(value, PowerOfTen(digits), out);
 }
 
 Int128 ScaleDown(Int128 value, int digits) {
   if (digits == 0) return value;
+  if (digits > kDecimalPrecisionMax) return 0;
   const auto quotient = static_cast<Int128>(
       RoundedQuotient(Magnitude(value), static_cast<UInt128>(PowerOfTen(digits))));
   return value < 0 ? -quotient : quotient;
+}
+
+bool ScaleDouble(double value, int scale, Int128* out) {
+  using arrow::BasicDecimal256;
+  constexpr double kAboveAll = 1e39;
+  *out = 0;
+  if (!(std::fabs(value) * static_cast<double>(PowerOfTen(scale)) < kAboveAll)) return true;
+  // |value| = mantissa * 2^exponent exactly; mantissa * 10^scale has at most 53 + 127 bits.
+  int exponent;
+  const double fraction = std::frexp(std::fabs(value), &exponent);
+  exponent -= std::numeric_limits<double>::digits;
+  const auto mantissa =
+      static_cast<uint64_t>(std::ldexp(fraction, std::numeric_limits<double>::digits));
+  BasicDecimal256 scaled =
+      BasicDecimal256(mantissa) * BasicDecimal256(BasicDecimal256::GetScaleMultiplier(scale));
+  if (exponent >= 0) {
+    scaled <<= static_cast<uint32_t>(exponent);
+  } else if (exponent > -200) {
+    BasicDecimal256 half(1);
+    half <<= static_cast<uint32_t>(-exponent - 1);
+    scaled += half;
+    scaled >>= static_cast<uint32_t>(-exponent);
+  } else {
+    scaled = BasicDecimal256(0);
+  }
+  const auto words = scaled.little_endian_array();
+  const auto magnitude = static_cast<Int128>((static_cast<UInt128>(words[1]) << 64) | words[0]);
+  *out = value < 0 ? -magnitude : magnitude;
+  return words[2] != 0 || words[3] != 0 || !FitsPrecision(magnitude, kDecimalPrecisionMax);
 }
 
 bool DivideScaled(Int128 numerator, int digits, Int128 denominator, Int128* out) {

@@ -13,10 +13,13 @@ inline constexpr int kDecimalPrecisionMax = 38;
 Int128 PowerOfTen(int exponent);
 /// Whether |value| < 10^precision.
 bool FitsPrecision(Int128 value, int precision);
-/// value * 10^digits into `out`; true on overflow of 128 bits.
+/// value * 10^digits into `out`; true on overflow of 128 bits. REQUIRES: digits >= 0.
 bool ScaleUp(Int128 value, int digits, Int128* out);
-/// value / 10^digits, half away from zero. REQUIRES: 0 <= digits <= 38.
+/// value / 10^digits, half away from zero. REQUIRES: digits >= 0.
 Int128 ScaleDown(Int128 value, int digits);
+/// value * 10^scale, rounded half away from zero from the double's exact value; true when it is not
+/// finite or has more than 38 digits. REQUIRES: 0 <= scale <= 38.
+bool ScaleDouble(double value, int scale, Int128* out);
 /// numerator * 10^digits / denominator, half away from zero; true when it does not fit 38 digits.
 /// REQUIRES: denominator != 0, 0 <= digits <= 76.
 bool DivideScaled(Int128 numerator, int digits, Int128 denominator, Int128* out);

@@ -1,6 +1,8 @@
 // Raw access, bits, and the arithmetic of decimals.
 #include "headrace/function/view.h"
 
+#include <cmath>
+
 #include "headrace/function/cell.h"
 #include "headrace/function/decimal_value.h"
 #include "headrace/function/test_arrays.h"
@@ -66,6 +68,27 @@ TEST(DecimalValueTest, DividesBeyond128Bits) {
   EXPECT_EQ(quotient, PowerOfTen(18));
   EXPECT_TRUE(DivideScaled(PowerOfTen(37), 38, 1, &quotient));
   EXPECT_TRUE(DivideScaled(PowerOfTen(37), 76, 1, &quotient));
+}
+
+TEST(DecimalValueTest, DoublesAreRoundedFromTheirExactValue) {
+  Int128 out;
+  ASSERT_FALSE(ScaleDouble(0.125, 2, &out));
+  EXPECT_EQ(out, 13);
+  ASSERT_FALSE(ScaleDouble(-0.125, 2, &out));
+  EXPECT_EQ(out, -13);
+  // 1.005 is a little less than it says, 0.115 a little more.
+  ASSERT_FALSE(ScaleDouble(1.005, 2, &out));
+  EXPECT_EQ(out, 100);
+  ASSERT_FALSE(ScaleDouble(0.115, 2, &out));
+  EXPECT_EQ(out, 12);
+  ASSERT_FALSE(ScaleDouble(1e22, 15, &out));
+  EXPECT_EQ(out, PowerOfTen(37));
+  ASSERT_FALSE(ScaleDouble(5e-324, 38, &out));
+  EXPECT_EQ(out, 0);
+  EXPECT_TRUE(ScaleDouble(1.001e38, 0, &out));
+  EXPECT_TRUE(ScaleDouble(1e300, 0, &out));
+  EXPECT_TRUE(ScaleDouble(std::nan(""), 0, &out));
+  EXPECT_TRUE(ScaleDouble(-HUGE_VAL, 0, &out));
 }
 
 TEST(DecimalValueTest, PrecisionAndText) {
