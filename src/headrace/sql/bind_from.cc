@@ -25,6 +25,12 @@ Result<SourcePtr> OneRow() {
   return MemoryTable::Make(schema, {batch}, std::move(options));
 }
 
+std::vector<std::string> NamesOf(const ExtraTables& tables) {
+  std::vector<std::string> names;
+  for (const auto& [name, source] : tables) names.push_back(name);
+  return names;
+}
+
 Scope Concatenate(const Scope& left, const Scope& right) {
   Scope both = left;
   for (const Scope::Entry& entry : right.entries())
@@ -75,7 +81,11 @@ Result<SourcePtr> Binder::FindSource(const TableReference& table) {
   for (const auto& [name, source] : tables_) {
     if (EqualsIgnoringCase(name, table.name)) return source;
   }
-  return session_.FindTable(table.name);
+  Result<SourcePtr> source = session_.FindTable(table.name);
+  const std::string nearest = source.ok() ? "" : NearestName(table.name, NamesOf(tables_));
+  if (nearest.empty()) return source;
+  return Error(ErrorKind::kUnknownName, "no table is named \"{}\"; did you mean {}?", table.name,
+               nearest);
 }
 
 Result<Relation> Binder::BindJoin(Relation left, const JoinClause& join) {

@@ -156,7 +156,8 @@ TEST_F(Sql, AsofJoins) {
             "    sort time ASC NULLS LAST\n"
             "      scan f [dep_delay, arr_delay, carrier, time, status]\n"
             "    sort time ASC NULLS LAST\n"
-            "      scan planes [carrier, seats, time]\n");
+            "      filter (carrier IS NOT NULL)\n"
+            "        scan planes [carrier, seats, time]\n");
   EXPECT_EQ(Plan("SELECT seats FROM f ASOF JOIN planes p ON f.time > p.time").substr(0, 50),
             "project seats\n  filter (time IS NOT NULL)\n    asof");
   EXPECT_EQ(Plan("SELECT seats FROM f ASOF JOIN planes p ON f.time = p.time").substr(0, 62),
@@ -244,6 +245,10 @@ TEST_F(Sql, CaretsKnowLinesTabsAndCharacters) {
             "error syntax: expected an expression, got FROM\n"
             "  line 2:  , 'äö', FROM f\n"
             "                   ^");
+  EXPECT_EQ(Plan("SELECT 1 ! 2"),
+            "error syntax: unexpected character: !\n"
+            "  line 1: SELECT 1 ! 2\n"
+            "                   ^");
   const std::string wide(200, 'x');
   const std::string message = Plan("SELECT '" + wide + "' ! '" + wide + "'");
   EXPECT_EQ(message, "error syntax: unexpected character: !\n  line 1: ..." + std::string(58, 'x') +
@@ -324,6 +329,23 @@ TEST_F(Sql, ErrorsSayWhatWasExpected) {
 TEST_F(Sql, LongTextsAreRefused) {
   const std::string text(static_cast<size_t>(kQueryTextBytesMax) + 1, ' ');
   EXPECT_ERROR(Bind(*session_, text), kSyntax, "expected a query of at most");
+}
+
+TEST_F(Sql, DeepTextsBind) {
+  std::string expression = "dep_delay";
+  for (int i = 0; i < 90; ++i) expression = "(" + expression + " + 1)";
+  std::string query = "SELECT " + expression + " AS dep_delay FROM f";
+  for (int i = 0; i < 90; ++i) query = "SELECT dep_delay FROM (" + query + ") q";
+  ASSERT_OK_AND_ASSIGN(const BoundStatement bound, Bind(*session_, query));
+  EXPECT_OK(Optimize(bound.plan));
+}
+
+TEST_F(Sql, ExtraTablesAreSuggested) {
+  const ExtraTables tables = {{"orders", Table("orders", {arrow::field("k", arrow::int64())})}};
+  EXPECT_TRUE(Plan("SELECT k FROM Orders", tables).starts_with("project k"));
+  EXPECT_TRUE(Plan("SELECT k FROM ordres", tables)
+                  .starts_with("error unknown_name: no table is named \"ordres\"; did you mean "
+                               "orders?"));
 }
 
 TEST_F(Sql, WideResultsAreRefused) {
