@@ -85,7 +85,8 @@ bool FromDecimal(Int128 value, int scale, Out* out) {
     *out = static_cast<Out>(ToArrow(value).ToDouble(scale));
     return true;
   } else {
-    return NarrowInteger(ScaleDown(value, scale), out);
+    Int128 whole;
+    return Rescale(value, scale, {kDecimalPrecisionMax, 0}, &whole) && NarrowInteger(whole, out);
   }
 }
 
