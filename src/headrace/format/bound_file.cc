@@ -144,11 +144,12 @@ Result<std::shared_ptr<BoundFile>> OpenBound(Vfs& vfs, const FileInfo& bound,
 
 Status DecodeError(const Status& status, std::string_view path, std::string_view format) {
   if (status.ok()) return status;
-  // A detail is the mark of our own errors: they know their kind and, but for the pool's, the place.
+  // A detail is the mark of our own errors: they know their kind and, but for the pool's, the
+  // place.
   if (status.detail() != nullptr) {
     return status.IsOutOfMemory() ? WithContext(status, fmt::format("{}: ", path)) : status;
   }
-  const ErrorKind kind = status.IsOutOfMemory()    ? ErrorKind::kMemoryLimit
+  const ErrorKind kind = status.IsOutOfMemory()      ? ErrorKind::kMemoryLimit
                          : status.IsNotImplemented() ? ErrorKind::kUnsupported
                          : status.IsCancelled()      ? ErrorKind::kCancelled
                                                      : ErrorKind::kBadData;

@@ -1,5 +1,5 @@
-// The bytes of an input file as they were when its source was bound: a changed file is an error, and
-// nothing past the size of that moment is read or allocated for.
+// The bytes of an input file as they were when its source was bound: a changed file is an error,
+// and nothing past the size of that moment is read or allocated for.
 #pragma once
 
 #include <memory>
@@ -26,13 +26,13 @@ class BoundFile : public arrow::io::RandomAccessFile {
   virtual const Status& failure() const = 0;
 };
 
-/// Opens `bound.path` after CheckUnchanged. Reads past `bound.size` are short, and lengths are cut to
-/// it before memory is taken from `pool`, so a hostile length costs nothing.
+/// Opens `bound.path` after CheckUnchanged. Reads past `bound.size` are short, and lengths are cut
+/// to it before memory is taken from `pool`, so a hostile length costs nothing.
 Result<std::shared_ptr<BoundFile>> OpenBound(Vfs& vfs, const FileInfo& bound,
                                              arrow::MemoryPool* pool);
 
-/// `status` of a library that decodes `path` as one of ours: failures of the system, of memory and of
-/// missing features keep their kind, all else says that the file holds bad data. OK stays OK.
+/// `status` of a library that decodes `path` as one of ours: failures of the system, of memory and
+/// of missing features keep their kind, all else says that the file holds bad data. OK stays OK.
 Status DecodeError(const Status& status, std::string_view path, std::string_view format);
 
 }  // namespace headrace

@@ -26,15 +26,19 @@ class CorruptionTest : public ::testing::TestWithParam<const char*> {
     });
     const auto batch = arrow::RecordBatch::Make(
         schema, 4,
-        {FromJson(arrow::int64(), "[1, null, -3, 4]"), FromJson(arrow::utf8(), R"(["a,b", "é", "", null])"),
+        {FromJson(arrow::int64(), "[1, null, -3, 4]"),
+         FromJson(arrow::utf8(), R"(["a,b", "é", "", null])"),
          FromJson(schema->field(2)->type(), R"(["x", "y", null, "x"])"),
          FromJson(arrow::float64(), "[0.5, null, 1e300, -0.0]"),
          FromJson(schema->field(4)->type(), "[0, 1357016400000000, null, -1]")});
     RecordBatchPtr written = batch;
     if (!IsCsv()) {
       const TypePtr nested = arrow::list(arrow::struct_({arrow::field("a", arrow::utf8())}));
-      written = batch->AddColumn(5, "n", FromJson(nested, R"([[{"a": "p"}, null], [], null, [{"a": null}]])"))
-                    .ValueOrDie();
+      written =
+          batch
+              ->AddColumn(5, "n",
+                          FromJson(nested, R"([[{"a": "p"}, null], [], null, [{"a": null}]])"))
+              .ValueOrDie();
     }
     OptionMap options;
     if (std::string_view(path()).find("zstd") != std::string_view::npos) {
@@ -71,8 +75,7 @@ class CorruptionTest : public ::testing::TestWithParam<const char*> {
     EXPECT_TRUE(kind == ErrorKind::kBadData || kind == ErrorKind::kUnsupported ||
                 kind == ErrorKind::kMemoryLimit)
         << rows.status().ToString();
-    EXPECT_NE(rows.status().message().find(path()), std::string::npos)
-        << rows.status().ToString();
+    EXPECT_NE(rows.status().message().find(path()), std::string::npos) << rows.status().ToString();
     return -1;
   }
 

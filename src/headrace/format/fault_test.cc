@@ -1,5 +1,5 @@
-// Fault-point sweeps over every writer: whichever step fails, the error surfaces, nothing stands under
-// the final name and nothing is left behind.
+// Fault-point sweeps over every writer: whichever step fails, the error surfaces, nothing stands
+// under the final name and nothing is left behind.
 #include <gtest/gtest.h>
 
 #include "headrace/base/fault.h"
@@ -18,8 +18,9 @@ class FaultTest : public ::testing::TestWithParam<const char*> {
       integers += fmt::format(", {}", i * 7919 % 10007);
       texts += fmt::format(", \"text {}\"", i * 31 % 1009);
     }
-    batch_ = arrow::RecordBatch::Make(schema_, 2000, {FromJson(arrow::int64(), integers + "]"),
-                                                      FromJson(arrow::utf8(), texts + "]")});
+    batch_ = arrow::RecordBatch::Make(
+        schema_, 2000,
+        {FromJson(arrow::int64(), integers + "]"), FromJson(arrow::utf8(), texts + "]")});
   }
   void TearDown() override { fault::Disarm(); }
 

@@ -18,8 +18,8 @@ Status ColumnMismatch(const BoundDataFile& first, const BoundDataFile& other, in
   const arrow::Field& got = *other.file->schema()->field(column);
   return Error(ErrorKind::kTypeMismatch,
                "{}: column {}: expected \"{}\" {} as in {}, got \"{}\" {}", other.info.path,
-               column + 1, expected.name(), expected.type()->ToString(), first.info.path, got.name(),
-               got.type()->ToString());
+               column + 1, expected.name(), expected.type()->ToString(), first.info.path,
+               got.name(), got.type()->ToString());
 }
 
 Status CheckSameSchema(const BoundDataFile& first, const BoundDataFile& other) {
@@ -98,8 +98,8 @@ class FileSource final : public Source {
     std::string text;
     for (const BoundDataFile& file : files_) {
       ARROW_ASSIGN_OR_RAISE(const FileInfo info, vfs_.Stat(file.info.path));
-      text += fmt::format("{}\n{} {} {}\n", file.info.path, info.size, info.modified_nanos,
-                          info.inode);
+      text +=
+          fmt::format("{}\n{} {} {}\n", file.info.path, info.size, info.modified_nanos, info.inode);
     }
     return fmt::format("{} files {:016x}", files_.size(), HashBytes(text));
   }

@@ -30,8 +30,8 @@ struct BoundDataFile {
   std::unique_ptr<DataFile> file;
 };
 
-/// REQUIRES: at least one file. Files whose columns differ from those of the first (in name, order or
-/// logical type) are kTypeMismatch. `vfs` must outlive the source.
+/// REQUIRES: at least one file. Files whose columns differ from those of the first (in name, order
+/// or logical type) are kTypeMismatch. `vfs` must outlive the source.
 Result<SourcePtr> MakeFileSource(Vfs& vfs, std::string format, std::vector<BoundDataFile> files);
 
 /// `array`s of `batch` in the order of `projection`, whose batches hold the columns `present`

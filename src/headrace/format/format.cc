@@ -9,9 +9,9 @@
 
 namespace headrace {
 
-#define HEADRACE_FORMAT(Name, name, extensions)                                             \
-  Result<SourcePtr> Open##Name(Vfs& vfs, std::vector<std::string> paths,                    \
-                               const OptionMap& options);                                   \
+#define HEADRACE_FORMAT(Name, name, extensions)                          \
+  Result<SourcePtr> Open##Name(Vfs& vfs, std::vector<std::string> paths, \
+                               const OptionMap& options);                \
   Result<std::unique_ptr<Sink>> Create##Name(Vfs& vfs, std::string path, const OptionMap& options);
 #include "headrace/format/list.inc"
 #undef HEADRACE_FORMAT
@@ -96,9 +96,10 @@ Result<const FileFormat*> FormatOfPath(std::string_view path) {
       if (HasExtension(format, std::string_view(name).substr(dot + 1))) return &format;
     }
   }
-  return Error(ErrorKind::kInvalidArgument,
-               "expected a file name with one of the extensions {} or the option format, got \"{}\"",
-               AllExtensions(), path);
+  return Error(
+      ErrorKind::kInvalidArgument,
+      "expected a file name with one of the extensions {} or the option format, got \"{}\"",
+      AllExtensions(), path);
 }
 
 Result<SourcePtr> OpenFiles(Vfs& vfs, const std::string& pattern, OptionMap options) {

@@ -26,7 +26,8 @@ struct FileFormat {
 std::span<const FileFormat> AllFormats();
 /// kUnknownName lists the formats there are.
 Result<const FileFormat*> FindFormat(std::string_view name);
-/// By the file's extension (".gz" and ".zst" are not part of it); kInvalidArgument names those known.
+/// By the file's extension (".gz" and ".zst" are not part of it); kInvalidArgument names those
+/// known.
 Result<const FileFormat*> FormatOfPath(std::string_view path);
 
 /// Globs `pattern`, finds the format (option "format", else the extension) and opens it.

@@ -22,8 +22,7 @@ TEST(FormatTest, FindsByNameAndPath) {
   EXPECT_STREQ(FormatOfPath("x.feather").ValueOrDie()->name, "arrow_ipc");
   const Status unknown = FindFormat("xml").status();
   EXPECT_EQ(KindOf(unknown), ErrorKind::kUnknownName);
-  EXPECT_EQ(unknown.message(),
-            "expected one of the formats csv, parquet, arrow_ipc, got \"xml\"");
+  EXPECT_EQ(unknown.message(), "expected one of the formats csv, parquet, arrow_ipc, got \"xml\"");
   for (const char* path : {"x.xml", "x", "csv", "dir.csv/x"}) {
     EXPECT_EQ(KindOf(FormatOfPath(path).status()), ErrorKind::kInvalidArgument) << path;
   }
@@ -67,8 +66,7 @@ TEST_P(ChangedFileTest, IsStale) {
   for (int round = 0; round < 2; ++round) {
     const Status stale = ReadTable(*source, request).status();
     EXPECT_EQ(KindOf(stale), ErrorKind::kStale);
-    EXPECT_EQ(stale.message(),
-              std::string(GetParam()) + ": changed since the query was bound");
+    EXPECT_EQ(stale.message(), std::string(GetParam()) + ": changed since the query was bound");
     request.projection = {};
   }
   ASSERT_ARROW_OK(vfs->Remove(GetParam()));
@@ -95,8 +93,8 @@ TEST(FormatTest, SchemasMustAgree) {
   EXPECT_EQ(KindOf(status), ErrorKind::kTypeMismatch);
   EXPECT_EQ(status.message(),
             "/d/3.parquet: column 2: expected \"v\" string as in /d/1.parquet, got \"v\" int64");
-  ASSERT_ARROW_OK(WriteFile(*vfs, "/d/3.parquet",
-                            arrow::schema({arrow::field("k", arrow::int64())}), {}));
+  ASSERT_ARROW_OK(
+      WriteFile(*vfs, "/d/3.parquet", arrow::schema({arrow::field("k", arrow::int64())}), {}));
   status = OpenFiles(*vfs, "/d/*.parquet", {}).status();
   EXPECT_EQ(status.message(),
             "/d/3.parquet: expected 2 columns as in /d/1.parquet, got 1 (column \"v\" is in one of "

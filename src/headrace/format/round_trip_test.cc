@@ -33,7 +33,8 @@ const std::vector<Column>& AllColumns() {
       {"half_float", float16(), "[0.5, null, -65504]"},
       {"float", float32(), "[0.1, null, -3.4028235e38, 1e-45]"},
       {"double", float64(), "[0.1, null, -1.7976931348623157e308, 5e-324, -0.0]"},
-      {"decimal128", decimal128(38, 10), R"(["1.0000000001", null, "-9999999999999999999999999999.0000000000"])"},
+      {"decimal128", decimal128(38, 10),
+       R"(["1.0000000001", null, "-9999999999999999999999999999.0000000000"])"},
       {"decimal256", decimal256(60, 2), R"(["1.01", null, "-9999999999999999999999999999.99"])"},
       {"date32", date32(), "[0, null, -719162, 20000]"},
       {"date64", date64(), "[0, null, -86400000, 1728000000000]"},
@@ -60,11 +61,13 @@ const std::vector<Column>& AllColumns() {
       {"list", list(int32()), "[[1, null], null, []]", true, false},
       {"list_of_text", list(utf8()), R"([["a", null], null, []])", true, false},
       {"large_list", large_list(int32()), "[[1, null], null, []]", true, false},
-      {"fixed_size_list", fixed_size_list(float64(), 2), "[[1, 2], [null, 3], [4, 5]]", true, false},
+      {"fixed_size_list", fixed_size_list(float64(), 2), "[[1, 2], [null, 3], [4, 5]]", true,
+       false},
       {"struct", struct_({field("a", int64()), field("b", utf8())}),
        R"([{"a": 1, "b": "x"}, null, {"a": null, "b": null}])", true, false},
       {"map", map(utf8(), int64()), R"([[["a", 1], ["b", null]], null, []])", true, false},
-      {"nested", list(struct_({field("a", list(decimal128(9, 2))), field("b", map(int32(), utf8()))})),
+      {"nested",
+       list(struct_({field("a", list(decimal128(9, 2))), field("b", map(int32(), utf8()))})),
        R"([[{"a": ["1.25", null], "b": [[1, "x"]]}, null], null, []])", true, false},
       {"nested_seconds", list(struct_({field("t", timestamp(TimeUnit::SECOND))})),
        R"([[{"t": 5}, null], null, []])", true, false},
@@ -72,8 +75,8 @@ const std::vector<Column>& AllColumns() {
       {"dictionary_ordered", dictionary(int32(), utf8(), true), R"(["a", null, "b"])"},
       {"dictionary_integer", dictionary(int32(), int64()), "[7, null, -7]"},
       {"dictionary_decimal", dictionary(int32(), decimal128(9, 2)), R"(["1.25", null, "2.50"])"},
-      {"list_of_dictionary", list(dictionary(int32(), utf8())), R"([["a", null], null, ["b"]])", true,
-       false},
+      {"list_of_dictionary", list(dictionary(int32(), utf8())), R"([["a", null], null, ["b"]])",
+       true, false},
       {"month_interval", month_interval(), "[1, null, -3]", false, false},
       {"list_view", list_view(int32()), "[[1, null], null, []]", true, false},
   };
@@ -144,9 +147,9 @@ class RoundTripTest : public ::testing::TestWithParam<Case> {
 TEST_P(RoundTripTest, ValuesAndTypesComeBack) {
   const std::string path = GetParam().path;
   const ArrayPtr padded = arrow::Concatenate({values_, values_, values_}).ValueOrDie();
-  const std::vector<RecordBatchPtr> batches = {
-      BatchOf(values_), BatchOf(padded)->Slice(1, 5), BatchOf(values_->Slice(0, 0)),
-      BatchOf(padded->Slice(2, 4))};
+  const std::vector<RecordBatchPtr> batches = {BatchOf(values_), BatchOf(padded)->Slice(1, 5),
+                                               BatchOf(values_->Slice(0, 0)),
+                                               BatchOf(padded->Slice(2, 4))};
   const Status written = WriteFile(*vfs_, path, schema_, batches);
   if (!CanHold(GetParam())) {
     EXPECT_EQ(KindOf(written), ErrorKind::kUnsupported) << written.ToString();
@@ -179,8 +182,8 @@ TEST_P(DictionaryTest, EachBatchMayHaveItsOwn) {
   const SchemaPtr schema = arrow::schema({arrow::field("v", type)});
   std::vector<RecordBatchPtr> batches;
   const auto add = [&](const char* codes, const char* values) {
-    const ArrayPtr array = arrow::DictionaryArray::FromArrays(
-                               type, FromJson(arrow::int8(), codes), FromJson(arrow::utf8(), values))
+    const ArrayPtr array = arrow::DictionaryArray::FromArrays(type, FromJson(arrow::int8(), codes),
+                                                              FromJson(arrow::utf8(), values))
                                .ValueOrDie();
     batches.push_back(arrow::RecordBatch::Make(schema, array->length(), {array}));
   };

@@ -47,8 +47,8 @@ inline std::string GetFile(Vfs& vfs, const std::string& path) {
 
 inline ScanRequest Everything(const Source& source) {
   ScanRequest request;
-  request.projection.resize(static_cast<size_t>(
-      const_cast<Source&>(source).schema()->num_fields()));
+  request.projection.resize(
+      static_cast<size_t>(const_cast<Source&>(source).schema()->num_fields()));
   std::iota(request.projection.begin(), request.projection.end(), 0);
   return request;
 }

@@ -48,9 +48,9 @@ TEST_F(ArrowIpcTest, StreamsReplaceAndExtendDictionaries) {
 }
 
 TEST_F(ArrowIpcTest, FilesExtendDictionaries) {
-  const std::vector<RecordBatchPtr> batches = {
-      Words("[0, 1]", R"(["a", "b"])"), Words("[1, 0, null]", R"(["x", "a"])"),
-      Words("[0, 1]", R"(["y", "x"])")};
+  const std::vector<RecordBatchPtr> batches = {Words("[0, 1]", R"(["a", "b"])"),
+                                               Words("[1, 0, null]", R"(["x", "a"])"),
+                                               Words("[0, 1]", R"(["y", "x"])")};
   ASSERT_ARROW_OK(WriteFile(*vfs_, "/t.arrow", batches[0]->schema(), batches));
   EXPECT_EQ(Rows(*ReadFile(*vfs_, "/t.arrow").ValueOrDie()), "a;b;a;x;NULL;y;x");
 }
@@ -73,15 +73,16 @@ TEST_F(ArrowIpcTest, CodesUnderNullsAreNotLookedAt) {
 }
 
 TEST_F(ArrowIpcTest, LargeBatchesAreSliced) {
-  const SchemaPtr schema = arrow::schema({arrow::field("a", arrow::int64()),
-                                          arrow::field("t", arrow::utf8())});
+  const SchemaPtr schema =
+      arrow::schema({arrow::field("a", arrow::int64()), arrow::field("t", arrow::utf8())});
   std::string integers = "[0", texts = "[\"\"";
   for (int i = 1; i < 5000; ++i) {
     integers += fmt::format(",{}", i);
     texts += fmt::format(",\"{}\"", std::string(static_cast<size_t>(i % 50), 'x'));
   }
-  const auto batch = arrow::RecordBatch::Make(schema, 5000, {FromJson(arrow::int64(), integers + "]"),
-                                                             FromJson(arrow::utf8(), texts + "]")});
+  const auto batch = arrow::RecordBatch::Make(
+      schema, 5000,
+      {FromJson(arrow::int64(), integers + "]"), FromJson(arrow::utf8(), texts + "]")});
   for (const char* compression : {"none", "lz4", "zstd"}) {
     ASSERT_ARROW_OK(WriteFile(*vfs_, "/t.arrow", schema, {batch}, {{"compression", compression}}));
     const SourcePtr source = OpenFiles(*vfs_, "/t.arrow", {}).ValueOrDie();
@@ -113,15 +114,16 @@ TEST_F(ArrowIpcTest, LargeBatchesAreSliced) {
 }
 
 TEST_F(ArrowIpcTest, ProjectsSomeColumns) {
-  const SchemaPtr schema = arrow::schema(
-      {arrow::field("a", arrow::int64()),
-       arrow::field("s", arrow::struct_({arrow::field("d", arrow::dictionary(arrow::int8(), arrow::utf8()))})),
-       arrow::field("c", arrow::utf8())});
-  const auto batch = arrow::RecordBatch::Make(
-      schema, 2,
-      {FromJson(arrow::int64(), "[1, 2]"),
-       FromJson(schema->field(1)->type(), R"([{"d": "p"}, {"d": "q"}])"),
-       FromJson(arrow::utf8(), R"(["x", "y"])")});
+  const SchemaPtr schema =
+      arrow::schema({arrow::field("a", arrow::int64()),
+                     arrow::field("s", arrow::struct_({arrow::field(
+                                           "d", arrow::dictionary(arrow::int8(), arrow::utf8()))})),
+                     arrow::field("c", arrow::utf8())});
+  const auto batch =
+      arrow::RecordBatch::Make(schema, 2,
+                               {FromJson(arrow::int64(), "[1, 2]"),
+                                FromJson(schema->field(1)->type(), R"([{"d": "p"}, {"d": "q"}])"),
+                                FromJson(arrow::utf8(), R"(["x", "y"])")});
   ASSERT_ARROW_OK(WriteFile(*vfs_, "/t.arrow", schema, {batch, batch, batch}));
   const SourcePtr source = OpenFiles(*vfs_, "/t.arrow", {}).ValueOrDie();
   ScanRequest request;

@@ -87,8 +87,7 @@ Result<std::vector<Block>> ReadBlocks(BoundFile& file) {
 
 Status CheckBody(BoundFile& file, const Block& block) {
   ARROW_ASSIGN_OR_RAISE(auto metadata, file.ReadAt(block.offset, block.metadata_bytes, false));
-  ARROW_ASSIGN_OR_RAISE(const auto message,
-                        arrow::ipc::ReadMessage(std::move(metadata), nullptr));
+  ARROW_ASSIGN_OR_RAISE(const auto message, arrow::ipc::ReadMessage(std::move(metadata), nullptr));
   if (message != nullptr && message->body_length() == block.body_bytes) return Status::OK();
   return Status::Invalid("expected a body of ", block.body_bytes, " bytes, got ",
                          message == nullptr ? -1 : message->body_length());

@@ -1,5 +1,6 @@
 // Blocks: where the record batches of an Arrow file stand, as its footer says. Arrow allocates the
-// whole body of a batch on the word of the file before it reads some of its columns: this checks it.
+// whole body of a batch on the word of the file before it reads some of its columns: this checks
+// it.
 #pragma once
 
 #include <cstdint>

@@ -41,10 +41,14 @@ void RecodeAs(const ArrayData& data, const int32_t* new_codes, uint8_t* out) {
 
 void RecodeByWidth(const ArrayData& data, int bits, const int32_t* new_codes, uint8_t* out) {
   switch (bits) {
-    case 8: return RecodeAs<uint8_t>(data, new_codes, out);
-    case 16: return RecodeAs<uint16_t>(data, new_codes, out);
-    case 32: return RecodeAs<uint32_t>(data, new_codes, out);
-    default: return RecodeAs<uint64_t>(data, new_codes, out);
+    case 8:
+      return RecodeAs<uint8_t>(data, new_codes, out);
+    case 16:
+      return RecodeAs<uint16_t>(data, new_codes, out);
+    case 32:
+      return RecodeAs<uint32_t>(data, new_codes, out);
+    default:
+      return RecodeAs<uint64_t>(data, new_codes, out);
   }
 }
 
@@ -131,11 +135,11 @@ Result<DictionaryMerger::DataPtr> DictionaryMerger::Recode(const DataPtr& data, 
   DataPtr recoded = data->Copy();
   recoded->buffers[1] = std::move(codes);
   if (recoded->buffers[0] != nullptr && data->offset != 0) {
-    ARROW_ASSIGN_OR_RAISE(recoded->buffers[0],
-                          arrow::AllocateEmptyBitmap(data->length, pool_));
+    ARROW_ASSIGN_OR_RAISE(recoded->buffers[0], arrow::AllocateEmptyBitmap(data->length, pool_));
     for (int64_t i = 0; i < data->length; ++i) {
-      arrow::bit_util::SetBitTo(recoded->buffers[0]->mutable_data(), i,
-                                arrow::bit_util::GetBit(data->buffers[0]->data(), data->offset + i));
+      arrow::bit_util::SetBitTo(
+          recoded->buffers[0]->mutable_data(), i,
+          arrow::bit_util::GetBit(data->buffers[0]->data(), data->offset + i));
     }
   }
   recoded->offset = 0;

@@ -1,5 +1,5 @@
-// DictionaryMerger: the file format allows one dictionary per column, which may only grow; batches of
-// the engine may each have their own. This gives them one.
+// DictionaryMerger: the file format allows one dictionary per column, which may only grow; batches
+// of the engine may each have their own. This gives them one.
 #pragma once
 
 #include <memory>

@@ -103,8 +103,8 @@ class IpcReader final : public SplitReader {
       if (!read.ok()) return IpcError(read.status(), *file_, path_);
       if (*read == nullptr) return ReadResult(EndOfSplit{});
       ARROW_RETURN_NOT_OK(IpcError((*read)->ValidateFull(), *file_, path_));
-      slicer_.Put(Batch(InProjectionOrder((*read)->columns(), columns_, projection_),
-                        (*read)->num_rows()));
+      slicer_.Put(
+          Batch(InProjectionOrder((*read)->columns(), columns_, projection_), (*read)->num_rows()));
     }
     return ReadResult(slicer_.Take());
   }
@@ -149,8 +149,8 @@ class IpcFile final : public DataFile {
     if (columns.empty() && schema_->num_fields() > 0) columns.push_back(0);
     const bool all = static_cast<int>(columns.size()) == schema_->num_fields();
     ARROW_ASSIGN_OR_RAISE(auto file, OpenBound(vfs_, info_, context.pool));
-    Result<std::unique_ptr<BatchStream>> stream = OpenStream(
-        file, part, OptionsFor(all ? std::vector<int>() : columns, context.pool));
+    Result<std::unique_ptr<BatchStream>> stream =
+        OpenStream(file, part, OptionsFor(all ? std::vector<int>() : columns, context.pool));
     if (!stream.ok()) return IpcError(stream.status(), *file, info_.path);
     return std::make_unique<IpcReader>(info_.path, std::move(columns), request, std::move(file),
                                        std::move(*stream));
@@ -167,33 +167,33 @@ class IpcFile final : public DataFile {
     is_stream_ = !magic.starts_with(kFileMagic);
     const auto options = OptionsFor({}, arrow::default_memory_pool());
     if (is_stream_) {
-      ARROW_ASSIGN_OR_RAISE(auto reader, arrow::ipc::RecordBatchStreamReader::Open(
-                                             std::shared_ptr<arrow::io::InputStream>(file),
-                                             options));
+      ARROW_ASSIGN_OR_RAISE(auto reader,
+                            arrow::ipc::RecordBatchStreamReader::Open(
+                                std::shared_ptr<arrow::io::InputStream>(file), options));
       schema_ = reader->schema();
       return Status::OK();
     }
-    ARROW_ASSIGN_OR_RAISE(auto reader, arrow::ipc::RecordBatchFileReader::Open(
-                                           std::shared_ptr<arrow::io::RandomAccessFile>(file),
-                                           options));
+    ARROW_ASSIGN_OR_RAISE(auto reader,
+                          arrow::ipc::RecordBatchFileReader::Open(
+                              std::shared_ptr<arrow::io::RandomAccessFile>(file), options));
     schema_ = reader->schema();
     num_batches_ = reader->num_record_batches();
     num_parts_ = std::min(num_batches_, info_.size / kSplitBytes + 1);
     return Status::OK();
   }
 
-  Result<std::unique_ptr<BatchStream>> OpenStream(
-      const std::shared_ptr<BoundFile>& file, const Split& part,
-      const arrow::ipc::IpcReadOptions& options) const {
+  Result<std::unique_ptr<BatchStream>> OpenStream(const std::shared_ptr<BoundFile>& file,
+                                                  const Split& part,
+                                                  const arrow::ipc::IpcReadOptions& options) const {
     if (is_stream_) {
-      ARROW_ASSIGN_OR_RAISE(auto reader, arrow::ipc::RecordBatchStreamReader::Open(
-                                             std::shared_ptr<arrow::io::InputStream>(file),
-                                             options));
+      ARROW_ASSIGN_OR_RAISE(auto reader,
+                            arrow::ipc::RecordBatchStreamReader::Open(
+                                std::shared_ptr<arrow::io::InputStream>(file), options));
       return std::make_unique<SequentialStream>(std::move(reader));
     }
-    ARROW_ASSIGN_OR_RAISE(auto reader, arrow::ipc::RecordBatchFileReader::Open(
-                                           std::shared_ptr<arrow::io::RandomAccessFile>(file),
-                                           options));
+    ARROW_ASSIGN_OR_RAISE(auto reader,
+                          arrow::ipc::RecordBatchFileReader::Open(
+                              std::shared_ptr<arrow::io::RandomAccessFile>(file), options));
     std::vector<Block> blocks;
     if (!options.included_fields.empty()) {
       ARROW_ASSIGN_OR_RAISE(blocks, ReadBlocks(*file));
@@ -215,8 +215,7 @@ class IpcFile final : public DataFile {
 }  // namespace
 }  // namespace arrow_ipc
 
-Result<SourcePtr> OpenArrowIpc(Vfs& vfs, std::vector<std::string> paths,
-                               const OptionMap& options) {
+Result<SourcePtr> OpenArrowIpc(Vfs& vfs, std::vector<std::string> paths, const OptionMap& options) {
   ARROW_RETURN_NOT_OK(OptionReader("arrow_ipc reader", options).Finish());
   ARROW_ASSIGN_OR_RAISE(std::vector<FileInfo> infos, StatFiles(vfs, paths));
   std::vector<BoundDataFile> files;

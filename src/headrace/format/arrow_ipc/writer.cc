@@ -42,8 +42,7 @@ class IpcEncoder final : public FileEncoder {
 }  // namespace
 }  // namespace arrow_ipc
 
-Result<std::unique_ptr<Sink>> CreateArrowIpc(Vfs& vfs, std::string path,
-                                             const OptionMap& options) {
+Result<std::unique_ptr<Sink>> CreateArrowIpc(Vfs& vfs, std::string path, const OptionMap& options) {
   OptionReader reader("arrow_ipc writer", options);
   ARROW_ASSIGN_OR_RAISE(const std::string compression, reader.Text("compression", "none"));
   ARROW_RETURN_NOT_OK(reader.Finish());
@@ -51,10 +50,9 @@ Result<std::unique_ptr<Sink>> CreateArrowIpc(Vfs& vfs, std::string path,
   ARROW_ASSIGN_OR_RAISE(write.codec, arrow_ipc::CodecOf(compression));
   write.use_threads = false;
   write.emit_dictionary_deltas = true;
-  MakeEncoder make = [write](const SchemaPtr& schema,
-                             std::shared_ptr<arrow::io::OutputStream> stream,
-                             arrow::MemoryPool* pool) mutable
-      -> Result<std::unique_ptr<FileEncoder>> {
+  MakeEncoder make = [write](
+                         const SchemaPtr& schema, std::shared_ptr<arrow::io::OutputStream> stream,
+                         arrow::MemoryPool* pool) mutable -> Result<std::unique_ptr<FileEncoder>> {
     write.memory_pool = pool;
     ARROW_ASSIGN_OR_RAISE(auto writer,
                           arrow::ipc::MakeFileWriter(std::move(stream), schema, write));

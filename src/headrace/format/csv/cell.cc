@@ -47,8 +47,7 @@ int64_t DaysFromCivil(int year, int month, int day) {
   const int era = (year >= 0 ? year : year - 399) / 400;
   const int year_of_era = year - era * 400;
   const int day_of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
-  const int day_of_era =
-      year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+  const int day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
   return int64_t{era} * 146097 + day_of_era - 719468;
 }
 
@@ -117,7 +116,8 @@ bool ToUnit(const ClockTime& time, arrow::TimeUnit::type unit, int64_t* value) {
   const int64_t nanos_per_unit = kNanosPerSecond / per_second;
   if (time.nanos % nanos_per_unit != 0) return false;
   // The smallest int64 of nanoseconds is less than a whole number of seconds that overflows.
-  const __int128 wide = static_cast<__int128>(time.seconds) * per_second + time.nanos / nanos_per_unit;
+  const __int128 wide =
+      static_cast<__int128>(time.seconds) * per_second + time.nanos / nanos_per_unit;
   *value = static_cast<int64_t>(wide);
   return *value == wide;
 }
@@ -127,7 +127,8 @@ bool ParseRealAs(std::string_view text, Real* value) {
   const char* const end = text.data() + text.size();
   const auto result = fast_float::from_chars(text.data(), end, *value);
   if (result.ec != std::errc() || result.ptr != end) return false;
-  if (std::isfinite(*value)) [[likely]] return true;
+  if (std::isfinite(*value)) [[likely]]
+    return true;
   // Spelled infinity and NaN are meant; a number that became infinite is not, nor is "nan(7)".
   const char first = text.front() == '-' ? text[1] : text.front();
   return std::isalpha(static_cast<unsigned char>(first)) && text.back() != ')';
@@ -184,8 +185,7 @@ bool ParseTime(std::string_view text, arrow::TimeUnit::type unit, int64_t* value
   return TakeTime(&text, &time) && text.empty() && ToUnit(time, unit, value);
 }
 
-bool ParseTimestamp(std::string_view text, arrow::TimeUnit::type unit, bool zoned,
-                    int64_t* value) {
+bool ParseTimestamp(std::string_view text, arrow::TimeUnit::type unit, bool zoned, int64_t* value) {
   int64_t days = 0;
   ClockTime time;
   if (!TakeDate(&text, &days)) return false;

@@ -45,11 +45,12 @@ bool ParseDate(std::string_view text, int32_t* days);
 /// "05:00", "05:00:00", "05:00:00.123456": time of day in `unit`; digits below it must be zeros.
 bool ParseTime(std::string_view text, arrow::TimeUnit::type unit, int64_t* value);
 
-/// A date, or a date, 'T' or a blank, a time and, exactly when `zoned`, a zone ("Z", "+01", "+0100",
-/// "+01:00"): since the Unix epoch in `unit`; digits below it must be zeros.
+/// A date, or a date, 'T' or a blank, a time and, exactly when `zoned`, a zone ("Z", "+01",
+/// "+0100", "+01:00"): since the Unix epoch in `unit`; digits below it must be zeros.
 bool ParseTimestamp(std::string_view text, arrow::TimeUnit::type unit, bool zoned, int64_t* value);
 
-/// "02:03:04.5", "1 day 02:03:04", "-2 days 00:00:00": a span in `unit`; digits below it must be zeros.
+/// "02:03:04.5", "1 day 02:03:04", "-2 days 00:00:00": a span in `unit`; digits below it must be
+/// zeros.
 bool ParseDuration(std::string_view text, arrow::TimeUnit::type unit, int64_t* value);
 
 }  // namespace headrace::csv

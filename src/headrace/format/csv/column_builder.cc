@@ -245,27 +245,27 @@ struct Maker {
   Made Time() const {
     using Value = typename ArrowType::c_type;
     const arrow::TimeUnit::type unit = static_cast<const ArrowType&>(*type).unit();
-    return Make<arrow::NumericBuilder<ArrowType>, Value>(
-        [unit](std::string_view text, Value* out) {
-          int64_t wide = 0;
-          const bool fits = ParseTime(text, unit, &wide);
-          *out = static_cast<Value>(wide);
-          return fits;
-        });
+    return Make<arrow::NumericBuilder<ArrowType>, Value>([unit](std::string_view text, Value* out) {
+      int64_t wide = 0;
+      const bool fits = ParseTime(text, unit, &wide);
+      *out = static_cast<Value>(wide);
+      return fits;
+    });
   }
 
   Made Timestamp() const {
     const auto& timestamp = static_cast<const arrow::TimestampType&>(*type);
     return Make<arrow::TimestampBuilder, int64_t>(
-        [unit = timestamp.unit(), zoned = !timestamp.timezone().empty()](
-            std::string_view text, int64_t* out) { return ParseTimestamp(text, unit, zoned, out); });
+        [unit = timestamp.unit(), zoned = !timestamp.timezone().empty()](std::string_view text,
+                                                                         int64_t* out) {
+          return ParseTimestamp(text, unit, zoned, out);
+        });
   }
 
   Made Duration() const {
     const arrow::TimeUnit::type unit = static_cast<const arrow::DurationType&>(*type).unit();
-    return Make<arrow::DurationBuilder, int64_t>([unit](std::string_view text, int64_t* out) {
-      return ParseDuration(text, unit, out);
-    });
+    return Make<arrow::DurationBuilder, int64_t>(
+        [unit](std::string_view text, int64_t* out) { return ParseDuration(text, unit, out); });
   }
 
   Made Half() const {
@@ -322,38 +322,60 @@ Result<std::unique_ptr<ColumnBuilder>> MakeColumnBuilder(const TypePtr& type,
                                                          arrow::MemoryPool* pool) {
   const Maker maker{type, nulls, pool};
   switch (type->id()) {
-    case arrow::Type::INT8: return maker.Integer<arrow::Int8Type>();
-    case arrow::Type::INT16: return maker.Integer<arrow::Int16Type>();
-    case arrow::Type::INT32: return maker.Integer<arrow::Int32Type>();
-    case arrow::Type::INT64: return maker.Integer<arrow::Int64Type>();
-    case arrow::Type::UINT8: return maker.Integer<arrow::UInt8Type>();
-    case arrow::Type::UINT16: return maker.Integer<arrow::UInt16Type>();
-    case arrow::Type::UINT32: return maker.Integer<arrow::UInt32Type>();
-    case arrow::Type::UINT64: return maker.Integer<arrow::UInt64Type>();
-    case arrow::Type::FLOAT: return maker.Real<arrow::FloatType>();
-    case arrow::Type::DOUBLE: return maker.Real<arrow::DoubleType>();
-    case arrow::Type::NA: return std::make_unique<NullColumn>(nulls);
-    case arrow::Type::BOOL: return maker.Boolean();
-    case arrow::Type::HALF_FLOAT: return maker.Half();
-    case arrow::Type::DECIMAL32: return maker.Decimal<arrow::Decimal32Builder, arrow::Decimal32>();
-    case arrow::Type::DECIMAL64: return maker.Decimal<arrow::Decimal64Builder, arrow::Decimal64>();
+    case arrow::Type::INT8:
+      return maker.Integer<arrow::Int8Type>();
+    case arrow::Type::INT16:
+      return maker.Integer<arrow::Int16Type>();
+    case arrow::Type::INT32:
+      return maker.Integer<arrow::Int32Type>();
+    case arrow::Type::INT64:
+      return maker.Integer<arrow::Int64Type>();
+    case arrow::Type::UINT8:
+      return maker.Integer<arrow::UInt8Type>();
+    case arrow::Type::UINT16:
+      return maker.Integer<arrow::UInt16Type>();
+    case arrow::Type::UINT32:
+      return maker.Integer<arrow::UInt32Type>();
+    case arrow::Type::UINT64:
+      return maker.Integer<arrow::UInt64Type>();
+    case arrow::Type::FLOAT:
+      return maker.Real<arrow::FloatType>();
+    case arrow::Type::DOUBLE:
+      return maker.Real<arrow::DoubleType>();
+    case arrow::Type::NA:
+      return std::make_unique<NullColumn>(nulls);
+    case arrow::Type::BOOL:
+      return maker.Boolean();
+    case arrow::Type::HALF_FLOAT:
+      return maker.Half();
+    case arrow::Type::DECIMAL32:
+      return maker.Decimal<arrow::Decimal32Builder, arrow::Decimal32>();
+    case arrow::Type::DECIMAL64:
+      return maker.Decimal<arrow::Decimal64Builder, arrow::Decimal64>();
     case arrow::Type::DECIMAL128:
       return maker.Decimal<arrow::Decimal128Builder, arrow::Decimal128>();
     case arrow::Type::DECIMAL256:
       return maker.Decimal<arrow::Decimal256Builder, arrow::Decimal256>();
-    case arrow::Type::DATE32: return maker.Date();
-    case arrow::Type::DATE64: return maker.DateInMillis();
-    case arrow::Type::TIME32: return maker.Time<arrow::Time32Type>();
-    case arrow::Type::TIME64: return maker.Time<arrow::Time64Type>();
-    case arrow::Type::TIMESTAMP: return maker.Timestamp();
-    case arrow::Type::DURATION: return maker.Duration();
-    case arrow::Type::STRING: return std::make_unique<TextColumn>(nulls, pool);
+    case arrow::Type::DATE32:
+      return maker.Date();
+    case arrow::Type::DATE64:
+      return maker.DateInMillis();
+    case arrow::Type::TIME32:
+      return maker.Time<arrow::Time32Type>();
+    case arrow::Type::TIME64:
+      return maker.Time<arrow::Time64Type>();
+    case arrow::Type::TIMESTAMP:
+      return maker.Timestamp();
+    case arrow::Type::DURATION:
+      return maker.Duration();
+    case arrow::Type::STRING:
+      return std::make_unique<TextColumn>(nulls, pool);
     case arrow::Type::BINARY:
       return std::make_unique<BinaryColumn<arrow::BinaryBuilder>>(type, -1, nulls, pool);
-    case arrow::Type::FIXED_SIZE_BINARY: return maker.FixedBinary();
+    case arrow::Type::FIXED_SIZE_BINARY:
+      return maker.FixedBinary();
     default:
-      return Error(ErrorKind::kUnsupported, "csv cannot read columns of type {}",
-                   type->ToString());
+      return Error(ErrorKind::kUnsupported, "csv cannot read columns of type {}", type->ToString());
   }
 }
 

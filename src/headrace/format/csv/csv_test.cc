@@ -50,9 +50,13 @@ TEST_F(CsvTest, BlankLinesOfOneColumnAreNulls) {
 }
 
 TEST_F(CsvTest, PassesByteOrderMarks) {
-  EXPECT_EQ(Read("\xEF\xBB\xBF" "a,b\n1,2\n"), "a int64, b int64 / 1|2");
+  EXPECT_EQ(Read("\xEF\xBB\xBF"
+                 "a,b\n1,2\n"),
+            "a int64, b int64 / 1|2");
   EXPECT_EQ(Read("\xEF\xBB\xBF\"a\",b\n1,2\n"), "a int64, b int64 / 1|2");
-  EXPECT_EQ(Read(std::string_view("\xFF\xFE" "a\0", 4)),
+  EXPECT_EQ(Read(std::string_view("\xFF\xFE"
+                                  "a\0",
+                                  4)),
             "bad_data: /t.csv:1: expected UTF-8 text, got a UTF-16 byte order mark");
 }
 
@@ -160,8 +164,7 @@ TEST_F(CsvTest, ProjectsAndLimits) {
   request.projection = {};
   request.limit = std::nullopt;
   request.batch_rows = 4096;
-  const auto batches =
-      ReadBatches(*source, request, arrow::default_memory_pool()).ValueOrDie();
+  const auto batches = ReadBatches(*source, request, arrow::default_memory_pool()).ValueOrDie();
   ASSERT_EQ(batches.size(), 2u);
   EXPECT_EQ(batches[0].num_rows() + batches[1].num_rows(), 5000);
 }
@@ -245,20 +248,18 @@ TEST_F(CsvTest, CompressedFiles) {
 }
 
 TEST_F(CsvTest, WritesAllTypesAsText) {
-  const SchemaPtr schema = arrow::schema({arrow::field("i", arrow::int32()),
-                                          arrow::field("f", arrow::float64()),
-                                          arrow::field("t", arrow::utf8()),
-                                          arrow::field("d", arrow::decimal128(5, 2)),
-                                          arrow::field("b", arrow::binary()),
-                                          arrow::field("n", arrow::null())});
-  const auto batch = arrow::RecordBatch::Make(
-      schema, 3,
-      {FromJson(schema->field(0)->type(), "[1, null, -3]"),
-       FromJson(schema->field(1)->type(), "[1, 0.1, null]"),
-       FromJson(schema->field(2)->type(), R"(["a,b", "", null])"),
-       FromJson(schema->field(3)->type(), R"(["1.50", null, "-0.01"])"),
-       FromJson(schema->field(4)->type(), R"(["ab", "", null])"),
-       FromJson(schema->field(5)->type(), "[null, null, null]")});
+  const SchemaPtr schema =
+      arrow::schema({arrow::field("i", arrow::int32()), arrow::field("f", arrow::float64()),
+                     arrow::field("t", arrow::utf8()), arrow::field("d", arrow::decimal128(5, 2)),
+                     arrow::field("b", arrow::binary()), arrow::field("n", arrow::null())});
+  const auto batch =
+      arrow::RecordBatch::Make(schema, 3,
+                               {FromJson(schema->field(0)->type(), "[1, null, -3]"),
+                                FromJson(schema->field(1)->type(), "[1, 0.1, null]"),
+                                FromJson(schema->field(2)->type(), R"(["a,b", "", null])"),
+                                FromJson(schema->field(3)->type(), R"(["1.50", null, "-0.01"])"),
+                                FromJson(schema->field(4)->type(), R"(["ab", "", null])"),
+                                FromJson(schema->field(5)->type(), "[null, null, null]")});
   ASSERT_ARROW_OK(WriteFile(*vfs_, "/w.csv", schema, {batch}));
   EXPECT_EQ(GetFile(*vfs_, "/w.csv"),
             "i,f,t,d,b,n\n"
@@ -291,17 +292,18 @@ TEST_F(CsvTest, QuotedTextComesBack) {
 }
 
 TEST_F(CsvTest, WhatCannotBeWritten) {
-  const SchemaPtr nested = arrow::schema({arrow::field("a", arrow::int64()),
-                                          arrow::field("tags", arrow::list(arrow::utf8()))});
+  const SchemaPtr nested = arrow::schema(
+      {arrow::field("a", arrow::int64()), arrow::field("tags", arrow::list(arrow::utf8()))});
   const Status status = WriteFile(*vfs_, "/w.csv", nested, {});
   EXPECT_EQ(KindOf(status), ErrorKind::kUnsupported);
   EXPECT_EQ(status.message(), "csv cannot hold column \"tags\" of type list<item: string>");
   const SchemaPtr schema = arrow::schema({arrow::field("a", arrow::utf8())});
-  const auto with_nul = arrow::RecordBatch::Make(
-      schema, 1, {FromJson(arrow::utf8(), R"(["x\u0000"])")});
+  const auto with_nul =
+      arrow::RecordBatch::Make(schema, 1, {FromJson(arrow::utf8(), R"(["x\u0000"])")});
   EXPECT_EQ(WriteFile(*vfs_, "/w.csv", schema, {with_nul}).message(),
             "column \"a\": csv cannot hold NUL bytes, got \"x\\x00\"");
-  const auto with_comma = arrow::RecordBatch::Make(schema, 1, {FromJson(arrow::utf8(), R"(["a,b"])")});
+  const auto with_comma =
+      arrow::RecordBatch::Make(schema, 1, {FromJson(arrow::utf8(), R"(["a,b"])")});
   EXPECT_EQ(KindOf(WriteFile(*vfs_, "/w.csv", schema, {with_comma}, {{"quote", ""}})),
             ErrorKind::kUnsupported);
   EXPECT_EQ(KindOf(vfs_->Stat("/w.csv").status()), ErrorKind::kNotFound);

@@ -11,8 +11,8 @@ namespace {
 constexpr size_t kShownBytesMax = 40;
 
 /// A character option that may be empty, which means none.
-Result<int> OptionalCharacter(OptionReader& reader, const OptionMap& options,
-                              std::string_view name, int fallback) {
+Result<int> OptionalCharacter(OptionReader& reader, const OptionMap& options, std::string_view name,
+                              int fallback) {
   const auto given = options.find(name);
   if (given == options.end() || given->second.empty()) {
     ARROW_RETURN_NOT_OK(reader.Text(name, ""));
@@ -56,7 +56,8 @@ Result<Dialect> ReadShared(OptionReader& reader, const OptionMap& options, std::
                         reader.Character("delimiter", IsTabSeparated(path) ? '\t' : ','));
   dialect.delimiter = static_cast<unsigned char>(delimiter);
   ARROW_ASSIGN_OR_RAISE(dialect.quote, OptionalCharacter(reader, options, "quote", '"'));
-  ARROW_ASSIGN_OR_RAISE(dialect.escape, OptionalCharacter(reader, options, "escape", dialect.quote));
+  ARROW_ASSIGN_OR_RAISE(dialect.escape,
+                        OptionalCharacter(reader, options, "escape", dialect.quote));
   ARROW_ASSIGN_OR_RAISE(dialect.header, reader.Flag("header", true));
   ARROW_ASSIGN_OR_RAISE(const std::string nulls, reader.Text("null", ""));
   dialect.nulls = SplitList(nulls);
@@ -69,8 +70,7 @@ Result<Dialect> ReadDialect(OptionReader& reader, const OptionMap& options, std:
   ARROW_ASSIGN_OR_RAISE(Dialect dialect, ReadShared(reader, options, path));
   ARROW_ASSIGN_OR_RAISE(dialect.comment,
                         OptionalCharacter(reader, options, "comment", Dialect::kNone));
-  ARROW_ASSIGN_OR_RAISE(dialect.skip_rows,
-                        reader.Integer("skip_rows", 0, 0, int64_t{1} << 40));
+  ARROW_ASSIGN_OR_RAISE(dialect.skip_rows, reader.Integer("skip_rows", 0, 0, int64_t{1} << 40));
   ARROW_RETURN_NOT_OK(CheckDistinct(dialect));
   return dialect;
 }

@@ -23,18 +23,18 @@ struct Dialect {
   int escape = '"';  // inside quotes; equal to quote: a doubled quote
   int comment = kNone;
   bool header = true;
-  int64_t skip_rows = 0;  // physical lines before the header or the first row
+  int64_t skip_rows = 0;                  // physical lines before the header or the first row
   std::vector<std::string> nulls = {""};  // spellings of null in unquoted fields
 };
 
-/// Reads delimiter, quote, escape, null, header and, for readers, comment and skip_rows. A path that
-/// ends in .tsv (.tsv.gz …) has a tab for its delimiter by default.
+/// Reads delimiter, quote, escape, null, header and, for readers, comment and skip_rows. A path
+/// that ends in .tsv (.tsv.gz …) has a tab for its delimiter by default.
 Result<Dialect> ReadDialect(OptionReader& reader, const OptionMap& options, std::string_view path);
 Result<Dialect> ReadOutputDialect(OptionReader& reader, const OptionMap& options,
                                   std::string_view path);
 
-/// "a,b" in quotes for messages: UTF-8 with control bytes escaped, and every byte above 127 where the
-/// bytes are no UTF-8; cut after some 40 bytes.
+/// "a,b" in quotes for messages: UTF-8 with control bytes escaped, and every byte above 127 where
+/// the bytes are no UTF-8; cut after some 40 bytes.
 std::string ShowBytes(std::string_view bytes);
 
 }  // namespace headrace::csv

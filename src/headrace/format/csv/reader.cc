@@ -43,8 +43,8 @@ class CsvReader final : public SplitReader {
                                                    arrow::MemoryPool* pool) {
     auto reader = std::make_unique<CsvReader>(std::move(scanner), dialect, request);
     for (const int column : reader->columns_) {
-      ARROW_ASSIGN_OR_RAISE(auto builder, MakeColumnBuilder(schema->field(column)->type(),
-                                                            reader->nulls_, pool));
+      ARROW_ASSIGN_OR_RAISE(auto builder,
+                            MakeColumnBuilder(schema->field(column)->type(), reader->nulls_, pool));
       reader->builders_.push_back(std::move(builder));
     }
     if (dialect.header) ARROW_RETURN_NOT_OK(reader->PassHeader(*schema));
@@ -63,8 +63,8 @@ class CsvReader final : public SplitReader {
     const int64_t rows_max = std::min(request_.batch_rows, rows_left_);
     int64_t rows = 0, bytes = 0;
     while (rows < rows_max) {
-      ARROW_RETURN_NOT_OK(scanner_->NextBlock(rows_max - rows, request_.batch_bytes - bytes,
-                                              rows == 0, &block_));
+      ARROW_RETURN_NOT_OK(
+          scanner_->NextBlock(rows_max - rows, request_.batch_bytes - bytes, rows == 0, &block_));
       if (block_.num_rows == 0) break;
       ARROW_RETURN_NOT_OK(AppendBlock());
       rows += block_.num_rows;
@@ -81,8 +81,8 @@ class CsvReader final : public SplitReader {
     ARROW_ASSIGN_OR_RAISE(const std::vector<std::string> names, scanner_->NextTexts(false));
     const int got = static_cast<int>(names.size());
     if (names.empty() || got == schema.num_fields()) return Status::OK();
-    return scanner_->ErrorAt(line, fmt::format("expected {} fields, got {}", schema.num_fields(),
-                                               got));
+    return scanner_->ErrorAt(line,
+                             fmt::format("expected {} fields, got {}", schema.num_fields(), got));
   }
 
   Status AppendBlock() {
@@ -152,7 +152,8 @@ SchemaPtr SchemaOf(const std::vector<std::string>& names,
   return arrow::schema(std::move(fields));
 }
 
-/// A schema per file. Files with the same number of columns get the types that fit all their samples.
+/// A schema per file. Files with the same number of columns get the types that fit all their
+/// samples.
 Result<std::vector<SchemaPtr>> SniffSchemas(Vfs& vfs, const std::vector<FileInfo>& files,
                                             const Dialect& dialect, const SampleLimits& limits) {
   std::vector<Sample> samples;
@@ -178,7 +179,8 @@ Result<std::vector<SchemaPtr>> ReadSchemas(Vfs& vfs, const std::vector<FileInfo>
                                            const OptionMap& options) {
   const int64_t count = static_cast<int64_t>(files.size());
   ARROW_ASSIGN_OR_RAISE(const std::string columns, reader.Text("columns", ""));
-  ARROW_ASSIGN_OR_RAISE(int64_t rows, reader.Integer("sample_rows", kSampleRows, 0, int64_t{1} << 40));
+  ARROW_ASSIGN_OR_RAISE(int64_t rows,
+                        reader.Integer("sample_rows", kSampleRows, 0, int64_t{1} << 40));
   ARROW_RETURN_NOT_OK(reader.Finish());
   if (!columns.empty()) {
     ARROW_ASSIGN_OR_RAISE(const SchemaPtr schema, ParseColumnList(columns));

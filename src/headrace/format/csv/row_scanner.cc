@@ -16,15 +16,13 @@ constexpr int64_t kBlockFieldsMax = 16 * 1024;
 
 Result<std::shared_ptr<arrow::io::InputStream>> OpenStream(Vfs& vfs, const FileInfo& file,
                                                            arrow::MemoryPool* pool) {
-  ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::io::InputStream> stream,
-                        OpenBound(vfs, file, pool));
+  ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::io::InputStream> stream, OpenBound(vfs, file, pool));
   const bool gzip = file.path.ends_with(".gz");
   if (!gzip && !file.path.ends_with(".zst")) return stream;
-  ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::util::Codec> codec,
-                        arrow::util::Codec::Create(gzip ? arrow::Compression::GZIP
-                                                        : arrow::Compression::ZSTD));
-  ARROW_ASSIGN_OR_RAISE(stream,
-                        arrow::io::CompressedInputStream::Make(codec.get(), stream, pool));
+  ARROW_ASSIGN_OR_RAISE(
+      std::shared_ptr<arrow::util::Codec> codec,
+      arrow::util::Codec::Create(gzip ? arrow::Compression::GZIP : arrow::Compression::ZSTD));
+  ARROW_ASSIGN_OR_RAISE(stream, arrow::io::CompressedInputStream::Make(codec.get(), stream, pool));
   return stream;
 }
 
@@ -77,8 +75,8 @@ Status RowScanner::Refill() {
 
 Result<RowStatus> RowScanner::SplitRow(Row* row, bool may_refill) {
   while (true) {
-    const RowStatus status = tokenizer_.NextRow(window_->data(), window_->size(), window_->last(),
-                                                &cursor_, row);
+    const RowStatus status =
+        tokenizer_.NextRow(window_->data(), window_->size(), window_->last(), &cursor_, row);
     if (status == RowStatus::kAfterQuote || status == RowStatus::kOpenQuote) {
       ARROW_RETURN_NOT_OK(CheckLength(
           row->begin, status == RowStatus::kOpenQuote ? window_->size() : row->bad_position));
@@ -129,8 +127,7 @@ int64_t RowScanner::CostOf(const RowBlock& block) const {
   return bytes;
 }
 
-Status RowScanner::NextBlock(int64_t rows_max, int64_t bytes_max, bool must_take,
-                             RowBlock* block) {
+Status RowScanner::NextBlock(int64_t rows_max, int64_t bytes_max, bool must_take, RowBlock* block) {
   const int64_t columns = static_cast<int64_t>(names_.size());
   rows_max = std::min(rows_max, std::max<int64_t>(1, kBlockFieldsMax / columns));
   block->num_columns = static_cast<int>(columns);
@@ -163,7 +160,8 @@ Status RowScanner::CheckRow(const RowBlock& block, const Row& row) {
                    fmt::format("expected {} fields, got {}", block.num_columns, row.count));
   }
   const size_t nul = window_->FindNul(row.begin.position);
-  if (nul >= cursor_.position) [[likely]] return Status::OK();
+  if (nul >= cursor_.position) [[likely]]
+    return Status::OK();
   int column = 0;
   while (column + 1 < row.count && row.fields[column + 1].begin <= nul) ++column;
   return ErrorAt(row.begin.line, column,

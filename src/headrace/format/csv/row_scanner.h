@@ -58,7 +58,8 @@ class RowScanner {
                     std::string_view expected) const;
   /// `field`'s text: a view of the block, or of `scratch` when it holds escapes.
   std::string_view TextOf(const RowBlock& block, const Field& field, std::string* scratch) const {
-    if (!field.escaped) [[likely]] return block.text(field);
+    if (!field.escaped) [[likely]]
+      return block.text(field);
     tokenizer_.Unescape(block.text(field), scratch);
     return *scratch;
   }

@@ -67,7 +67,8 @@ Status CheckNames(const RowScanner& scanner, const std::vector<std::string>& nam
     if (!seen.insert(names[i]).second) {
       return scanner.ErrorAt(line, column,
                              "expected different column names (option columns can give them), got "
-                             "again " + ShowBytes(names[i]));
+                             "again " +
+                                 ShowBytes(names[i]));
     }
   }
   return Status::OK();
@@ -122,8 +123,8 @@ Result<Sample> TakeSample(Vfs& vfs, const FileInfo& file, const Dialect& dialect
                           const SampleLimits& limits) {
   const int64_t read_bytes = static_cast<int64_t>(
       std::bit_ceil(static_cast<uint64_t>(std::clamp<int64_t>(limits.bytes, 4096, kReadBytes))));
-  ARROW_ASSIGN_OR_RAISE(auto scanner, RowScanner::Open(vfs, file, dialect, read_bytes,
-                                                       arrow::default_memory_pool()));
+  ARROW_ASSIGN_OR_RAISE(
+      auto scanner, RowScanner::Open(vfs, file, dialect, read_bytes, arrow::default_memory_pool()));
   Sample sample;
   ARROW_ASSIGN_OR_RAISE(sample.names, ReadNames(*scanner, dialect));
   sample.evidence.resize(sample.names.size());

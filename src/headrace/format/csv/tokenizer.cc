@@ -23,8 +23,8 @@ int64_t CountLineEnds(const char* begin, const char* end) {
   return lines;
 }
 
-/// Moves `p`, which stands on CR or LF, behind the line end; false when more bytes must tell whether
-/// an LF follows the CR.
+/// Moves `p`, which stands on CR or LF, behind the line end; false when more bytes must tell
+/// whether an LF follows the CR.
 bool PassLineEnd(const char** p, const char* end, bool last) {
   if (**p == '\r') {
     if (*p + 1 == end && !last) return false;

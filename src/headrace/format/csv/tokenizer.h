@@ -33,18 +33,19 @@ enum class RowStatus : uint8_t {
   kOpenQuote,   // a quoted field is not closed before the end
 };
 
-/// One split row. The caller gives `fields` and `capacity`; fields past the capacity are counted only.
-/// After kAfterQuote and kOpenQuote, field number `count` (from 0) is the bad one, at `bad_position`.
+/// One split row. The caller gives `fields` and `capacity`; fields past the capacity are counted
+/// only. After kAfterQuote and kOpenQuote, field number `count` (from 0) is the bad one, at
+/// `bad_position`.
 struct Row {
   Field* fields = nullptr;
   int capacity = 0;
   int count = 0;
-  Cursor begin;      // where the row starts
+  Cursor begin;  // where the row starts
   size_t bad_position = 0;
 };
 
-/// Stateless. Blank lines are rows of one empty field when `keep_blank_lines`, else they are skipped;
-/// lines that begin with the comment character are always skipped.
+/// Stateless. Blank lines are rows of one empty field when `keep_blank_lines`, else they are
+/// skipped; lines that begin with the comment character are always skipped.
 class Tokenizer {
  public:
   Tokenizer(const Dialect& dialect, bool keep_blank_lines);

@@ -29,7 +29,8 @@ constexpr size_t kBufferBytes = 256 << 10;
 /// One column of a batch, cell by cell.
 class CellWriter {
  public:
-  CellWriter(const arrow::Array& array, const Quoting& quoting) : array_(array), quoting_(quoting) {}
+  CellWriter(const arrow::Array& array, const Quoting& quoting)
+      : array_(array), quoting_(quoting) {}
   virtual ~CellWriter() = default;
 
   Status Append(int64_t row, std::string* out) {
@@ -86,13 +87,18 @@ class DictionaryWriter final : public CellWriter {
 
 std::unique_ptr<CellWriter> MakeCellWriter(const arrow::Array& array, const Quoting& quoting) {
   switch (array.type_id()) {
-    case Type::STRING: return std::make_unique<TextWriter<arrow::StringArray>>(array, quoting);
+    case Type::STRING:
+      return std::make_unique<TextWriter<arrow::StringArray>>(array, quoting);
     case Type::LARGE_STRING:
       return std::make_unique<TextWriter<arrow::LargeStringArray>>(array, quoting);
-    case Type::INT32: return std::make_unique<IntegerWriter<arrow::Int32Array>>(array, quoting);
-    case Type::INT64: return std::make_unique<IntegerWriter<arrow::Int64Array>>(array, quoting);
-    case Type::DICTIONARY: return std::make_unique<DictionaryWriter>(array, quoting);
-    default: return std::make_unique<CellWriter>(array, quoting);
+    case Type::INT32:
+      return std::make_unique<IntegerWriter<arrow::Int32Array>>(array, quoting);
+    case Type::INT64:
+      return std::make_unique<IntegerWriter<arrow::Int64Array>>(array, quoting);
+    case Type::DICTIONARY:
+      return std::make_unique<DictionaryWriter>(array, quoting);
+    default:
+      return std::make_unique<CellWriter>(array, quoting);
   }
 }
 
@@ -177,8 +183,8 @@ class CsvEncoder final : public FileEncoder {
       if (i > 0) buffer_ += delimiter_;
       const Status appended = cells[i]->Append(row, &buffer_);
       if (!appended.ok()) [[unlikely]] {
-        return WithContext(appended, fmt::format("column \"{}\": ",
-                                                 schema_->field(static_cast<int>(i))->name()));
+        return WithContext(
+            appended, fmt::format("column \"{}\": ", schema_->field(static_cast<int>(i))->name()));
       }
     }
     buffer_ += '\n';
@@ -225,13 +231,11 @@ Status CheckColumns(const arrow::Schema& schema) {
 
 Result<std::unique_ptr<Sink>> CreateCsv(Vfs& vfs, std::string path, const OptionMap& options) {
   OptionReader reader("csv writer", options);
-  ARROW_ASSIGN_OR_RAISE(const csv::Dialect dialect,
-                        csv::ReadOutputDialect(reader, options, path));
+  ARROW_ASSIGN_OR_RAISE(const csv::Dialect dialect, csv::ReadOutputDialect(reader, options, path));
   ARROW_RETURN_NOT_OK(reader.Finish());
-  MakeEncoder make = [dialect, path](const SchemaPtr& schema,
-                                     std::shared_ptr<arrow::io::OutputStream> stream,
-                                     arrow::MemoryPool* pool)
-      -> Result<std::unique_ptr<FileEncoder>> {
+  MakeEncoder make = [dialect, path](
+                         const SchemaPtr& schema, std::shared_ptr<arrow::io::OutputStream> stream,
+                         arrow::MemoryPool* pool) -> Result<std::unique_ptr<FileEncoder>> {
     ARROW_RETURN_NOT_OK(csv::CheckColumns(*schema));
     ARROW_ASSIGN_OR_RAISE(stream, csv::CompressFor(path, std::move(stream), pool));
     auto encoder = std::make_unique<csv::CsvEncoder>(dialect, schema, std::move(stream));

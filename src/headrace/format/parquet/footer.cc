@@ -83,7 +83,8 @@ Status Encrypted(const FileInfo& file) {
 /// Files with an encrypted footer end in "PARE" instead of "PAR1".
 Status CheckNotEncrypted(arrow::io::RandomAccessFile& stream, const FileInfo& file) {
   char magic[4] = {};
-  if (file.size < 4) return Status::Invalid("expected a footer, got a file of ", file.size, " bytes");
+  if (file.size < 4)
+    return Status::Invalid("expected a footer, got a file of ", file.size, " bytes");
   ARROW_RETURN_NOT_OK(stream.ReadAt(file.size - 4, 4, false, magic));
   return std::string_view(magic, 4) == "PARE" ? Encrypted(file) : Status::OK();
 }

@@ -21,7 +21,8 @@ class ParquetTest : public ::testing::Test {
       batches.push_back(arrow::RecordBatch::Make(schema, group->length(), {group}));
     }
     const std::string rows = std::to_string(groups[0]->length());
-    const Status status = WriteFile(*vfs_, "/t.parquet", schema, batches, {{"row_group_rows", rows}});
+    const Status status =
+        WriteFile(*vfs_, "/t.parquet", schema, batches, {{"row_group_rows", rows}});
     EXPECT_TRUE(status.ok()) << status.ToString();
     return OpenFiles(*vfs_, "/t.parquet", {}).ValueOrDie();
   }
@@ -55,11 +56,10 @@ class ParquetTest : public ::testing::Test {
 
 TEST_F(ParquetTest, SkipsByIntegers) {
   using namespace arrow;  // NOLINT: type names
-  for (const TypePtr& type : {int8(), int16(), int32(), int64(), uint8(), uint16(), uint32(),
-                              uint64(), date32(), time32(TimeUnit::MILLI),
-                              time64(TimeUnit::NANO), timestamp(TimeUnit::SECOND),
-                              timestamp(TimeUnit::MILLI), timestamp(TimeUnit::NANO, "UTC"),
-                              duration(TimeUnit::MICRO)}) {
+  for (const TypePtr& type :
+       {int8(), int16(), int32(), int64(), uint8(), uint16(), uint32(), uint64(), date32(),
+        time32(TimeUnit::MILLI), time64(TimeUnit::NANO), timestamp(TimeUnit::SECOND),
+        timestamp(TimeUnit::MILLI), timestamp(TimeUnit::NANO, "UTC"), duration(TimeUnit::MICRO)}) {
     SCOPED_TRACE(type->ToString());
     const SourcePtr source = WriteGroups(type, {"[1, 5]", "[6, 10]", "[11, 15]"});
     EXPECT_EQ(LeftJson(*source, BoundOp::kEqual, "7"), "1");
@@ -72,23 +72,23 @@ TEST_F(ParquetTest, SkipsByIntegers) {
 }
 
 TEST_F(ParquetTest, SkipsBySignAndWidth) {
-  const SourcePtr wide = WriteGroups(
-      arrow::uint64(), {"[1, 2]", "[9223372036854775808, 18446744073709551615]"});
+  const SourcePtr wide =
+      WriteGroups(arrow::uint64(), {"[1, 2]", "[9223372036854775808, 18446744073709551615]"});
   EXPECT_EQ(LeftJson(*wide, BoundOp::kGreater, "9223372036854775808"), "1");
   EXPECT_EQ(LeftJson(*wide, BoundOp::kLess, "3"), "0");
-  const SourcePtr before = WriteGroups(arrow::timestamp(arrow::TimeUnit::SECOND),
-                                       {"[-10, -5]", "[-4, 3]"});
+  const SourcePtr before =
+      WriteGroups(arrow::timestamp(arrow::TimeUnit::SECOND), {"[-10, -5]", "[-4, 3]"});
   EXPECT_EQ(LeftJson(*before, BoundOp::kEqual, "-5"), "0");
   EXPECT_EQ(LeftJson(*before, BoundOp::kEqual, "-4"), "1");
 }
 
 TEST_F(ParquetTest, SkipsByDecimalsTextAndBooleans) {
-  const SourcePtr decimals = WriteGroups(
-      arrow::decimal128(20, 2), {R"(["-5.00", "-1.00"])", R"(["0.01", "7.50"])"});
+  const SourcePtr decimals =
+      WriteGroups(arrow::decimal128(20, 2), {R"(["-5.00", "-1.00"])", R"(["0.01", "7.50"])"});
   EXPECT_EQ(LeftJson(*decimals, BoundOp::kEqual, R"("-2.00")"), "0");
   EXPECT_EQ(LeftJson(*decimals, BoundOp::kGreater, R"("0.00")"), "1");
-  for (const TypePtr& type : {arrow::utf8(), arrow::large_utf8(),
-                              arrow::dictionary(arrow::int32(), arrow::utf8())}) {
+  for (const TypePtr& type :
+       {arrow::utf8(), arrow::large_utf8(), arrow::dictionary(arrow::int32(), arrow::utf8())}) {
     const SourcePtr text = WriteGroups(type, {R"(["a", "b"])", R"(["é", "z"])"});
     EXPECT_EQ(LeftJson(*text, BoundOp::kEqual, R"("b")"), "0");
     EXPECT_EQ(LeftJson(*text, BoundOp::kGreater, R"("zz")"), "1");
@@ -112,8 +112,7 @@ TEST_F(ParquetTest, FloatsAreCareful) {
 }
 
 TEST_F(ParquetTest, SkipsByNulls) {
-  const SourcePtr source =
-      WriteGroups(arrow::int64(), {"[1, 2]", "[null, 3]", "[null, null]"});
+  const SourcePtr source = WriteGroups(arrow::int64(), {"[1, 2]", "[null, 3]", "[null, null]"});
   EXPECT_EQ(Left(*source, BoundOp::kIsNull, nullptr), "1 2");
   EXPECT_EQ(Left(*source, BoundOp::kIsNotNull, nullptr), "0 1");
   EXPECT_EQ(LeftJson(*source, BoundOp::kEqual, "3"), "1");
@@ -180,10 +179,8 @@ TEST_F(ParquetTest, DictionaryTextDoesNotExplode) {
   const std::string word(2000, 'w');
   std::string json = "[";
   for (int i = 0; i < 1000; ++i) json += (i > 0 ? ",\"" : "\"") + word + "\"";
-  const auto batch =
-      arrow::RecordBatch::Make(schema, 1000, {FromJson(arrow::utf8(), json + "]")});
-  ASSERT_ARROW_OK(WriteFile(*vfs_, "/t.parquet", schema,
-                            std::vector<RecordBatchPtr>(100, batch),
+  const auto batch = arrow::RecordBatch::Make(schema, 1000, {FromJson(arrow::utf8(), json + "]")});
+  ASSERT_ARROW_OK(WriteFile(*vfs_, "/t.parquet", schema, std::vector<RecordBatchPtr>(100, batch),
                             {{"row_group_bytes", "1000000000"}}));
   const SourcePtr source = OpenFiles(*vfs_, "/t.parquet", {}).ValueOrDie();
   ScanRequest request = Everything(*source);

@@ -56,10 +56,9 @@ class RowGroupReader final : public SplitReader {
   Status Open(const Footer& footer, Vfs& vfs, const FileInfo& file, int row_group) {
     return Guarded(name_, [&]() -> Status {
       ARROW_ASSIGN_OR_RAISE(file_reader_, footer.OpenReader(vfs, file, pool_));
-      SetReadRows(request_.batch_bytes / footer.RowBytes(row_group, columns_) /
-                  kFirstReadFraction);
-      ARROW_ASSIGN_OR_RAISE(batches_, file_reader_->GetRecordBatchReader(
-                                          {row_group}, footer.LeavesOf(columns_)));
+      SetReadRows(request_.batch_bytes / footer.RowBytes(row_group, columns_) / kFirstReadFraction);
+      ARROW_ASSIGN_OR_RAISE(
+          batches_, file_reader_->GetRecordBatchReader({row_group}, footer.LeavesOf(columns_)));
       return Status::OK();
     });
   }
@@ -153,8 +152,8 @@ class ParquetFile final : public DataFile {
       ARROW_RETURN_NOT_OK(CheckUnchanged(vfs_, info_));
       return std::make_unique<CountReader>(request, rows);
     }
-    auto reader = std::make_unique<RowGroupReader>(NameOf(group), schema(), rows, request,
-                                                   context.pool);
+    auto reader =
+        std::make_unique<RowGroupReader>(NameOf(group), schema(), rows, request, context.pool);
     ARROW_RETURN_NOT_OK(reader->Open(*footer_, vfs_, info_, group));
     return std::unique_ptr<SplitReader>(std::move(reader));
   }

@@ -6,8 +6,8 @@
 
 namespace headrace::parquet_format {
 
-/// Fills null_count, min and max of `range` with what the chunk tells and what can be trusted: values
-/// of type `plain`; NaN, unset, deprecated and unordered ones are left unknown.
+/// Fills null_count, min and max of `range` with what the chunk tells and what can be trusted:
+/// values of type `plain`; NaN, unset, deprecated and unordered ones are left unknown.
 void ReadStatistics(const parquet::ColumnChunkMetaData& chunk, const TypePtr& plain,
                     ColumnRange* range);
 

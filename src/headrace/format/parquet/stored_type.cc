@@ -47,8 +47,10 @@ TypePtr ToldType(const TypePtr& type) {
       const auto& dictionary = static_cast<const arrow::DictionaryType&>(*type);
       return arrow::dictionary(arrow::int32(), dictionary.value_type(), dictionary.ordered());
     }
-    case Type::LIST: return arrow::list(ToldField(type->field(0)));
-    case Type::LARGE_LIST: return arrow::large_list(ToldField(type->field(0)));
+    case Type::LIST:
+      return arrow::list(ToldField(type->field(0)));
+    case Type::LARGE_LIST:
+      return arrow::large_list(ToldField(type->field(0)));
     case Type::FIXED_SIZE_LIST:
       return arrow::fixed_size_list(
           ToldField(type->field(0)),
@@ -63,7 +65,8 @@ TypePtr ToldType(const TypePtr& type) {
       return std::make_shared<arrow::MapType>(ToldField(map.key_field()),
                                               ToldField(map.item_field()), map.keys_sorted());
     }
-    default: return type;
+    default:
+      return type;
   }
 }
 
@@ -78,10 +81,9 @@ Result<ArrayPtr> AsPromised(const ArrayPtr& array, const TypePtr& promised,
   ARROW_ASSIGN_OR_RAISE(const ArrayPtr plain, Decode(array, pool));
   arrow::compute::ExecContext context(pool);
   context.set_use_threads(false);
-  ARROW_ASSIGN_OR_RAISE(
-      arrow::Datum cast,
-      arrow::compute::Cast(plain, PlainType(promised), arrow::compute::CastOptions::Safe(),
-                           &context));
+  ARROW_ASSIGN_OR_RAISE(arrow::Datum cast,
+                        arrow::compute::Cast(plain, PlainType(promised),
+                                             arrow::compute::CastOptions::Safe(), &context));
   return cast.make_array();
 }
 

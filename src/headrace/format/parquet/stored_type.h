@@ -1,5 +1,5 @@
-// Stored types: Parquet keeps some Arrow types as others (seconds as milliseconds, date64 as date32,
-// dictionaries as their values); the original is in the file as ARROW:schema.
+// Stored types: Parquet keeps some Arrow types as others (seconds as milliseconds, date64 as
+// date32, dictionaries as their values); the original is in the file as ARROW:schema.
 #pragma once
 
 #include "arrow/type_fwd.h"
@@ -7,9 +7,9 @@
 
 namespace headrace::parquet_format {
 
-/// Columns are written in their plain type. What readers are told of `type` in ARROW:schema: itself,
-/// with int32 codes in dictionaries, because a row group may have more values than the codes of one
-/// batch can count.
+/// Columns are written in their plain type. What readers are told of `type` in ARROW:schema:
+/// itself, with int32 codes in dictionaries, because a row group may have more values than the
+/// codes of one batch can count.
 TypePtr ToldType(const TypePtr& type);
 
 /// The type to promise for a column that decodes as `stored` and was written as `origin`: `origin`

@@ -57,9 +57,8 @@ Result<WriterOptions> ReadOptions(const OptionMap& options) {
   ARROW_ASSIGN_OR_RAISE(read.compression, CompressionOf(compression));
   ARROW_ASSIGN_OR_RAISE(read.row_group_rows,
                         reader.Integer("row_group_rows", kRowGroupRows, 1, int64_t{1} << 30));
-  ARROW_ASSIGN_OR_RAISE(
-      read.row_group_bytes,
-      reader.Integer("row_group_bytes", kRowGroupBytes, int64_t{1} << 10, int64_t{1} << 40));
+  ARROW_ASSIGN_OR_RAISE(read.row_group_bytes, reader.Integer("row_group_bytes", kRowGroupBytes,
+                                                             int64_t{1} << 10, int64_t{1} << 40));
   ARROW_RETURN_NOT_OK(reader.Finish());
   return read;
 }
@@ -164,9 +163,9 @@ Result<std::unique_ptr<Sink>> CreateParquet(Vfs& vfs, std::string path, const Op
     const auto properties = PropertiesFor(read, pool);
     ARROW_ASSIGN_OR_RAISE(SchemaPtr plain, PlainSchema(*schema, *properties));
     ARROW_ASSIGN_OR_RAISE(const auto told, ToldSchema(*schema, pool));
-    ARROW_ASSIGN_OR_RAISE(auto writer,
-                          parquet::arrow::FileWriter::Open(*plain, pool, std::move(stream),
-                                                           properties, ArrowProperties()));
+    ARROW_ASSIGN_OR_RAISE(
+        auto writer, parquet::arrow::FileWriter::Open(*plain, pool, std::move(stream), properties,
+                                                      ArrowProperties()));
     ARROW_RETURN_NOT_OK(writer->AddKeyValueMetadata(told));
     return std::make_unique<ParquetEncoder>(std::move(writer), std::move(plain), read, pool);
   };
