@@ -380,21 +380,21 @@ Result<TypePtr> CommonTypeOf(std::span<const ExpressionPtr> args) {
   std::vector<ScalarPtr> literals;
   for (const ExpressionPtr& arg : args) {
     const ScalarPtr literal = WrittenLiteral(arg);
-    if (literal != nullptr) {
+    if (literal != nullptr && literal->is_valid) {
       literals.push_back(literal);
     } else if (arg->type->id() != Type::NA) {
       ARROW_ASSIGN_OR_RAISE(common, Widened(common, arg->type));
     }
   }
   for (const ScalarPtr& literal : literals) {
-    if (!literal->is_valid || IsText(*literal)) continue;
+    if (IsText(*literal)) continue;
     const bool adapts =
         common != nullptr && SameFamily(*common, *literal->type) && FitsExactly(*literal, common);
     if (adapts) continue;
     ARROW_ASSIGN_OR_RAISE(common, Widened(common, literal->type));
   }
   for (const ScalarPtr& literal : literals) {
-    if (!literal->is_valid || !IsText(*literal)) continue;
+    if (!IsText(*literal)) continue;
     const bool adapts =
         common != nullptr && RowOfType(*common) != nullptr && !arrow::is_nested(common->id());
     if (adapts) continue;
