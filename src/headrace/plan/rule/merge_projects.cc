@@ -29,11 +29,10 @@ bool TakesEachOnce(const ProjectNode& above, const ProjectNode& below) {
 
 bool ChangesNothing(const ProjectNode& project) {
   const arrow::Schema& input = *project.input()->schema();
-  if (static_cast<int>(project.expressions.size()) != input.num_fields()) return false;
+  if (!project.schema()->Equals(input, /*check_metadata=*/true)) return false;
   for (int i = 0; i < input.num_fields(); ++i) {
     const Expression& expression = *project.expressions[static_cast<size_t>(i)];
     if (expression.kind != Expression::Kind::kColumn || expression.column != i) return false;
-    if (project.schema()->field(i)->name() != input.field(i)->name()) return false;
   }
   return true;
 }

@@ -1,0 +1,167 @@
+"""The `headrace` command: what it prints where, its exit codes, Ctrl-C, readers that go away."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+STOP_SECONDS_MAX = 0.5
+SANITIZED = "HEADRACE_COMMAND" in os.environ
+
+
+@pytest.fixture
+def run(headrace_command, tmp_path):
+    """Runs the command in an empty folder."""
+
+    def run(*arguments, text=""):
+        command = [headrace_command, *arguments]
+        return subprocess.run(
+            command, input=text, capture_output=True, text=True, cwd=tmp_path, timeout=60
+        )
+
+    return run
+
+
+@pytest.fixture
+def endless(tmp_path):
+    """A query over small files that takes very long: every row matches every row."""
+    (tmp_path / "ones.csv").write_text("k,v\n" + "1,abc\n" * 60_000)
+    return "SELECT a.v, b.k FROM 'ones.csv' a JOIN 'ones.csv' b ON a.k = b.k"
+
+
+def test_version(run):
+    done = run("--version")
+    assert done.returncode == 0
+    assert done.stdout.startswith("headrace 0.")
+
+
+def test_table(run):
+    done = run("sql", "-c", "SELECT 1 AS n, 'ä\nb' AS s; SELECT NULL AS nothing")
+    assert done.returncode == 0
+    assert done.stdout == "n  s\n-  ----\n1  ä\\nb\n\nnothing\n-------\nNULL\n"
+    assert done.stderr == ""
+
+
+def test_csv(run):
+    query = "SELECT 1 AS n, 'a,b' AS s, '' AS empty, CAST(NULL AS INTEGER) AS nothing"
+    assert run("sql", "--format", "csv", "-c", query).stdout == 'n,s,empty,nothing\n1,"a,b","",\n'
+
+
+def test_json_lines(run):
+    query = """SELECT 1.50 AS d, 'a"\n' AS s, NULL AS n, TRUE AS t, 1e0 / 0 AS x"""
+    done = run("sql", "--format", "jsonl", "-c", query)
+    assert json.loads(done.stdout) == {"d": 1.5, "s": 'a"\n', "n": None, "t": True, "x": None}
+    assert '"d":1.50' in done.stdout
+
+
+def test_statements_from_a_file_and_from_standard_input(run, tmp_path):
+    (tmp_path / "two.sql").write_text("SELECT 1 AS a;\n-- and\nSELECT 2 AS b;\n")
+    from_file = run("sql", "-f", "two.sql", "--format", "csv")
+    assert from_file.stdout == "a\n1\nb\n2\n"
+    from_input = run("sql", "--format", "csv", text="SELECT 1 AS a; SELECT 2 AS b")
+    assert from_input.stdout == from_file.stdout
+
+
+def test_errors_name_the_line_of_the_script(run):
+    done = run("sql", text="SELECT 1 AS one;\n\nSELECT\n  nope;\n")
+    assert done.returncode == 1
+    assert "one" in done.stdout
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.endswith("\n  line 4:   nope\n            ^\n")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["sql", "--format", "nope", "-c", "SELECT 1"],
+        ["sql", "--threads", "many", "-c", "SELECT 1"],
+        ["sql", "-c", "SELECT 1", "-f", "x.sql"],
+        ["convert", "x.csv"],
+        ["convert", "x.csv", "y.csv", "--option", "delimiter"],
+        ["nope"],
+    ],
+)
+def test_wrong_usage(run, arguments):
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr
+
+
+def test_runtime_errors(run):
+    for arguments in (["sql", "-c", "SELECT 1 // 0"], ["convert", "no.csv", "x.parquet"]):
+        done = run(*arguments)
+        assert done.returncode == 1
+        assert done.stderr.startswith("error: ")
+        assert done.stderr.count("\n") == 1
+
+
+def test_convert(run, tmp_path):
+    (tmp_path / "in.csv").write_text("a;b\n1;x\nNA;y\n")
+    done = run(
+        *("convert", "in.csv", "out.parquet"),
+        *("--input-option", "delimiter=;", "--input-option", "null=NA"),
+    )
+    assert done.returncode == 0
+    assert done.stdout == ""
+    assert done.stderr == "2 rows written to out.parquet\n"
+    back = run("convert", "out.parquet", "out.csv", "--option", "header=false")
+    assert back.returncode == 0
+    assert (tmp_path / "out.csv").read_text() == "1,x\n,y\n"
+
+
+def test_copy_talks_on_standard_error(run, tmp_path):
+    done = run("sql", "-c", "COPY (SELECT 1 AS a) TO 'out.csv' (delimiter ';')")
+    assert done.stdout == ""
+    assert done.stderr == "1 rows written to out.csv\n"
+    assert (tmp_path / "out.csv").read_text() == "a\n1\n"
+
+
+def interrupt(command, folder, number=signal.SIGINT):
+    """(exit code, seconds from the signal to the end) of a command that got going."""
+    process = subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+    time.sleep(0.7)
+    assert process.poll() is None, process.stderr.read()
+    start = time.monotonic()
+    process.send_signal(number)
+    _, stderr = process.communicate(timeout=30)
+    assert stderr == b""
+    return process.returncode, time.monotonic() - start
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_interrupted(headrace_command, endless, tmp_path, number, code):
+    spill = tmp_path / "spill"
+    spill.mkdir()
+    query = f"COPY ({endless} ORDER BY b.k) TO 'out.csv'"
+    options = ["--temp-dir", str(spill), "--memory-limit", "8MB"]
+    before = set(tmp_path.iterdir())
+    returned, seconds = interrupt([headrace_command, "sql", *options, "-c", query], tmp_path, number)
+    assert returned == code
+    assert SANITIZED or seconds < STOP_SECONDS_MAX
+    assert set(tmp_path.iterdir()) == before
+    assert list(spill.iterdir()) == []
+
+
+def test_interrupted_while_it_prints(headrace_command, endless, tmp_path):
+    command = [headrace_command, "sql", "--format", "csv", "-c", endless]
+    returned, seconds = interrupt(command, tmp_path)
+    assert returned == 130
+    assert SANITIZED or seconds < STOP_SECONDS_MAX
+
+
+def test_a_reader_that_goes_away(headrace_command, endless, tmp_path):
+    command = [headrace_command, "sql", "--format", "csv", "-c", endless]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout.readline() == b"v,k\n"
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 128 + signal.SIGPIPE
