@@ -11,8 +11,8 @@ namespace headrace::app {
 /// `text` in quotes. REQUIRES: UTF-8.
 void AppendJsonString(std::string_view text, std::string* out);
 /// Cell `row` of a plain array. Numbers and decimals are numbers with all their digits (NaN and
-/// infinities are null), lists arrays, structs objects, maps objects with the keys as text; the rest
-/// is a string in the text form of types/format_value.h.
+/// infinities are null), lists arrays, structs objects, maps objects with the keys as text; all the
+/// rest is a string in the text form of types/format_value.h.
 void AppendJson(const arrow::Array& array, int64_t row, std::string* out);
 
 }  // namespace headrace::app

@@ -142,7 +142,8 @@ def test_interrupted(headrace_command, endless, tmp_path, number, code):
     query = f"COPY ({endless} ORDER BY b.k) TO 'out.csv'"
     options = ["--temp-dir", str(spill), "--memory-limit", "8MB"]
     before = set(tmp_path.iterdir())
-    returned, seconds = interrupt([headrace_command, "sql", *options, "-c", query], tmp_path, number)
+    command = [headrace_command, "sql", *options, "-c", query]
+    returned, seconds = interrupt(command, tmp_path, number)
     assert returned == code
     assert SANITIZED or seconds < STOP_SECONDS_MAX
     assert set(tmp_path.iterdir()) == before

@@ -66,8 +66,8 @@ Result<PlanPtr> WithoutNulls(PlanPtr input, int column) {
   return MakeFilterNode(std::move(input), std::move(there));
 }
 
-/// `pairs[0]` compares the times, the others are equalities. The operator matches null keys with each
-/// other; where they match nothing, the right side loses its rows with them.
+/// `pairs[0]` compares the times, the others are equalities. The operator matches null keys with
+/// each other; where they match nothing, the right side loses its rows with them.
 Result<PlanPtr> JoinByTime(PlanPtr left, PlanPtr right, JoinKind kind,
                            const std::vector<SidePair>& pairs, std::optional<int64_t> tolerance,
                            NullMatching nulls) {
