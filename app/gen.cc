@@ -1,5 +1,6 @@
-// The generator: writes, from the registry of functions, the reference page, the Python functions and
-// methods, and the examples that tests run. Usage: headrace_gen FOLDER; files go to their paths in it.
+// The generator: writes, from the registry of functions, the reference page, the Python functions
+// and methods, and the examples that tests run. Usage: headrace_gen FOLDER; files go to their paths
+// in it.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 

@@ -1,4 +1,4 @@
-"""Every example of every function through SQL, its rows in every representation; the Python names."""
+"""Every function example through SQL, its rows in every representation; the Python names."""
 
 import json
 from pathlib import Path

@@ -1,5 +1,5 @@
-// Arithmetic and comparisons against loops over single values, with random rows, nulls and extremes;
-// overflow and division by zero exactly where they happen.
+// Arithmetic and comparisons against loops over single values, with random rows, nulls and
+// extremes; overflow and division by zero exactly where they happen.
 #include <cmath>
 #include <limits>
 #include <optional>

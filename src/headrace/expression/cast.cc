@@ -38,8 +38,8 @@ TypePtr Stepping(const arrow::DataType& type) {
   }
 }
 
-/// Exact conversions that Arrow knows; a misfit anywhere fails, so only for what cannot misfit or is
-/// rare.
+/// Exact conversions that Arrow knows; a misfit anywhere fails, so only for what cannot misfit or
+/// is rare.
 Result<ArrayPtr> CastByArrow(const ArrayPtr& array, const TypePtr& to, arrow::MemoryPool* pool) {
   arrow::compute::ExecContext exec(pool, nullptr);
   auto result = arrow::compute::Cast(*array, to, arrow::compute::CastOptions::Safe(), &exec);

@@ -1,4 +1,5 @@
-// Casts of lists, structs and maps: their parts are cast, their shape is kept. Structs go by position.
+// Casts of lists, structs and maps: their parts are cast, their shape is kept. Structs go by
+// position.
 #include "arrow/array/array_nested.h"
 #include "arrow/array/util.h"
 #include "arrow/type.h"

@@ -1,5 +1,5 @@
-// Casts among booleans, integers, floats and decimal128. Fractions are rounded half away from zero; a
-// number that does not fit is a misfit, as is NaN or an infinity cast to a type without them.
+// Casts among booleans, integers, floats and decimal128. Fractions are rounded half away from zero;
+// a number that does not fit is a misfit, as is NaN or an infinity cast to a type without them.
 #include <algorithm>
 #include <cmath>
 #include <limits>

@@ -1,5 +1,5 @@
-// What all casts share: rows that do not fit are noted, then raised, nulled (TRY_CAST) or, when they
-// are not active, left.
+// What all casts share: rows that do not fit are noted, then raised, nulled (TRY_CAST) or, when
+// they are not active, left.
 #pragma once
 
 #include <cstring>
@@ -22,8 +22,8 @@ struct CastCall {
 Result<std::shared_ptr<arrow::Buffer>> CopyValidity(const arrow::Array& array,
                                                     arrow::MemoryPool* pool);
 
-/// Ends a cast: `misfits` (sorted rows, none null) become nulls of `bits`, or the first active one the
-/// error.
+/// Ends a cast: `misfits` (sorted rows, none null) become nulls of `bits`, or the first active one
+/// the error.
 Result<std::shared_ptr<arrow::Buffer>> SettleMisfits(const CastCall& call,
                                                      const std::vector<int64_t>& misfits,
                                                      ErrorKind kind);

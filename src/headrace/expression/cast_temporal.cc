@@ -1,5 +1,5 @@
-// Casts among dates, times of day, timestamps and durations. A coarser unit cuts towards the past; a
-// timestamp without a zone is taken as UTC where a zone is asked for.
+// Casts among dates, times of day, timestamps and durations. A coarser unit cuts towards the past;
+// a timestamp without a zone is taken as UTC where a zone is asked for.
 #include "arrow/type.h"
 #include "headrace/expression/cast_row.h"
 

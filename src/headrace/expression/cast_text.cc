@@ -1,4 +1,5 @@
-// Casts from and to text. What is printed reads back: the text form is that of types/format_value.h.
+// Casts from and to text. What is printed reads back: the text form is that of
+// types/format_value.h.
 #include <fast_float/fast_float.h>
 
 #include <algorithm>

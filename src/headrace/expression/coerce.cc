@@ -1,6 +1,6 @@
 // Implicit conversions. The ladder of numbers is integers → int64 → decimal → float64; int64 with
-// uint64 meets at decimal(20, 0). Nothing becomes text, and text becomes nothing else, unless it is a
-// literal.
+// uint64 meets at decimal(20, 0). Nothing becomes text, and text becomes nothing else, unless it is
+// a literal.
 #include "headrace/expression/coerce.h"
 
 #include <algorithm>

@@ -14,8 +14,8 @@ struct Conversion {
   int cost = 0;
 };
 
-/// How `arg` may become what `pattern` asks for; none when it may not. Literals are judged by value:
-/// an integer that is not negative can be unsigned, one of five digits is a decimal(5, 0).
+/// How `arg` may become what `pattern` asks for; none when it may not. Literals are judged by
+/// value: an integer that is not negative can be unsigned, one of five digits is a decimal(5, 0).
 /// REQUIRES: not kCommon or kCommonComparable, which depend on the other arguments.
 std::optional<Conversion> ConversionTo(ArgPattern pattern, const ExpressionPtr& arg);
 

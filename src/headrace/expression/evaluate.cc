@@ -1,5 +1,5 @@
-// The evaluator: walks a tree over one batch. Nulls are propagated here, dictionaries are looked into
-// here, and rows that must not raise are kept from raising here; kernels only compute.
+// The evaluator: walks a tree over one batch. Nulls are propagated here, dictionaries are looked
+// into here, and rows that must not raise are kept from raising here; kernels only compute.
 #include "headrace/expression/evaluate.h"
 
 #include "arrow/array/array_primitive.h"

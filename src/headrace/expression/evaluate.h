@@ -8,8 +8,8 @@
 
 namespace headrace {
 
-/// Evaluates scalar expressions. Immutable after Make; thread safe. Row-level errors are raised only
-/// for selected rows and for branches that a row takes.
+/// Evaluates scalar expressions. Immutable after Make; thread safe. Row-level errors are raised
+/// only for selected rows and for branches that a row takes.
 class Evaluator {
  public:
   /// kInternal when an aggregate, ordered or callback node is left in a tree.

@@ -12,8 +12,8 @@ namespace headrace {
 /// Appends the bytes of a value that is not null.
 Status EncodeCell(const arrow::Array& array, int64_t row, std::string* out);
 
-/// Appends the value of `bytes` to a builder of `type`. The bytes may come from outside: kBadData when
-/// they are no value of the type.
+/// Appends the value of `bytes` to a builder of `type`. The bytes may come from outside: kBadData
+/// when they are no value of the type.
 Status AppendCell(std::string_view bytes, const arrow::DataType& type, arrow::ArrayBuilder* out);
 
 /// Memory behind a string beyond its own size.

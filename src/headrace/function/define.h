@@ -1,4 +1,5 @@
-// What every family file needs to write a FunctionDef: the defining macro and the usual result rules.
+// What every family file needs to write a FunctionDef: the defining macro and the usual result
+// rules.
 #pragma once
 
 #include "headrace/function/function.h"
@@ -19,7 +20,8 @@ Result<TypePtr> WidestDecimalType(std::span<const TypePtr> args);
 
 }  // namespace headrace
 
-/// Defines a function that list.inc names. Usage: HEADRACE_DEFINE_FUNCTION(kAbs) = {.id = "abs", …};
+/// Defines a function that list.inc names. Usage: HEADRACE_DEFINE_FUNCTION(kAbs) = {.id = "abs",
+/// …};
 #define HEADRACE_DEFINE_FUNCTION(name) \
   extern const FunctionDef name;       \
   constexpr FunctionDef name

@@ -1,5 +1,5 @@
-// Every example of every function, in every representation of its arguments: as written (constants),
-// and as plain, sliced, large and dictionary columns.
+// Every example of every function, in every representation of its arguments: as written
+// (constants), and as plain, sliced, large and dictionary columns.
 #include <gtest/gtest.h>
 
 #include <memory>

@@ -1,5 +1,5 @@
-// Checked arithmetic: + − * and abs over integers, floats and decimals. An integer or decimal result
-// that does not fit is an error; floats follow IEEE 754.
+// Checked arithmetic: + − * and abs over integers, floats and decimals. An integer or decimal
+// result that does not fit is an error; floats follow IEEE 754.
 #include <cmath>
 #include <limits>
 #include <type_traits>

@@ -1,5 +1,6 @@
-// Division: / gives a float64 or a decimal, // an integer cut towards zero, % the remainder with the
-// sign of the dividend. Integers and decimals divided by zero are an error; floats follow IEEE 754.
+// Division: / gives a float64 or a decimal, // an integer cut towards zero, % the remainder with
+// the sign of the dividend. Integers and decimals divided by zero are an error; floats follow IEEE
+// 754.
 #include <cmath>
 #include <type_traits>
 

@@ -27,8 +27,8 @@ Result<ArrayPtr> FromTruth(KernelContext& ctx, const std::vector<uint8_t>& truth
   return std::make_shared<arrow::BooleanArray>(rows, std::move(values), std::move(valid), nulls);
 }
 
-/// AND (kDecides = false) or OR (true): a row is decided by the first argument that is kDecides; the
-/// others go on to the next argument. Undecided rows are kUnknown after a null, else !kDecides.
+/// AND (kDecides = false) or OR (true): a row is decided by the first argument that is kDecides;
+/// the others go on to the next argument. Undecided rows are kUnknown after a null, else !kDecides.
 template <bool kDecides>
 Result<ArrayPtr> Connect(KernelContext& ctx, std::span<const LazyArgument> args, const Rows& rows) {
   std::vector<uint8_t> truth(static_cast<size_t>(rows.length), kDecides ? kFalse : kTrue);
