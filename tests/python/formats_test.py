@@ -114,8 +114,8 @@ def test_parquet_of_pyarrow(tmp_path: Path, options: dict[str, Any]) -> None:
 def test_parquet_of_duckdb_and_polars(tmp_path: Path) -> None:
     flat = TABLE.select(FLAT)
     duck, polar = tmp_path / "duck.parquet", tmp_path / "polar.parquet"
-    duckdb.sql("SELECT * FROM flat").write_parquet(str(duck), row_group_size=500)
-    pl.from_arrow(TABLE.drop(["map"])).write_parquet(polar, row_group_size=700)
+    duckdb.from_arrow(flat).write_parquet(str(duck), row_group_size=500)
+    pl.DataFrame(TABLE.drop(["map"])).write_parquet(polar, row_group_size=700)
     for path in (duck, polar):
         expected = pq.read_table(path)
         assert rows_of(hr.scan(path).to_arrow()) == rows_of(expected)
@@ -123,7 +123,7 @@ def test_parquet_of_duckdb_and_polars(tmp_path: Path) -> None:
 
 def test_parquet_for_others(tmp_path: Path) -> None:
     path = tmp_path / "t.parquet"
-    hr.from_arrow(TABLE).write(path, row_group_rows=512)
+    hr.from_arrow(TABLE).write(str(path), row_group_rows=512)
     file = pq.ParquetFile(path)
     assert file.metadata.num_row_groups == 4
     assert file.metadata.row_group(0).column(0).compression == "ZSTD"
@@ -134,7 +134,7 @@ def test_parquet_for_others(tmp_path: Path) -> None:
     assert back.schema.field("unique").type == pa.large_string()
     polar = pl.read_parquet(path, columns=["id", "text", "money", "deep"]).to_arrow()
     assert rows_of(polar) == rows_of(TABLE.select(["id", "text", "money", "deep"]))
-    count, total = duckdb.sql(f"SELECT count(*), sum(money) FROM '{path}'").fetchall()[0]
+    count, total = duckdb.execute(f"SELECT count(*), sum(money) FROM '{path}'").fetchall()[0]
     assert count == ROWS
     assert total == sum(value for value in TABLE["money"].to_pylist() if value is not None)
 
@@ -146,7 +146,7 @@ def test_truncated_statistics_skip_right(tmp_path: Path) -> None:
     letters = "ab\U0010ffff"
     texts = ["".join(rng.choices(letters, k=rng.randrange(400))) for _ in range(3000)]
     words = pa.table({"t": texts})
-    duckdb.sql("SELECT * FROM words ORDER BY t").write_parquet(str(path), row_group_size=100)
+    duckdb.from_arrow(words).order("t").write_parquet(str(path), row_group_size=100)
     for wanted in rng.sample(texts, 40):
         got = hr.scan(path).filter(hr.col("t") == wanted).to_arrow()
         assert got.num_rows == texts.count(wanted)
@@ -200,7 +200,7 @@ def test_feather_version_1_is_refused(tmp_path: Path) -> None:
 def test_arrow_files_for_others(tmp_path: Path) -> None:
     path = tmp_path / "t.arrow"
     for compression in ("none", "lz4", "zstd"):
-        hr.from_arrow(TABLE).write(path, compression=compression)
+        hr.from_arrow(TABLE).write(str(path), compression=compression)
         back = pa.ipc.open_file(path).read_all()
         assert back.schema.types == TABLE.schema.types
         assert rows_of(back) == rows_of(TABLE)
@@ -209,20 +209,20 @@ def test_arrow_files_for_others(tmp_path: Path) -> None:
 def test_csv_for_others(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     names = ["id", "big", "x", "text", "money", "day", "at"]
-    hr.from_arrow(TABLE.select(names)).write(path)
-    back = duckdb.sql(
+    hr.from_arrow(TABLE.select(names)).write(str(path))
+    back = duckdb.execute(
         f"""SELECT * FROM read_csv('{path}', columns={{'id': 'BIGINT', 'big': 'UBIGINT',
         'x': 'DOUBLE', 'text': 'VARCHAR', 'money': 'DECIMAL(15,2)', 'day': 'DATE',
         'at': 'TIMESTAMP'}})"""
     )
-    assert rows_of(back.to_arrow_table()) == rows_of(TABLE.select(names))
+    assert back.fetchall() == [tuple(row.values()) for row in rows_of(TABLE.select(names))]
 
 
 def test_csv_types_agree_with_duckdb(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     names = ["id", "small", "x", "flag", "text", "day", "at"]
     flat = TABLE.select(names)
-    duckdb.sql("SELECT * FROM flat").write_csv(str(path))
+    duckdb.from_arrow(flat).write_csv(str(path))
     table = hr.scan_csv(path).to_arrow()
     assert [str(kind) for kind in table.schema.types] == [
         "int64",
@@ -282,6 +282,6 @@ def test_csv_for_the_standard_library(
     width = len(rows[0]) if rows else 2
     columns = {f"c{i}": pa.array([row[i] for row in rows], pa.string()) for i in range(width)}
     path = tmp_path_factory.getbasetemp() / "ours.csv"
-    hr.from_arrow(pa.table(columns)).write(path, delimiter=delimiter)
+    hr.from_arrow(pa.table(columns)).write(str(path), delimiter=delimiter)
     with path.open(newline="", encoding="utf-8") as file:
         assert list(csv.reader(file, delimiter=delimiter)) == [list(columns), *rows]
