@@ -11,8 +11,8 @@
 namespace headrace {
 namespace {
 
-constexpr size_t kSlotsMin = 16;
-constexpr size_t kCapacityMin = 8;
+constexpr size_t kSlotsMin = 8;
+constexpr size_t kCapacityMin = 4;
 constexpr size_t kDeadBytesMin = 4096;
 
 // At most 5/8 of the slots are used.

@@ -8,7 +8,7 @@
 namespace headrace {
 namespace {
 
-constexpr int64_t kRowsMin = 64;
+constexpr int64_t kRowsMin = 8;
 constexpr int64_t kRowsMax = 4096;
 constexpr int64_t kSlicesPerBudget = 64;
 // Of a key and its place in a table.

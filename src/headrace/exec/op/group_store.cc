@@ -84,8 +84,9 @@ int64_t StateRows::RowsWithRoomFor(int64_t rows) {
 
 int64_t StateRows::BytesFor(int64_t rows) const {
   const int64_t room = RowsWithRoomFor(rows);
-  const int64_t blocks = static_cast<int64_t>(kGrowingBlocks) + room / kBlockRows;
-  return room * static_cast<int64_t>(row_size_) + (room == 0 ? 0 : blocks * kBlockOverheadBytes);
+  int64_t blocks = static_cast<int64_t>(kGrowingBlocks) + room / kBlockRows - 1;
+  if (room < kBlockRows) blocks = std::bit_width(static_cast<uint64_t>(room) / kFirstBlockRows);
+  return room * static_cast<int64_t>(row_size_) + blocks * kBlockOverheadBytes;
 }
 
 void StateRows::MakeRoomFor(uint32_t row) {

@@ -41,10 +41,10 @@ class StateRows {
   int64_t BytesFor(int64_t rows) const;
 
  private:
-  // Rows of the blocks: 16, 16, 32, 64, 128, 256, and then 512 each.
-  static constexpr uint32_t kFirstBlockRows = 16;
+  // Rows of the blocks: 4, 4, 8, 16, 32, 64, 128, 256, and then 512 each.
+  static constexpr uint32_t kFirstBlockRows = 4;
   static constexpr uint32_t kBlockRows = 512;
-  static constexpr size_t kGrowingBlocks = 6;
+  static constexpr size_t kGrowingBlocks = 8;
   static int64_t RowsWithRoomFor(int64_t rows);
 
   const size_t row_size_;

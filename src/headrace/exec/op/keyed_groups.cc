@@ -37,7 +37,8 @@ void KeyedGroups::Partition(const EncodedKeys& keys, int64_t begin, int64_t end)
   }
 }
 
-int64_t KeyedGroups::FindAndReserve(const EncodedKeys& keys, Part& part) {
+// Gives the bytes that the part wants more than it had.
+int64_t KeyedGroups::FindAndReserve(const EncodedKeys& keys, Part& part, bool* is_refused) {
   auto& store = stores_[static_cast<size_t>(part.key_group)];
   if (store == nullptr) store = std::make_unique<GroupStore>(terms_, budget_);
   part.missing = store->table().Find(
@@ -47,7 +48,10 @@ int64_t KeyedGroups::FindAndReserve(const EncodedKeys& keys, Part& part) {
   for (size_t i = part.begin; i < part.end; ++i) {
     if (found_[i] == GroupTable::kNoGroup) key_bytes += KeyBytes(keys, rows_[i]);
   }
-  return store->TryReserve(part.missing, key_bytes, 0);
+  const int64_t before = store->reserved_bytes();
+  const int64_t refused = store->TryReserve(part.missing, key_bytes, 0);
+  *is_refused = *is_refused || refused > 0;
+  return store->reserved_bytes() - before + refused;
 }
 
 void KeyedGroups::InsertMissing(const EncodedKeys& keys, const Part& part) {
@@ -61,13 +65,14 @@ int64_t KeyedGroups::Assign(const EncodedKeys& keys, int64_t begin, int64_t end,
                             int64_t extra_bytes) {
   Partition(keys, begin, end);
   found_.resize(rows_.size());
-  int64_t refused = 0;
-  for (Part& part : parts_) refused += FindAndReserve(keys, part);
-  if (!extra_.TryResize(extra_bytes)) refused += extra_bytes - extra_.bytes();
-  if (refused > 0) {
+  int64_t wanted = extra_bytes;
+  bool is_refused = !extra_.TryResize(extra_bytes);
+  for (Part& part : parts_) wanted += FindAndReserve(keys, part, &is_refused);
+  if (is_refused) {
+    // All is given back, so all has to be had the next time.
     extra_.Clear();
     Settle();
-    return refused;
+    return wanted;
   }
   states_.resize(rows_.size());
   groups_.resize(rows_.size());

@@ -58,7 +58,7 @@ class KeyedGroups {
     int64_t missing = 0;  // rows whose group does not exist yet
   };
   void Partition(const EncodedKeys& keys, int64_t begin, int64_t end);
-  int64_t FindAndReserve(const EncodedKeys& keys, Part& part);
+  int64_t FindAndReserve(const EncodedKeys& keys, Part& part, bool* is_refused);
   void InsertMissing(const EncodedKeys& keys, const Part& part);
 
   const AggregateTermsPtr terms_;

@@ -10,7 +10,7 @@ Result<std::unique_ptr<SpillFile>> SpillFile::Make(const OperatorContext& contex
   ARROW_ASSIGN_OR_RAISE(std::string path, context.spill->NewPath(stem));
   auto writer = StateWriter::Make(*context.vfs, path, context.pool);
   if (!writer.ok()) {
-    context.vfs->Remove(path).Warn();
+    (void)context.vfs->Remove(path);
     return writer.status();
   }
   return std::unique_ptr<SpillFile>(new SpillFile(context, *std::move(writer)));
@@ -28,7 +28,7 @@ SpillFile::SpillFile(const OperatorContext& context, std::unique_ptr<StateWriter
 SpillFile::~SpillFile() {
   writer_.reset();
   reader_.reset();
-  vfs_.Remove(path_).Warn();
+  (void)vfs_.Remove(path_);
   space_.Release(charged_);
 }
 

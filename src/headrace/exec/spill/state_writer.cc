@@ -92,7 +92,7 @@ StateWriter::StateWriter(std::string path, std::shared_ptr<WritableFile> file,
 
 StateWriter::~StateWriter() {
   // Only an abandoned file is still open here; what becomes of it does not matter.
-  if (file_ != nullptr && !file_->closed()) file_->Abort().Warn();
+  if (file_ != nullptr && !file_->closed()) (void)file_->Abort();
 }
 
 Status StateWriter::Append(const void* data, int64_t length) {

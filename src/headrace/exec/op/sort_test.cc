@@ -1,0 +1,214 @@
+// Sort against std::stable_sort: any lanes, batches, encodings, budgets and moments of reclaim.
+#include "headrace/exec/op/sort.h"
+
+#include <gtest/gtest.h>
+
+#include "arrow/array/builder_nested.h"
+#include "headrace/base/fault.h"
+#include "headrace/exec/op/test_drive.h"
+
+namespace headrace {
+namespace {
+
+using namespace breaker_test;  // NOLINT
+
+TestTable RandomTable(int64_t count, Rng& rng) {
+  const auto fields = arrow::FieldVector{
+      arrow::field("a", arrow::int64()), arrow::field("b", arrow::utf8()),
+      arrow::field("row", arrow::int64()), arrow::field("tags", arrow::list(arrow::int64()))};
+  arrow::ListBuilder tags(arrow::default_memory_pool(), std::make_shared<arrow::Int64Builder>());
+  for (int64_t row = 0; row < count; ++row) {
+    EXPECT_OK(tags.Append());
+    for (uint64_t i = rng.Below(3); i > 0; --i) {
+      EXPECT_OK(static_cast<arrow::Int64Builder*>(tags.value_builder())->Append(row));
+    }
+  }
+  const auto sometimes = [&](int64_t value) -> std::optional<int64_t> {
+    return rng.Below(10) == 0 ? std::nullopt : std::optional<int64_t>(value);
+  };
+  std::vector<ArrayPtr> columns = {
+      Int64s(count, [&](int64_t) { return sometimes(static_cast<int64_t>(rng.Below(20)) - 10); }),
+      Texts(count,
+            [&](int64_t) -> std::optional<std::string> {
+              if (rng.Below(10) == 0) return std::nullopt;
+              return std::string(rng.Below(12), static_cast<char>('a' + rng.Below(3)));
+            }),
+      Int64s(count, [](int64_t row) { return row; }), tags.Finish().ValueOrDie()};
+  return {arrow::schema(fields), Batch(std::move(columns), count)};
+}
+
+// −1, 0, 1: the order of two cells of column `key.column`.
+int Compare(const TestTable& table, const SortKey& key, int64_t a, int64_t b) {
+  const arrow::Array& cells = *table.batch.column(key.column);
+  if (cells.IsNull(a) || cells.IsNull(b)) {
+    if (cells.IsNull(a) == cells.IsNull(b)) return 0;
+    return cells.IsNull(a) == (key.nulls == NullPlacement::kFirst) ? -1 : 1;
+  }
+  int order;
+  if (cells.type_id() == arrow::Type::STRING) {
+    const auto& texts = static_cast<const arrow::StringArray&>(cells);
+    order = texts.GetView(a).compare(texts.GetView(b));
+  } else {
+    const auto& numbers = static_cast<const arrow::Int64Array&>(cells);
+    order = numbers.Value(a) < numbers.Value(b) ? -1 : numbers.Value(a) > numbers.Value(b);
+  }
+  order = order < 0 ? -1 : order > 0;
+  return key.descending ? -order : order;
+}
+
+Cells Reference(const TestTable& table, const Ordering& keys) {
+  std::vector<int64_t> rows(static_cast<size_t>(table.count()));
+  for (size_t row = 0; row < rows.size(); ++row) rows[row] = static_cast<int64_t>(row);
+  std::stable_sort(rows.begin(), rows.end(), [&](int64_t a, int64_t b) {
+    for (const SortKey& key : keys) {
+      if (const int order = Compare(table, key, a, b)) return order < 0;
+    }
+    return false;
+  });
+  const Cells cells = CellsOf(table.batch);
+  Cells sorted;
+  for (int64_t row : rows) sorted.push_back(cells[static_cast<size_t>(row)]);
+  return sorted;
+}
+
+Ordering RandomKeys(Rng& rng) {
+  Ordering keys;
+  for (int column : {0, 1}) {
+    if (rng.Below(4) == 0) continue;
+    keys.push_back({column, rng.Below(2) == 0,
+                    rng.Below(2) == 0 ? NullPlacement::kFirst : NullPlacement::kLast});
+  }
+  if (rng.Below(2) == 0) std::reverse(keys.begin(), keys.end());
+  return keys;
+}
+
+Result<Cells> Sorted(World& world, const TestTable& table, const Ordering& keys,
+                     int64_t batch_rows_max) {
+  const SortBuildSpec build(table.schema, keys);
+  const SortOutputSpec output(table.schema, keys);
+  const auto batches = SplitRows(table, world.rng, batch_rows_max);
+  ARROW_ASSIGN_OR_RAISE(auto sorted, RunBreaker(world, build, output, batches));
+  return CellsOf(sorted);
+}
+
+TEST(SortTest, AgreesWithAStableSort) {
+  for (uint64_t seed = 1; seed <= 60; ++seed) {
+    SCOPED_TRACE(seed);
+    World world({.lanes = 1 + static_cast<int>(seed % 4),
+                 .batch_rows = seed % 3 == 0 ? 7 : 1000,
+                 .seed = seed,
+                 .reclaims_permille = seed % 2 == 0 ? 0U : 100U});
+    const TestTable table = RandomTable(static_cast<int64_t>(world.rng.Below(1500)), world.rng);
+    const Ordering keys = RandomKeys(world.rng);
+    ASSERT_OK_AND_ASSIGN(Cells sorted, Sorted(world, table, keys, 1 + seed * 5));
+    ASSERT_EQ(sorted, Reference(table, keys));
+  }
+}
+
+TEST(SortTest, SpillsDataThatIsLargerThanItsBudget) {
+  for (const int lanes : {1, 2, 4}) {
+    SCOPED_TRACE(lanes);
+    World world({.lanes = lanes, .budget_bytes = 1 << 20, .seed = 77});
+    Rng rng(5);
+    const TestTable table = RandomTable(60'000, rng);
+    const Ordering keys = {{1, true, NullPlacement::kFirst}, {0}};
+    ASSERT_OK_AND_ASSIGN(Cells sorted, Sorted(world, table, keys, 500));
+    ASSERT_EQ(sorted, Reference(table, keys));
+    EXPECT_GT(world.metrics.spilled_runs.load(), 1);
+    EXPECT_GT(world.metrics.spilled_bytes.load(), 100'000);
+    EXPECT_LE(world.budget->peak_bytes(), 1 << 20);
+  }
+}
+
+// More runs than one merge may read, and buffers for a few of them only.
+TEST(SortTest, MergesInSeveralPasses) {
+  World world({.lanes = 2, .budget_bytes = 200'000, .seed = 3});
+  Rng rng(6);
+  const TestTable table = RandomTable(60'000, rng);
+  ASSERT_OK_AND_ASSIGN(Cells sorted, Sorted(world, table, {{0}}, 200));
+  ASSERT_EQ(sorted, Reference(table, {{0}}));
+  EXPECT_GT(world.metrics.spilled_runs.load(), kMergeFanInMax);
+}
+
+TEST(SortTest, SaysWhatABudgetIsTooSmallFor) {
+  World world({.budget_bytes = 1000});
+  Rng rng(6);
+  const TestTable table = RandomTable(500, rng);
+  EXPECT_ERROR(Sorted(world, table, {{0}}, 400), kMemoryLimit, "sort wants");
+}
+
+TEST(SortTest, SortsRowsWithoutColumns) {
+  World world({.lanes = 2, .reclaims_permille = 300});
+  const TestTable table{arrow::schema(arrow::FieldVector{}), Batch({}, 100)};
+  const SortBuildSpec build(table.schema, {});
+  const SortOutputSpec output(table.schema, {});
+  std::vector<Batch> batches;
+  for (int64_t i = 0; i < 10; ++i) {
+    batches.push_back(Batch({}, 10));
+    batches.back().set_ordinal({0, i});
+  }
+  ASSERT_OK_AND_ASSIGN(auto sorted, RunBreaker(world, build, output, batches));
+  int64_t rows = 0;
+  for (const Batch& batch : sorted) rows += batch.num_rows();
+  EXPECT_EQ(rows, 100);
+}
+
+TEST(SortTest, ASmallPartOfALargeBatchIsCopied) {
+  World world({.budget_bytes = 1 << 20});
+  const ArrayPtr large = Int64s(60'000, [](int64_t row) { return row; });
+  const auto schema = arrow::schema({arrow::field("x", arrow::int64())});
+  const SortBuildSpec build(schema, {{0}});
+  const auto global = build.MakeGlobal();
+  const int64_t before = Pool()->bytes_allocated();
+  Lanes lanes(world, build, global);
+  ASSERT_OK(lanes.Open());
+  std::vector<Batch> none;
+  for (int64_t i = 0; i < 50; ++i) {
+    // A buffer of its own each time, of which one row is kept.
+    Batch batch({Int64s(60'000, [](int64_t row) { return row; })}, 60'000);
+    batch = batch.Slice(i, 1);
+    batch.set_ordinal({0, i});
+    ASSERT_OK(
+        lanes.Repeat(0, [&](Operator& op, Out& out) { return op.Push(0, batch, out); }, &none));
+  }
+  EXPECT_LT(Pool()->bytes_allocated() - before, 1 << 20);
+}
+
+// Every failure of the disk ends in an error, and nothing is left behind (World checks it).
+TEST(SortTest, FailuresOfTheDiskAreErrors) {
+  Rng rng(8);
+  const TestTable table = RandomTable(4000, rng);
+  const auto run = [&]() -> Status {
+    World world({.lanes = 2, .budget_bytes = 150'000, .seed = 21});
+    return Sorted(world, table, {{1}, {0}}, 100).status();
+  };
+  fault::Count("state_file");
+  ASSERT_OK(run());
+  const int64_t passages = fault::Disarm();
+  ASSERT_GT(passages, 20);
+  for (int64_t k = 1; k <= passages; k += 1 + passages / 60) {
+    fault::Arm("state_file", k);
+    const Status status = run();
+    fault::Disarm();
+    EXPECT_TRUE(IsError(status, ErrorKind::kIo, "fault point")) << k;
+  }
+}
+
+TEST(SortTest, RefusesKeysWithoutOrder) {
+  const auto schema = arrow::schema({arrow::field("tags", arrow::list(arrow::int64()))});
+  EXPECT_ERROR(SortBuildSpec(schema, {{0}}).Check(), kUnsupported, "tags");
+  World world({});
+  const SortBuildSpec build(schema, {{0}});
+  Lanes lanes(world, build, build.MakeGlobal());
+  EXPECT_ERROR(lanes.Open(), kUnsupported, "tags");
+}
+
+TEST(SortTest, DescribesItsKeys) {
+  const auto schema =
+      arrow::schema({arrow::field("a", arrow::int64()), arrow::field("b", arrow::utf8())});
+  EXPECT_EQ(SortBuildSpec(schema, {{1, true, NullPlacement::kFirst}, {0}}).Describe(),
+            "keys=[b DESC NULLS FIRST, a ASC NULLS LAST]");
+}
+
+}  // namespace
+}  // namespace headrace
