@@ -5,7 +5,9 @@
 #include <cctype>
 
 #include "arrow/compute/initialize.h"
+#include "arrow/memory_pool.h"
 #include "arrow/record_batch.h"
+#include "headrace/base/limits.h"
 #include "headrace/engine/query_run.h"
 #include "headrace/engine/session_state.h"
 #include "headrace/format/format.h"
@@ -37,7 +39,9 @@ Result<std::shared_ptr<Session>> Session::Make(const Settings& settings, Vfs* vf
   state->vfs = vfs == nullptr ? &LocalVfs() : vfs;
   state->clock = clock == nullptr ? &SystemClock() : clock;
   state->budget = MemoryBudget::MakeRoot("session", state->settings.memory_limit);
-  state->pool = BudgetPool::Make(state->settings.memory_limit);
+  const bool is_small = state->settings.memory_limit < kSystemAllocatorBelowBytes;
+  state->pool = BudgetPool::Make(state->settings.memory_limit,
+                                 is_small ? arrow::system_memory_pool() : nullptr);
   state->executor = state->settings.deterministic
                         ? Executor::MakeDeterministic(state->settings.seed)
                         : Executor::MakeThreaded(state->settings.threads);
