@@ -147,6 +147,9 @@ TEST_F(CsvTest, ErrorsNameThePlace) {
             "got again \"a\"");
   EXPECT_EQ(Read("a\n1\n", {{"delimitr", ";"}}).substr(0, 16), "invalid_argument");
   EXPECT_EQ(Read("a\n1\n", {{"delimiter", "\""}}).substr(0, 16), "invalid_argument");
+  EXPECT_EQ(Read("a\n1\n", {{"escape", ","}}).substr(0, 16), "invalid_argument");
+  EXPECT_EQ(Read("a\n1\n", {{"delimiter", ";"}, {"null", "a;b"}}).substr(0, 16),
+            "invalid_argument");
 }
 
 TEST_F(CsvTest, ProjectsAndLimits) {

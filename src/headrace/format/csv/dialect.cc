@@ -32,15 +32,37 @@ std::vector<std::string> SplitList(std::string_view text) {
   return words;
 }
 
-Status CheckDistinct(const Dialect& dialect) {
+bool IsLineEndOrNul(int byte) { return byte == '\n' || byte == '\r' || byte == '\0'; }
+
+Status CheckCharacters(const Dialect& dialect) {
   std::set<int> seen;
   for (const int special : {dialect.delimiter, dialect.quote, dialect.comment}) {
     if (special == Dialect::kNone) continue;
-    if (special == '\n' || special == '\r' || special == '\0' || !seen.insert(special).second) {
+    if (IsLineEndOrNul(special) || !seen.insert(special).second) {
       return Error(ErrorKind::kInvalidArgument,
                    "csv: expected delimiter, quote and comment to be different characters and no "
                    "line ends, got {}",
                    ShowBytes(std::string(1, static_cast<char>(special))));
+    }
+  }
+  if (IsLineEndOrNul(dialect.escape) || dialect.escape == dialect.delimiter) {
+    return Error(ErrorKind::kInvalidArgument,
+                 "csv: expected escape to be no line end and not the delimiter, got {}",
+                 ShowBytes(std::string(1, static_cast<char>(dialect.escape))));
+  }
+  return Status::OK();
+}
+
+/// Nulls are written without quotes: their spellings must be read back as one field.
+Status CheckNulls(const Dialect& dialect) {
+  for (const std::string& null : dialect.nulls) {
+    for (const char c : null) {
+      const int byte = static_cast<unsigned char>(c);
+      if (!IsLineEndOrNul(byte) && byte != dialect.delimiter && byte != dialect.quote) continue;
+      return Error(ErrorKind::kInvalidArgument,
+                   "csv: expected spellings of null without delimiters, quotes and line ends, got "
+                   "{}",
+                   ShowBytes(null));
     }
   }
   return Status::OK();
@@ -71,14 +93,16 @@ Result<Dialect> ReadDialect(OptionReader& reader, const OptionMap& options, std:
   ARROW_ASSIGN_OR_RAISE(dialect.comment,
                         OptionalCharacter(reader, options, "comment", Dialect::kNone));
   ARROW_ASSIGN_OR_RAISE(dialect.skip_rows, reader.Integer("skip_rows", 0, 0, int64_t{1} << 40));
-  ARROW_RETURN_NOT_OK(CheckDistinct(dialect));
+  ARROW_RETURN_NOT_OK(CheckCharacters(dialect));
+  ARROW_RETURN_NOT_OK(CheckNulls(dialect));
   return dialect;
 }
 
 Result<Dialect> ReadOutputDialect(OptionReader& reader, const OptionMap& options,
                                   std::string_view path) {
   ARROW_ASSIGN_OR_RAISE(Dialect dialect, ReadShared(reader, options, path));
-  ARROW_RETURN_NOT_OK(CheckDistinct(dialect));
+  ARROW_RETURN_NOT_OK(CheckCharacters(dialect));
+  ARROW_RETURN_NOT_OK(CheckNulls(dialect));
   return dialect;
 }
 

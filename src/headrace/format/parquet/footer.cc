@@ -19,15 +19,20 @@
 namespace headrace::parquet_format {
 namespace {
 
-constexpr int64_t kBufferBytes = int64_t{64} << 10;
+/// Read ahead of every column at most, of all columns together, and of a column at least.
+constexpr int64_t kBufferBytesMax = int64_t{64} << 10;
+constexpr int64_t kBuffersBytes = int64_t{4} << 20;
+constexpr int64_t kBufferBytesMin = int64_t{4} << 10;
 constexpr int kSchemaDepthMax = 64;
 
 /// Every element of a list in the footer takes at least a byte of the file, and so does every
 /// character: more is a lie.
-parquet::ReaderProperties PropertiesFor(const FileInfo& file, arrow::MemoryPool* pool) {
+parquet::ReaderProperties PropertiesFor(const FileInfo& file, size_t num_leaves,
+                                        arrow::MemoryPool* pool) {
   parquet::ReaderProperties properties(pool);
   properties.enable_buffered_stream();
-  properties.set_buffer_size(kBufferBytes);
+  const int64_t share = kBuffersBytes / std::max<int64_t>(1, static_cast<int64_t>(num_leaves));
+  properties.set_buffer_size(std::clamp(share, kBufferBytesMin, kBufferBytesMax));
   properties.set_page_checksum_verification(true);
   properties.set_schema_depth_limit(kSchemaDepthMax);
   const int64_t string_max = std::min<int64_t>(properties.thrift_string_size_limit(), file.size);
@@ -115,7 +120,7 @@ Result<std::unique_ptr<const Footer>> Footer::Read(Vfs& vfs, const FileInfo& fil
     ARROW_RETURN_NOT_OK(CheckNotEncrypted(*stream, file));
     std::unique_ptr<Footer> footer(new Footer());
     footer->metadata_ =
-        parquet::ParquetFileReader::Open(stream, PropertiesFor(file, pool))->metadata();
+        parquet::ParquetFileReader::Open(stream, PropertiesFor(file, 1, pool))->metadata();
     ARROW_RETURN_NOT_OK(CheckMetadata(*footer->metadata_, file));
     ARROW_RETURN_NOT_OK(footer->MakeSchema());
     return std::unique_ptr<const Footer>(std::move(footer));
@@ -171,10 +176,11 @@ int64_t Footer::RowBytes(int row_group, const std::vector<int>& columns) const {
 }
 
 Result<std::unique_ptr<parquet::arrow::FileReader>> Footer::OpenReader(
-    Vfs& vfs, const FileInfo& file, arrow::MemoryPool* pool) const {
+    Vfs& vfs, const FileInfo& file, size_t num_leaves, arrow::MemoryPool* pool) const {
   ARROW_ASSIGN_OR_RAISE(auto stream, OpenBound(vfs, file, pool));
   parquet::arrow::FileReaderBuilder builder;
-  ARROW_RETURN_NOT_OK(builder.Open(std::move(stream), PropertiesFor(file, pool), metadata_));
+  ARROW_RETURN_NOT_OK(
+      builder.Open(std::move(stream), PropertiesFor(file, num_leaves, pool), metadata_));
   builder.memory_pool(pool)->properties(ArrowProperties());
   return builder.Build();
 }

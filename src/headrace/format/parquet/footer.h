@@ -28,8 +28,10 @@ class Footer {
   /// Bytes that one row of the columns takes when decoded, as far as the footer tells; at least 1.
   int64_t RowBytes(int row_group, const std::vector<int>& columns) const;
 
-  /// A decoder that reads the file in small pieces, one thread, with memory from `pool`.
+  /// A decoder for `num_leaves` leaf columns that reads the file in small pieces, on one thread,
+  /// with memory from `pool`.
   Result<std::unique_ptr<parquet::arrow::FileReader>> OpenReader(Vfs& vfs, const FileInfo& file,
+                                                                 size_t num_leaves,
                                                                  arrow::MemoryPool* pool) const;
 
  private:

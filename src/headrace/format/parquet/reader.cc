@@ -55,10 +55,10 @@ class RowGroupReader final : public SplitReader {
 
   Status Open(const Footer& footer, Vfs& vfs, const FileInfo& file, int row_group) {
     return Guarded(name_, [&]() -> Status {
-      ARROW_ASSIGN_OR_RAISE(file_reader_, footer.OpenReader(vfs, file, pool_));
+      const std::vector<int> leaves = footer.LeavesOf(columns_);
+      ARROW_ASSIGN_OR_RAISE(file_reader_, footer.OpenReader(vfs, file, leaves.size(), pool_));
       SetReadRows(request_.batch_bytes / footer.RowBytes(row_group, columns_) / kFirstReadFraction);
-      ARROW_ASSIGN_OR_RAISE(
-          batches_, file_reader_->GetRecordBatchReader({row_group}, footer.LeavesOf(columns_)));
+      ARROW_ASSIGN_OR_RAISE(batches_, file_reader_->GetRecordBatchReader({row_group}, leaves));
       return Status::OK();
     });
   }

@@ -12,6 +12,7 @@
 #include "arrow/util/base64.h"
 #include "arrow/util/compression.h"
 #include "arrow/util/key_value_metadata.h"
+#include "headrace/base/limits.h"
 #include "headrace/format/file_sink.h"
 #include "headrace/format/format.h"
 #include "headrace/format/parquet/stored_type.h"
@@ -25,8 +26,9 @@ namespace parquet_format {
 namespace {
 
 constexpr int64_t kRowGroupRows = 122'880;
-/// Bytes of the batches of a row group: what is buffered is their encoded and compressed pages.
-constexpr int64_t kRowGroupBytes = int64_t{32} << 20;
+/// Bytes of the batches of a row group: what is buffered is their encoded and compressed pages,
+/// which must fit the memory that every query has.
+constexpr int64_t kRowGroupBytes = kFloorBytes;
 constexpr int kZstdLevel = 1;
 
 struct WriterOptions {
