@@ -58,7 +58,7 @@ std::optional<T> Exact(const std::string& name, T a, T b) {
   __int128 result = 0;
   if (name == "+") result = x + y;
   if (name == "-") result = x - y;
-  if (name == "*") result = x * y;  // of 64-bit values: fits
+  if (name == "*" && __builtin_mul_overflow(x, y, &result)) return std::nullopt;
   if (name == "//" || name == "%") {
     if (y == 0) return std::nullopt;
     result = name == "//" ? x / y : x % y;
