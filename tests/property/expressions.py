@@ -36,6 +36,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "bool": st.booleans(),
     "date": st.dates(datetime.date(1968, 1, 1), datetime.date(2024, 2, 29)),
 }
+COMPARISONS = ("=", "<>", "<", "<=", ">", ">=")
 Columns = dict[str, str]  # types by name
 
 
@@ -113,67 +114,78 @@ def literal(node: Node) -> str:
 
 # -- strategies
 
+# What makes a value of a type, besides columns, constants, coalesce and CASE: (function, arguments).
+MAKERS: dict[str, list[tuple[str, tuple[str, ...]]]] = {
+    "int": [
+        ("+", ("int", "int")),
+        ("-", ("int", "int")),
+        ("*", ("int", "int")),
+        ("negate", ("int",)),
+        ("abs", ("int",)),
+        ("length", ("string",)),
+        ("guarded //", ("int", "int")),
+        ("guarded %", ("int", "int")),
+    ],
+    "float": [
+        ("+", ("float", "float")),
+        ("-", ("float", "float")),
+        ("*", ("float", "float")),
+        ("negate", ("float",)),
+        ("abs", ("float",)),
+    ],
+    "string": [
+        ("upper", ("string",)),
+        ("lower", ("string",)),
+        ("||", ("string", "string")),
+        ("concat", ("string", "string")),
+    ],
+    "bool": [
+        *((name, (kind, kind)) for name in COMPARISONS for kind in ("int", "float", "string")),
+        *(("is_null", (kind,)) for kind in ("int", "float", "string", "bool")),
+        *[("and", ("bool", "bool")), ("or", ("bool", "bool")), ("not", ("bool",))] * 3,
+        ("starts_with", ("string", "string")),
+    ],
+    "date": [],
+}
 
-def leaves(columns: Columns, wanted: str) -> st.SearchStrategy[Node]:
-    """Columns and constants of a type."""
-    options = [VALUES[wanted].map(lambda value: Node("literal", wanted, value=value))]
-    options.append(st.just(Node("literal", wanted)))
-    named = [Node("column", kind, name) for name, kind in columns.items() if kind == wanted]
-    if named:
-        options += [st.sampled_from(named)] * 4
-    return st.one_of(options)
+
+@st.composite
+def leaves(draw: Any, columns: Columns, wanted: str) -> Node:
+    """A column or a constant of a type."""
+    named = [name for name, kind in columns.items() if kind == wanted]
+    choice = draw(st.integers(0, 5))
+    if named and choice > 1:
+        return Node("column", wanted, draw(st.sampled_from(named)))
+    return Node("literal", wanted, value=None if choice == 0 else draw(VALUES[wanted]))
 
 
-def call(name: str, wanted: str, *args: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
-    """A call with random arguments."""
-    return st.tuples(*args).map(lambda nodes: Node("call", wanted, name, args=nodes))
+@st.composite
+def expressions(draw: Any, columns: Columns, wanted: str, depth: int = 3) -> Node:
+    """An expression of a type."""
+    kind = draw(st.integers(0, 9))
+    if depth == 0 or kind < 2:
+        return draw(leaves(columns, wanted))
+
+    def deeper(of: str = wanted) -> Node:
+        return draw(expressions(columns, of, depth - 1))
+
+    if kind == 2 or not MAKERS[wanted]:
+        return Node("call", wanted, "coalesce", args=(deeper(), deeper()))
+    if kind == 3:
+        return Node("case", wanted, args=(deeper("bool"), deeper(), deeper()))
+    name, kinds = draw(st.sampled_from(MAKERS[wanted]))
+    args = tuple(deeper(of) for of in kinds)
+    if name.startswith("guarded"):
+        return guarded(name.split()[1], *args)
+    return Node("call", wanted, name, args=args)
 
 
-def guarded(name: str, deeper: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
+def guarded(name: str, a: Node, b: Node) -> Node:
     """CASE WHEN b <> 0 THEN a // b ELSE NULL END: wrong where CASE is not lazy."""
-
-    def make(parts: tuple[Node, Node]) -> Node:
-        a, b = parts
-        zero = Node("literal", "int", value=0)
-        condition = Node("call", "bool", "<>", args=(b, zero))
-        quotient = Node("call", "int", name, args=(a, b))
-        return Node("case", "int", args=(condition, quotient, Node("literal", "int")))
-
-    return st.tuples(deeper, deeper).map(make)
-
-
-def expressions(columns: Columns, wanted: str, depth: int = 3) -> st.SearchStrategy[Node]:
-    """Expressions of a type."""
-    flat = leaves(columns, wanted)
-    if depth == 0 or wanted == "date":
-        return flat
-
-    def deeper(of: str = wanted) -> st.SearchStrategy[Node]:
-        return expressions(columns, of, depth - 1)
-
-    options = [flat, call("coalesce", wanted, deeper(), deeper())]
-    branches = st.tuples(deeper("bool"), deeper(), deeper())
-    options.append(branches.map(lambda args: Node("case", wanted, args=args)))
-    if wanted in ("int", "float"):
-        options += [call(name, wanted, deeper(), deeper()) for name in ("+", "-", "*")]
-        options += [call("negate", wanted, deeper()), call("abs", wanted, deeper())]
-    if wanted == "int":
-        options += [guarded("//", deeper()), guarded("%", deeper())]
-        options.append(call("length", wanted, deeper("string")))
-    if wanted == "string":
-        options += [call(name, wanted, deeper()) for name in ("upper", "lower")]
-        options += [call(name, wanted, deeper(), deeper()) for name in ("||", "concat")]
-    if wanted == "bool":
-        options += boolean_calls(deeper)
-    return st.one_of(options)
-
-
-def boolean_calls(deeper: Any) -> list[st.SearchStrategy[Node]]:
-    """Comparisons and logic."""
-    calls = [call("not", "bool", deeper("bool"))]
-    calls += [call(name, "bool", deeper("bool"), deeper("bool")) for name in ("and", "or")]
-    for kind in ("int", "float", "string"):
-        calls.append(call("is_null", "bool", deeper(kind)))
-        for name in ("=", "<>", "<", "<=", ">", ">="):
-            calls.append(call(name, "bool", deeper(kind), deeper(kind)))
-    return [*calls, call("starts_with", "bool", deeper("string"), deeper("string"))]
+    zero = Node("literal", "int", value=0)
+    condition = Node("call", "bool", "<>", args=(b, zero))
+    return Node(
+        "case",
+        "int",
+        args=(condition, Node("call", "int", name, args=(a, b)), Node("literal", "int")),
+    )

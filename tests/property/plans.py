@@ -48,7 +48,8 @@ def tables(draw: Any, prefix: str = "", rows_max: int = 40) -> Table:
     columns = {prefix + name: kind for name, kind in zip([*NAMES, "e"], kinds)}
     pools = [draw(st.lists(VALUES[kind], min_size=1, max_size=6)) for kind in kinds]
     cells = [st.one_of(st.none(), *[st.sampled_from(pool)] * 5) for pool in pools]
-    rows = draw(st.lists(st.tuples(*cells), max_size=rows_max))
+    count = draw(st.integers(0, rows_max))
+    rows = draw(st.lists(st.tuples(*cells), min_size=count, max_size=count))
     return Table(columns, rows)
 
 
@@ -289,7 +290,7 @@ def step_of(kind: str, columns: Columns, other: Table, number: int) -> st.Search
     """One step of a kind over these columns."""
     names = st.sampled_from(list(columns))
     if kind == "filter":
-        return expressions(columns, "bool").map(Filter)
+        return predicates(columns).map(Filter)
     if kind == "sort":
         key = st.tuples(names, st.booleans(), st.booleans())
         return st.lists(key, min_size=1, max_size=3, unique_by=lambda k: k[0]).map(
@@ -299,6 +300,18 @@ def step_of(kind: str, columns: Columns, other: Table, number: int) -> st.Search
         return st.builds(Limit, st.integers(0, 30), st.integers(0, 8))
     makers = {"select": selects, "aggregate": aggregates, "join": joins, "window": windows}
     return makers[kind](columns, other, number)
+
+
+@st.composite
+def predicates(draw: Any, columns: Columns) -> Node:
+    """Conditions that leave some rows, most of the time."""
+    predicate = draw(expressions(columns, "bool"))
+    if draw(st.booleans()):
+        return predicate
+    name = draw(st.sampled_from(list(columns)))
+    column = Node("column", columns[name], name)
+    there = Node("call", "bool", "is_null", args=(column,))
+    return Node("call", "bool", "or", args=(predicate, Node("call", "bool", "not", args=(there,))))
 
 
 @st.composite

@@ -209,13 +209,15 @@ def test_ctrl_c_while_writing(session: hr.Session, tmp_path: object) -> None:
 def test_ctrl_c_while_another_library_reads(session: hr.Session) -> None:
     cursor = long_query(session)
     when = interrupt_after(0.5)
-    with pytest.raises((KeyboardInterrupt, pa.ArrowException)):
+    stopped = None
+    try:
         try:
             pa.table(cursor)
-        finally:
-            stopped = time.monotonic()
-            time.sleep(0.01)
-    assert stopped - when[0] < PROMPT_SECONDS
+        except pa.ArrowException:
+            time.sleep(0.1)  # the interrupt that stopped the stream strikes here at the latest
+    except KeyboardInterrupt:
+        stopped = time.monotonic()
+    assert stopped is not None and stopped - when[0] < PROMPT_SECONDS
 
 
 def test_closing_a_long_query_is_prompt(session: hr.Session) -> None:

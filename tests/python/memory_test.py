@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from fresh import run_fresh
+from fresh_python import run_fresh
 
 MIB = 1 << 20
 MEMORY_MAX_MIB = 200

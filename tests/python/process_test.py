@@ -8,7 +8,7 @@ import gc
 import headrace as hr
 import pyarrow as pa
 import pytest
-from fresh import run_fresh
+from fresh_python import run_fresh
 
 TABLE = pa.table({"a": list(range(10_000)), "s": [f"v{i % 50}" for i in range(10_000)]})
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import headrace as hr
 import pyarrow as pa
 import pytest
-from fresh import run_fresh, start_fresh
+from fresh_python import run_fresh, start_fresh
 
 BUDGET = "4MiB"
 ROWS = 400_000  # some 45 MiB
@@ -107,7 +107,7 @@ def test_the_next_session_cleans_up_after_a_kill(data: Path, tmp_path: Path) -> 
     process.wait()
     process.communicate()
     with hr.Session(memory_limit=BUDGET, threads=1, temp_dir=tmp_path) as session:
-        list(session.scan(data).sort("k"))
+        assert sum(batch.num_rows for batch in session.scan(data).sort("k")) == ROWS
         deadline = time.monotonic() + 5
         while files_in(tmp_path) and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -124,13 +124,24 @@ def test_files_of_a_living_session_are_left_alone(data: Path, tmp_path: Path) ->
 
 
 PEAK = """
-import headrace as hr
+import threading, time, headrace as hr
 session = hr.Session(memory_limit="4MiB", threads=2, temp_dir=sys.argv[2])
-before = peak_mib()
+before = peak = anonymous_mib()
+done = threading.Event()
+
+def sample():
+    global peak
+    while not done.wait(0.005):
+        peak = max(peak, anonymous_mib())
+
+sampler = threading.Thread(target=sample)
+sampler.start()
 rows = 0
 for batch in session.scan(sys.argv[1]).sort("k"):
     rows += batch.num_rows
-tell(rows=rows, grown=peak_mib() - before)
+done.set()
+sampler.join()
+tell(rows=rows, grown=peak - before)
 """
 FLOOR_MIB = 64
 
