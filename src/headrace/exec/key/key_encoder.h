@@ -46,7 +46,8 @@ struct EncodedKeys {
 /// are equal. Immutable, thread safe.
 class KeyEncoder {
  public:
-  /// kUnsupported, naming column and type, for types that cannot be a key: nested and extension types.
+  /// kUnsupported, naming column and type, for types that cannot be a key: nested and extension
+  /// types.
   static Result<KeyEncoder> Make(std::vector<KeyColumn> keys);
 
   /// All rows of a compacted batch. `out` is overwritten; its memory is used again.

@@ -1,4 +1,5 @@
-// Sort keys: the order of the bytes is the order asked for, for every type, direction and placement.
+// Sort keys: the order of the bytes is the order asked for, for every type, direction and
+// placement.
 #include "headrace/exec/key/sort_key_encoder.h"
 
 #include <gtest/gtest.h>

@@ -47,10 +47,10 @@ Status LowerAggregate(const PlanNode& node, Lowering& lowering) {
     return LowerStreamAggregate(aggregate, lowering);
   }
   int breaker = 0;
-  auto state = lowering.EndInBreaker(
-      std::make_shared<HashAggregateBuildSpec>(input.schema, aggregate.keys, aggregate.calls,
-                                               aggregate.order),
-      &breaker);
+  auto state =
+      lowering.EndInBreaker(std::make_shared<HashAggregateBuildSpec>(
+                                input.schema, aggregate.keys, aggregate.calls, aggregate.order),
+                            &breaker);
   lowering.StartParts(state, breaker,
                       std::make_shared<HashAggregateOutputSpec>(input.schema, aggregate.keys,
                                                                 aggregate.calls, aggregate.order),

@@ -10,8 +10,8 @@
 
 namespace headrace {
 
-/// How many rows are looked up at a time: so few that the memory for all of them being new groups is
-/// a small part of the budget.
+/// How many rows are looked up at a time: so few that the memory for all of them being new groups
+/// is a small part of the budget.
 class AggregateSlicer {
  public:
   AggregateSlicer(const AggregateTerms& terms, const MemoryBudget& budget);

@@ -1,4 +1,5 @@
-// GroupStore: the groups of one key group – their keys and states – with saving, loading and merging.
+// GroupStore: the groups of one key group – their keys and states – with saving, loading and
+// merging.
 #pragma once
 
 #include <bit>

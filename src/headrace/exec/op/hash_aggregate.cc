@@ -1,5 +1,5 @@
-// Build side of the hash aggregate: rows go into the lane's groups a slice at a time; when memory is
-// wanted the largest key groups are written away.
+// Build side of the hash aggregate: rows go into the lane's groups a slice at a time; when memory
+// is wanted the largest key groups are written away.
 #include "headrace/exec/op/hash_aggregate.h"
 
 #include <algorithm>

@@ -1,6 +1,6 @@
 // Output side of the hash aggregate: merges the pieces of one key group at a time and emits its
-// groups in the order of their hashes. A key group that does not fit is read in several passes, each
-// over the groups whose next hash bits have one value.
+// groups in the order of their hashes. A key group that does not fit is read in several passes,
+// each over the groups whose next hash bits have one value.
 #include <algorithm>
 #include <memory>
 #include <optional>

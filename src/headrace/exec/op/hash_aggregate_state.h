@@ -1,5 +1,5 @@
-// HashAggregateGlobal: what the lanes of a hash aggregate hand over – groups by key group, in memory
-// and on disk – and its output takes, a key group at a time.
+// HashAggregateGlobal: what the lanes of a hash aggregate hand over – groups by key group, in
+// memory and on disk – and its output takes, a key group at a time.
 #pragma once
 
 #include <array>

@@ -17,8 +17,8 @@ class KeyedGroups {
  public:
   KeyedGroups(AggregateTermsPtr terms, std::shared_ptr<MemoryBudget> budget);
 
-  /// Finds or makes the groups of rows [begin, end) of `keys`. Memory is reserved before anything is
-  /// made: 0, or the bytes that were not granted. `extra_bytes` is what states may come to own.
+  /// Finds or makes the groups of rows [begin, end) of `keys`. Memory is reserved before anything
+  /// is made: 0, or the bytes that were not granted. `extra_bytes` is what states may come to own.
   int64_t Assign(const EncodedKeys& keys, int64_t begin, int64_t end, int64_t extra_bytes);
   /// State rows of the slice assigned last, in row order.
   const std::vector<std::byte*>& states() const { return states_; }

@@ -1,5 +1,5 @@
-// Build side of the sort: batches are decoded and given keys, buffered until they make a block worth
-// sorting, and kept as sorted runs.
+// Build side of the sort: batches are decoded and given keys, buffered until they make a block
+// worth sorting, and kept as sorted runs.
 #include "headrace/exec/op/sort.h"
 
 #include <algorithm>

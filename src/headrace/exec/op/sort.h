@@ -1,5 +1,6 @@
 // Sort: a stable external sort in two pipelines. The first ends in SortBuild, which keeps sorted
-// blocks and writes runs when memory is wanted; the second starts with SortOutput, which merges them.
+// blocks and writes runs when memory is wanted; the second starts with SortOutput, which merges
+// them.
 #pragma once
 
 #include <memory>

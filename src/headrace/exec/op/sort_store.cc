@@ -1,5 +1,5 @@
-// Runs go to disk by merging all that is in memory, a block at a time, so that memory is freed as it
-// goes and no step is long.
+// Runs go to disk by merging all that is in memory, a block at a time, so that memory is freed as
+// it goes and no step is long.
 #include "headrace/exec/op/sort_store.h"
 
 #include <algorithm>

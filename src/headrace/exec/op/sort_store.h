@@ -48,7 +48,8 @@ class SortStore {
   void AddSpilled(SpilledRun run) { spilled_.push_back(std::move(run)); }
   void Absorb(SortStore&& other);
 
-  /// Writes runs in memory to disk until `bytes` are free, or there are none; gives the bytes freed.
+  /// Writes runs in memory to disk until `bytes` are free, or there are none; gives the bytes
+  /// freed.
   Result<int64_t> Reclaim(int64_t bytes, const OperatorContext& context);
   /// A reclaim stopped in the middle of a run: its other rows cannot be read before it is whole.
   bool is_writing() const { return !writers_.empty(); }
@@ -58,7 +59,8 @@ class SortStore {
   bool has_spilled() const { return !spilled_.empty(); }
   /// Shortest first.
   const std::vector<SpilledRun>& OrderedSpilled();
-  /// Takes the `count` shortest spilled runs to be merged into one. `buffers` holds their merge_bytes.
+  /// Takes the `count` shortest spilled runs to be merged into one. `buffers` holds their
+  /// merge_bytes.
   Result<std::unique_ptr<RunWriter>> MergeShortest(size_t count, Reservation buffers,
                                                    const OperatorContext& context);
   std::vector<MemoryRun> TakeMemory() { return std::exchange(memory_, {}); }

@@ -1,5 +1,5 @@
-// One lane of a stream aggregate. A batch is cleaned of late rows, its groups are looked up, rows are
-// added or taken back, and the updates to be seen go to an outbox that leaves in pieces.
+// One lane of a stream aggregate. A batch is cleaned of late rows, its groups are looked up, rows
+// are added or taken back, and the updates to be seen go to an outbox that leaves in pieces.
 #include "headrace/exec/op/stream_aggregate.h"
 
 #include <algorithm>

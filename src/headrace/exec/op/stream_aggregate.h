@@ -11,13 +11,13 @@
 
 namespace headrace {
 
-/// Each lane owns its key groups: the input is exchanged by the hash of the keys. Rows with change −1
-/// are removed; a group without rows vanishes.
-///   kAtEnd    with a window: a group is emitted and dropped once the watermark reaches start + size,
-///             rows that come after that are dropped and counted in metrics.late_rows; all other
-///             groups are emitted at Finish
-///   kChanges  after every batch the old row (change −1) and the new row (+1) of every group touched;
-///             a window drops its closed groups in silence
+/// Each lane owns its key groups: the input is exchanged by the hash of the keys. Rows with change
+/// −1 are removed; a group without rows vanishes.
+///   kAtEnd    with a window: a group is emitted and dropped once the watermark reaches start +
+///             size, rows that come after that are dropped and counted in metrics.late_rows; all
+///             other groups are emitted at Finish
+///   kChanges  after every batch the old row (change −1) and the new row (+1) of every group
+///             touched; a window drops its closed groups in silence
 /// Watermarks are passed on as what still open windows promise; without a window none are.
 /// State that exceeds the budget is kMemoryLimit.
 class StreamAggregateSpec final : public OperatorSpec {
@@ -34,8 +34,8 @@ class StreamAggregateSpec final : public OperatorSpec {
         change_mode(change_mode) {}
   std::string name() const override { return "stream_aggregate"; }
   std::string Describe() const override;
-  /// kUnsupported for key types that cannot be grouped, DISTINCT calls, and, where rows may be taken
-  /// back, functions that cannot remove. Open checks it too.
+  /// kUnsupported for key types that cannot be grouped, DISTINCT calls, and, where rows may be
+  /// taken back, functions that cannot remove. Open checks it too.
   Status Check() const;
   std::unique_ptr<Operator> Make(std::shared_ptr<GlobalState> global) const override;
 

@@ -1,5 +1,5 @@
-// StreamRows and GroupUpdates: a batch on its way into the groups of a stream aggregate, and what the
-// groups it touched looked like before and after.
+// StreamRows and GroupUpdates: a batch on its way into the groups of a stream aggregate, and what
+// the groups it touched looked like before and after.
 #pragma once
 
 #include <cstdint>

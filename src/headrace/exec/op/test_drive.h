@@ -1,11 +1,10 @@
-// For tests: drives breakers – a build on some lanes, then an output over the parts of its state – as
-// the scheduler does, under a budget, with memory wanted at random moments.
+// For tests: drives breakers – a build on some lanes, then an output over the parts of its state –
+// as the scheduler does, under a budget, with memory wanted at random moments.
 #pragma once
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <memory>
 #include <string>
 #include <utility>
@@ -42,8 +41,8 @@ class World {
     EXPECT_EQ(budget->used_bytes(), 0) << "reserved bytes are left";
     EXPECT_EQ(spill->used_bytes(), 0) << "spilled bytes are left";
     if (spill->directory().empty()) return;
-    for (const auto& entry : std::filesystem::directory_iterator(spill->directory())) {
-      EXPECT_EQ(entry.path().filename(), "lock") << "a file is left";
+    for (const FileInfo& file : LocalVfs().List(spill->directory()).ValueOrDie()) {
+      EXPECT_TRUE(file.path.ends_with("lock")) << "a file is left: " << file.path;
     }
   }
 

@@ -20,9 +20,9 @@ struct StateSection {
   int64_t num_rows = 0;
 };
 
-/// Writes sections one after the other. One thread. Batches are of any schema; a reader gets the same
-/// schema back. Plain encodings only (decode before writing). After a failed call the file is of no
-/// use; who made the writer removes it.
+/// Writes sections one after the other. One thread. Batches are of any schema; a reader gets the
+/// same schema back. Plain encodings only (decode before writing). After a failed call the file is
+/// of no use; who made the writer removes it.
 class StateWriter {
  public:
   static Result<std::unique_ptr<StateWriter>> Make(Vfs& vfs, std::string path,

@@ -1,4 +1,5 @@
-// Writer of state files: sections go out as they come, the footer at the end makes the file readable.
+// Writer of state files: sections go out as they come, the footer at the end makes the file
+// readable.
 #include <algorithm>
 #include <cstring>
 
