@@ -127,9 +127,9 @@ class CallBinder {
   Status CheckExtent(const Expression& extent) const {
     const int64_t rows = static_cast<const arrow::Int64Scalar&>(*extent.literal).value;
     if (rows >= 0 && rows <= kBatchRowsMax) return Status::OK();
-    return WithSpan(Error(ErrorKind::kInvalidArgument, "\"{}\" looks back 0 to {} rows, not {}",
-                          name_, kBatchRowsMax, rows),
-                    extent.span);
+    return AtPlace(Error(ErrorKind::kInvalidArgument, "\"{}\" looks back 0 to {} rows, not {}",
+                         name_, kBatchRowsMax, rows),
+                   extent.span);
   }
 
   Status NoOrder(const arrow::DataType& type) const {
@@ -166,13 +166,13 @@ class Binder {
   /// The tree of `unbound` with spans, in nodes and in errors.
   Result<ExpressionPtr> Bind(const Unbound& unbound) {
     if (++depth_ > kNestingDepthMax) {
-      return WithSpan(
+      return AtPlace(
           Error(ErrorKind::kSyntax, "expressions nest deeper than {} levels", kNestingDepthMax),
           unbound.span);
     }
     auto bound = BindNode(unbound);
     --depth_;
-    if (!bound.ok()) return WithSpan(bound.status(), unbound.span);
+    if (!bound.ok()) return AtPlace(bound.status(), unbound.span);
     auto spanned = std::make_shared<Expression>(**bound);
     spanned->span = unbound.span;
     return spanned;

@@ -76,6 +76,10 @@ TEST(BindTest, TheInnermostSpanIsKept) {
   EXPECT_EQ(SpanOf(bound.status())->end, 11);
 }
 
+TEST(BindTest, TreesWithoutTextHaveErrorsWithoutPlaces) {
+  EXPECT_FALSE(SpanOf(BindHere(Fn("+", {Col("no_such"), Null()})).status()).has_value());
+}
+
 // ---- overloads ----
 
 TEST(BindTest, ArithmeticTakesTheCheapestOverload) {

@@ -93,10 +93,15 @@ Result<std::shared_ptr<arrow::Buffer>> CopyValidity(const arrow::Array& array,
 }
 
 Status CannotCast(const CastCall& call, int64_t row, ErrorKind kind) {
-  const bool is_text = call.from.type_id() == Type::STRING;
-  const char* quote = is_text ? "'" : "";
-  return Error(kind, "cannot cast {}{}{} to {}", quote, FormatValue(call.from, row), quote,
-               call.to->ToString());
+  constexpr size_t kShownMax = 100;
+  std::string value = FormatValue(call.from, row);
+  if (value.size() > kShownMax) {
+    size_t end = kShownMax;
+    while ((static_cast<uint8_t>(value[end]) & 0xC0) == 0x80) --end;  // between code points
+    value = fmt::format("{}… ({} bytes)", value.substr(0, end), value.size());
+  }
+  const char* quote = call.from.type_id() == Type::STRING ? "'" : "";
+  return Error(kind, "cannot cast {}{}{} to {}", quote, value, quote, call.to->ToString());
 }
 
 Status NoSuchCast(const arrow::DataType& from, const arrow::DataType& to) {

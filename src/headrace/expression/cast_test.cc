@@ -118,6 +118,13 @@ TEST(CastTest, TextToNumbers) {
   ExpectMisfit(arrow::utf8(), "\"1,5\"", arrow::decimal128(5, 2), "'1,5'");
 }
 
+TEST(CastTest, LongValuesAreCutInMessages) {
+  std::string text;
+  for (int i = 0; i < 200; ++i) text += "é";
+  EXPECT_ERROR(Cast(arrow::utf8(), "[\"" + text + "\"]", arrow::int64()), kBadData,
+               "éé… (400 bytes)' to int64");
+}
+
 TEST(CastTest, TextToTimes) {
   ExpectCast(arrow::utf8(), R"(["1970-01-02", "2013-01-01 23:59:59", "1969-12-31"])",
              arrow::date32(), "[1, 15706, -1]");

@@ -320,6 +320,10 @@ std::optional<Conversion> ToConstant(const ExpressionPtr& arg) {
 
 }  // namespace
 
+Status AtPlace(const Status& status, TextSpan span) {
+  return span.end > span.begin ? WithSpan(status, span) : status;
+}
+
 ScalarPtr WrittenLiteral(const ExpressionPtr& expression) {
   if (expression->kind == Expression::Kind::kLiteral) return expression->literal;
   const bool is_negated = expression->kind == Expression::Kind::kCall &&
@@ -408,7 +412,7 @@ Result<ExpressionPtr> ConvertTo(const ExpressionPtr& expression, const TypePtr& 
   const ScalarPtr literal = WrittenLiteral(expression);
   if (literal == nullptr) return Expression::Cast(expression, type);
   auto converted = CastScalar(*literal, type);
-  if (!converted.ok()) return WithSpan(converted.status(), expression->span);
+  if (!converted.ok()) return AtPlace(converted.status(), expression->span);
   auto result = std::make_shared<Expression>(*Expression::Literal(*converted));
   result->span = expression->span;
   return result;
@@ -428,9 +432,9 @@ Result<ExpressionPtr> CoerceTo(const ExpressionPtr& expression, const TypePtr& t
     fits = common.ok() && SameLogicalType(**common, *plain);
   }
   if (fits) return ConvertTo(expression, plain);
-  return WithSpan(Error(ErrorKind::kTypeMismatch, "expected {}, got {}; cast it if that is meant",
-                        SqlNameOf(*plain), SqlNameOf(*expression->type)),
-                  expression->span);
+  return AtPlace(Error(ErrorKind::kTypeMismatch, "expected {}, got {}; cast it if that is meant",
+                       SqlNameOf(*plain), SqlNameOf(*expression->type)),
+                 expression->span);
 }
 
 const char* PatternName(ArgPattern pattern) {

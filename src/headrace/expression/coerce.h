@@ -30,6 +30,9 @@ ScalarPtr WrittenLiteral(const ExpressionPtr& expression);
 /// (and may fail), others get a cast node. The same expression when only the encoding differs.
 Result<ExpressionPtr> ConvertTo(const ExpressionPtr& expression, const TypePtr& type);
 
+/// `status` with `span`, unless that is empty: trees made without a text have no places.
+Status AtPlace(const Status& status, TextSpan span);
+
 /// "INTEGER", "DECIMAL", "any": a pattern in messages.
 const char* PatternName(ArgPattern pattern);
 

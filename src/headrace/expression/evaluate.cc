@@ -15,6 +15,18 @@
 namespace headrace {
 namespace {
 
+/// A row-level error with the expression it came from: "in (1 // x): division by zero in 1 // 0".
+Status InExpression(const Status& status, const Expression& expression) {
+  constexpr size_t kShownMax = 80;
+  std::string text = ToString(expression);
+  if (text.size() > kShownMax) {
+    size_t end = kShownMax;
+    while ((static_cast<uint8_t>(text[end]) & 0xC0) == 0x80) --end;  // between code points
+    text = text.substr(0, end) + "…";
+  }
+  return WithContext(status, "in " + text + ": ");
+}
+
 /// One batch's evaluation.
 class Evaluation {
  public:
@@ -67,8 +79,10 @@ class Evaluation {
     ARROW_ASSIGN_OR_RAISE(const Argument arg, Any(source, rows));
     if (SameLogicalType(*arg.array->type(), *expression.type)) return arg;
     const TypePtr to = PlainType(expression.type);
-    const auto cast = [&](const ArrayPtr& array, const Rows& over) {
-      return CastArray(array, to, expression.try_cast, over, pool_);
+    const auto cast = [&](const ArrayPtr& array, const Rows& over) -> Result<ArrayPtr> {
+      auto result = CastArray(array, to, expression.try_cast, over, pool_);
+      if (!result.ok()) return InExpression(result.status(), expression);
+      return result;
     };
     if (arg.is_constant) {
       ARROW_ASSIGN_OR_RAISE(auto array, cast(arg.array, ConstantRows(rows)));
@@ -112,18 +126,21 @@ class Evaluation {
       ARROW_ASSIGN_OR_RAISE(args[i], Decoded(*call.args[i], args[i]));
     }
     const Rows over = is_constant ? ConstantRows(rows) : rows;
-    if (!elementwise) {
-      ARROW_ASSIGN_OR_RAISE(auto array, CallKernel(call, args, over, pool_));
-      return Argument{std::move(array), is_constant};
-    }
+    auto array = elementwise ? CallElementwise(call, args, dictionary, rows)
+                             : CallKernel(call, args, over, pool_);
+    if (!array.ok()) return InExpression(array.status(), call);
+    return Argument{*std::move(array), is_constant};
+  }
+
+  /// A call whose argument `dictionary` is one and whose others are constants.
+  Result<ArrayPtr> CallElementwise(const Expression& call, const std::vector<Argument>& args,
+                                   size_t dictionary, const Rows& rows) {
     const auto kernel = [&](const ArrayPtr& values, const Rows& narrowed) {
       std::vector<Argument> with_values = args;
       with_values[dictionary] = {values, false};
       return CallKernel(call, with_values, narrowed, pool_);
     };
-    ARROW_ASSIGN_OR_RAISE(auto array,
-                          MapDictionary(*args[dictionary].array, rows, call.type, kernel, pool_));
-    return Argument{std::move(array), false};
+    return MapDictionary(*args[dictionary].array, rows, call.type, kernel, pool_);
   }
 
   Result<Argument> Decoded(const Expression& expression, const Argument& arg) {

@@ -82,6 +82,18 @@ TEST(EvaluateTest, OnlySelectedRowsRaise) {
                "cannot cast 9223372036854775807 to int8");
 }
 
+TEST(EvaluateTest, ErrorsSayWhichExpressionTheyAreIn) {
+  const Batch batch = Columns({FromJson(Int64(), "[0]"), FromJson(arrow::utf8(), R"(["abc"])")});
+  EXPECT_ERROR(Eval(Fn("+", {Lit(int64_t{1}), Inverse(Col("x"))}), batch), kDivisionByZero,
+               "in (1 // x): division by zero in 1 // 0");
+  EXPECT_ERROR(Eval(Unbound::Cast(Col("y"), Int64()), batch), kBadData,
+               "in CAST(y AS BIGINT): cannot cast 'abc' to int64");
+  EXPECT_ERROR(
+      Eval(Inverse(Unbound::Cast(Fn("||", {Col("y"), Lit(std::string(99, 'e').c_str())}), Int64())),
+           batch),
+      kBadData, "e…: cannot cast 'abce");
+}
+
 TEST(EvaluateTest, ConstantsRaiseOnlyWhenARowAsks) {
   const UnboundPtr bad = Inverse(Lit(int64_t{0}));
   const Batch batch = Columns({FromJson(Int64(), "[1, 2]")});

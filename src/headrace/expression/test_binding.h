@@ -52,10 +52,14 @@ inline Result<ArrayPtr> Eval(const UnboundPtr& unbound, const Batch& batch) {
   return arrays[0];
 }
 
-/// The type and value of an expression over no columns: "int64 3".
+/// The type and value of an expression over no columns: "int64 3"; or the error, without the
+/// expression that it is in.
 inline std::string EvalText(const UnboundPtr& unbound) {
   const auto array = Eval(unbound, Columns({}));
-  if (!array.ok()) return array.status().message();
+  if (!array.ok()) {
+    const std::string message = array.status().message();
+    return message.starts_with("in ") ? message.substr(message.find(": ") + 2) : message;
+  }
   return (*array)->type()->ToString() + " " + FormatValue(**array, 0);
 }
 
