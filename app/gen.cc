@@ -138,8 +138,8 @@ std::string FunctionSection(const FunctionDef& function) {
 constexpr const char* kConversionsText =
     R"(`T` stands for any one type that the arguments can be widened to. Integers widen to BIGINT, then
 to DECIMAL, then to DOUBLE; BIGINT and UBIGINT meet at DECIMAL(20, 0). A literal takes the type of
-what it stands beside when its value fits: `day >= '2013-01-02'` compares dates. Nothing else becomes
-text or is made of text without a cast.
+what it stands beside when its value fits: `day >= '2013-01-02'` compares dates. Nothing else
+becomes text or is made of text without a cast.
 
 ## Casts
 
@@ -147,10 +147,10 @@ text or is made of text without a cast.
 
 - Fractions are rounded half away from zero: 2.5 becomes 3, -2.5 becomes -3.
 - NaN and infinities do not fit integers and decimals.
-- Text is read without spaces around it. Booleans are true, t, yes, 1, false, f, no and 0 in any case;
-  dates and times are ISO 8601. What a cast to VARCHAR prints, a cast back reads.
-- A coarser unit of time cuts towards the past. A timestamp without a zone is UTC where one is asked
-  for; text with an offset needs a type with a zone.
+- Text is read without spaces around it. Booleans are true, t, yes, 1, false, f, no and 0 in any
+  case; dates and times are ISO 8601. What a cast to VARCHAR prints, a cast back reads.
+- A coarser unit of time cuts towards the past. A timestamp without a zone is UTC where one is
+  asked for; text with an offset needs a type with a zone.
 - Lists, structs and maps are cast by their parts, structs by position.
 
 )";
