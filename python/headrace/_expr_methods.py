@@ -100,6 +100,15 @@ class ExprMethods:
         """
         return self._call("starts_with", prefix)
 
+    def ends_with(self, suffix: Any) -> Expr:
+        """Whether a text ends with another; every text ends with the empty one.
+
+        SQL: ends_with('headrace', 'race') is true
+        SQL: ends_with('headrace', 'head') is false
+        SQL: ends_with(NULL, 'race') is NULL
+        """
+        return self._call("ends_with", suffix)
+
     def concat(self, *more: Any) -> Expr:
         """The texts behind each other, nulls left out; see || for the one that gives null.
 

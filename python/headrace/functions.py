@@ -103,6 +103,16 @@ def starts_with(x: Any, prefix: Any) -> Expr:
     return call("starts_with", x, prefix)
 
 
+def ends_with(x: Any, suffix: Any) -> Expr:
+    """Whether a text ends with another; every text ends with the empty one.
+
+    SQL: ends_with('headrace', 'race') is true
+    SQL: ends_with('headrace', 'head') is false
+    SQL: ends_with(NULL, 'race') is NULL
+    """
+    return call("ends_with", x, suffix)
+
+
 def concat(x: Any, *more: Any) -> Expr:
     """The texts behind each other, nulls left out; see || for the one that gives null.
 

@@ -43,6 +43,12 @@ Result<ArrayPtr> StartsWith(KernelContext& ctx, std::span<const Argument> args, 
       [](std::string_view text, std::string_view prefix) { return text.starts_with(prefix); });
 }
 
+Result<ArrayPtr> EndsWith(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
+  return RunTest(
+      ctx, BytesView(args[0]), BytesView(args[1]), rows,
+      [](std::string_view text, std::string_view suffix) { return text.ends_with(suffix); });
+}
+
 /// The texts of each row behind each other; nulls count as empty.
 Result<ArrayPtr> Concat(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
   std::vector<BytesView> texts;
@@ -85,6 +91,9 @@ constexpr Overload kLengthOverloads[] = {
 constexpr Overload kStartsWithOverloads[] = {
     {.args = kTwoStrings, .result = BooleanType, .scalar = StartsWith},
 };
+constexpr Overload kEndsWithOverloads[] = {
+    {.args = kTwoStrings, .result = BooleanType, .scalar = EndsWith},
+};
 constexpr Overload kConcatOverloads[] = {
     {.args = kOneString, .result = StringType, .scalar = Concat, .variadic = true},
 };
@@ -109,6 +118,11 @@ constexpr Example kStartsWithExamples[] = {
     {"starts_with('headrace', 'head')", "true"},
     {"starts_with('headrace', 'race')", "false"},
     {"starts_with(NULL, 'race')", "NULL"},
+};
+constexpr Example kEndsWithExamples[] = {
+    {"ends_with('headrace', 'race')", "true"},
+    {"ends_with('headrace', 'head')", "false"},
+    {"ends_with(NULL, 'race')", "NULL"},
 };
 constexpr Example kConcatExamples[] = {
     {"concat('head', 'race')", "headrace"},
@@ -159,6 +173,16 @@ HEADRACE_DEFINE_FUNCTION(kStartsWith) = {
     .arguments = "x, prefix",
     .doc = "Whether a text begins with another; every text begins with the empty one.",
     .examples = kStartsWithExamples,
+};
+
+HEADRACE_DEFINE_FUNCTION(kEndsWith) = {
+    .id = "ends_with",
+    .names = {.sql = "ends_with", .ltseq = "str_ends_with"},
+    .overloads = kEndsWithOverloads,
+    .flags = function_flag::kElementwise,
+    .arguments = "x, suffix",
+    .doc = "Whether a text ends with another; every text ends with the empty one.",
+    .examples = kEndsWithExamples,
 };
 
 HEADRACE_DEFINE_FUNCTION(kConcat) = {
