@@ -260,7 +260,9 @@ def one_cell(value: Any) -> pa.Array:
     if isinstance(value, pa.Scalar):
         return pa.array([value.as_py()], type=value.type)
     if isinstance(value, int) and not isinstance(value, bool):
-        return pa.array([value], type=integer_type(value)) if fits_integer(value) else decimal(value)
+        if fits_integer(value):
+            return pa.array([value], type=integer_type(value))
+        return decimal(value)
     try:
         return pa.array([value])
     except (pa.ArrowException, TypeError, ValueError) as error:

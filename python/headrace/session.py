@@ -50,11 +50,11 @@ class Session:
     def sql(self, query: str, /, **tables: Any) -> Cursor:
         """The statement `query`. A SELECT runs when its cursor is read; COPY and EXPLAIN run now.
 
-        `tables` are visible to this query alone: cursors, and whatever offers Arrow data (pyarrow,
-        pandas, polars, DuckDB). A cursor that is more than a scan is read into memory first.
+        `tables` are visible to this query alone: cursors, which become part of it, and whatever
+        offers Arrow data (pyarrow, pandas, polars, DuckDB).
         """
-        named = {name: self._table(data) for name, data in tables.items()}
-        return Cursor(self._handle.sql(query, named))
+        plans = {name: self._plan(data) for name, data in tables.items()}
+        return Cursor(self._handle.sql(query, plans))
 
     def scan(self, path: PathLike, *, format: str | None = None, **options: Any) -> Cursor:
         """A file, or the files that a pattern with `*` matches, in order of their names.
@@ -79,7 +79,8 @@ class Session:
     def register(self, name: str, data: Any) -> None:
         """Gives `data` a name that queries of this session can use; replaces a table of that name.
 
-        `data` is a cursor or offers Arrow data. A stream is read to its end, into memory.
+        `data` offers Arrow data; a stream is read to its end, into memory. So is a cursor, unless
+        it is the scan of a file or table.
         """
         self._handle.register(name, self._table(data))
 
@@ -97,7 +98,7 @@ class Session:
 
     def from_arrow(self, data: Any) -> Cursor:
         """A cursor over data in memory that offers Arrow."""
-        return Cursor(self._handle.scan_table(self._table(data)))
+        return Cursor(self._plan(data))
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -118,6 +119,11 @@ class Session:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _plan(self, data: Any) -> _headrace.Plan:
+        if isinstance(data, Cursor):
+            return data._plan
+        return self._handle.scan_table(self._table(data))
 
     def _table(self, data: Any) -> _headrace.Table:
         if isinstance(data, Cursor):

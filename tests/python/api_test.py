@@ -200,6 +200,16 @@ def test_a_cursor_as_a_table(session: hr.Session, table: pa.Table) -> None:
     few = session.from_arrow(table).filter("a < 3")
     rows = session.sql("SELECT few.s FROM few JOIN t ON few.a = t.a", few=few, t=table)
     assert rows.to_arrow()["s"].to_pylist() == ["v0", "v1", "v2"]
+    assert "(a < 3)" in rows.explain()
+    twice = session.sql("SELECT x.a FROM few AS x JOIN few AS y ON x.a = y.a", few=few)
+    assert twice.to_arrow()["a"].to_pylist() == [0, 1, 2]
+
+
+def test_a_cursor_with_a_function_as_a_table(session: hr.Session, table: pa.Table) -> None:
+    odd = session.from_arrow(table).apply(["a"], "BOOLEAN", odd=lambda a: a % 2 == 1)
+    twice = session.sql("SELECT count(*) AS n FROM x JOIN x AS y ON x.a = y.a AND x.odd", x=odd)
+    del odd
+    assert twice.to_pylist() == [{"n": 10}]
 
 
 def test_register_and_unregister(session: hr.Session, table: pa.Table) -> None:

@@ -51,8 +51,8 @@ class NoRaisedSlot {
   RaisedSlot* const outer_;
 };
 
-/// Puts `error` into the thread's slot and gives a status of `kind` with its text. Where there is no
-/// slot, a KeyboardInterrupt is posted again for Python to see later. REQUIRES: the GIL.
+/// Puts `error` into the thread's slot and gives a status of `kind` with its text. Where there is
+/// no slot, a KeyboardInterrupt is posted again for Python to see later. REQUIRES: the GIL.
 Status KeepRaised(nb::python_error error, ErrorKind kind);
 
 /// Runs pending signal handlers, as the `poll` of engine calls: kCancelled when one raised.

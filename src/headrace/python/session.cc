@@ -23,13 +23,7 @@
 namespace headrace::python {
 namespace {
 
-using Tables = std::map<std::string, TableHandle>;
-
-sql::ExtraTables SourcesOf(const Tables& tables) {
-  sql::ExtraTables sources;
-  for (const auto& [name, table] : tables) sources.emplace(name, table.source);
-  return sources;
-}
+using Tables = std::map<std::string, PlanHandle>;
 
 /// Runs a statement that is done when it returns (COPY, EXPLAIN); a plan over the rows it gave.
 Result<PlanPtr> RunAtOnce(Session& session, sql::BoundStatement statement) {
@@ -48,13 +42,18 @@ Result<PlanPtr> RunAtOnce(Session& session, sql::BoundStatement statement) {
 PlanHandle Sql(const std::shared_ptr<SessionHandle>& self, const std::string& text,
                const Tables& tables) {
   Session& session = self->Get();
-  const sql::ExtraTables sources = SourcesOf(tables);
+  sql::ExtraTables plans;
+  Callbacks callbacks;
+  for (const auto& [name, table] : tables) {
+    plans.emplace(name, table.plan);
+    Merge(table.callbacks, &callbacks);
+  }
   PlanPtr plan = CallEngine([&]() -> Result<PlanPtr> {
-    ARROW_ASSIGN_OR_RAISE(sql::BoundStatement statement, sql::Bind(session, text, sources));
+    ARROW_ASSIGN_OR_RAISE(sql::BoundStatement statement, sql::Bind(session, text, plans));
     if (statement.kind == sql::BoundStatement::Kind::kQuery) return statement.plan;
     return RunAtOnce(session, std::move(statement));
   });
-  return {self, std::move(plan), {}};
+  return {self, std::move(plan), std::move(callbacks)};
 }
 
 PlanHandle Scan(const std::shared_ptr<SessionHandle>& self, const std::string& path,

@@ -27,7 +27,7 @@ Result<SourcePtr> OneRow() {
 
 std::vector<std::string> NamesOf(const ExtraTables& tables) {
   std::vector<std::string> names;
-  for (const auto& [name, source] : tables) names.push_back(name);
+  for (const auto& [name, plan] : tables) names.push_back(name);
   return names;
 }
 
@@ -64,26 +64,28 @@ Result<Relation> Binder::BindTable(const TableReference& table) {
   if (table.kind == TableReference::Kind::kQuery) {
     ARROW_ASSIGN_OR_RAISE(plan, BindQuery(*table.query));
   } else {
-    Result<SourcePtr> source = FindSource(table);
-    if (!source.ok()) return WithSpan(source.status(), table.span);
-    ARROW_ASSIGN_OR_RAISE(plan, PlanScan(*std::move(source)));
+    Result<PlanPtr> found = FindTable(table);
+    if (!found.ok()) return WithSpan(found.status(), table.span);
+    plan = *std::move(found);
   }
   Scope scope(*plan->schema(), QualifierOf(table));
   return Relation{std::move(plan), std::move(scope)};
 }
 
-Result<SourcePtr> Binder::FindSource(const TableReference& table) {
+Result<PlanPtr> Binder::FindTable(const TableReference& table) {
   if (table.kind == TableReference::Kind::kFile) {
-    return session_.OpenFile(table.name, table.options);
+    ARROW_ASSIGN_OR_RAISE(SourcePtr file, session_.OpenFile(table.name, table.options));
+    return PlanScan(std::move(file));
   }
   const auto exact = tables_.find(table.name);
   if (exact != tables_.end()) return exact->second;
-  for (const auto& [name, source] : tables_) {
-    if (EqualsIgnoringCase(name, table.name)) return source;
+  for (const auto& [name, plan] : tables_) {
+    if (EqualsIgnoringCase(name, table.name)) return plan;
   }
   Result<SourcePtr> source = session_.FindTable(table.name);
-  const std::string nearest = source.ok() ? "" : NearestName(table.name, NamesOf(tables_));
-  if (nearest.empty()) return source;
+  if (source.ok()) return PlanScan(*std::move(source));
+  const std::string nearest = NearestName(table.name, NamesOf(tables_));
+  if (nearest.empty()) return source.status();
   return Error(ErrorKind::kUnknownName, "no table is named \"{}\"; did you mean {}?", table.name,
                nearest);
 }

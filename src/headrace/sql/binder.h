@@ -30,7 +30,7 @@ class Binder {
   Result<Relation> BindFrom(const Select& select);
   Result<Relation> BindTable(const TableReference& table);
   Result<Relation> BindJoin(Relation left, const JoinClause& join);
-  Result<SourcePtr> FindSource(const TableReference& table);
+  Result<PlanPtr> FindTable(const TableReference& table);
 
   Session& session_;
   const ExtraTables& tables_;

@@ -25,8 +25,9 @@ struct BoundStatement {
   bool analyze = false;
 };
 
-/// Tables visible to one query besides the session's, by exact name (Python's **tables).
-using ExtraTables = std::map<std::string, SourcePtr>;
+/// Tables visible to one query besides the session's, by name (Python's **tables): any plan, put in
+/// where the query names it.
+using ExtraTables = std::map<std::string, PlanPtr>;
 
 /// One statement of a script, and the line of the script it begins in, from 1.
 struct ScriptStatement {

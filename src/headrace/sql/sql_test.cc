@@ -47,8 +47,8 @@ class Sql : public testing::Test {
     return std::string("error ") + InfoOf(KindOf(bound.status())).name + ": " +
            bound.status().message();
   }
-  std::string Optimized(std::string_view text) {
-    return Explain(*Optimize(Bind(*session_, text).ValueOrDie().plan).ValueOrDie());
+  std::string Optimized(std::string_view text, const ExtraTables& tables = {}) {
+    return Explain(*Optimize(Bind(*session_, text, tables).ValueOrDie().plan).ValueOrDie());
   }
 
   std::shared_ptr<Session> session_;
@@ -186,8 +186,8 @@ TEST_F(Sql, Windows) {
 }
 
 TEST_F(Sql, EndlessInputIsAggregatedInChanges) {
-  const ExtraTables tables = {
-      {"s", Table("s", {arrow::field("k", arrow::int64())}, Boundedness::kUnbounded)}};
+  const SourcePtr stream = Table("s", {arrow::field("k", arrow::int64())}, Boundedness::kUnbounded);
+  const ExtraTables tables = {{"s", PlanScan(stream).ValueOrDie()}};
   EXPECT_EQ(Plan("SELECT k, count(*) FROM S GROUP BY k", tables),
             "project k, count(*)\n"
             "  project k, k, count(*)\n"
@@ -340,8 +340,19 @@ TEST_F(Sql, DeepTextsBind) {
   EXPECT_OK(Optimize(bound.plan));
 }
 
+TEST_F(Sql, ExtraTablesArePlans) {
+  const ExtraTables tables = {
+      {"late", Bind(*session_, "SELECT * FROM f WHERE dep_delay > 60").ValueOrDie().plan}};
+  EXPECT_EQ(Optimized("SELECT count(*) FROM late", tables),
+            "aggregate count(*)\n"
+            "  project\n"
+            "    filter (dep_delay > 60)\n"
+            "      scan f [dep_delay] where dep_delay > 60\n");
+}
+
 TEST_F(Sql, ExtraTablesAreSuggested) {
-  const ExtraTables tables = {{"orders", Table("orders", {arrow::field("k", arrow::int64())})}};
+  const SourcePtr orders = Table("orders", {arrow::field("k", arrow::int64())});
+  const ExtraTables tables = {{"orders", PlanScan(orders).ValueOrDie()}};
   EXPECT_TRUE(Plan("SELECT k FROM Orders", tables).starts_with("project k"));
   EXPECT_TRUE(Plan("SELECT k FROM ordres", tables)
                   .starts_with("error unknown_name: no table is named \"ordres\"; did you mean "
