@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import headrace as hr
+import pyarrow as pa
 
 FOLDER = Path(__file__).resolve().parent.parent / "build" / "demo"
 BYTES_FULL, BYTES_QUICK = 1_000_000_000, 100_000_000
@@ -57,7 +58,7 @@ def to_parquet(paths: dict[str, Path]) -> None:
             rows = source.write(target)
         size = target.stat().st_size / 1e6
         csv_size = path.stat().st_size / 1e6
-        print(f"  {name:<9}{rows:>8,} rows  {csv_size:6.1f} MB of CSV  {size:5.1f} MB of Parquet")
+        print(f"  {name:<9}{rows:>8,} rows  {csv_size:5.1f} MB of CSV  {size:4.1f} MB of Parquet")
 
 
 def repeated(flights: Path, size: int) -> Path:
@@ -184,8 +185,15 @@ def ask(title: str, in_sql: Question, in_python: Question) -> None:
     for row, other in zip(answer.to_pylist(), again.to_pylist()):
         assert all(same(row[name], other[name]) for name in row), (row, other)
     print(f"\n{title}\n")
-    print(indented(repr(hr.from_arrow(answer)).rpartition("\n")[0]))
+    print(indented(repr(rounded(answer)).rpartition("\n")[0]))
     print(f"  SQL and Python agree; {seconds:.2f} s in SQL")
+
+
+def rounded(answer: pa.Table) -> hr.Cursor:
+    """Floats with one decimal, for the eye."""
+    floats = [field.name for field in answer.schema if pa.types.is_floating(field.type)]
+    short = {name: hr.col(name).cast("DECIMAL(9, 1)") for name in floats}
+    return hr.from_arrow(answer).derive(**short)
 
 
 def indented(text: str) -> str:
@@ -196,7 +204,7 @@ def indented(text: str) -> str:
 
 
 def peak_memory_mib() -> float:
-    """The peak resident memory of this process alone: ru_maxrss would include its parent's at fork."""
+    """Peak resident memory of this process alone: ru_maxrss would include its parent's at fork."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) / 1024

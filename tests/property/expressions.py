@@ -114,7 +114,7 @@ def literal(node: Node) -> str:
 
 # -- strategies
 
-# What makes a value of a type, besides columns, constants, coalesce and CASE: (function, arguments).
+# What makes a value, besides columns, constants, coalesce and CASE: (function, types of arguments).
 MAKERS: dict[str, list[tuple[str, tuple[str, ...]]]] = {
     "int": [
         ("+", ("int", "int")),
