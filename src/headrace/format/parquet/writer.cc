@@ -4,10 +4,12 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "arrow/buffer.h"
 #include "arrow/ipc/writer.h"
 #include "arrow/record_batch.h"
+#include "arrow/table.h"
 #include "arrow/type.h"
 #include "arrow/util/base64.h"
 #include "arrow/util/compression.h"
@@ -26,8 +28,7 @@ namespace parquet_format {
 namespace {
 
 constexpr int64_t kRowGroupRows = 122'880;
-/// Bytes of the batches of a row group: what is buffered is their encoded and compressed pages,
-/// which must fit the memory that every query has.
+/// Bytes of the batches of a row group: they are gathered, in memory that every query has.
 constexpr int64_t kRowGroupBytes = kFloorBytes;
 constexpr int kZstdLevel = 1;
 
@@ -116,6 +117,8 @@ Result<std::shared_ptr<const arrow::KeyValueMetadata>> ToldSchema(const arrow::S
                                    {arrow::util::base64_encode(std::string_view(*bytes))});
 }
 
+/// Gathers the batches of a row group and then writes it column by column: the library would buffer
+/// the pages of all columns at up to three times their size.
 class ParquetEncoder final : public FileEncoder {
  public:
   ParquetEncoder(std::unique_ptr<parquet::arrow::FileWriter> writer, SchemaPtr plain_schema,
@@ -126,31 +129,43 @@ class ParquetEncoder final : public FileEncoder {
         pool_(pool) {}
 
   Status Write(const arrow::RecordBatch& batch) override {
-    if (batch.num_rows() == 0) return Status::OK();
-    if (group_bytes_ >= options_.row_group_bytes) {
-      ARROW_RETURN_NOT_OK(writer_->NewBufferedRowGroup());
-      group_bytes_ = group_rows_ = 0;
-    }
     ARROW_ASSIGN_OR_RAISE(const Batch plain, DecodeBatch(Batch::FromRecordBatch(batch), pool_));
-    ARROW_RETURN_NOT_OK(writer_->WriteRecordBatch(*plain.ToRecordBatch(plain_schema_)));
-    group_bytes_ += plain.num_bytes();
-    group_rows_ += batch.num_rows();
-    if (group_rows_ >= options_.row_group_rows) {  // the writer has begun another one
-      group_rows_ %= options_.row_group_rows;
-      group_bytes_ = 0;
+    for (int64_t offset = 0; offset < plain.num_rows();) {
+      const int64_t rows =
+          std::min(plain.num_rows() - offset, options_.row_group_rows - group_rows_);
+      const Batch part = plain.Slice(offset, rows);
+      group_.push_back(part.ToRecordBatch(plain_schema_));
+      group_rows_ += rows;
+      group_bytes_ += part.num_bytes();
+      offset += rows;
+      if (group_rows_ == options_.row_group_rows || group_bytes_ >= options_.row_group_bytes) {
+        ARROW_RETURN_NOT_OK(WriteGroup());
+      }
     }
     return Status::OK();
   }
 
-  Status Finish() override { return writer_->Close(); }
+  Status Finish() override {
+    if (group_rows_ > 0) ARROW_RETURN_NOT_OK(WriteGroup());
+    return writer_->Close();
+  }
 
  private:
+  Status WriteGroup() {
+    ARROW_ASSIGN_OR_RAISE(const auto table, arrow::Table::FromRecordBatches(
+                                                plain_schema_, std::exchange(group_, {})));
+    ARROW_RETURN_NOT_OK(writer_->WriteTable(*table, group_rows_));
+    group_rows_ = group_bytes_ = 0;
+    return Status::OK();
+  }
+
   const std::unique_ptr<parquet::arrow::FileWriter> writer_;
   const SchemaPtr plain_schema_;
   const WriterOptions options_;
   arrow::MemoryPool* const pool_;
-  int64_t group_bytes_ = 0;
+  std::vector<std::shared_ptr<arrow::RecordBatch>> group_;
   int64_t group_rows_ = 0;
+  int64_t group_bytes_ = 0;
 };
 
 }  // namespace
