@@ -136,9 +136,9 @@ std::string FunctionSection(const FunctionDef& function) {
 }
 
 constexpr const char* kConversionsText =
-    R"(`T` stands for any one type that the arguments can be widened to. Integers widen to BIGINT, then
-to DECIMAL, then to DOUBLE; BIGINT and UBIGINT meet at DECIMAL(20, 0). A literal takes the type of
-what it stands beside when its value fits: `day >= '2013-01-02'` compares dates. Nothing else
+    R"(`T` stands for any one type that the arguments can be widened to. Integers widen to BIGINT,
+then to DECIMAL, then to DOUBLE; BIGINT and UBIGINT meet at DECIMAL(20, 0). A literal takes the type
+of what it stands beside when its value fits: `day >= '2013-01-02'` compares dates. Nothing else
 becomes text or is made of text without a cast.
 
 ## Casts
