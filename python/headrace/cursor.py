@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
@@ -140,12 +141,12 @@ class Cursor:
     def __arrow_c_schema__(self) -> object:
         return self._plan.__arrow_c_schema__()
 
-    def write(self, path: str, **options: Any) -> int:
+    def write(self, path: str | os.PathLike[str], **options: Any) -> int:
         """Runs into a file, which appears whole or not at all; gives the rows written.
 
         The format is the option `format`, else it follows the extension.
         """
-        return self._plan.write(str(path), option_texts(options))
+        return self._plan.write(os.fspath(path), option_texts(options))
 
     # -- the run
 

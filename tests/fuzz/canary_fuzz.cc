@@ -1,5 +1,6 @@
 // A target with planted bugs, which proves that the driver finds what it is there to find: a read past
-// the end behind a length that lies, a broken promise, an endless loop, a leak.
+// the end behind a length that lies, a broken promise, an endless loop, endless
+// memory, a leak.
 #include <cstdlib>
 #include <cstring>
 #include <numeric>
@@ -19,6 +20,7 @@ struct Record {
 constexpr size_t kHeaderBytes = kMagic.size() + 5;
 
 int* volatile lost = nullptr;
+char* volatile hoard = nullptr;
 volatile int sum = 0;
 
 int SumOf(const uint8_t* text, uint32_t length) { return std::accumulate(text, text + length, 0); }
@@ -41,6 +43,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view bug = wanted == nullptr ? "overflow" : wanted;
   if (bug == "hang" && input.find("hang") == 2) {
     while (true) asm volatile("");
+  }
+  if (bug == "hoard" && input.find("abc", 1) != std::string_view::npos) {
+    while (true) {
+      hoard = new char[1 << 20];
+      std::memset(hoard, 1, 1 << 20);
+    }
   }
   if (bug == "abort") Expect(input.find("abort", 1) == std::string_view::npos, "no abort inside");
   if (bug == "leak" && size == 100) lost = new int(1);

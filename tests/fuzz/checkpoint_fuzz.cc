@@ -18,6 +18,7 @@ std::string Sealed(std::string_view lines) {
 
 void OpenManifest(std::string_view bytes) {
   const auto vfs = MakeMemoryVfs();
+  Expect(vfs->MakeDirectories(kFolder).ok(), "memory takes folders");
   auto file = vfs->OpenForWrite(kManifest).ValueOrDie();
   Expect(file->Write(bytes.data(), static_cast<int64_t>(bytes.size())).ok(), "memory takes bytes");
   Expect(file->Close().ok(), "a file in memory can be closed");

@@ -1,6 +1,6 @@
 // The Parquet reader on any bytes: schemas, statistics, pages, with projections and bounds.
-#include <sstream>
 
+#include "arrow/buffer.h"
 #include "arrow/io/memory.h"
 #include "arrow/record_batch.h"
 #include "arrow/scalar.h"

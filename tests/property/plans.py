@@ -298,7 +298,12 @@ def step_of(kind: str, columns: Columns, other: Table, number: int) -> st.Search
         )
     if kind == "limit":
         return st.builds(Limit, st.integers(0, 30), st.integers(0, 8))
-    makers = {"select": selects, "aggregate": aggregates, "join": joins, "window": windows}
+    makers: dict[str, Any] = {
+        "select": selects,
+        "aggregate": aggregates,
+        "join": joins,
+        "window": windows,
+    }
     return makers[kind](columns, other, number)
 
 

@@ -85,7 +85,7 @@ def test_schema_runs_nothing(session: hr.Session, table: pa.Table) -> None:
 def test_repr_shows_ten_rows_and_runs_no_more(table: pa.Table) -> None:
     seen: list[int] = []
     with hr.Session(threads=1, batch_rows=1) as session:
-        cursor = session.from_arrow(table).apply(["a"], "BIGINT", b=lambda a: seen.append(a) or a)
+        cursor = session.from_arrow(table).apply(["a"], "BIGINT", b=seen.append)
         lines = repr(cursor).splitlines()
     assert lines[0].split(" | ")[:2] == ["a     ", "s      "]
     assert lines[3].startswith("0 ") and lines[12].startswith("9 ")

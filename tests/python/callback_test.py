@@ -92,7 +92,7 @@ def test_through_an_arrow_stream_the_text_comes_out(session: hr.Session) -> None
 
 def test_rows_come_in_order_and_once(session: hr.Session) -> None:
     seen: list[int] = []
-    session.from_arrow(ROWS).apply(["a"], "BIGINT", b=lambda a: seen.append(a) or 0).to_arrow()
+    session.from_arrow(ROWS).apply(["a"], "BIGINT", b=seen.append).to_arrow()
     assert seen == list(range(5000))
 
 
@@ -110,7 +110,7 @@ def test_calls_are_on_the_thread_that_reads(session: hr.Session) -> None:
 def test_a_limit_stops_the_calls(session: hr.Session) -> None:
     seen: list[int] = []
     cursor = session.from_arrow(pa.concat_tables([ROWS] * 40))
-    cursor.apply(["a"], "BIGINT", b=lambda a: seen.append(a) or 0).limit(10).to_arrow()
+    cursor.apply(["a"], "BIGINT", b=seen.append).limit(10).to_arrow()
     assert len(seen) <= 20 * 1024
 
 

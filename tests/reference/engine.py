@@ -144,7 +144,11 @@ def limit(rows: list[Row], count: int, offset: int = 0) -> list[Row]:
 
 def sort(rows: list[Row], keys: Sequence[Key]) -> list[Row]:
     """Stable."""
-    return sorted(rows, key=functools.cmp_to_key(lambda a, b: compare_rows(a, b, keys)))
+
+    def order(a: Row, b: Row) -> int:
+        return compare_rows(a, b, keys)
+
+    return sorted(rows, key=functools.cmp_to_key(order))
 
 
 @dataclasses.dataclass(frozen=True)
