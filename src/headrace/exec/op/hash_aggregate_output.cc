@@ -3,8 +3,9 @@
 // each over the groups whose next hash bits have one value.
 #include <algorithm>
 #include <memory>
-#include <optional>
+#include <tuple>
 #include <utility>
+#include <vector>
 
 #include "arrow/array/builder_primitive.h"
 #include "arrow/record_batch.h"
@@ -39,12 +40,11 @@ class HashAggregateOutput final : public Operator {
     if (spec_.keys.empty()) return EmitTotal(out);
     switch (stage_) {
       case Stage::kPart:
-        key_group_ = static_cast<int>(part.ordinal().split) * HashAggregateGlobal::kPartKeyGroups;
-        last_key_group_ = key_group_ + HashAggregateGlobal::kPartKeyGroups;
+        std::tie(key_group_, last_key_group_) = global_->KeyGroupsOfPart(part.ordinal().split);
         stage_ = Stage::kTake;
         return Flow::MoreOutput();
       case Stage::kTake:
-        return Take();
+        return Take(out);
       case Stage::kMerge:
         return Merge();
       case Stage::kEmit:
@@ -79,7 +79,7 @@ class HashAggregateOutput final : public Operator {
     return Flow::NeedInput();
   }
 
-  Result<Flow> Take() {
+  Result<Flow> Take(Out& out) {
     for (; key_group_ < last_key_group_; ++key_group_) {
       pieces_ = global_->Take(key_group_);
       if (pieces_.empty()) continue;
@@ -88,6 +88,7 @@ class HashAggregateOutput final : public Operator {
       StartPass();
       return Flow::MoreOutput();
     }
+    if (held_rows_ > 0) return EmitHeld(out);
     stage_ = Stage::kPart;
     return Flow::NeedInput();
   }
@@ -204,18 +205,22 @@ class HashAggregateOutput final : public Operator {
     return 0;
   }
 
+  // Groups of several key groups make one batch.
   Result<Flow> Emit(Out& out) {
     if (next_row_ < order_.size()) {
       const int64_t mean_bytes = merged_->bytes() / merged_->num_groups() + 1;
-      const auto rows_max = static_cast<size_t>(
-          std::clamp<int64_t>(context().batch_bytes / mean_bytes, 1, context().batch_rows));
-      const size_t count = std::min(rows_max, order_.size() - next_row_);
+      const int64_t rows_max =
+          std::clamp<int64_t>(context().batch_bytes / mean_bytes, 1, context().batch_rows);
+      if (held_rows_ >= rows_max) return EmitHeld(out);
+      const size_t count =
+          std::min(static_cast<size_t>(rows_max - held_rows_), order_.size() - next_row_);
       const auto groups = std::span(order_).subspan(next_row_, count);
       ARROW_ASSIGN_OR_RAISE(auto columns, merged_->Results(groups, context().pool, contexts_));
       ARROW_RETURN_NOT_OK(AppendFirst(StatesOf(groups), &columns));
-      out.Emit(Batch(std::move(columns), static_cast<int64_t>(count)));
+      held_.emplace_back(std::move(columns), static_cast<int64_t>(count));
+      held_rows_ += static_cast<int64_t>(count);
       next_row_ += count;
-      return Flow::MoreOutput();
+      return held_rows_ == rows_max ? EmitHeld(out) : Flow::MoreOutput();
     }
     merged_.reset();
     order_ = {};
@@ -226,6 +231,16 @@ class HashAggregateOutput final : public Operator {
     pieces_ = {};
     ++key_group_;
     stage_ = Stage::kTake;
+    return Flow::MoreOutput();
+  }
+
+  Result<Flow> EmitHeld(Out& out) {
+    ARROW_ASSIGN_OR_RAISE(Batch batch, held_.size() == 1
+                                           ? Result<Batch>(std::move(held_[0]))
+                                           : ConcatenateBatches(held_, context().pool));
+    held_.clear();
+    held_rows_ = 0;
+    out.Emit(std::move(batch));
     return Flow::MoreOutput();
   }
 
@@ -268,6 +283,8 @@ class HashAggregateOutput final : public Operator {
   std::vector<uint32_t> rows_;
   std::vector<uint32_t> groups_;
   std::vector<uint32_t> order_;
+  std::vector<Batch> held_;  // results that do not make a batch yet
+  int64_t held_rows_ = 0;
 };
 
 }  // namespace

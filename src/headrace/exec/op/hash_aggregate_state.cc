@@ -4,6 +4,12 @@
 #include <algorithm>
 
 namespace headrace {
+namespace {
+
+constexpr int64_t kGroupsPerPart = 4096;
+constexpr int kPartsMax = 32;
+
+}  // namespace
 
 Status SpillGroups(const GroupStore& store, std::span<const uint32_t> groups, int key_group,
                    arrow::MemoryPool* pool, SpillFile& file) {
@@ -22,6 +28,24 @@ void HashAggregateGlobal::Absorb(std::shared_ptr<SpillFile> file) {
   for (const StateSection& section : file->sections()) {
     pieces_[static_cast<size_t>(section.key_group)].spilled.push_back({file, section});
   }
+}
+
+Status HashAggregateGlobal::Seal(const OperatorContext&) {
+  std::lock_guard lock(mutex_);
+  if (!has_keys_) return Status::OK();
+  int64_t groups = 0;
+  for (const KeyGroupPieces& pieces : pieces_) {
+    for (const auto& store : pieces.stores) groups += store->num_groups();
+    for (const SpilledGroups& spilled : pieces.spilled) groups += spilled.section.num_rows;
+  }
+  while (num_parts_ < kPartsMax && num_parts_ * kGroupsPerPart < groups) num_parts_ *= 2;
+  return Status::OK();
+}
+
+std::pair<int, int> HashAggregateGlobal::KeyGroupsOfPart(int64_t part) const {
+  const int size = kKeyGroups / num_parts_;
+  const int first = static_cast<int>(part) * size;
+  return {first, first + size};
 }
 
 void HashAggregateGlobal::KeepContext(const OperatorContext& context) {

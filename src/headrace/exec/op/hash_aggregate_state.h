@@ -35,12 +35,13 @@ Status SpillGroups(const GroupStore& store, std::span<const uint32_t> groups, in
 
 class HashAggregateGlobal final : public GlobalState {
  public:
-  /// Key groups per part of the output.
-  static constexpr int kPartKeyGroups = 4;
-
   explicit HashAggregateGlobal(bool has_keys) : has_keys_(has_keys) {}
 
-  int64_t num_parts() const override { return has_keys_ ? kKeyGroups / kPartKeyGroups : 1; }
+  /// Settles the number of parts: few groups are not worth many.
+  Status Seal(const OperatorContext& context) override;
+  int64_t num_parts() const override { return num_parts_; }
+  /// The key groups of a part: [first, last).
+  std::pair<int, int> KeyGroupsOfPart(int64_t part) const;
   Result<int64_t> Reclaim(int64_t bytes) override;
 
   /// `files` are sealed.
@@ -56,7 +57,8 @@ class HashAggregateGlobal final : public GlobalState {
 
  private:
   const bool has_keys_;
-  std::mutex mutex_;  // guards all below
+  int num_parts_ = 1;  // set by Seal
+  std::mutex mutex_;   // guards all below
   std::array<KeyGroupPieces, kKeyGroups> pieces_;
   std::optional<OperatorContext> context_;  // of a lane
   AggregateTermsPtr terms_;

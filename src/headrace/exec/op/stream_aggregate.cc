@@ -142,11 +142,10 @@ class StreamAggregate final : public Operator {
       return refused;
     }
     KeepDeadlines(rows_->deadlines);
-    std::vector<GroupRef> touched = groups_->groups();
-    std::sort(touched.begin(), touched.end());
-    touched.erase(std::unique(touched.begin(), touched.end()), touched.end());
-    GroupUpdates updates;
     const bool sees_changes = spec_.emit == EmitPolicy::kChanges;
+    std::vector<GroupRef> touched;
+    if (sees_changes || !rows_->removed.empty()) touched = Touched();
+    GroupUpdates updates;
     if (sees_changes) {
       ARROW_RETURN_NOT_OK(updates.KeepOld(*groups_, Shown(touched), context().pool, contexts_));
     }
@@ -159,6 +158,14 @@ class StreamAggregate final : public Operator {
     }
     DropVanished(touched);
     return 0;
+  }
+
+  // The groups of the rows assigned last, each once, in order.
+  std::vector<GroupRef> Touched() const {
+    std::vector<GroupRef> touched = groups_->groups();
+    std::sort(touched.begin(), touched.end());
+    touched.erase(std::unique(touched.begin(), touched.end()), touched.end());
+    return touched;
   }
 
   void KeepDeadlines(const std::vector<int64_t>& deadlines) {
