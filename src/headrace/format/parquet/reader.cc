@@ -136,9 +136,12 @@ class ParquetFile final : public DataFile {
   Result<std::vector<Split>> Parts(const ScanRequest& request) const override {
     return Guarded(info_.path, [&]() -> Result<std::vector<Split>> {
       std::vector<Split> parts;
+      int64_t rows = 0;  // in `parts`; with bounds nobody knows how many of them count
       for (int group = 0; group < footer_->metadata().num_row_groups(); ++group) {
+        if (request.limit.has_value() && request.bounds.empty() && rows >= *request.limit) break;
         if (!MayHold(group, request.bounds)) continue;
         parts.push_back({group, group, group + 1, NameOf(group)});
+        rows += footer_->metadata().RowGroup(group)->num_rows();
       }
       return parts;
     });
