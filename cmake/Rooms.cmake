@@ -91,6 +91,7 @@ set(HEADRACE_ROOM_OF_state_file_fuzz exec)
 set(HEADRACE_ROOM_OF_checkpoint_fuzz exec)
 set(HEADRACE_ROOM_OF_sql_fuzz sql)
 set(HEADRACE_ROOM_OF_query_fuzz sql)
+set(HEADRACE_ROOM_OF_option_fuzz engine)
 
 # tests/fuzz/<name>_fuzz.cc defines LLVMFuzzerTestOneInput; driver.cc beside it is the mutation loop.
 function(headrace_add_fuzzers)

@@ -18,19 +18,22 @@ def generator():
     return trees.tree() / "headrace_gen"
 
 
+def build():
+    """Whether the generator is built from the sources as they are."""
+    return trees.build(["headrace_gen"], quiet=True) == 0
+
+
 def outputs():
-    """{path in the repository: text} of everything generated; empty while there is no generator."""
-    if not generator().exists():
-        return {}
+    """{path in the repository: text} of everything generated."""
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([str(generator()), folder], check=True)
         files = [path for path in sorted(Path(folder).rglob("*")) if path.is_file()]
         return {str(path.relative_to(folder)): path.read_text() for path in files}
 
 
-def stale_files():
-    """Paths whose checked-in text is not what the generator writes."""
-    return [path for path, text in outputs().items() if current(path) != text]
+def stale_files(texts):
+    """Paths whose checked-in text is not that of `texts`."""
+    return [path for path, text in texts.items() if current(path) != text]
 
 
 def current(path):

@@ -191,6 +191,30 @@ def _function_name(header):
     return match[1] if match else "?"
 
 
+TYPE_DEFINITION = re.compile(
+    r"\b(?:class|struct|union|enum(?:\s+(?:class|struct))?)\s+(?:\[\[\w+\]\]\s*|alignas\([^)]*\)\s*)*"
+    r"([\w:]+(?:<[^{}]*>)?)\s*(?:final\s*)?(?::[^{}]*)?$"
+)
+
+
+def cpp_types(text):
+    """(qualified name, line) of every type that is defined in namespaces that have names."""
+    text = re.sub(r"^[ \t]*#(?:[^\n]*\\\n)*[^\n]*", _keep_breaks, blank_cpp(text), flags=re.M)
+    header_start, scopes = 0, []  # scopes: names of namespaces, None for everything else
+    for match in re.finditer(r"[{};]", text):
+        header = text[header_start : match.start()].strip()
+        header_start = match.end()
+        if match[0] == "{":
+            namespace = re.search(r"\bnamespace\s+([\w:]+)$", header)
+            definition = TYPE_DEFINITION.search(header)
+            if definition and None not in scopes:
+                line = text.count("\n", 0, match.start()) + 1
+                yield "::".join([*scopes, definition[1]]), line
+            scopes.append(namespace[1] if namespace else None)
+        elif match[0] == "}" and scopes:
+            scopes.pop()
+
+
 def python_functions(text):
     """(name, first line, number of lines) of every function."""
     for node in ast.walk(ast.parse(text)):
@@ -290,6 +314,29 @@ def check_dead_files(sources):
             yield Problem(source.path, 1, "included by nobody")
 
 
+def program_of(path):
+    """Files of different programs never meet in a link; None: may be linked into any."""
+    room = path.split("/")[2] if path.startswith("src/headrace/") else ""
+    if path.endswith("_test.cc"):
+        return f"tests of {room}"
+    return path if path.endswith("_fuzz.cc") or path == "app/gen.cc" else None
+
+
+def check_one_definition(sources):
+    """No two files that may meet in a program define types of one name: linkers do not tell."""
+    first = {}  # (name, program) -> where it is defined
+    for source in sources:
+        if not source.is_cpp or not source.path.startswith(("src/", "app/", "tests/")):
+            continue
+        program = program_of(source.path)
+        for name, line in cpp_types(source.text):
+            for other in {program, None} if program else {key[1] for key in first} | {None}:
+                place = first.get((name, other))
+                if place and place != source.path:
+                    yield Problem(source.path, line, f"{name} is defined in {place} too")
+            first.setdefault((name, program), source.path)
+
+
 def check_format(sources):
     """clang-format has nothing to change. Files seen clean before are not looked at again."""
     style = (ROOT / ".clang-format").read_text() + machine.REQUIREMENTS.read_text()
@@ -321,9 +368,16 @@ def unformatted(paths):
 
 
 def check_generated(sources):
-    """What ./dev gen writes is what is checked in."""
-    for path in generate.stale_files():
+    """What ./dev gen writes is what is checked in, and nothing else claims to be written by it."""
+    if not generate.build():
+        yield Problem("app/gen.cc", 1, "does not build: what it writes cannot be compared")
+        return
+    texts = generate.outputs()
+    for path in generate.stale_files(texts):
         yield Problem(path, 1, "stale; run ./dev gen")
+    for source in sources:
+        if source.is_generated and source.path not in texts:
+            yield Problem(source.path, 1, "./dev gen does not write it any more; remove it")
 
 
 def check_hacking(sources):
@@ -346,6 +400,7 @@ CHECKS = [
     check_pragma_once,
     check_header_comments,
     check_dead_files,
+    check_one_definition,
     check_format,
     check_generated,
     check_hacking,

@@ -10,6 +10,8 @@ import machine
 
 ROOT = machine.ROOT
 MEMORY_PER_COMPILER = 2 << 30
+# Arrow's own allocators would hide its buffers from the sanitizers.
+SANITIZED = {"ARROW_DEFAULT_MEMORY_POOL": "system", "UBSAN_OPTIONS": "print_stacktrace=1"}
 
 
 def tree(asan=False):
@@ -124,7 +126,7 @@ def python_environment(asan=False):
     preloaded = (runtime_library(name) for name in ("libasan.so", "libstdc++.so.6"))
     environment["LD_PRELOAD"] = " ".join(preloaded)
     environment["ASAN_OPTIONS"] = "detect_leaks=0:abort_on_error=1"
-    environment["UBSAN_OPTIONS"] = "print_stacktrace=1"
+    environment.update(SANITIZED)
     return environment
 
 

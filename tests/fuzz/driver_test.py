@@ -33,7 +33,8 @@ def canary():
 
 @pytest.mark.parametrize("bug", FAILURES)
 def test_finds_a_planted_bug(canary, bug, tmp_path):
-    done = canary(bug, "--seconds", 20, "--timeout", 2, "--failures", tmp_path)
+    timeout = 2 if bug == "hang" else 30
+    done = canary(bug, "--seconds", 20, "--timeout", timeout, "--failures", tmp_path)
     assert done.returncode == 1
     assert f"canary_fuzz: FAILED ({FAILURES[bug]})" in done.stdout
     failure = tmp_path / "canary_fuzz.failure"

@@ -47,8 +47,8 @@ struct FileCase {
 /// back. The rows, or the error.
 Result<std::shared_ptr<arrow::Table>> ReadCase(const FileCase& file_case, std::string_view bytes);
 
-/// Reads in two ways and expects the same rows, or an error from both.
-void ExpectSameRows(const FileCase& one, const FileCase& other, std::string_view bytes);
+/// Reads in two ways and expects the same rows, or an error from both. Whether there are rows.
+bool ExpectSameRows(const FileCase& one, const FileCase& other, std::string_view bytes);
 
 /// Expects of an error that it is not ours and that it can be shown.
 void ExpectPresentable(const Status& error);

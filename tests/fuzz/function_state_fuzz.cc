@@ -156,9 +156,10 @@ void CheckResult(const Status& status, arrow::ArrayBuilder* builder, int64_t row
 
 /// Whether the bytes load; then what is saved of them loads too, and is the same when saved again.
 template <typename Kernel>
-bool CheckLoad(const Kernel& kernel, State<Kernel>& state, std::string_view bytes) {
+bool CheckLoad(const Kernel& kernel, State<Kernel>& state, std::string_view bytes, bool is_seed) {
   const Status loaded = state.Load(bytes);
   CheckError(loaded);
+  Expect(loaded.ok() || !is_seed, "seeds are valid: " + loaded.message());
   if (!loaded.ok()) return false;
   Expect(state.bytes() <= 4096 + 64 * static_cast<int64_t>(bytes.size()),
          "memory in proportion to what was saved");
@@ -174,11 +175,11 @@ KernelContext ContextOf(const Call& call) {
   return {arrow::default_memory_pool(), call.result_type};
 }
 
-void CheckAggregate(const Call& call, std::string_view bytes) {
+void CheckAggregate(const Call& call, std::string_view bytes, bool is_seed) {
   const AggregateKernel& kernel = *call.overload->aggregate;
   KernelContext context = ContextOf(call);
   State state(kernel);
-  if (!CheckLoad(kernel, state, bytes)) return;
+  if (!CheckLoad(kernel, state, bytes, is_seed)) return;
   std::byte* groups[] = {state.block()};
   auto builder = BuilderOf(call.result_type);
   CheckResult(kernel.finish(context, groups, 0, 1, builder.get()), builder.get(), 1);
@@ -190,11 +191,11 @@ void CheckAggregate(const Call& call, std::string_view bytes) {
   CheckResult(kernel.finish(context, groups, 0, 1, builder.get()), builder.get(), 1);
 }
 
-void CheckOrdered(const Call& call, std::string_view bytes) {
+void CheckOrdered(const Call& call, std::string_view bytes, bool is_seed) {
   const OrderedKernel& kernel = *call.overload->ordered;
   KernelContext context = ContextOf(call);
   State state(kernel);
-  if (!CheckLoad(kernel, state, bytes)) return;
+  if (!CheckLoad(kernel, state, bytes, is_seed)) return;
   for (int times = 0; times < 2; ++times) {
     auto builder = BuilderOf(call.result_type);
     const Status run = kernel.run(context, state.block(), call.args, 0, kRows, builder.get());
@@ -241,13 +242,14 @@ std::vector<std::string> Tokens() {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace headrace::fuzz;
+  const bool is_seed = IsSeed({reinterpret_cast<const char*>(data), size});
   Input input(data, size);
   const auto& calls = Calls();
   const Call& call = calls[static_cast<size_t>(input.Choose(static_cast<int>(calls.size())))];
   if (call.overload->aggregate != nullptr) {
-    CheckAggregate(call, input.rest());
+    CheckAggregate(call, input.rest(), is_seed);
   } else {
-    CheckOrdered(call, input.rest());
+    CheckOrdered(call, input.rest(), is_seed);
   }
   return 0;
 }

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
+#include <set>
 #include <source_location>
 #include <string>
 #include <string_view>
@@ -31,6 +33,15 @@ inline void Expect(bool holds, std::string_view promise,
                static_cast<unsigned>(where.line()), static_cast<int>(promise.size()),
                promise.data());
   std::abort();
+}
+
+/// Whether `input` is as Seeds gave it, which is what a target can expect more of.
+inline bool IsSeed(std::string_view input) {
+  static const auto seeds = [] {
+    const std::vector<std::string> made = Seeds();
+    return std::set<std::string, std::less<>>(made.begin(), made.end());
+  }();
+  return seeds.contains(input);
 }
 
 /// An input as choices of the target, a byte each, before the bytes for the code under test. An input

@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "arrow/type.h"
+#include "arrow/util/utf8.h"
 #include "file_case.h"
 #include "fuzz.h"
 #include "headrace/engine/settings.h"
@@ -119,6 +120,9 @@ std::vector<std::string> Tokens() {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace headrace;
   const std::string_view text(reinterpret_cast<const char*>(data), size);
+  // Front ends hand on text.
+  arrow::util::InitializeUTF8();
+  if (!arrow::util::ValidateUTF8(text)) return 0;
   const OptionMap options = fuzz::OptionsIn(text);
   fuzz::CheckTypes(text);
   fuzz::CheckFormats(options);

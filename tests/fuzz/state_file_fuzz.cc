@@ -94,10 +94,12 @@ void ReadState(std::string_view bytes) {
   const auto pool = BudgetPool::Make(int64_t{32} << 20);
   const auto reader = StateReader::Make(*vfs, kPath, pool.get());
   CheckError(reader.status());
+  Expect(reader.ok() || !IsSeed(bytes), "seeds are valid: " + reader.status().message());
   if (!reader.ok()) return;
   for (const StateSection& section : (*reader)->sections()) {
     const auto batch = (*reader)->Read(section);
     CheckError(batch.status());
+    Expect(batch.ok() || !IsSeed(bytes), "seeds are valid: " + batch.status().message());
     if (!batch.ok()) continue;
     Expect((*batch)->num_rows() == section.num_rows, "as many rows as the index says");
     const Status valid = (*batch)->ValidateFull();

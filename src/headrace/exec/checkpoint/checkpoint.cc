@@ -37,6 +37,10 @@ Result<std::string> FromHex(const std::string& hex) {
   return bytes;
 }
 
+Status DamagedLine() {
+  return Error(ErrorKind::kBadData, "a line of the checkpoint manifest is damaged");
+}
+
 Result<std::string> ReadWhole(Vfs& vfs, const std::string& path) {
   ARROW_ASSIGN_OR_RAISE(auto file, vfs.OpenForRead(path));
   ARROW_ASSIGN_OR_RAISE(int64_t size, file->GetSize());
@@ -123,7 +127,7 @@ Status CheckpointReader::Parse(const std::string& manifest, uint64_t plan_hash) 
   std::istringstream lines(manifest.substr(0, end));
   std::string line;
   if (!std::getline(lines, line) || line != kFirstLine) {
-    return Error(ErrorKind::kBadData, "expected the line \"{}\", got \"{}\"", kFirstLine, line);
+    return Error(ErrorKind::kBadData, "expected the first line \"{}\"", kFirstLine);
   }
   while (std::getline(lines, line)) {
     std::istringstream words(line);
@@ -141,10 +145,14 @@ Status CheckpointReader::Parse(const std::string& manifest, uint64_t plan_hash) 
       int scan = 0;
       int64_t split = 0;
       std::string hex;
-      words >> scan >> split >> hex;
+      words >> scan >> split;
+      if (words.fail() || split < 0) return DamagedLine();
+      words >> hex;  // nothing stands for an empty position
       ARROW_ASSIGN_OR_RAISE(std::string position, FromHex(hex));
       positions_[scan].emplace_back(split, std::move(position));
+      continue;
     }
+    if (words.fail() || epoch_ < 0) return DamagedLine();
   }
   return Status::OK();
 }

@@ -99,6 +99,11 @@ TEST_F(CsvTest, Options) {
   EXPECT_EQ(Read("a,\n1,2\n"), "a int64, column2 int64 / 1|2");
 }
 
+TEST_F(CsvTest, SkippingEndsWithTheFile) {
+  EXPECT_EQ(Read("a\n1\n", {{"skip_rows", "1099511627776"}}),
+            "bad_data: /t.csv:3: expected a header, got the end of the file");
+}
+
 TEST_F(CsvTest, GivenColumns) {
   EXPECT_EQ(Read("p,q\n1,2\n", {{"columns", "a VARCHAR, \"b c\" DECIMAL(10, 2)"}}),
             "a string, b c decimal128(10, 2) / 1|2.00");

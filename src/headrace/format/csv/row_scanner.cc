@@ -52,6 +52,7 @@ Status RowScanner::PassPreamble(const Dialect& dialect) {
   }
   if (start.starts_with("\xEF\xBB\xBF")) cursor_.position = 3;
   for (int64_t skipped = 0; skipped < dialect.skip_rows; ++skipped) {
+    if (window_->last() && cursor_.position == window_->size()) break;
     while (!Tokenizer::SkipLine(window_->data(), window_->size(), window_->last(), &cursor_)) {
       ARROW_RETURN_NOT_OK(Refill());
     }
