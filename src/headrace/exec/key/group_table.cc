@@ -1,5 +1,5 @@
-// Lookups run in two passes over a batch: the first prefetches slots, the second probes. A slot is
-// found by the low bits of the hash, its tag holds higher ones; the top 7 bits are the key group.
+// Lookups run in passes over some rows at a time, so that cache misses overlap. A slot is found by
+// the low bits of the hash, its tag holds higher ones; the top 7 bits are the key group.
 #include "headrace/exec/key/group_table.h"
 
 #include <algorithm>
@@ -14,6 +14,8 @@ namespace {
 constexpr size_t kSlotsMin = 8;
 constexpr size_t kCapacityMin = 4;
 constexpr size_t kDeadBytesMin = 4096;
+// Rows whose cache lines are fetched together.
+constexpr int64_t kProbeRows = 64;
 
 // At most 5/8 of the slots are used.
 size_t SlotsFor(size_t groups) {
@@ -66,7 +68,11 @@ std::string_view GroupTable::BytesOf(uint32_t group) const {
 }
 
 inline bool GroupTable::SameKey(uint32_t group, const EncodedKeys& keys, uint32_t row) const {
-  if (is_fixed_) return values_[group] == keys.values[row] && nulls_[group] == keys.nulls[row];
+  if (is_fixed_) {
+    // Only null and 0 share a value.
+    const uint64_t value = keys.values[row];
+    return values_[group] == value && (value != 0 || nulls_[group] == keys.nulls[row]);
+  }
   return hashes_[group] == keys.hashes[row] && BytesOf(group) == keys.Bytes(row);
 }
 
@@ -87,12 +93,34 @@ int64_t GroupTable::Find(const EncodedKeys& keys, const uint32_t* rows, int64_t 
     std::fill_n(groups_out, count, kNoGroup);
     return count;
   }
+  int64_t missing = 0;
+  for (int64_t begin = 0; begin < count; begin += kProbeRows) {
+    const int64_t rows_now = std::min(kProbeRows, count - begin);
+    missing += FindSome(keys, rows + begin, rows_now, groups_out + begin);
+  }
+  return missing;
+}
+
+// Three passes, each waiting for what the one before prefetched: slots, keys, comparison.
+int64_t GroupTable::FindSome(const EncodedKeys& keys, const uint32_t* rows, int64_t count,
+                             uint32_t* groups_out) const {
   const size_t mask = slots_.size() - 1;
   for (int64_t i = 0; i < count; ++i) __builtin_prefetch(&slots_[keys.hashes[rows[i]] & mask]);
+  for (int64_t i = 0; i < count; ++i) {
+    const uint64_t hash = keys.hashes[rows[i]];
+    size_t slot = hash & mask;
+    while (slots_[slot].id_plus_1 != 0 && slots_[slot].tag != TagOf(hash)) slot = (slot + 1) & mask;
+    groups_out[i] = slots_[slot].id_plus_1 - 1;  // kNoGroup when it is empty
+    if (groups_out[i] != kNoGroup) PrefetchKey(groups_out[i]);
+  }
   int64_t missing = 0;
   for (int64_t i = 0; i < count; ++i) {
-    groups_out[i] = Probe(keys, rows[i], keys.hashes[rows[i]] & mask);
-    missing += groups_out[i] == kNoGroup;
+    if (groups_out[i] == kNoGroup) {
+      ++missing;
+    } else if (!SameKey(groups_out[i], keys, rows[i])) [[unlikely]] {
+      groups_out[i] = Probe(keys, rows[i], keys.hashes[rows[i]] & mask);
+      missing += groups_out[i] == kNoGroup;
+    }
   }
   return missing;
 }

@@ -58,6 +58,12 @@ class GroupTable {
   static uint32_t TagOf(uint64_t hash) { return static_cast<uint32_t>(hash >> 25); }
   std::string_view BytesOf(uint32_t group) const;
   bool SameKey(uint32_t group, const EncodedKeys& keys, uint32_t row) const;
+  int64_t FindSome(const EncodedKeys& keys, const uint32_t* rows, int64_t count,
+                   uint32_t* groups_out) const;
+  void PrefetchKey(uint32_t group) const {
+    __builtin_prefetch(&values_[group]);
+    if (!is_fixed_) __builtin_prefetch(&hashes_[group]);
+  }
   uint32_t Probe(const EncodedKeys& keys, uint32_t row, size_t slot) const;
   uint32_t Insert(const EncodedKeys& keys, uint32_t row);
   uint32_t NewId(const EncodedKeys& keys, uint32_t row);
