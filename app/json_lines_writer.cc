@@ -27,7 +27,8 @@ class JsonLinesWriter final : public RowWriter {
     ARROW_ASSIGN_OR_RAISE(const Batch batch, DecodeBatch(Batch::FromRecordBatch(record_batch),
                                                          arrow::default_memory_pool()));
     for (int64_t row = 0; row < batch.num_rows(); ++row) {
-      line_ = keys_.empty() ? "{" : "";
+      line_.clear();
+      if (keys_.empty()) line_ += '{';
       for (size_t i = 0; i < keys_.size(); ++i) {
         line_ += keys_[i];
         AppendJson(*batch.columns()[i], row, &line_);
