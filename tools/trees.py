@@ -33,10 +33,8 @@ def cmake_arguments(asan):
     ]
 
 
-def configure(asan=False):
+def configure(folder, arguments):
     """Runs cmake where it has not run with these arguments; ninja repeats it when need be."""
-    folder = tree(asan)
-    arguments = cmake_arguments(asan)
     stamp = folder / ".configured"
     cache = folder / "CMakeCache.txt"
     # Where this file is left by a wheel build, the next one would throw every object file away.
@@ -83,7 +81,7 @@ def build(targets=(), asan=False, keep_going=False, quiet=False):
     machine.set_up()
     folder = tree(asan)
     with machine.locked(folder / ".lock", "another build"):
-        configure(asan)
+        configure(folder, cmake_arguments(asan))
         lay_out_python(folder)
         names = [ninja_name(target) for target in targets]
         command = ["ninja", "-C", str(folder), f"-j{job_count()}", *names]
@@ -98,7 +96,7 @@ def known_targets(asan=False):
     machine.set_up()
     folder = tree(asan)
     with machine.locked(folder / ".lock", "another build"):
-        configure(asan)
+        configure(folder, cmake_arguments(asan))
         # Regenerates first, so that a file added a moment ago counts.
         subprocess.run(["ninja", "-C", str(folder), "build.ninja"], capture_output=True)
         command = ["ninja", "-C", str(folder), "-t", "targets", "all"]
