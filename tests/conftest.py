@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import hypothesis
 import pytest
 
-# Started in the background by a shell, a process ignores Ctrl-C and so do its children: the tests of
-# Ctrl-C need it.
+# Started in the background by a shell, a process ignores Ctrl-C and so do its children: the tests
+# of Ctrl-C need it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -1,4 +1,4 @@
-"""`./dev fuzz NAME --libfuzzer`: a target under clang's libFuzzer, which sees what code an input reaches.
+"""`./dev fuzz NAME --libfuzzer`: clang's libFuzzer, which sees what code an input reaches.
 
 Its tree is build-fuzz; a target's corpus and failing inputs stay in build-fuzz/NAME_fuzz.
 """

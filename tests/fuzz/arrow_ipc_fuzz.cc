@@ -1,5 +1,5 @@
-// The Arrow IPC reader on any bytes: the file format and the stream format, plain and compressed, with
-// dictionaries that grow.
+// The Arrow IPC reader on any bytes: the file format and the stream format, plain and compressed,
+// with dictionaries that grow.
 #include "arrow/buffer.h"
 #include "arrow/io/memory.h"
 #include "arrow/ipc/writer.h"

@@ -1,6 +1,6 @@
-// A target with planted bugs, which proves that the driver finds what it is there to find: a read past
-// the end behind a length that lies, a broken promise, an endless loop, endless
-// memory, a leak.
+// A target with planted bugs, which proves that the driver finds what it is there to find: a read
+// past the end behind a length that lies, a broken promise, an endless loop, endless memory, a
+// leak.
 #include <cstdlib>
 #include <cstring>
 #include <numeric>

@@ -1,6 +1,6 @@
 // The mutation loop of fuzz targets. A child process runs the inputs and leaves each, before it is
-// run, in memory shared with its parent; so whatever ends the child – a signal, a sanitizer, a hang –
-// the parent has the input, makes it smaller and reports it.
+// run, in memory shared with its parent; so whatever ends the child – a signal, a sanitizer, a
+// hang – the parent has the input, makes it smaller and reports it.
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -242,8 +242,8 @@ bool ParseOptions(int argc, char** argv, Options* options) {
   return true;
 }
 
-/// Starts anew where the environment is not as it should be: Arrow's own allocators keep the sanitizer
-/// from seeing reads past a buffer, and their threads make it unsafe to fork.
+/// Starts anew where the environment is not as it should be: Arrow's own allocators keep the
+/// sanitizer from seeing reads past a buffer, and their threads make it unsafe to fork.
 void SetEnvironment(char** argv) {
   constexpr const char* kThreads = "JE_ARROW_MALLOC_CONF";
   if (std::getenv(kThreads) != nullptr) return;

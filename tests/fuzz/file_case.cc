@@ -24,7 +24,8 @@ using TablePtr = std::shared_ptr<arrow::Table>;
 
 /// Past this the pool refuses: a little below what a case may use.
 constexpr int64_t kPoolLimit = int64_t{32} << 20;
-/// Arrow's default pool serves what belongs to no query: schemas, footers, dictionaries at bind time.
+/// Arrow's default pool serves what belongs to no query: schemas, footers, dictionaries at bind
+/// time.
 constexpr int64_t kDefaultPoolMax = int64_t{32} << 20;
 
 constexpr size_t kBatchesMax = 1000;
@@ -110,7 +111,8 @@ Result<TablePtr> ReadAll(Source& source, const ScanRequest& request, arrow::Memo
   return arrow::Table::FromRecordBatches(schema, std::move(batches));
 }
 
-/// Where the budgets of cases and copies of their results take memory, apart from Arrow's default pool.
+/// Where the budgets of cases and copies of their results take memory, apart from Arrow's default
+/// pool.
 arrow::MemoryPool* CasePool() {
   static const auto pool = arrow::MemoryPool::CreateDefault();
   return pool.get();

@@ -42,9 +42,9 @@ struct FileCase {
   static constexpr int64_t kCaseMemoryMax = int64_t{64} << 20;
 };
 
-/// Reads `bytes` as the case says and expects that every batch is valid, of the promised type and size,
-/// that errors are of a kind that a user can mend and name the file, and that all memory is given
-/// back. The rows, or the error.
+/// Reads `bytes` as the case says and expects that every batch is valid, of the promised type and
+/// size, that errors are of a kind that a user can mend and name the file, and that all memory is
+/// given back. The rows, or the error.
 Result<std::shared_ptr<arrow::Table>> ReadCase(const FileCase& file_case, std::string_view bytes);
 
 /// Reads in two ways and expects the same rows, or an error from both. Whether there are rows.

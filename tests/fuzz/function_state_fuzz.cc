@@ -1,5 +1,5 @@
-// Saved states of aggregates and ordered functions on any bytes: what loads has to work like a state
-// that was never saved.
+// Saved states of aggregates and ordered functions on any bytes: what loads has to work like a
+// state that was never saved.
 #include <memory>
 #include <new>
 

@@ -44,8 +44,8 @@ inline bool IsSeed(std::string_view input) {
   return seeds.contains(input);
 }
 
-/// An input as choices of the target, a byte each, before the bytes for the code under test. An input
-/// that is too short chooses 0.
+/// An input as choices of the target, a byte each, before the bytes for the code under test. An
+/// input that is too short chooses 0.
 class Input {
  public:
   Input(const uint8_t* data, size_t size) : rest_(reinterpret_cast<const char*>(data), size) {}

@@ -1,5 +1,6 @@
-// With clang, libFuzzer drives the targets in place of driver.cc. Before it starts this puts a target's
-// seeds and tokens where libFuzzer looks for them: `./dev fuzz NAME --libfuzzer` names the folder.
+// With clang, libFuzzer drives the targets in place of driver.cc. Before it starts this puts a
+// target's seeds and tokens where libFuzzer looks for them: `./dev fuzz NAME --libfuzzer` names
+// the folder.
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>

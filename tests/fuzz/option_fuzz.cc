@@ -1,5 +1,5 @@
-// Options as text: settings of sessions, options of formats, lists of columns, names of types, sizes,
-// patterns of files.
+// Options as text: settings of sessions, options of formats, lists of columns, names of types,
+// sizes, patterns of files.
 #include <array>
 #include <charconv>
 

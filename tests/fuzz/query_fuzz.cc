@@ -1,5 +1,5 @@
-// Whole queries, bound and run over a small table by the deterministic executor: any text, any mix of
-// functions, types and literals ends in rows or in an error.
+// Whole queries, bound and run over a small table by the deterministic executor: any text, any
+// mix of functions, types and literals ends in rows or in an error.
 #include "arrow/array.h"
 #include "arrow/memory_pool.h"
 #include "arrow/record_batch.h"

@@ -13,8 +13,8 @@ namespace headrace {
 
 class QueryRun;
 
-/// One consumer thread at a time; Cancel from any. Dropping it cancels the query and returns when no
-/// lane works for it any more. Batches have exactly the schema promised at bind time.
+/// One consumer thread at a time; Cancel from any. Dropping it cancels the query and returns when
+/// no lane works for it any more. Batches have exactly the schema promised at bind time.
 class Cursor {
  public:
   explicit Cursor(std::unique_ptr<QueryRun> run);
@@ -24,9 +24,9 @@ class Cursor {
 
   const SchemaPtr& schema() const;
 
-  /// The next batch; null after the last. While it waits it serves callbacks of the query, and calls
-  /// `poll` (if set) at least every 50 ms: a failure of poll cancels the query and is returned.
-  /// After an error every later call gives the same error.
+  /// The next batch; null after the last. While it waits it serves callbacks of the query, and
+  /// calls `poll` (if set) at least every 50 ms: a failure of poll cancels the query and is
+  /// returned. After an error every later call gives the same error.
   Result<std::shared_ptr<arrow::RecordBatch>> Next();
   void set_poll(std::function<Status()> poll);
 

@@ -40,16 +40,16 @@ class Session : public std::enable_shared_from_this<Session> {
 
   /// Optimizes and starts `plan`. Nothing is read before the first Next… of the cursor.
   Result<Cursor> Run(PlanPtr plan);
-  /// Runs `plan` into `sink` and commits epoch 0; on any failure the sink is aborted. Gives the rows
-  /// written. Waits as Cursor::Next does, with `poll`.
+  /// Runs `plan` into `sink` and commits epoch 0; on any failure the sink is aborted. Gives the
+  /// rows written. Waits as Cursor::Next does, with `poll`.
   Result<int64_t> RunInto(PlanPtr plan, std::unique_ptr<Sink> sink,
                           std::function<Status()> poll = nullptr);
   /// The plan after optimization, as text; with `analyze` runs it and adds the figures.
   Result<std::string> ExplainPlan(PlanPtr plan, bool analyze,
                                   std::function<Status()> poll = nullptr);
 
-  /// Who evaluates callback nodes; set once, before queries with callbacks. Called on the thread that
-  /// waits in Cursor::Next. A failure of user code is a Status of kind kCallback.
+  /// Who evaluates callback nodes; set once, before queries with callbacks. Called on the thread
+  /// that waits in Cursor::Next. A failure of user code is a Status of kind kCallback.
   using CallbackFunction = std::function<Result<ArrayPtr>(
       int64_t id, const std::vector<ArrayPtr>& args, int64_t num_rows, const TypePtr& type)>;
   void SetCallbackFunction(CallbackFunction function);

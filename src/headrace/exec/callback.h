@@ -15,12 +15,13 @@ class CallbackCall {
  public:
   virtual ~CallbackCall() = default;
   virtual bool done() const = 0;
-  /// The value (one cell per row, of the promised type) or the error: kCallback when user code raised.
+  /// The value (one cell per row, of the promised type) or the error: kCallback when user code
+  /// raised.
   virtual Result<ArrayPtr> Take() = 0;
 };
 
-/// Evaluates callbacks by id. Thread safe. Calls of one operator are posted one at a time and in row
-/// order, at most kCallbackRowsMax rows each.
+/// Evaluates callbacks by id. Thread safe. Calls of one operator are posted one at a time and in
+/// row order, at most kCallbackRowsMax rows each.
 class CallbackEvaluator {
  public:
   virtual ~CallbackEvaluator() = default;

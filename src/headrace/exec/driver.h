@@ -1,5 +1,6 @@
-// Driver: runs one pipeline on one lane as a step function. It pulls an item from an input, passes it
-// through the operators one call at a time, and gives what comes out to the pipeline's output.
+// Driver: runs one pipeline on one lane as a step function. It pulls an item from an input,
+// passes it through the operators one call at a time, and gives what comes out to the pipeline's
+// output.
 #pragma once
 
 #include <cstdint>

@@ -32,8 +32,8 @@ class CallbackEvaluator;
 ///   kBlocked     call again with the same arguments after context.waker was woken
 ///   kNeedMemory  call again with the same arguments once `bytes` could be reserved: the scheduler
 ///                reclaims; a state is not touched before its reservation is granted
-///   kFinished    nothing more is wanted on any port (limit, semi join); travels upstream and closes
-///                the sources. The output given with it still counts.
+///   kFinished    nothing more is wanted on any port (limit, semi join); travels upstream and
+///                closes the sources. The output given with it still counts.
 struct Flow {
   enum class Kind : uint8_t { kNeedInput, kMoreOutput, kBlocked, kNeedMemory, kFinished };
   Kind kind = Kind::kNeedInput;

@@ -57,8 +57,8 @@ struct LoweringOptions {
 /// Lowers `plan` to pipelines that end in one channel with one reader.
 Result<PhysicalPlan> LowerPlan(PlanPtr plan, const LoweringOptions& options);
 
-/// What the lowering functions of exec/op/list.inc build with. At any time one pipeline is open: the
-/// one that gives the rows of the node lowered last.
+/// What the lowering functions of exec/op/list.inc build with. At any time one pipeline is open:
+/// the one that gives the rows of the node lowered last.
 class Lowering {
  public:
   explicit Lowering(const LoweringOptions& options) : options_(options) {}

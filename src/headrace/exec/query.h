@@ -1,4 +1,5 @@
-// Query: a physical plan while it runs – its channels, tasks and states, from start to the last lane.
+// Query: a physical plan while it runs – its channels, tasks and states, from start to the last
+// lane.
 #pragma once
 
 #include <atomic>
@@ -40,12 +41,12 @@ class Query final : public TaskOwner {
   static Result<std::unique_ptr<Query>> Make(PhysicalPlan plan, QueryContext context);
   ~Query() override;
 
-  /// Starts the pipelines that wait for nothing. `restore` (may be null): operators load their state
-  /// and unbounded scans go on from their positions.
+  /// Starts the pipelines that wait for nothing. `restore` (may be null): operators load their
+  /// state and unbounded scans go on from their positions.
   Status Start(const CheckpointReader* restore = nullptr);
 
-  /// The next item of the result; Pending when there is none yet: notify is called when there may be.
-  /// An error once the query has failed.
+  /// The next item of the result; Pending when there is none yet: notify is called when there may
+  /// be. An error once the query has failed.
   Result<Channel::Item> Read();
   /// Nothing more is wanted; tasks end soon. Idempotent.
   void Stop(Status reason = Status::OK());

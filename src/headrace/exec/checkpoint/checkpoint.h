@@ -1,5 +1,5 @@
-// Checkpoints of streaming jobs: per epoch a folder of state files, and one manifest whose rename is
-// the commit point. docs/formats/state.md gives the bytes.
+// Checkpoints of streaming jobs: per epoch a folder of state files, and one manifest whose rename
+// is the commit point. docs/formats/state.md gives the bytes.
 #pragma once
 
 #include <map>

@@ -19,8 +19,8 @@ Status LowerStreamAggregate(const AggregateNode& aggregate, Lowering& lowering) 
   return Status::OK();
 }
 
-/// The aggregate gave two columns more, the place of each group's first row: sorts by them and drops
-/// them.
+/// The aggregate gave two columns more, the place of each group's first row: sorts by them and
+/// drops them.
 Status RestoreFirstAppearance(const AggregateNode& aggregate, Lowering& lowering) {
   const int columns = aggregate.schema()->num_fields();
   arrow::FieldVector fields = aggregate.schema()->fields();
