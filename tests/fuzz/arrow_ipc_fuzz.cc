@@ -4,6 +4,7 @@
 #include "arrow/io/memory.h"
 #include "arrow/ipc/writer.h"
 #include "arrow/record_batch.h"
+#include "arrow/type.h"
 #include "file_case.h"
 #include "fuzz.h"
 
@@ -42,6 +43,8 @@ std::vector<std::string> Seeds() {
       seeds.push_back(Chosen(WriteStream(table)));
     }
   }
+  const auto no_columns = arrow::RecordBatch::Make(arrow::schema({}), 5, arrow::ArrayVector());
+  seeds.push_back(Chosen(WriteStream({no_columns})));
   return seeds;
 }
 

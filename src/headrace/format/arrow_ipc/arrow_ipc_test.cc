@@ -113,6 +113,21 @@ TEST_F(ArrowIpcTest, LargeBatchesAreSliced) {
   }
 }
 
+TEST_F(ArrowIpcTest, BatchesWithoutColumnsHaveNoNegativeLength) {
+  constexpr int64_t kRows = 0x1234567;
+  constexpr int64_t kNegative = -kRows;
+  const auto batch = arrow::RecordBatch::Make(arrow::schema({}), kRows, arrow::ArrayVector());
+  WriteStream("/t.arrows", {batch}, arrow::ipc::IpcWriteOptions::Defaults());
+  std::string bytes = GetFile(*vfs_, "/t.arrows");
+  const size_t at =
+      bytes.find(std::string_view(reinterpret_cast<const char*>(&kRows), sizeof kRows));
+  ASSERT_NE(at, std::string::npos);
+  bytes.replace(at, sizeof kNegative, reinterpret_cast<const char*>(&kNegative), sizeof kNegative);
+  PutFile(*vfs_, "/t.arrows", bytes);
+  const Status read = ReadFile(*vfs_, "/t.arrows").status();
+  EXPECT_EQ(KindOf(read), ErrorKind::kBadData) << read.ToString();
+}
+
 TEST_F(ArrowIpcTest, ProjectsSomeColumns) {
   const SchemaPtr schema =
       arrow::schema({arrow::field("a", arrow::int64()),
