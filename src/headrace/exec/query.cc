@@ -39,6 +39,8 @@ Query::~Query() {
   Stop();
   Join();
   if (started_) context_.executor->RemoveOwner(this);
+  // A lane may hold an ended task for a moment longer than the query, its folder and its pool live.
+  for (const auto& task : tasks_) task->set_driver(nullptr);
 }
 
 Status Query::MakeStates() {

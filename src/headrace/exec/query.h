@@ -35,7 +35,7 @@ struct QueryContext {
 class CheckpointReader;
 class CheckpointWriter;
 
-/// Thread safe. Destroying it stops the query and waits for its lanes.
+/// Thread safe. Destroying it stops the query, waits for its lanes and frees every operator.
 class Query final : public TaskOwner {
  public:
   static Result<std::unique_ptr<Query>> Make(PhysicalPlan plan, QueryContext context);
