@@ -13,6 +13,7 @@
 #include "headrace/base/limits.h"
 #include "headrace/exec/spill/state_file.h"
 #include "headrace/exec/spill/state_format.h"
+#include "headrace/format/arrow_ipc/compressed_lengths.h"
 
 namespace headrace {
 namespace {
@@ -154,7 +155,10 @@ Result<std::shared_ptr<arrow::RecordBatch>> ParseBatch(const BufferPtr& body,
   options.use_threads = false;
   arrow::io::BufferReader stream(body);
   const arrow::ipc::DictionaryMemo memo;
-  ARROW_ASSIGN_OR_RAISE(auto batch, arrow::ipc::ReadRecordBatch(schema, &memo, options, &stream));
+  ARROW_ASSIGN_OR_RAISE(auto message, arrow::ipc::ReadMessage(&stream, pool));
+  if (message == nullptr) return Status::Invalid("expected a record batch, got nothing");
+  ARROW_RETURN_NOT_OK(arrow_ipc::CheckCompressedLengths(*message));
+  ARROW_ASSIGN_OR_RAISE(auto batch, arrow::ipc::ReadRecordBatch(*message, schema, &memo, options));
   ARROW_RETURN_NOT_OK(batch->ValidateFull());
   return batch;
 }

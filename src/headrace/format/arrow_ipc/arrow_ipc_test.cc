@@ -1,9 +1,14 @@
 // Arrow IPC: both formats, dictionaries that change, large batches, projection, splits.
 #include <gtest/gtest.h>
 
+#include <cstring>
+
 #include "arrow/array/array_dict.h"
+#include "arrow/array/util.h"
 #include "arrow/io/memory.h"
 #include "arrow/ipc/writer.h"
+#include "arrow/scalar.h"
+#include "arrow/util/compression.h"
 #include "headrace/format/test_files.h"
 
 namespace headrace::format_test {
@@ -126,6 +131,37 @@ TEST_F(ArrowIpcTest, BatchesWithoutColumnsHaveNoNegativeLength) {
   PutFile(*vfs_, "/t.arrows", bytes);
   const Status read = ReadFile(*vfs_, "/t.arrows").status();
   EXPECT_EQ(KindOf(read), ErrorKind::kBadData) << read.ToString();
+}
+
+// Arrow would allocate what the length before a compressed buffer says.
+TEST_F(ArrowIpcTest, CompressedBuffersCannotClaimAnyLength) {
+  const auto zeros = arrow::MakeArrayFromScalar(arrow::Int64Scalar(0), 5000).ValueOrDie();
+  const SchemaPtr schema = arrow::schema({arrow::field("a", arrow::int64())});
+  const auto batch = arrow::RecordBatch::Make(schema, 5000, {zeros});
+  const int64_t length = 5000 * 8, claim = int64_t{1} << 46;
+  const std::string_view length_bytes(reinterpret_cast<const char*>(&length), sizeof length);
+  for (const char* path : {"/t.arrow", "/t.arrows"}) {
+    for (const auto codec : {arrow::Compression::LZ4_FRAME, arrow::Compression::ZSTD}) {
+      arrow::ipc::IpcWriteOptions options = arrow::ipc::IpcWriteOptions::Defaults();
+      options.codec = arrow::util::Codec::Create(codec).ValueOrDie();
+      const bool is_stream = std::string_view(path).ends_with('s');
+      auto out = arrow::io::BufferOutputStream::Create().ValueOrDie();
+      auto writer = is_stream ? arrow::ipc::MakeStreamWriter(out, schema, options).ValueOrDie()
+                              : arrow::ipc::MakeFileWriter(out, schema, options).ValueOrDie();
+      ASSERT_ARROW_OK(writer->WriteRecordBatch(*batch));
+      ASSERT_ARROW_OK(writer->Close());
+      std::string bytes{std::string_view(*out->Finish().ValueOrDie())};
+      PutFile(*vfs_, path, bytes);
+      EXPECT_EQ(ReadFile(*vfs_, path).ValueOrDie()->num_rows(), 5000);
+      const size_t at = bytes.find(length_bytes);
+      ASSERT_NE(at, std::string::npos);
+      std::memcpy(&bytes[at], &claim, sizeof claim);
+      PutFile(*vfs_, path, bytes);
+      const Status status = ReadFile(*vfs_, path).status();
+      EXPECT_EQ(KindOf(status), ErrorKind::kBadData) << status.ToString();
+      EXPECT_NE(status.message().find("claims to hold"), std::string::npos) << status.ToString();
+    }
+  }
 }
 
 TEST_F(ArrowIpcTest, ProjectsSomeColumns) {

@@ -1,6 +1,5 @@
 // Blocks: where the record batches of an Arrow file stand, as its footer says. Arrow allocates the
-// whole body of a batch on the word of the file before it reads some of its columns: this checks
-// it.
+// body of a batch and its buffers on the word of the file before it reads them: this checks it.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +19,8 @@ struct Block {
 /// of File.fbs, field recordBatches). Blocks that leave the file are an error.
 Result<std::vector<Block>> ReadBlocks(BoundFile& file);
 
-/// The message at `block` has the body that the footer says. Reads its metadata.
+/// The message at `block` has the body that the footer says, and its compressed buffers can hold
+/// what they claim. Reads its metadata and the length of each such buffer.
 Status CheckBody(BoundFile& file, const Block& block);
 
 }  // namespace headrace::arrow_ipc

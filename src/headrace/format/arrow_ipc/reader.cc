@@ -7,11 +7,13 @@
 #include <utility>
 #include <vector>
 
+#include "arrow/ipc/message.h"
 #include "arrow/ipc/options.h"
 #include "arrow/ipc/reader.h"
 #include "arrow/record_batch.h"
 #include "arrow/type.h"
 #include "headrace/format/arrow_ipc/blocks.h"
+#include "headrace/format/arrow_ipc/compressed_lengths.h"
 #include "headrace/format/batch_slicer.h"
 #include "headrace/format/bound_file.h"
 #include "headrace/format/file_source.h"
@@ -50,7 +52,6 @@ class BatchStream {
 
 class FileStream final : public BatchStream {
  public:
-  /// `blocks` is empty when all columns are read: then nothing need be checked.
   FileStream(std::shared_ptr<arrow::ipc::RecordBatchFileReader> reader,
              std::shared_ptr<BoundFile> file, std::vector<Block> blocks, const Split& part)
       : reader_(std::move(reader)),
@@ -61,9 +62,7 @@ class FileStream final : public BatchStream {
 
   Result<std::shared_ptr<arrow::RecordBatch>> Next() override {
     if (next_ == end_) return nullptr;
-    if (!blocks_.empty()) {
-      ARROW_RETURN_NOT_OK(CheckBody(*file_, blocks_[static_cast<size_t>(next_)]));
-    }
+    ARROW_RETURN_NOT_OK(CheckBody(*file_, blocks_[static_cast<size_t>(next_)]));
     return reader_->ReadRecordBatch(static_cast<int>(next_++));
   }
 
@@ -73,6 +72,22 @@ class FileStream final : public BatchStream {
   const std::vector<Block> blocks_;
   int64_t next_;
   const int64_t end_;
+};
+
+/// The messages of a stream, each checked before its buffers are decompressed.
+class CheckedMessages final : public arrow::ipc::MessageReader {
+ public:
+  explicit CheckedMessages(const std::shared_ptr<BoundFile>& file)
+      : messages_(Open(std::shared_ptr<arrow::io::InputStream>(file))) {}
+
+  Result<std::unique_ptr<arrow::ipc::Message>> ReadNextMessage() override {
+    ARROW_ASSIGN_OR_RAISE(auto message, messages_->ReadNextMessage());
+    if (message != nullptr) ARROW_RETURN_NOT_OK(CheckCompressedLengths(*message));
+    return message;
+  }
+
+ private:
+  const std::unique_ptr<arrow::ipc::MessageReader> messages_;
 };
 
 class SequentialStream final : public BatchStream {
@@ -192,20 +207,16 @@ class IpcFile final : public DataFile {
                                                   const Split& part,
                                                   const arrow::ipc::IpcReadOptions& options) const {
     if (is_stream_) {
-      ARROW_ASSIGN_OR_RAISE(auto reader,
-                            arrow::ipc::RecordBatchStreamReader::Open(
-                                std::shared_ptr<arrow::io::InputStream>(file), options));
+      ARROW_ASSIGN_OR_RAISE(auto reader, arrow::ipc::RecordBatchStreamReader::Open(
+                                             std::make_unique<CheckedMessages>(file), options));
       return std::make_unique<SequentialStream>(std::move(reader));
     }
     ARROW_ASSIGN_OR_RAISE(auto reader,
                           arrow::ipc::RecordBatchFileReader::Open(
                               std::shared_ptr<arrow::io::RandomAccessFile>(file), options));
-    std::vector<Block> blocks;
-    if (!options.included_fields.empty()) {
-      ARROW_ASSIGN_OR_RAISE(blocks, ReadBlocks(*file));
-      if (static_cast<int64_t>(blocks.size()) != num_batches_) {
-        return Status::Invalid("expected ", num_batches_, " record batches, got ", blocks.size());
-      }
+    ARROW_ASSIGN_OR_RAISE(std::vector<Block> blocks, ReadBlocks(*file));
+    if (static_cast<int64_t>(blocks.size()) != num_batches_) {
+      return Status::Invalid("expected ", num_batches_, " record batches, got ", blocks.size());
     }
     return std::make_unique<FileStream>(std::move(reader), file, std::move(blocks), part);
   }
