@@ -56,6 +56,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if tier in item.keywords:
                 item.add_marker(pytest.mark.skip(reason=f"needs --{tier}"))
+    if "libasan" not in os.environ.get("LD_PRELOAD", ""):
+        return
+    for item in items:
+        if "memory" in item.keywords:
+            item.add_marker(pytest.mark.skip(reason="the sanitizer keeps freed memory"))
 
 
 @pytest.fixture(scope="session")

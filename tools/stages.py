@@ -17,6 +17,8 @@ ROOT = machine.ROOT
 EXECUTABLES_AT_ONCE = 2
 EXECUTABLE_SECONDS_MAX = 1200
 FUZZ_SECONDS = 15
+# What of the Python suite runs the engine in this process or starts its command.
+SANITIZED_PYTEST = ["tests/python", "tests/command_test.py", "tests/property"]
 # The target with planted bugs: it passes when the driver finds them.
 CANARY = "canary_fuzz"
 
@@ -169,6 +171,7 @@ def plan(full, slow):
             ("build, sanitized", lambda: build_stage(asan=True)),
             ("unit, sanitized", lambda: unit_tests(asan=True)),
             ("scripts, sanitized", lambda: scripts([], asan=True)),
+            ("pytest, sanitized", lambda: pytest(SANITIZED_PYTEST, asan=True)),
             ("fuzz, build", lambda: build_stage(["fuzzers"], asan=True)),
             ("fuzz", fuzz),
         ]

@@ -75,6 +75,7 @@ tell(rows=rows, peak=peak_mib(), grown=anonymous_mib() - before)
 """
 
 
+@pytest.mark.memory
 def test_a_loop_over_csv_is_bounded(big_csv: tuple[Path, int]) -> None:
     path, rows = big_csv
     facts = run_fresh(LOOP, path, seconds=280)
@@ -82,6 +83,7 @@ def test_a_loop_over_csv_is_bounded(big_csv: tuple[Path, int]) -> None:
     assert facts["peak"] < MEMORY_MAX_MIB, facts
 
 
+@pytest.mark.memory
 def test_a_loop_over_parquet_is_bounded(big_parquet: tuple[Path, int]) -> None:
     path, rows = big_parquet
     facts = run_fresh(LOOP, path, seconds=280)
