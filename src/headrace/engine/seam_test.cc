@@ -2,9 +2,13 @@
 // joins that wait for the side behind, tables whose rows change, orders at any number of lanes.
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <filesystem>
 #include <map>
+#include <thread>
 
 #include "arrow/api.h"
+#include "headrace/base/rng.h"
 #include "headrace/connect/memory/memory_table.h"
 #include "headrace/connect/memory/mutable_table.h"
 #include "headrace/engine/session.h"
@@ -265,6 +269,51 @@ TEST(OrderSeamTest, RowsComeInTheSameOrderAtAnyNumberOfLanes) {
     ASSERT_TRUE(rows.ok()) << rows.status();
     EXPECT_EQ(*rows, expected) << settings.threads << " lanes, " << settings.batch_rows;
   }
+}
+
+// A cancelled query takes its files, reservations and buffers with it while lanes still let go of
+// their tasks; cut off at any moment, before, within and after spilling.
+TEST(CancelSeamTest, SpillingQueriesCutOffAnywhereLeaveNothing) {
+  constexpr int64_t kRows = 400'000;
+  Settings settings = LanesOf(2);
+  settings.memory_limit = int64_t{4} << 20;
+  settings.temp_dir = ::testing::TempDir() + "headrace_cancel_seam";
+  std::filesystem::create_directories(settings.temp_dir);
+  MemoryTableOptions options;
+  options.rows_per_split = 20'000;
+  const PlanPtr scan = Table(Int64Schema({"a", "b"}),
+                             {Int64s(kRows, [](int64_t row) { return (row * 7919) % kRows; }),
+                              Int64s(kRows, [](int64_t row) { return row; })},
+                             options);
+  const ExpressionPtr key = ColumnOf(scan, 0);
+  const PlanPtr sort = PlanSort(scan, {{key}}).ValueOrDie();
+  const PlanPtr groups = PlanAggregate(scan, {{key, "a"}}, {{key, "a"}}).ValueOrDie();
+  auto session = Session::Make(settings).ValueOrDie();
+  const int64_t start = SystemClock().MonotonicMicros();
+  EXPECT_EQ(Rows(session->Run(sort).ValueOrDie()).ValueOrDie().size(), size_t{kRows});
+  const int64_t whole_micros = SystemClock().MonotonicMicros() - start;
+  Rng rng(1);
+  int64_t spilled = 0;
+  for (int round = 0; round < 40; ++round) {
+    Cursor cursor = session->Run(round % 2 == 0 ? sort : groups).ValueOrDie();
+    const auto delay = std::chrono::microseconds(rng.Below(static_cast<uint64_t>(whole_micros)));
+    std::thread canceller([&] {
+      std::this_thread::sleep_for(delay);
+      cursor.Cancel();
+    });
+    while (true) {
+      auto batch = cursor.Next();
+      if (batch.ok() && *batch != nullptr) continue;
+      EXPECT_TRUE(batch.ok() || KindOf(batch.status()) == ErrorKind::kCancelled) << batch.status();
+      break;
+    }
+    canceller.join();
+    spilled += cursor.metrics().spilled_bytes;
+  }
+  EXPECT_GT(spilled, 0);
+  EXPECT_TRUE(std::filesystem::is_empty(settings.temp_dir));
+  EXPECT_EQ(session->pool()->bytes_allocated(), 0);
+  EXPECT_EQ(Rows(session->Run(sort).ValueOrDie()).ValueOrDie().size(), size_t{kRows});
 }
 
 TEST(LimitSeamTest, LimitEndsTheQueryAndTheSessionLives) {
