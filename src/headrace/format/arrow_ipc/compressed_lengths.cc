@@ -1,3 +1,5 @@
+// Where the buffers of a message stand is read from its flatbuffer: Arrow keeps the generated classes
+// to itself.
 #include "headrace/format/arrow_ipc/compressed_lengths.h"
 
 #include "arrow/buffer.h"
