@@ -1,3 +1,4 @@
+// The blocks stand in the footer, a flatbuffer.
 #include "headrace/format/arrow_ipc/blocks.h"
 
 #include <cstring>

@@ -1,5 +1,5 @@
-// Where the buffers of a message stand is read from its flatbuffer: Arrow keeps the generated classes
-// to itself.
+// Where the buffers of a message stand is read from its flatbuffer: the classes that Arrow has for it
+// are not public.
 #include "headrace/format/arrow_ipc/compressed_lengths.h"
 
 #include "arrow/buffer.h"
