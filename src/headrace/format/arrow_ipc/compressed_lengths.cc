@@ -1,4 +1,4 @@
-// Where the buffers of a message stand is read from its flatbuffer: the classes that Arrow has for it
+// Reads from the flatbuffer of a message where its buffers stand: the classes that Arrow has for it
 // are not public.
 #include "headrace/format/arrow_ipc/compressed_lengths.h"
 
