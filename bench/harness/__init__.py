@@ -1,0 +1,1 @@
+"""Runs workloads on headrace and its peers, side by side, each run in a fresh process."""
