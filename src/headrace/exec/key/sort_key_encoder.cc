@@ -129,6 +129,72 @@ void WritePositions(const std::vector<RowPosition>& positions, uint8_t* bytes, i
   }
 }
 
+// -- Rows up to a bound --
+
+// Rows tested together: a block without hits is not looked at twice.
+constexpr int64_t kTestRows = 64;
+
+// The text of a cell that WriteText has written.
+std::string ReadText(std::string_view bytes, uint8_t flip) {
+  std::string text;
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    const auto byte = static_cast<uint8_t>(static_cast<uint8_t>(bytes[i]) ^ flip);
+    if (byte == 0 && static_cast<uint8_t>(static_cast<uint8_t>(bytes[++i]) ^ flip) == 0) break;
+    text.push_back(static_cast<char>(byte));
+  }
+  return text;
+}
+
+template <typename Cells>
+inline constexpr bool kIsMachineNumber =
+    !std::is_same_v<Cells, BytesCells> && !std::is_same_v<Cells, WideCells> &&
+    !std::is_same_v<Cells, BooleanCells> && !std::is_same_v<Cells, NullCells>;
+
+// Calls `visit` with a predicate that says whether the value of a row is not above the one encoded
+// at `cell`.
+template <typename Cells, typename Visit>
+void VisitValueTest(const Cells& cells, bool descending, std::string_view cell, Visit&& visit) {
+  if constexpr (kIsMachineNumber<Cells>) {
+    auto limit = Ordered<Cells>(cells[0]);
+    std::memcpy(&limit, cell.data(), sizeof(limit));
+    limit = Swap(limit);
+    if (descending) {
+      limit = static_cast<decltype(limit)>(~limit);
+      visit([&cells, limit](int64_t row) { return Ordered<Cells>(cells[row]) >= limit; });
+    } else {
+      visit([&cells, limit](int64_t row) { return Ordered<Cells>(cells[row]) <= limit; });
+    }
+  } else if constexpr (std::is_same_v<Cells, BytesCells>) {
+    const std::string limit = ReadText(cell, descending ? 0xff : 0);
+    visit([&cells, &limit, descending](int64_t row) {
+      return descending ? cells[row] >= limit : cells[row] <= limit;
+    });
+  } else {
+    visit([](int64_t) { return true; });
+  }
+}
+
+template <typename Test>
+void AppendAll(int64_t num_rows, Test&& test, std::vector<uint32_t>* rows) {
+  for (int64_t begin = 0; begin < num_rows; begin += kTestRows) {
+    const int64_t end = std::min(begin + kTestRows, num_rows);
+    int64_t hits = 0;
+    for (int64_t row = begin; row < end; ++row) hits += test(row) ? 1 : 0;
+    for (int64_t row = begin; row < end && hits > 0; ++row) {
+      if (test(row)) rows->push_back(static_cast<uint32_t>(row));
+    }
+  }
+}
+
+template <typename Test>
+void AppendRows(const Batch& batch, Test&& test, std::vector<uint32_t>* rows) {
+  if (batch.selection() == nullptr) return AppendAll(batch.num_rows(), test, rows);
+  const std::vector<uint32_t>& selected = *batch.selection();
+  for (size_t i = 0; i < selected.size(); ++i) {
+    if (test(selected[i])) rows->push_back(static_cast<uint32_t>(i));
+  }
+}
+
 }  // namespace
 
 int64_t SortKeys::num_bytes() const {
@@ -173,6 +239,33 @@ Status SortKeyEncoder::Encode(const Batch& batch, const std::vector<RowPosition>
   if (positions != nullptr) WritePositions(*positions, out->bytes.data(), ends);
   for (size_t row = rows; row > 0; --row) ends[row] = ends[row - 1];
   ends[0] = 0;
+  return Status::OK();
+}
+
+Status SortKeyEncoder::RowsUpTo(std::string_view bound, const Batch& batch, arrow::MemoryPool* pool,
+                                std::vector<uint32_t>* rows) const {
+  rows->clear();
+  if (keys_.empty() || batch.num_rows() == 0) {
+    AppendRows(batch, [](int64_t) { return true; }, rows);
+    return Status::OK();
+  }
+  const SortKey& key = keys_[0];
+  ARROW_ASSIGN_OR_RAISE(const ArrayPtr column, Decode(batch.column(key.column), pool));
+  const auto flag = static_cast<uint8_t>(bound[0]);
+  const uint8_t null_flag = key.nulls == NullPlacement::kFirst ? 0 : 1;
+  VisitCells(*column->data(), [&](const auto& cells) {
+    if (flag == null_flag) {  // nulls are as good as the bound, values before or after all of them
+      const bool values = null_flag == 1;
+      return AppendRows(batch, [&](int64_t row) { return values || cells.IsNull(row); }, rows);
+    }
+    VisitValueTest(cells, key.descending, bound.substr(1), [&](const auto& test) {
+      if (column->null_count() == 0) return AppendRows(batch, test, rows);
+      const auto with_nulls = [&](int64_t row) {
+        return cells.IsNull(row) ? null_flag == 0 : test(row);
+      };
+      AppendRows(batch, with_nulls, rows);
+    });
+  });
   return Status::OK();
 }
 

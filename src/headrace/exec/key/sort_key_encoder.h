@@ -34,6 +34,10 @@ class SortKeyEncoder {
   /// position, so that no two are equal and sorting by them is stable.
   Status Encode(const Batch& batch, const std::vector<RowPosition>* positions,
                 arrow::MemoryPool* pool, SortKeys* out) const;
+  /// Rows of `batch` that may be among those whose keys are at most `bound`: their first key column
+  /// is not above that of `bound`, or cannot be told at once. Numbers count the selected rows.
+  Status RowsUpTo(std::string_view bound, const Batch& batch, arrow::MemoryPool* pool,
+                  std::vector<uint32_t>* rows) const;
   /// The position at the end of a key that was encoded with one.
   static RowPosition PositionOf(std::string_view key);
 

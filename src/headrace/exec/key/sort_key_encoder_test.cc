@@ -4,6 +4,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
+#include "arrow/type_traits.h"
+
 #include "headrace/exec/op/pipe_drive.h"
 
 namespace headrace {
@@ -73,6 +77,40 @@ TEST(SortKeyEncoderTest, BytesHaveTheOrderOfCells) {
     for (const bool descending : {false, true}) {
       for (const NullPlacement nulls : {NullPlacement::kFirst, NullPlacement::kLast}) {
         CheckOrder(FromJson(one.type, one.ascending), descending, nulls);
+      }
+    }
+  }
+}
+
+// Against the keys themselves, on every cell as the bound, with and without a selection.
+TEST(SortKeyEncoderTest, RowsUpToABoundLeaveNoneOut) {
+  for (const Case& item : Cases()) {
+    SCOPED_TRACE(item.type->ToString());
+    const std::string json = "[null, " + item.ascending.substr(1, item.ascending.size() - 2) + "]";
+    const Batch batch({FromJson(item.type, json)}, FromJson(item.type, json)->length());
+    const auto schema = arrow::schema({arrow::field("x", item.type)});
+    for (const bool descending : {false, true}) {
+      for (const NullPlacement nulls : {NullPlacement::kFirst, NullPlacement::kLast}) {
+        ASSERT_OK_AND_ASSIGN(auto encoder, SortKeyEncoder::Make(*schema, {{0, descending, nulls}}));
+        SortKeys keys;
+        ASSERT_OK(encoder.Encode(batch, nullptr, Pool(), &keys));
+        for (int64_t bound = 0; bound < keys.num_rows; ++bound) {
+          std::vector<uint32_t> expected, rows, odd, expected_odd;
+          for (uint32_t row = 0; row < keys.num_rows; ++row) {
+            if (keys[row] <= keys[bound]) expected.push_back(row);
+            if (row % 2 == 1 && keys[row] <= keys[bound]) expected_odd.push_back(row / 2);
+            if (row % 2 == 1) odd.push_back(row);
+          }
+          const auto selection = std::make_shared<const std::vector<uint32_t>>(odd);
+          ASSERT_OK(encoder.RowsUpTo(keys[bound], batch, Pool(), &rows));
+          EXPECT_TRUE(std::includes(rows.begin(), rows.end(), expected.begin(), expected.end()));
+          if (arrow::is_integer(item.type->id()) || item.type->id() == arrow::Type::STRING) {
+            EXPECT_EQ(rows, expected);
+          }
+          ASSERT_OK(encoder.RowsUpTo(keys[bound], batch.WithSelection(selection), Pool(), &rows));
+          EXPECT_TRUE(
+              std::includes(rows.begin(), rows.end(), expected_odd.begin(), expected_odd.end()));
+        }
       }
     }
   }

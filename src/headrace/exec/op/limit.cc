@@ -6,6 +6,7 @@
 #include "arrow/record_batch.h"
 #include "arrow/type.h"
 #include "headrace/exec/op/lower.h"
+#include "headrace/exec/op/sort.h"
 #include "headrace/exec/physical.h"
 #include "headrace/exec/spill/state_file.h"
 
@@ -84,9 +85,18 @@ std::unique_ptr<Operator> LimitSpec::Make(std::shared_ptr<GlobalState>) const {
   return std::make_unique<Limit>(count, offset);
 }
 
+// A sort below is told how many of its rows are wanted.
 Status LowerLimit(const PlanNode& node, Lowering& lowering) {
   const auto& limit = static_cast<const LimitNode&>(node);
-  ARROW_RETURN_NOT_OK(lowering.Lower(*node.input()));
+  const auto* sort = As<SortNode>(*node.input());
+  int64_t rows = 0;
+  const bool is_known = !__builtin_add_overflow(limit.count, limit.offset, &rows) && rows > 0;
+  if (sort != nullptr && is_known) {
+    ARROW_RETURN_NOT_OK(lowering.Lower(*sort->input()));
+    LowerToSort(sort->input()->schema(), sort->keys, lowering, rows);
+  } else {
+    ARROW_RETURN_NOT_OK(lowering.Lower(*node.input()));
+  }
   lowering.Serialize();
   lowering.Append(std::make_shared<LimitSpec>(limit.count, limit.offset));
   return Status::OK();

@@ -25,6 +25,9 @@ constexpr int64_t kBufferBytesMax = int64_t{8} << 20;
 constexpr int64_t kBuffersPerBudget = 8;
 // Buffers are padded and grow in steps: no reason to copy.
 constexpr int64_t kPaddingBytesMax = int64_t{16} << 10;
+// So many rows wanted, or fewer, are kept in the buffer, and bound the keys of those to come.
+constexpr int64_t kFirstRowsMax = kBufferRowsMax / 2;
+constexpr int64_t kFirstBufferRowsMin = 2048;
 
 using Roots = std::set<const arrow::Buffer*>;
 
@@ -53,7 +56,11 @@ Result<Batch> WithoutForeignRows(const Batch& batch, arrow::MemoryPool* pool) {
 
 class SortBuild final : public Operator {
  public:
-  SortBuild(SchemaPtr schema, Ordering keys) : schema_(std::move(schema)), keys_(std::move(keys)) {}
+  SortBuild(const SortBuildSpec& spec, std::shared_ptr<GlobalState> global)
+      : schema_(spec.schema),
+        keys_(spec.keys),
+        rows_wanted_(spec.rows_wanted.value_or(INT64_MAX)),
+        global_(std::static_pointer_cast<SortGlobal>(std::move(global))) {}
 
   Status Open(const OperatorContext& context) override {
     ARROW_RETURN_NOT_OK(Keep(context));
@@ -62,19 +69,23 @@ class SortBuild final : public Operator {
     buffer_.emplace(schema_, context.budget);
     buffer_bytes_max_ = std::clamp(context.budget->limit_bytes() / kBuffersPerBudget,
                                    kBufferBytesMin, kBufferBytesMax);
+    if (keeps_first()) {
+      buffer_rows_max_ = std::clamp(2 * rows_wanted_, kFirstBufferRowsMin, kBufferRowsMax);
+    }
     return Status::OK();
   }
 
   Result<Flow> Push(int, Batch& batch, Out&) override {
     if (!pending_.has_value()) ARROW_RETURN_NOT_OK(Prepare(batch));
+    if (!pending_.has_value()) return Flow::NeedInput();
     const int64_t bytes = SortBuffer::BytesOf(*pending_, pending_keys_);
     if (!buffer_->TryReserve(bytes)) return Flow::NeedMemory(bytes);
     buffer_->Add(*pending_, std::move(pending_keys_));
     pending_.reset();
     pending_keys_ = SortKeys();
     const bool full =
-        buffer_->num_rows() >= kBufferRowsMax || buffer_->bytes() >= buffer_bytes_max_;
-    if (full) ARROW_RETURN_NOT_OK(SortBuffered());
+        buffer_->num_rows() >= buffer_rows_max_ || buffer_->bytes() >= buffer_bytes_max_;
+    if (full) ARROW_RETURN_NOT_OK(keeps_first() ? KeepFirst() : SortBuffered());
     return Flow::NeedInput();
   }
 
@@ -93,35 +104,68 @@ class SortBuild final : public Operator {
   }
 
  private:
-  // Keeps `batch` as it is to be stored, with its keys; nothing is reserved for it yet.
+  bool keeps_first() const { return rows_wanted_ <= kFirstRowsMax; }
+
+  // Keeps `batch` as it is to be stored, with its keys; nothing is reserved for it yet. Nothing is
+  // kept when none of its rows is wanted.
   Status Prepare(const Batch& batch) {
-    ARROW_ASSIGN_OR_RAISE(Batch compact, batch.Compact(context().pool));
+    std::vector<RowPosition> positions;
+    ARROW_ASSIGN_OR_RAISE(Batch compact, WantedRows(batch, &positions));
+    if (positions.empty()) return Status::OK();
     ARROW_ASSIGN_OR_RAISE(compact, DecodeBatch(compact, context().pool));
     ARROW_ASSIGN_OR_RAISE(compact, WithoutForeignRows(compact, context().pool));
-    std::vector<RowPosition> positions;
-    positions.reserve(static_cast<size_t>(compact.num_rows()));
-    for (int64_t row = 0; row < compact.num_rows(); ++row) {
-      positions.push_back(compact.PositionOf(row));
-    }
     ARROW_RETURN_NOT_OK(
         store_->terms().encoder.Encode(compact, &positions, context().pool, &pending_keys_));
     pending_ = std::move(compact);
     return Status::OK();
   }
 
+  Result<Batch> WantedRows(const Batch& batch, std::vector<RowPosition>* positions) {
+    const int64_t count = batch.num_rows();
+    positions->reserve(static_cast<size_t>(count));
+    global_->bound().Read(&bound_version_, &bound_);
+    if (bound_.empty()) {
+      for (int64_t row = 0; row < count; ++row) positions->push_back(batch.PositionOf(row));
+      return batch.Compact(context().pool);
+    }
+    ARROW_RETURN_NOT_OK(store_->terms().encoder.RowsUpTo(bound_, batch, context().pool, &wanted_));
+    for (uint32_t& row : wanted_) {
+      positions->push_back(batch.PositionOf(row));
+      if (batch.selection() != nullptr) row = (*batch.selection())[row];
+    }
+    const Batch physical(batch.columns(), batch.physical_rows());
+    if (static_cast<int64_t>(wanted_.size()) == batch.physical_rows()) return physical;
+    const arrow::UInt32Array indices(static_cast<int64_t>(wanted_.size()),
+                                     arrow::Buffer::Wrap(wanted_));
+    return physical.Take(indices, context().pool);
+  }
+
+  Status KeepFirst() {
+    if (buffer_->num_rows() <= rows_wanted_) return SortBuffered();
+    ARROW_ASSIGN_OR_RAISE(const std::string last, buffer_->KeepFirst(rows_wanted_, context().pool));
+    global_->bound().Tighten(last);
+    return Status::OK();
+  }
+
   Status SortBuffered() {
     if (buffer_->num_rows() == 0) return Status::OK();
-    ARROW_ASSIGN_OR_RAISE(auto blocks,
-                          buffer_->Sort(SortBlockBytes(*context().budget), context().pool));
+    ARROW_ASSIGN_OR_RAISE(auto blocks, buffer_->Sort(SortBlockBytes(*context().budget),
+                                                     rows_wanted_, context().pool));
     store_->AddMemory({{blocks.begin(), blocks.end()}});
     return Status::OK();
   }
 
   const SchemaPtr schema_;
   const Ordering keys_;
+  const int64_t rows_wanted_;
+  const std::shared_ptr<SortGlobal> global_;
   std::optional<SortStore> store_;
   std::optional<SortBuffer> buffer_;
+  int64_t buffer_rows_max_ = kBufferRowsMax;
   int64_t buffer_bytes_max_ = 0;
+  std::string bound_;  // the copy of this lane
+  int64_t bound_version_ = 0;
+  std::vector<uint32_t> wanted_;
   std::optional<Batch> pending_;
   SortKeys pending_keys_;
 };
@@ -129,7 +173,8 @@ class SortBuild final : public Operator {
 }  // namespace
 
 std::string SortBuildSpec::Describe() const {
-  return "keys=[" + ToString(keys, schema->field_names()) + "]";
+  const std::string text = "keys=[" + ToString(keys, schema->field_names()) + "]";
+  return rows_wanted.has_value() ? fmt::format("{}, first={}", text, *rows_wanted) : text;
 }
 
 Status SortBuildSpec::Check() const { return SortKeyEncoder::Make(*schema, keys).status(); }
@@ -138,13 +183,15 @@ std::shared_ptr<GlobalState> SortBuildSpec::MakeGlobal() const {
   return std::make_shared<SortGlobal>(schema, keys);
 }
 
-std::unique_ptr<Operator> SortBuildSpec::Make(std::shared_ptr<GlobalState>) const {
-  return std::make_unique<SortBuild>(schema, keys);
+std::unique_ptr<Operator> SortBuildSpec::Make(std::shared_ptr<GlobalState> global) const {
+  return std::make_unique<SortBuild>(*this, std::move(global));
 }
 
-void LowerToSort(const SchemaPtr& schema, const Ordering& keys, Lowering& lowering) {
+void LowerToSort(const SchemaPtr& schema, const Ordering& keys, Lowering& lowering,
+                 std::optional<int64_t> rows_wanted) {
   int breaker = 0;
-  auto state = lowering.EndInBreaker(std::make_shared<SortBuildSpec>(schema, keys), &breaker);
+  auto build = std::make_shared<SortBuildSpec>(schema, keys, rows_wanted);
+  auto state = lowering.EndInBreaker(std::move(build), &breaker);
   lowering.StartParts(state, breaker, std::make_shared<SortOutputSpec>(schema, keys), 1);
 }
 

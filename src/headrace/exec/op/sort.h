@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "headrace/exec/operator.h"
@@ -16,8 +17,8 @@ namespace headrace {
 class SortBuildSpec final : public OperatorSpec {
  public:
   /// `keys` index `schema`, the input's.
-  SortBuildSpec(SchemaPtr schema, Ordering keys)
-      : schema(std::move(schema)), keys(std::move(keys)) {}
+  SortBuildSpec(SchemaPtr schema, Ordering keys, std::optional<int64_t> rows_wanted = std::nullopt)
+      : schema(std::move(schema)), keys(std::move(keys)), rows_wanted(rows_wanted) {}
   std::string name() const override { return "sort"; }
   std::string Describe() const override;
   /// kUnsupported, naming column and type, when a key cannot be ordered. Open checks it too.
@@ -27,6 +28,8 @@ class SortBuildSpec final : public OperatorSpec {
 
   const SchemaPtr schema;
   const Ordering keys;
+  /// At least 1: rows behind the first so many may be missing from the output.
+  const std::optional<int64_t> rows_wanted;
 };
 
 /// Starts the next pipeline: its input is the parts of the build's global state (batches without
@@ -44,7 +47,8 @@ class SortOutputSpec final : public OperatorSpec {
 };
 
 class Lowering;
-/// Sorts the rows of the open pipeline, whose schema is `schema`.
-void LowerToSort(const SchemaPtr& schema, const Ordering& keys, Lowering& lowering);
+/// Sorts the rows of the open pipeline, whose schema is `schema`. `rows_wanted`: see SortBuildSpec.
+void LowerToSort(const SchemaPtr& schema, const Ordering& keys, Lowering& lowering,
+                 std::optional<int64_t> rows_wanted = std::nullopt);
 
 }  // namespace headrace

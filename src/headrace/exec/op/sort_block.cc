@@ -64,7 +64,7 @@ void SortBuffer::Add(const Batch& batch, SortKeys keys) {
   num_rows_ += batch.num_rows();
 }
 
-std::vector<KeyedRow> SortBuffer::SortedRows() const {
+std::vector<KeyedRow> SortBuffer::SortedRows(int64_t rows_max) const {
   std::vector<Entry> entries;
   entries.reserve(static_cast<size_t>(num_rows_));
   for (size_t chunk = 0; chunk < keys_.size(); ++chunk) {
@@ -74,17 +74,23 @@ std::vector<KeyedRow> SortBuffer::SortedRows() const {
       entries.push_back({KeyPrefix::Of(key), {ref, key}});
     }
   }
-  std::sort(entries.begin(), entries.end(), [](const Entry& left, const Entry& right) {
+  const auto less = [](const Entry& left, const Entry& right) {
     return KeyLess(left.prefix, left.keyed.key, right.prefix, right.keyed.key);
-  });
+  };
+  if (rows_max < num_rows_) {
+    std::nth_element(entries.begin(), entries.begin() + rows_max, entries.end(), less);
+    entries.resize(static_cast<size_t>(rows_max));
+  }
+  std::sort(entries.begin(), entries.end(), less);
   std::vector<KeyedRow> rows;
   rows.reserve(entries.size());
   for (const Entry& entry : entries) rows.push_back(entry.keyed);
   return rows;
 }
 
-Result<std::vector<SortedBlockPtr>> SortBuffer::Sort(int64_t block_bytes, arrow::MemoryPool* pool) {
-  const std::vector<KeyedRow> rows = SortedRows();
+Result<std::vector<SortedBlockPtr>> SortBuffer::Sort(int64_t block_bytes, int64_t rows_max,
+                                                     arrow::MemoryPool* pool) {
+  const std::vector<KeyedRow> rows = SortedRows(rows_max);
   std::vector<SortedBlockPtr> blocks;
   for (size_t begin = 0; begin < rows.size();) {
     size_t end = begin;
@@ -97,11 +103,25 @@ Result<std::vector<SortedBlockPtr>> SortBuffer::Sort(int64_t block_bytes, arrow:
     blocks.push_back(std::make_shared<SortedBlock>(std::move(block)));
     begin = end;
   }
+  Clear();
+  reservation_.Clear();
+  return blocks;
+}
+
+Result<std::string> SortBuffer::KeepFirst(int64_t rows, arrow::MemoryPool* pool) {
+  ARROW_ASSIGN_OR_RAISE(SortedBlock block, GatherBlock(store_, SortedRows(rows), pool));
+  Clear();
+  std::string last(block.keys[block.num_rows - 1]);
+  const Batch batch(std::move(block.columns), block.num_rows);
+  reservation_.TryResize(std::min(BytesOf(batch, block.keys), reservation_.bytes()));
+  Add(batch, std::move(block.keys));
+  return last;
+}
+
+void SortBuffer::Clear() {
   store_ = RowStore(*schema_);
   keys_.clear();
   num_rows_ = 0;
-  reservation_.Clear();
-  return blocks;
 }
 
 }  // namespace headrace

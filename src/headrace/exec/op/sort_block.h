@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -42,14 +43,20 @@ class SortBuffer {
   bool TryReserve(int64_t bytes) { return reservation_.TryGrow(bytes); }
   /// `batch` is compacted and plain.
   void Add(const Batch& batch, SortKeys keys);
-  /// Empties the buffer into blocks of about `block_bytes`, which take its reservation over.
-  Result<std::vector<SortedBlockPtr>> Sort(int64_t block_bytes, arrow::MemoryPool* pool);
+  /// Empties the buffer into blocks of about `block_bytes`, which take its reservation over; of its
+  /// rows only the first `rows_max` are kept.
+  Result<std::vector<SortedBlockPtr>> Sort(int64_t block_bytes, int64_t rows_max,
+                                           arrow::MemoryPool* pool);
+  /// Forgets all but the first `rows` rows, which are at least one, and gives the last one's key.
+  /// REQUIRES: more rows than that.
+  Result<std::string> KeepFirst(int64_t rows, arrow::MemoryPool* pool);
 
   int64_t num_rows() const { return num_rows_; }
   int64_t bytes() const { return reservation_.bytes(); }
 
  private:
-  std::vector<KeyedRow> SortedRows() const;
+  std::vector<KeyedRow> SortedRows(int64_t rows_max) const;
+  void Clear();
 
   const SchemaPtr schema_;
   RowStore store_;

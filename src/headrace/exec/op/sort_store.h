@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "headrace/exec/op/sort_bound.h"
 #include "headrace/exec/op/sort_merge.h"
 
 namespace headrace {
@@ -83,10 +84,12 @@ class SortGlobal final : public GlobalState {
   Status Absorb(SortStore&& store, const OperatorContext& context);
   Result<SortStore> Take();
   Result<int64_t> Reclaim(int64_t bytes) override;
+  SortBound& bound() { return bound_; }
 
  private:
   const SchemaPtr schema_;
   const Ordering keys_;
+  SortBound bound_;
   std::mutex mutex_;
   std::optional<SortStore> store_;          // guarded by mutex_
   std::optional<OperatorContext> context_;  // of a lane; guarded by mutex_

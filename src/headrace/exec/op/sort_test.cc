@@ -83,8 +83,8 @@ Ordering RandomKeys(Rng& rng) {
 }
 
 Result<Cells> Sorted(World& world, const TestTable& table, const Ordering& keys,
-                     int64_t batch_rows_max) {
-  const SortBuildSpec build(table.schema, keys);
+                     int64_t batch_rows_max, std::optional<int64_t> rows_wanted = std::nullopt) {
+  const SortBuildSpec build(table.schema, keys, rows_wanted);
   const SortOutputSpec output(table.schema, keys);
   const auto batches = SplitRows(table, world.rng, batch_rows_max);
   ARROW_ASSIGN_OR_RAISE(auto sorted, RunBreaker(world, build, output, batches));
@@ -103,6 +103,29 @@ TEST(SortTest, AgreesWithAStableSort) {
     ASSERT_OK_AND_ASSIGN(Cells sorted, Sorted(world, table, keys, 1 + seed * 5));
     ASSERT_EQ(sorted, Reference(table, keys));
   }
+}
+
+// Also with spills in between, and with as many rows wanted as there are, and more.
+TEST(SortTest, GivesTheFirstRowsThatAreWanted) {
+  int64_t dropped = 0;
+  for (uint64_t seed = 1; seed <= 60; ++seed) {
+    SCOPED_TRACE(seed);
+    World world({.lanes = 1 + static_cast<int>(seed % 3),
+                 .seed = seed,
+                 .reclaims_permille = seed % 4 == 0 ? 30U : 0U});
+    const TestTable table = RandomTable(static_cast<int64_t>(world.rng.Below(12'000)), world.rng);
+    const Ordering keys = RandomKeys(world.rng);
+    const auto wanted = 1 + static_cast<int64_t>(world.rng.Below(seed % 5 == 0 ? 14'000 : 300));
+    ASSERT_OK_AND_ASSIGN(Cells sorted, Sorted(world, table, keys, 700, wanted));
+    const auto count = static_cast<size_t>(std::min(wanted, table.count()));
+    ASSERT_GE(sorted.size(), count);
+    dropped += table.count() - static_cast<int64_t>(sorted.size());
+    sorted.resize(count);
+    Cells expected = Reference(table, keys);
+    expected.resize(count);
+    ASSERT_EQ(sorted, expected);
+  }
+  EXPECT_GT(dropped, 100'000);
 }
 
 TEST(SortTest, SpillsDataThatIsLargerThanItsBudget) {
@@ -208,6 +231,7 @@ TEST(SortTest, DescribesItsKeys) {
       arrow::schema({arrow::field("a", arrow::int64()), arrow::field("b", arrow::utf8())});
   EXPECT_EQ(SortBuildSpec(schema, {{1, true, NullPlacement::kFirst}, {0}}).Describe(),
             "keys=[b DESC NULLS FIRST, a ASC NULLS LAST]");
+  EXPECT_EQ(SortBuildSpec(schema, {{0}}, 7).Describe(), "keys=[a ASC NULLS LAST], first=7");
 }
 
 }  // namespace
