@@ -7,13 +7,14 @@
 
 #include "headrace/engine/session.h"
 #include "output.h"
+#include "script_runner.h"
 
 namespace headrace::app {
 
 struct SqlCommand {
   std::vector<std::string> queries;  // -c
   std::string file;                  // -f; "" and no queries: standard input
-  std::string format = "table";
+  ScriptOptions script;
 };
 Status RunSql(const SqlCommand& command, const Settings& settings, Output& output);
 
@@ -24,5 +25,15 @@ struct ConvertCommand {
   std::vector<std::string> output_options;  // name=value
 };
 Status RunConvert(const ConvertCommand& command, const Settings& settings);
+
+struct DescribeCommand {
+  std::string input;
+  std::vector<std::string> input_options;  // name=value
+  std::string format = "table";
+};
+Status RunDescribe(const DescribeCommand& command, const Settings& settings, Output& output);
+
+/// Options from texts of the form name=value; kInvalidArgument for others.
+Result<OptionMap> OptionsFrom(const std::vector<std::string>& texts);
 
 }  // namespace headrace::app

@@ -5,30 +5,28 @@
 #include "progress.h"
 
 namespace headrace::app {
-namespace {
-
-/// REQUIRES: every text is name=value.
-OptionMap OptionsFrom(const std::vector<std::string>& texts) {
+Result<OptionMap> OptionsFrom(const std::vector<std::string>& texts) {
   OptionMap options;
   for (const std::string& text : texts) {
     const size_t sign = text.find('=');
+    if (sign == std::string::npos || sign == 0) {
+      return Error(ErrorKind::kInvalidArgument, "expected name=value, got \"{}\"", text);
+    }
     options[text.substr(0, sign)] = text.substr(sign + 1);
   }
   return options;
 }
 
-}  // namespace
-
 Status RunConvert(const ConvertCommand& command, const Settings& settings) {
   ARROW_ASSIGN_OR_RAISE(const auto session, Session::Make(settings));
-  ARROW_ASSIGN_OR_RAISE(SourcePtr source,
-                        session->OpenFile(command.input, OptionsFrom(command.input_options)));
+  ARROW_ASSIGN_OR_RAISE(const OptionMap input_options, OptionsFrom(command.input_options));
+  ARROW_ASSIGN_OR_RAISE(const OptionMap output_options, OptionsFrom(command.output_options));
+  ARROW_ASSIGN_OR_RAISE(SourcePtr source, session->OpenFile(command.input, input_options));
   ARROW_ASSIGN_OR_RAISE(PlanPtr plan, PlanScan(std::move(source)));
-  ARROW_ASSIGN_OR_RAISE(
-      auto sink, CreateFile(session->vfs(), command.output, OptionsFrom(command.output_options)));
+  ARROW_ASSIGN_OR_RAISE(auto sink, CreateFile(session->vfs(), command.output, output_options));
   Progress progress;
   ARROW_ASSIGN_OR_RAISE(const int64_t rows,
-                        session->RunInto(std::move(plan), std::move(sink), progress.Poll()));
+                        session->RunInto(std::move(plan), std::move(sink), progress.poll()));
   progress.Clear();
   fmt::print(stderr, "{} rows written to {}\n", rows, command.output);
   return Status::OK();

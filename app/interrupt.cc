@@ -28,6 +28,11 @@ void CatchSignals() {
 
 int CaughtSignal() { return caught.load(); }
 
+void ForgetInterrupt() {
+  int expected = SIGINT;
+  caught.compare_exchange_strong(expected, 0);
+}
+
 Status CheckInterrupted() {
   if (CaughtSignal() == 0) return Status::OK();
   return Error(ErrorKind::kCancelled, "interrupted");

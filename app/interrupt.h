@@ -9,6 +9,8 @@ namespace headrace::app {
 void CatchSignals();
 /// The signal that came, 0 when none did.
 int CaughtSignal();
+/// Forgets a Ctrl-C that was dealt with; other signals stay.
+void ForgetInterrupt();
 /// kCancelled once a signal came.
 Status CheckInterrupted();
 

@@ -24,6 +24,7 @@ struct CommandLine {
   OptionMap session;  // by their names in Settings
   SqlCommand sql;
   ConvertCommand convert;
+  DescribeCommand describe;
 };
 
 void AddSessionOptions(CLI::App* command, OptionMap* options) {
@@ -37,14 +38,23 @@ void AddSessionOptions(CLI::App* command, OptionMap* options) {
   add("--temp-dir", "temp_dir", "Directory for what does not fit in memory ($TMPDIR or /tmp)");
 }
 
+void AddFormat(CLI::App* command, std::string* format) {
+  command->add_option("--format", *format, "How rows are written")
+      ->check(CLI::IsMember(RowFormats()))
+      ->option_text("table|csv|json|jsonl|markdown|arrow");
+}
+
 CLI::App* AddSql(CLI::App* app, CommandLine* line) {
   CLI::App* command =
-      app->add_subcommand("sql", "Run SQL statements from -c, -f or standard input");
+      app->add_subcommand("sql", "Run SQL from -c, -f or standard input; a shell on a terminal");
   CLI::Option* query = command->add_option("-c,--command", line->sql.queries, "Statements to run");
   query->expected(1)->take_all()->allow_extra_args(false);
   command->add_option("-f,--file", line->sql.file, "A file of statements")->excludes(query);
-  command->add_option("--format", line->sql.format, "How rows are written: table, csv or jsonl")
-      ->check(CLI::IsMember({"table", "csv", "jsonl"}));
+  AddFormat(command, &line->sql.script.format);
+  command
+      ->add_option("--max-rows", line->sql.script.rows_max,
+                   "Rows of a table shown at most, 0 for all (40 on a terminal, else all)")
+      ->check(CLI::NonNegativeNumber);
   AddSessionOptions(command, &line->session);
   return command;
 }
@@ -65,6 +75,17 @@ CLI::App* AddConvert(CLI::App* app, CommandLine* line) {
   command->add_option("--input-option", line->convert.input_options, "name=value for the input")
       ->allow_extra_args(false)
       ->check(IsPair);
+  AddSessionOptions(command, &line->session);
+  return command;
+}
+
+CLI::App* AddDescribe(CLI::App* app, CommandLine* line) {
+  CLI::App* command = app->add_subcommand("describe", "Show the columns of a file");
+  command->add_option("FILE", line->describe.input, "A file or pattern")->required();
+  command->add_option("--input-option", line->describe.input_options, "name=value for the file")
+      ->allow_extra_args(false)
+      ->check(IsPair);
+  AddFormat(command, &line->describe.format);
   AddSessionOptions(command, &line->session);
   return command;
 }
@@ -94,7 +115,8 @@ int Run(int argc, char** argv) {
   app.require_subcommand(1);
   CommandLine line;
   const CLI::App* sql = AddSql(&app, &line);
-  AddConvert(&app, &line);
+  const CLI::App* convert = AddConvert(&app, &line);
+  AddDescribe(&app, &line);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -108,8 +130,9 @@ int Run(int argc, char** argv) {
   CatchSignals();
   Output output(STDOUT_FILENO);
   Status status = Guarded([&] {
-    return sql->parsed() ? RunSql(line.sql, *settings, output)
-                         : RunConvert(line.convert, *settings);
+    if (sql->parsed()) return RunSql(line.sql, *settings, output);
+    if (convert->parsed()) return RunConvert(line.convert, *settings);
+    return RunDescribe(line.describe, *settings, output);
   });
   if (CaughtSignal() == 0 && !output.reader_is_gone()) {
     const Status flushed = output.Flush();  // what came before an error is shown

@@ -17,6 +17,9 @@ class Output {
   Status Write(std::string_view text);
   Status Flush();
   bool is_terminal() const;
+  int descriptor() const { return descriptor_; }
+  /// Forgets what was not written yet.
+  void Drop() { buffer_.clear(); }
   /// The reader closed its end (EPIPE).
   bool reader_is_gone() const { return reader_is_gone_; }
 

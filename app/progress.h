@@ -2,10 +2,8 @@
 #pragma once
 
 #include <chrono>
-#include <functional>
-#include <string>
 
-#include "headrace/base/error.h"
+#include "headrace/engine/cursor.h"
 
 namespace headrace::app {
 
@@ -17,8 +15,8 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  /// Call often: after the first second shows the elapsed time, and `rows` when not negative.
-  void Tick(int64_t rows = -1);
+  /// Call often: after the first second shows how far the query is.
+  void Tick(const QueryMetrics& metrics);
   /// Takes the line away; before anything else is written to the terminal.
   void Clear();
   /// Clears and shows nothing more.
@@ -28,7 +26,7 @@ class Progress {
   }
 
   /// What a cursor polls: stops at Ctrl-C, else ticks. The progress must outlive it.
-  std::function<Status()> Poll();
+  Poll poll();
 
  private:
   using Clock = std::chrono::steady_clock;

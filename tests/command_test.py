@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 
+import pyarrow.ipc
 import pytest
 
 STOP_SECONDS_MAX = 0.5
@@ -38,11 +39,70 @@ def test_version(run):
     assert done.stdout.startswith("headrace 0.")
 
 
+TABLES = """\
+┌────────┬─────────┐
+│      n │ s       │
+│ BIGINT │ VARCHAR │
+├────────┼─────────┤
+│      1 │ ä\\nb    │
+└────────┴─────────┘
+1 row
+
+┌─────────┐
+│ nothing │
+│ NULL    │
+├─────────┤
+└─────────┘
+0 rows
+"""
+
+
 def test_table(run):
-    done = run("sql", "-c", "SELECT 1 AS n, 'ä\nb' AS s; SELECT NULL AS nothing")
+    query = "SELECT 1 AS n, 'ä\nb' AS s; SELECT NULL AS nothing LIMIT 0"
+    done = run("sql", "-c", query)
     assert done.returncode == 0
-    assert done.stdout == "n  s\n-  ----\n1  ä\\nb\n\nnothing\n-------\nNULL\n"
+    assert done.stdout == TABLES
     assert done.stderr == ""
+
+
+def test_a_table_in_a_pipe_has_all_rows_unless_told(run, tmp_path):
+    (tmp_path / "n.csv").write_text("n\n" + "".join(f"{i}\n" for i in range(5000)))
+    whole = run("sql", "-c", "SELECT n FROM 'n.csv'")
+    assert whole.stdout.count("\n") == 5000 + 6
+    assert whole.stdout.endswith("\n5000 rows\n")
+    few = run("sql", "--max-rows", "3", "-c", "SELECT n FROM 'n.csv'").stdout.splitlines()
+    assert [line.strip("│ ") for line in few[4:7]] == ["0", "1", "2"]
+    assert few[8] == "5000 rows, 3 shown"
+
+
+def test_markdown(run):
+    query = "SELECT 1 AS n, 'a|b' AS s"
+    assert run("sql", "--format", "markdown", "-c", query).stdout == (
+        "| n | s |\n|--:|---|\n| 1 | a\\|b |\n"
+    )
+
+
+def test_json(run, tmp_path):
+    (tmp_path / "t.csv").write_text("x\n1\n2\n")
+    done = run("sql", "--format", "json", "-c", "SELECT x FROM 't.csv'")
+    assert json.loads(done.stdout) == [{"x": 1}, {"x": 2}]
+    done = run("sql", "--format", "json", "-c", "SELECT 1 AS x LIMIT 0")
+    assert json.loads(done.stdout) == []
+
+
+def test_arrow(headrace_command, tmp_path):
+    command = [headrace_command, "sql", "--format", "arrow", "-c", "SELECT 1 AS x, 'a' AS s"]
+    done = subprocess.run(command, capture_output=True, cwd=tmp_path, timeout=60)
+    assert pyarrow.ipc.open_stream(done.stdout).read_all().to_pylist() == [{"x": 1, "s": "a"}]
+
+
+def test_describe(run, tmp_path):
+    (tmp_path / "in.csv").write_text("a;b\n1;x\n")
+    done = run("describe", "in.csv", "--input-option", "delimiter=;", "--format", "csv")
+    assert done.stdout == "column,type\na,BIGINT\nb,VARCHAR\n"
+    assert done.stderr == "csv in.csv\n"
+    run("convert", "in.csv", "in.parquet")
+    assert run("describe", "in.parquet").stderr == "parquet in.parquet: 1 rows\n"
 
 
 def test_csv(run):

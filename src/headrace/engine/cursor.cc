@@ -13,10 +13,10 @@ Cursor& Cursor::operator=(Cursor&&) noexcept = default;
 
 const SchemaPtr& Cursor::schema() const { return run_->schema(); }
 Result<std::shared_ptr<arrow::RecordBatch>> Cursor::Next() { return run_->NextBatch(); }
-void Cursor::set_poll(std::function<Status()> poll) { run_->set_poll(std::move(poll)); }
+void Cursor::set_poll(Poll poll) { run_->set_poll(std::move(poll)); }
 void Cursor::Cancel() { run_->Cancel(); }
 void Cursor::Close() { run_->Close(); }
 std::string Cursor::Profile() const { return run_->Profile(); }
-Cursor::Metrics Cursor::metrics() const { return run_->metrics(); }
+QueryMetrics Cursor::metrics() const { return run_->metrics(); }
 
 }  // namespace headrace

@@ -1,10 +1,13 @@
 // Cursor: the end of a running query, pulled batch by batch.
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <type_traits>
+#include <utility>
 
 #include "headrace/base/error.h"
 #include "headrace/types/batch.h"
@@ -12,6 +15,45 @@
 namespace headrace {
 
 class QueryRun;
+
+/// What a query has done so far.
+struct QueryMetrics {
+  int64_t rows_out = 0;
+  int64_t spilled_bytes = 0;
+  int64_t peak_memory_bytes = 0;
+  int64_t elapsed_micros = 0;
+  // Of bounded tables and files. Bytes are those of the columns in memory.
+  int64_t rows_read = 0;
+  int64_t bytes_read = 0;
+  int64_t splits_read = 0;
+  int64_t splits = 0;
+};
+
+/// Called at least every 50 ms by whoever waits for a query, on the waiting thread, with the
+/// query's figures; its failure cancels the query and is what the waiting call returns. A function
+/// without parameters does as well.
+class Poll {
+ public:
+  Poll() = default;
+  Poll(std::nullptr_t) {}
+  template <typename Function>
+    requires std::is_invocable_r_v<Status, Function, const QueryMetrics&>
+  Poll(Function function) : function_(std::move(function)) {}
+  template <typename Function>
+    requires std::is_invocable_r_v<Status, Function>
+  Poll(Function function) {
+    if constexpr (requires { function == nullptr; }) {
+      if (function == nullptr) return;
+    }
+    function_ = [function = std::move(function)](const QueryMetrics&) { return function(); };
+  }
+
+  explicit operator bool() const { return function_ != nullptr; }
+  Status operator()(const QueryMetrics& metrics) const { return function_(metrics); }
+
+ private:
+  std::function<Status(const QueryMetrics&)> function_;
+};
 
 /// One consumer thread at a time; Cancel from any. Dropping it cancels the query and returns when
 /// no lane works for it any more. Batches have exactly the schema promised at bind time.
@@ -25,10 +67,9 @@ class Cursor {
   const SchemaPtr& schema() const;
 
   /// The next batch; null after the last. While it waits it serves callbacks of the query, and
-  /// calls `poll` (if set) at least every 50 ms: a failure of poll cancels the query and is
-  /// returned. After an error every later call gives the same error.
+  /// calls the poll (if set). After an error every later call gives the same error.
   Result<std::shared_ptr<arrow::RecordBatch>> Next();
-  void set_poll(std::function<Status()> poll);
+  void set_poll(Poll poll);
 
   /// Rows come no more; Next then gives kCancelled. Idempotent.
   void Cancel();
@@ -37,13 +78,7 @@ class Cursor {
 
   /// Rows, bytes, spills and time per operator so far, as EXPLAIN ANALYZE prints them.
   std::string Profile() const;
-  struct Metrics {
-    int64_t rows_out = 0;
-    int64_t spilled_bytes = 0;
-    int64_t peak_memory_bytes = 0;
-    int64_t elapsed_micros = 0;
-  };
-  Metrics metrics() const;
+  QueryMetrics metrics() const;
 
  private:
   std::unique_ptr<QueryRun> run_;

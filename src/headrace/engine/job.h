@@ -17,7 +17,7 @@ struct JobOptions {
   std::string checkpoint_directory;
   int64_t checkpoint_interval_micros = 1'000'000;
   /// Called between items, at least every 50 ms; a failure ends the job with it.
-  std::function<Status()> poll;
+  Poll poll;
   /// Called after each commit with its epoch.
   std::function<void(int64_t)> on_commit;
 };

@@ -102,7 +102,7 @@ Status QueryRun::Wait() {
     const int64_t now = SystemClock().MonotonicMicros();
     if (poll_ && now - polled_micros_ >= kPollMicros) {
       polled_micros_ = now;
-      ARROW_RETURN_NOT_OK(poll_());
+      ARROW_RETURN_NOT_OK(poll_(metrics()));
     }
     if (session_->state_->executor->Drive()) return Status::OK();
     std::unique_lock lock(mutex_);
@@ -197,12 +197,17 @@ void QueryRun::Close() {
 
 std::string QueryRun::Profile() const { return query_ == nullptr ? "" : query_->Profile(); }
 
-Cursor::Metrics QueryRun::metrics() const {
-  Cursor::Metrics metrics;
+QueryMetrics QueryRun::metrics() const {
+  QueryMetrics metrics;
   metrics.rows_out = rows_out_;
   if (query_ == nullptr) return metrics;
   metrics.spilled_bytes = query_->spilled_bytes();
   metrics.peak_memory_bytes = budget_->peak_bytes();
+  const ReadProgress& progress = query_->progress();
+  metrics.rows_read = progress.rows;
+  metrics.bytes_read = progress.bytes;
+  metrics.splits_read = progress.splits_done;
+  metrics.splits = progress.splits;
   metrics.elapsed_micros =
       elapsed_micros_ >= 0 ? elapsed_micros_ : SystemClock().MonotonicMicros() - start_micros_;
   return metrics;

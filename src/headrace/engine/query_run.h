@@ -25,7 +25,7 @@ class QueryRun {
   /// The plan's schema; where rows may be taken back, with the column `_change` behind it.
   const SchemaPtr& schema() const { return schema_; }
   arrow::MemoryPool* pool() const;
-  void set_poll(std::function<Status()> poll) { poll_ = std::move(poll); }
+  void set_poll(Poll poll) { poll_ = std::move(poll); }
 
   /// The next item; waits for one. Pending only when the query is quiescent while paused, or when
   /// the deadline (of the monotonic clock; 0: none) has passed.
@@ -43,7 +43,7 @@ class QueryRun {
   /// Pauses reading at unbounded sources, or goes on.
   void Pause(bool paused);
   std::string Profile() const;
-  Cursor::Metrics metrics() const;
+  QueryMetrics metrics() const;
 
  private:
   QueryRun(std::shared_ptr<Session> session, PlanPtr plan);
@@ -60,7 +60,7 @@ class QueryRun {
   std::unique_ptr<SpillSpace> spill_;
   std::unique_ptr<CallbackQueue> callbacks_;
   std::unique_ptr<Query> query_;
-  std::function<Status()> poll_;
+  Poll poll_;
   bool started_ = false;
   bool paused_ = false;
   Status failure_;

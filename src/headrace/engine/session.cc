@@ -97,8 +97,7 @@ Result<Cursor> Session::Run(PlanPtr plan) {
   return Cursor(std::move(run));
 }
 
-Result<int64_t> Session::RunInto(PlanPtr plan, std::unique_ptr<Sink> sink,
-                                 std::function<Status()> poll) {
+Result<int64_t> Session::RunInto(PlanPtr plan, std::unique_ptr<Sink> sink, Poll poll) {
   if (!sink->Accepts(plan->properties().change_mode)) {
     return Error(ErrorKind::kUnsupported, "{} takes no changes of rows, only new rows",
                  sink->name());
@@ -123,7 +122,7 @@ Result<int64_t> Session::RunInto(PlanPtr plan, std::unique_ptr<Sink> sink,
   return rows;
 }
 
-Result<std::string> Session::ExplainPlan(PlanPtr plan, bool analyze, std::function<Status()> poll) {
+Result<std::string> Session::ExplainPlan(PlanPtr plan, bool analyze, Poll poll) {
   ARROW_ASSIGN_OR_RAISE(PlanPtr optimized, Optimize(std::move(plan)));
   std::string text = Explain(*optimized);
   if (!analyze) return text;
@@ -134,7 +133,7 @@ Result<std::string> Session::ExplainPlan(PlanPtr plan, bool analyze, std::functi
     ARROW_ASSIGN_OR_RAISE(auto batch, cursor.Next());
     if (batch == nullptr) break;
   }
-  const Cursor::Metrics metrics = cursor.metrics();
+  const QueryMetrics metrics = cursor.metrics();
   return fmt::format("{}\n{}rows={} elapsed={:.3f}s peak_memory={} spilled={}\n", text,
                      cursor.Profile(), metrics.rows_out,
                      static_cast<double>(metrics.elapsed_micros) / 1e6, metrics.peak_memory_bytes,

@@ -42,11 +42,9 @@ class Session : public std::enable_shared_from_this<Session> {
   Result<Cursor> Run(PlanPtr plan);
   /// Runs `plan` into `sink` and commits epoch 0; on any failure the sink is aborted. Gives the
   /// rows written. Waits as Cursor::Next does, with `poll`.
-  Result<int64_t> RunInto(PlanPtr plan, std::unique_ptr<Sink> sink,
-                          std::function<Status()> poll = nullptr);
+  Result<int64_t> RunInto(PlanPtr plan, std::unique_ptr<Sink> sink, Poll poll = nullptr);
   /// The plan after optimization, as text; with `analyze` runs it and adds the figures.
-  Result<std::string> ExplainPlan(PlanPtr plan, bool analyze,
-                                  std::function<Status()> poll = nullptr);
+  Result<std::string> ExplainPlan(PlanPtr plan, bool analyze, Poll poll = nullptr);
 
   /// Who evaluates callback nodes; set once, before queries with callbacks. Called on the thread
   /// that waits in Cursor::Next. A failure of user code is a Status of kind kCallback.

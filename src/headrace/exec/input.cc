@@ -52,10 +52,11 @@ namespace {
 class ScanInput final : public PipelineInput {
  public:
   ScanInput(SourcePtr source, ScanRequest request, std::shared_ptr<SplitDispatcher> dispatcher,
-            ReadContext context)
+            ReadProgress* progress, ReadContext context)
       : source_(std::move(source)),
         request_(std::move(request)),
         dispatcher_(std::move(dispatcher)),
+        progress_(*progress),
         context_(std::move(context)) {}
 
   Result<InputItem> Next() override {
@@ -75,10 +76,13 @@ class ScanInput final : public PipelineInput {
     if (std::holds_alternative<Pending>(result)) return Pending{};
     if (auto* batch = std::get_if<Batch>(&result)) {
       batch->set_ordinal({split_.index, seq_++});
+      progress_.rows += batch->num_rows();
+      progress_.bytes += batch->num_bytes();
       return std::move(*batch);
     }
     reader_.reset();
     dispatcher_->Finished(split_.index);
+    ++progress_.splits_done;
     return SplitEnded{split_.index};
   }
 
@@ -92,6 +96,7 @@ class ScanInput final : public PipelineInput {
   const SourcePtr source_;
   const ScanRequest request_;
   const std::shared_ptr<SplitDispatcher> dispatcher_;
+  ReadProgress& progress_;
   const ReadContext context_;
   Split split_;
   std::unique_ptr<SplitReader> reader_;
@@ -253,8 +258,9 @@ class ChannelInput final : public PipelineInput {
 
 std::unique_ptr<PipelineInput> MakeScanInput(const ScanNode& scan, const ScanRequest& request,
                                              std::shared_ptr<SplitDispatcher> dispatcher,
-                                             const ReadContext& context) {
-  return std::make_unique<ScanInput>(scan.source, request, std::move(dispatcher), context);
+                                             ReadProgress* progress, const ReadContext& context) {
+  return std::make_unique<ScanInput>(scan.source, request, std::move(dispatcher), progress,
+                                     context);
 }
 
 Result<std::unique_ptr<PipelineInput>> MakeStreamInput(

@@ -2,6 +2,7 @@
 // parts of a sealed state, or a channel.
 #pragma once
 
+#include <atomic>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -38,6 +39,15 @@ class PipelineInput {
   }
 };
 
+/// What the bounded scans of a query have read so far. Thread safe; figures of one moment need not
+/// fit each other exactly.
+struct ReadProgress {
+  std::atomic<int64_t> rows{0};
+  std::atomic<int64_t> bytes{0};  // of the columns read, in memory
+  std::atomic<int64_t> splits_done{0};
+  std::atomic<int64_t> splits{0};  // all that there are
+};
+
 /// Hands out splits in row order to the lanes of one pipeline, at most kSplitsAheadPerLane × lanes
 /// ahead of the oldest unfinished one. Thread safe.
 class SplitDispatcher {
@@ -62,10 +72,10 @@ class SplitDispatcher {
   std::function<void(int64_t)> on_begin_;
 };
 
-/// Reads splits of a bounded source.
+/// Reads splits of a bounded source and counts in `progress`, which outlives it.
 std::unique_ptr<PipelineInput> MakeScanInput(const ScanNode& scan, const ScanRequest& request,
                                              std::shared_ptr<SplitDispatcher> dispatcher,
-                                             const ReadContext& context);
+                                             ReadProgress* progress, const ReadContext& context);
 
 /// Reads its share (split index modulo lanes) of the splits of an unbounded source, in turn, and
 /// makes watermarks: the least, over its unfinished splits, of the greatest event time seen minus

@@ -57,6 +57,9 @@ Status Query::MakeStates() {
       pipeline->metrics.push_back(std::make_unique<OperatorMetrics>());
       pipeline->budgets.push_back(context_.budget->MakeChild(op.spec->name()));
     }
+    for (const PhysicalInput& input : spec.inputs) {
+      progress_.splits += static_cast<int64_t>(input.splits.size());
+    }
     pipelines_.push_back(std::move(pipeline));
   }
   return Status::OK();
@@ -113,7 +116,8 @@ Result<std::unique_ptr<PipelineInput>> Query::MakeInput(Pipeline& pipeline, size
   }
   ReadContext context{context_.pool, stop_, waker, ""};
   if (input.scan->properties().boundedness == Boundedness::kBounded) {
-    return MakeScanInput(*input.scan, input.request, pipeline.dispatchers[port], context);
+    return MakeScanInput(*input.scan, input.request, pipeline.dispatchers[port], &progress_,
+                         context);
   }
   std::vector<Split> own;
   for (const Split& split : input.splits) {

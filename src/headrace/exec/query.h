@@ -65,6 +65,7 @@ class Query final : public TaskOwner {
   /// One line per operator with its figures, for EXPLAIN ANALYZE.
   std::string Profile() const;
   int64_t spilled_bytes() const;
+  const ReadProgress& progress() const { return progress_; }
 
   void TaskEnded(int task, Status status) override;
   Result<int64_t> ReclaimAll(int64_t bytes) override;
@@ -87,6 +88,7 @@ class Query final : public TaskOwner {
 
   PhysicalPlan plan_;
   QueryContext context_;
+  ReadProgress progress_;
   Waker consumer_;  // of the reader of the result
   StopToken stop_;
   std::vector<std::unique_ptr<Pipeline>> pipelines_;

@@ -29,7 +29,7 @@ nb::object NextBatch(RunHandle& self) {
 }
 
 nb::dict MetricsOf(const RunHandle& self) {
-  const Cursor::Metrics metrics = self.metrics();
+  const QueryMetrics metrics = self.metrics();
   nb::dict out;
   out["rows_out"] = metrics.rows_out;
   out["spilled_bytes"] = metrics.spilled_bytes;

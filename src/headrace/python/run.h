@@ -28,7 +28,7 @@ class RunHandle {
   /// Cancels; when nobody waits for a batch, waits until the query has let go of everything.
   void Close();
   std::string Profile() const { return cursor_->Profile(); }
-  Cursor::Metrics metrics() const { return cursor_->metrics(); }
+  QueryMetrics metrics() const { return cursor_->metrics(); }
 
  private:
   const std::shared_ptr<SessionHandle> session_;

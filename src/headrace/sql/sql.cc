@@ -45,7 +45,7 @@ Result<Cursor> CursorOver(Session& session, const std::string& name, ArrayPtr co
   return session.Run(std::move(plan));
 }
 
-Result<Cursor> RunCopy(Session& session, BoundStatement statement, std::function<Status()> poll) {
+Result<Cursor> RunCopy(Session& session, BoundStatement statement, Poll poll) {
   ARROW_ASSIGN_OR_RAISE(std::unique_ptr<Sink> sink,
                         CreateFile(session.vfs(), statement.path, std::move(statement.options)));
   ARROW_ASSIGN_OR_RAISE(const int64_t rows, session.RunInto(std::move(statement.plan),
@@ -56,8 +56,7 @@ Result<Cursor> RunCopy(Session& session, BoundStatement statement, std::function
   return CursorOver(session, "rows_written", std::move(written));
 }
 
-Result<Cursor> RunExplain(Session& session, BoundStatement statement,
-                          std::function<Status()> poll) {
+Result<Cursor> RunExplain(Session& session, BoundStatement statement, Poll poll) {
   ARROW_ASSIGN_OR_RAISE(
       const std::string text,
       session.ExplainPlan(std::move(statement.plan), statement.analyze, std::move(poll)));
@@ -71,8 +70,7 @@ Result<Cursor> RunExplain(Session& session, BoundStatement statement,
   return CursorOver(session, "plan", std::move(lines));
 }
 
-Result<Cursor> RunStatement(Session& session, BoundStatement statement,
-                            std::function<Status()> poll) {
+Result<Cursor> RunStatement(Session& session, BoundStatement statement, Poll poll) {
   switch (statement.kind) {
     case BoundStatement::Kind::kCopy:
       return RunCopy(session, std::move(statement), std::move(poll));
@@ -82,7 +80,7 @@ Result<Cursor> RunStatement(Session& session, BoundStatement statement,
       break;
   }
   ARROW_ASSIGN_OR_RAISE(Cursor cursor, session.Run(std::move(statement.plan)));
-  if (poll != nullptr) cursor.set_poll(std::move(poll));
+  cursor.set_poll(std::move(poll));
   return cursor;
 }
 
@@ -96,12 +94,12 @@ Result<BoundStatement> Bind(Session& session, std::string_view text, const Extra
   return bound;
 }
 
-Result<Cursor> Run(Session& session, BoundStatement statement, std::function<Status()> poll) {
+Result<Cursor> Run(Session& session, BoundStatement statement, Poll poll) {
   return Guarded([&] { return RunStatement(session, std::move(statement), std::move(poll)); });
 }
 
 Result<Cursor> Execute(Session& session, std::string_view text, const ExtraTables& tables,
-                       std::function<Status()> poll) {
+                       Poll poll) {
   ARROW_ASSIGN_OR_RAISE(BoundStatement statement, Bind(session, text, tables));
   return Run(session, std::move(statement), std::move(poll));
 }

@@ -47,11 +47,10 @@ Result<BoundStatement> Bind(Session& session, std::string_view text, const Extra
 
 /// Runs a bound statement. A query gives its rows; COPY one row with `rows_written` (int64);
 /// EXPLAIN one text column `plan`, a row a line. `poll` as in Cursor.
-Result<Cursor> Run(Session& session, BoundStatement statement,
-                   std::function<Status()> poll = nullptr);
+Result<Cursor> Run(Session& session, BoundStatement statement, Poll poll = nullptr);
 /// Bind, then Run.
 Result<Cursor> Execute(Session& session, std::string_view text, const ExtraTables& tables = {},
-                       std::function<Status()> poll = nullptr);
+                       Poll poll = nullptr);
 
 /// One scalar or boolean expression in SQL spelling, for Python's filter("a > 1") and tests.
 Result<UnboundPtr> ParseExpression(std::string_view text);

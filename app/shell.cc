@@ -1,0 +1,244 @@
+// Prompt, dot commands, statements over several lines.
+#include "shell.h"
+
+#include <fmt/ranges.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdlib>
+
+#include "arrow/type.h"
+#include "completion.h"
+#include "headrace/base/check.h"
+#include "headrace/sql/lexer.h"
+#include "headrace/types/type_table.h"
+#include "interrupt.h"
+#include "line_editor.h"
+#include "terminal.h"
+
+namespace headrace::app {
+namespace {
+
+constexpr const char* kPrompt = "headrace> ";
+constexpr const char* kPromptGoesOn = "     ...> ";
+
+constexpr const char* kHelp =
+    "Statements end with ';' and may go over several lines. Files are tables: FROM 'flights.csv'.\n"
+    ".format NAME    how rows are shown: table, csv, json, jsonl, markdown\n"
+    ".help           this text\n"
+    ".quit           leave (also Ctrl-D)\n"
+    ".schema [NAME]  columns of a table or file; without a name, of all tables\n"
+    ".tables         names of the tables\n"
+    ".timer [on|off] say how long each statement takes\n"
+    "Tab completes words and file names, Ctrl-R searches the history, Ctrl-C stops a query.\n";
+
+const std::vector<std::string>& DotCommands() {
+  static const std::vector<std::string> names = {".format", ".help",   ".quit",
+                                                 ".schema", ".tables", ".timer"};
+  return names;
+}
+
+std::string HistoryPath() {
+  const char* chosen = std::getenv("HEADRACE_HISTORY");
+  if (chosen != nullptr) return chosen;
+  const char* home = std::getenv("HOME");
+  return home == nullptr ? "" : std::string(home) + "/.headrace_history";
+}
+
+std::string Trimmed(const std::string& text) {
+  const size_t begin = text.find_first_not_of(" \t\r\n");
+  if (begin == std::string::npos) return "";
+  return text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1);
+}
+
+/// Whether `text` ends with ';' outside of literals and comments, or has nothing to run.
+bool IsComplete(const std::string& text) {
+  sql::Lexer lexer(text);
+  bool has_words = false;
+  bool ended = false;
+  while (true) {
+    const sql::Token token = lexer.Next();
+    if (token.kind == sql::Token::Kind::kError) {
+      // What is open at the end goes on in the next line; anything else is for the parser to tell.
+      return token.text.empty() ||
+             (token.text[0] != '\'' && token.text[0] != '"' && token.text.substr(0, 2) != "/*");
+    }
+    if (token.kind == sql::Token::Kind::kEnd) return ended || !has_words;
+    has_words = true;
+    ended = token.IsSymbol(";");
+  }
+}
+
+class Shell {
+ public:
+  Shell(Session& session, ScriptRunner& runner, Output& output)
+      : session_(session),
+        runner_(runner),
+        output_(output),
+        completion_(session, DotCommands()),
+        editor_(HistoryPath(), [this](std::string_view before, size_t* begin) {
+          return completion_.Candidates(before, begin);
+        }) {}
+
+  Status Run() {
+    fmt::print(stderr, "headrace: .help for help, Ctrl-D to leave\n");
+    while (!done_ && CaughtSignal() == 0) ReadAndRun();
+    return Status::OK();
+  }
+
+ private:
+  void ReadAndRun() {
+    completion_.set_earlier_lines(pending_);
+    std::string line;
+    switch (editor_.Read(pending_.empty() ? kPrompt : kPromptGoesOn, &line)) {
+      case LineEditor::Outcome::kInterrupted:
+        ForgetInterrupt();
+        pending_.clear();
+        fmt::print(stderr, "^C\n");
+        return;
+      case LineEditor::Outcome::kEnd:
+        fmt::print(stderr, "\n");
+        done_ = true;
+        return;
+      case LineEditor::Outcome::kLine:
+        break;
+    }
+    if (pending_.empty() && Trimmed(line).empty()) return;
+    if (pending_.empty() && Trimmed(line)[0] == '.') return RunDotCommand(Trimmed(line));
+    pending_ += line + "\n";
+    if (IsComplete(pending_)) RunPending();
+  }
+
+  void RunPending() {
+    const std::string script = Trimmed(pending_);
+    pending_.clear();
+    Remember(script);
+    Show([&] { return runner_.Run(script); });
+  }
+
+  /// One line of history, unless a comment would swallow what follows it.
+  void Remember(std::string script) {
+    if (script.find("--") == std::string::npos) {
+      for (char& c : script) c = c == '\n' ? ' ' : c;
+    }
+    editor_.Remember(script);
+  }
+
+  /// Runs `work`; its failure is told and the shell goes on.
+  template <typename Work>
+  void Show(const Work& work) {
+    Status status;
+    try {
+      status = work();
+    } catch (const InvariantError& bug) {
+      status = Error(ErrorKind::kInternal, "{}", bug.what());
+    }
+    const bool stopped = CaughtSignal() != 0;
+    if (stopped) {
+      output_.Drop();
+      ForgetInterrupt();
+      fmt::print(stderr, "stopped\n");
+    } else if (const Status flushed = output_.Flush(); status.ok()) {
+      status = flushed;
+    }
+    if (!status.ok() && !stopped) SayError(status);
+    if (output_.reader_is_gone()) done_ = true;
+  }
+
+  static void SayError(const Status& status) {
+    const bool color = ShowsColor(STDERR_FILENO);
+    fmt::print(stderr, "{}error:{} {}\n", color ? "\x1b[31m" : "", color ? "\x1b[0m" : "",
+               status.message());
+  }
+
+  void RunDotCommand(const std::string& line) {
+    editor_.Remember(line);
+    const size_t blank = line.find_first_of(" \t");
+    const std::string name = line.substr(0, blank);
+    std::string argument = blank == std::string::npos ? "" : Trimmed(line.substr(blank));
+    while (!argument.empty() && argument.back() == ';') argument.pop_back();
+    Show([&] { return Dot(name, argument); });
+  }
+
+  Status Dot(const std::string& name, const std::string& argument) {
+    if (name == ".quit" || name == ".exit") {
+      done_ = true;
+      return Status::OK();
+    }
+    if (name == ".help") return output_.Write(kHelp);
+    if (name == ".tables") return Tables();
+    if (name == ".schema") return Schema(argument);
+    if (name == ".timer") return Timer(argument);
+    if (name == ".format") return Format(argument);
+    return Error(ErrorKind::kUnknownName, "there is no command {}; .help lists them", name);
+  }
+
+  Status Tables() {
+    const std::vector<std::string> names = session_.TableNames();
+    if (names.empty()) fmt::print(stderr, "no tables; files are read by name: FROM 'file.csv'\n");
+    for (const std::string& name : names) ARROW_RETURN_NOT_OK(output_.Write(name + "\n"));
+    return Status::OK();
+  }
+
+  Status Schema(std::string name) {
+    if (name.empty()) {
+      for (const std::string& table : session_.TableNames()) {
+        ARROW_ASSIGN_OR_RAISE(const SourcePtr source, session_.FindTable(table));
+        ARROW_RETURN_NOT_OK(WriteSchema(table, *source->schema()));
+      }
+      return Status::OK();
+    }
+    const bool quoted = name.size() > 1 && name.front() == '\'' && name.back() == '\'';
+    if (quoted) name = name.substr(1, name.size() - 2);
+    auto source = session_.FindTable(name);
+    const bool is_path = quoted || name.find_first_of("./*") != std::string::npos;
+    if (!source.ok() && is_path) source = session_.OpenFile(name, {});
+    ARROW_RETURN_NOT_OK(source.status());
+    return WriteSchema(name, *(*source)->schema());
+  }
+
+  Status WriteSchema(const std::string& name, const arrow::Schema& schema) {
+    std::string text = EscapeControls(name) + "\n";
+    for (const auto& field : schema.fields()) {
+      text += fmt::format("  {} {}\n", EscapeControls(field->name()), SqlNameOf(*field->type()));
+    }
+    return output_.Write(text);
+  }
+
+  Status Timer(const std::string& argument) {
+    bool& timer = runner_.options().timer;
+    if (argument != "" && argument != "on" && argument != "off") {
+      return Error(ErrorKind::kInvalidArgument, "expected .timer on or .timer off, got {}",
+                   argument);
+    }
+    timer = argument.empty() ? !timer : argument == "on";
+    fmt::print(stderr, "timer is {}\n", timer ? "on" : "off");
+    return Status::OK();
+  }
+
+  Status Format(const std::string& argument) {
+    for (const std::string& name : RowFormats()) {
+      if (name != argument) continue;
+      runner_.options().format = name;
+      return Status::OK();
+    }
+    return Error(ErrorKind::kInvalidArgument, "expected .format {}, got \"{}\"",
+                 fmt::join(RowFormats(), "|"), argument);
+  }
+
+  Session& session_;
+  ScriptRunner& runner_;
+  Output& output_;
+  Completion completion_;
+  LineEditor editor_;
+  std::string pending_;  // lines of a statement without its end
+  bool done_ = false;
+};
+
+}  // namespace
+
+Status RunShell(Session& session, ScriptRunner& runner, Output& output) {
+  return Shell(session, runner, output).Run();
+}
+
+}  // namespace headrace::app
