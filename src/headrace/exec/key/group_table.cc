@@ -1,19 +1,22 @@
-// Lookups run in passes over some rows at a time, so that cache misses overlap. A slot is found by
-// the low bits of the hash, its tag holds higher ones; the top 7 bits are the key group.
+// Lookups run in passes over some rows at a time, so that cache misses overlap. The low 32 bits of
+// the hash are a slot's tag, and its place too, so growing reads no rows; the top 7 bits are the
+// key group.
 #include "headrace/exec/key/group_table.h"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "headrace/base/check.h"
+#include "headrace/base/hash.h"
 
 namespace headrace {
 namespace {
 
 constexpr size_t kSlotsMin = 8;
 constexpr size_t kCapacityMin = 4;
-constexpr size_t kDeadBytesMin = 4096;
+constexpr int64_t kDeadBytesMin = 4096;
+constexpr size_t kCacheLineBytes = 64;
+constexpr int64_t kIdsMax = int64_t{1} << 31;
 // Rows whose cache lines are fetched together.
 constexpr int64_t kProbeRows = 64;
 
@@ -24,64 +27,81 @@ size_t SlotsFor(size_t groups) {
   return slots;
 }
 
-// Growth by a half, so that the memory after adding can be told before.
-size_t CapacityFor(size_t needed, size_t capacity) {
-  return needed <= capacity ? capacity : std::max({needed, capacity + capacity / 2, kCapacityMin});
-}
-
-template <typename T>
-void MakeRoom(std::vector<T>& values, size_t more) {
-  values.reserve(CapacityFor(values.size() + more, values.capacity()));
-}
-
 template <typename T>
 size_t HeldBytes(const std::vector<T>& values) {
   return values.capacity() * sizeof(T);
 }
 
-// Sums memory of vectors after they grew one element at a time, one vector after the other.
-class GrowthSum {
- public:
-  template <typename T>
-  void Add(const std::vector<T>& values, size_t more) {
-    const size_t needed = values.size() + more;
-    const bool grows = needed > values.capacity();
-    AddBlock(grows ? std::max(needed + needed / 2, kCapacityMin) * sizeof(T) : HeldBytes(values),
-             grows ? HeldBytes(values) : 0);
+// Without the call that memcmp is for the short strings that most keys are.
+inline bool SameBytes(std::string_view left, std::string_view right) {
+  const size_t size = left.size();
+  if (size != right.size()) return false;
+  if (size < sizeof(uint64_t) || size > 64) return left == right;
+  const auto word = [](const char* at) {
+    uint64_t bytes;
+    std::memcpy(&bytes, at, sizeof(bytes));
+    return bytes;
+  };
+  size_t at = 0;
+  for (; at + sizeof(uint64_t) < size; at += sizeof(uint64_t)) {
+    if (word(left.data() + at) != word(right.data() + at)) return false;
   }
-  void AddBlock(size_t after, size_t copied) {
-    held_ += after;
-    // The copy before the last may be half a growth step smaller than the last.
-    copied_ = std::max(copied_, copied == 0 ? 0 : after);
-  }
-  int64_t total() const { return static_cast<int64_t>(held_ + copied_); }
+  const size_t last = size - sizeof(uint64_t);
+  return word(left.data() + last) == word(right.data() + last);
+}
 
- private:
-  size_t held_ = 0;
-  size_t copied_ = 0;
-};
+size_t RoundUp(size_t value, size_t align) { return (value + align - 1) / align * align; }
 
 }  // namespace
 
+GroupTable::GroupTable(bool is_fixed, size_t payload_size, size_t payload_align)
+    : is_fixed_(is_fixed),
+      payload_offset_(RoundUp(is_fixed ? sizeof(FixedKey) : sizeof(BytesKey), payload_align)),
+      rows_(RoundUp(payload_offset_ + payload_size, std::max(payload_align, alignof(BytesKey))),
+            payload_align),
+      is_wide_(payload_offset_ + payload_size > kCacheLineBytes) {}
+
 std::string_view GroupTable::BytesOf(uint32_t group) const {
-  return {reinterpret_cast<const char*>(bytes_.data()) + values_[group], lengths_[group]};
+  const BytesKey& key = BytesKeyOf(group);
+  if (key.length <= kShortBytesMax) return {key.short_bytes, key.length};
+  const char* bytes;
+  std::memcpy(&bytes, key.short_bytes + kFarOffset, sizeof(bytes));
+  return {bytes, key.length};
 }
 
+uint64_t GroupTable::HashOf(uint32_t group) const {
+  if (!is_fixed_) return BytesKeyOf(group).hash;
+  const FixedKey& key = FixedOf(group);
+  return key.null != 0 ? kNullHash : HashInteger(key.value);
+}
+
+void GroupTable::SetNull(uint32_t id, uint8_t null) {
+  std::byte* row = rows_[id];
+  (is_fixed_ ? reinterpret_cast<FixedKey*>(row)->null : reinterpret_cast<BytesKey*>(row)->null) =
+      null;
+}
+
+template <bool kIsFixed>
 inline bool GroupTable::SameKey(uint32_t group, const EncodedKeys& keys, uint32_t row) const {
-  if (is_fixed_) {
+  if constexpr (kIsFixed) {
     // Only null and 0 share a value.
+    const FixedKey& key = FixedOf(group);
     const uint64_t value = keys.values[row];
-    return values_[group] == value && (value != 0 || nulls_[group] == keys.nulls[row]);
+    return key.value == value && (value != 0 || key.null == keys.nulls[row]);
+  } else {
+    return BytesKeyOf(group).hash == keys.hashes[row] && SameBytes(BytesOf(group), keys.Bytes(row));
   }
-  return hashes_[group] == keys.hashes[row] && BytesOf(group) == keys.Bytes(row);
 }
 
-inline uint32_t GroupTable::Probe(const EncodedKeys& keys, uint32_t row, size_t slot) const {
+template <bool kIsFixed>
+uint32_t GroupTable::Probe(const EncodedKeys& keys, uint32_t row) const {
+  if (slots_.empty()) return kNoGroup;
   const uint32_t tag = TagOf(keys.hashes[row]);
-  for (const size_t mask = slots_.size() - 1;; slot = (slot + 1) & mask) {
+  const size_t mask = slots_.size() - 1;
+  for (size_t slot = tag & mask;; slot = (slot + 1) & mask) {
     const Slot& candidate = slots_[slot];
     if (candidate.id_plus_1 == 0) return kNoGroup;
-    if (candidate.tag == tag && SameKey(candidate.id_plus_1 - 1, keys, row)) {
+    if (candidate.tag == tag && SameKey<kIsFixed>(candidate.id_plus_1 - 1, keys, row)) {
       return candidate.id_plus_1 - 1;
     }
   }
@@ -96,29 +116,35 @@ int64_t GroupTable::Find(const EncodedKeys& keys, const uint32_t* rows, int64_t 
   int64_t missing = 0;
   for (int64_t begin = 0; begin < count; begin += kProbeRows) {
     const int64_t rows_now = std::min(kProbeRows, count - begin);
-    missing += FindSome(keys, rows + begin, rows_now, groups_out + begin);
+    missing += is_fixed_ ? FindSome<true>(keys, rows + begin, rows_now, groups_out + begin)
+                         : FindSome<false>(keys, rows + begin, rows_now, groups_out + begin);
   }
   return missing;
 }
 
-// Three passes, each waiting for what the one before prefetched: slots, keys, comparison.
+// Three passes, each waiting for what the one before prefetched: slots, keys, comparison. The
+// payload is wanted next: its lines are fetched with the key.
+template <bool kIsFixed>
 int64_t GroupTable::FindSome(const EncodedKeys& keys, const uint32_t* rows, int64_t count,
                              uint32_t* groups_out) const {
   const size_t mask = slots_.size() - 1;
   for (int64_t i = 0; i < count; ++i) __builtin_prefetch(&slots_[keys.hashes[rows[i]] & mask]);
   for (int64_t i = 0; i < count; ++i) {
-    const uint64_t hash = keys.hashes[rows[i]];
-    size_t slot = hash & mask;
-    while (slots_[slot].id_plus_1 != 0 && slots_[slot].tag != TagOf(hash)) slot = (slot + 1) & mask;
+    const uint32_t tag = TagOf(keys.hashes[rows[i]]);
+    size_t slot = tag & mask;
+    while (slots_[slot].id_plus_1 != 0 && slots_[slot].tag != tag) slot = (slot + 1) & mask;
     groups_out[i] = slots_[slot].id_plus_1 - 1;  // kNoGroup when it is empty
-    if (groups_out[i] != kNoGroup) PrefetchKey(groups_out[i]);
+    if (groups_out[i] == kNoGroup) continue;
+    const std::byte* row = rows_[groups_out[i]];
+    __builtin_prefetch(row);
+    if (is_wide_) __builtin_prefetch(row + kCacheLineBytes);
   }
   int64_t missing = 0;
   for (int64_t i = 0; i < count; ++i) {
     if (groups_out[i] == kNoGroup) {
       ++missing;
-    } else if (!SameKey(groups_out[i], keys, rows[i])) [[unlikely]] {
-      groups_out[i] = Probe(keys, rows[i], keys.hashes[rows[i]] & mask);
+    } else if (!SameKey<kIsFixed>(groups_out[i], keys, rows[i])) [[unlikely]] {
+      groups_out[i] = Probe<kIsFixed>(keys, rows[i]);
       missing += groups_out[i] == kNoGroup;
     }
   }
@@ -135,72 +161,63 @@ void GroupTable::FindOrInsert(const EncodedKeys& keys, const uint32_t* rows, int
 }
 
 uint32_t GroupTable::Insert(const EncodedKeys& keys, uint32_t row) {
-  const uint64_t hash = keys.hashes[row];
-  if (!slots_.empty()) {
-    const uint32_t found = Probe(keys, row, hash & (slots_.size() - 1));
-    if (found != kNoGroup) return found;
-  }
+  const uint32_t found = is_fixed_ ? Probe<true>(keys, row) : Probe<false>(keys, row);
+  if (found != kNoGroup) return found;
   const size_t slots = SlotsFor(static_cast<size_t>(num_groups()) + 1);
   if (slots > slots_.size()) Rehash(slots);
-  const uint32_t id = NewId(keys, row);
-  PutSlot(hash, id);
+  const uint32_t id = NewId();
+  StoreKey(id, keys, row);
+  PutSlot({TagOf(keys.hashes[row]), id + 1});
   return id;
 }
 
-uint32_t GroupTable::NewId(const EncodedKeys& keys, uint32_t row) {
-  uint32_t id = static_cast<uint32_t>(hashes_.size());
+uint32_t GroupTable::NewId() {
   if (!free_.empty()) {
-    id = free_.back();
+    const uint32_t id = free_.back();
     free_.pop_back();
-  } else {
-    HEADRACE_CHECK(id < kNoGroup - 1, "too many groups in one table");
-    MakeRoom(hashes_, 1);
-    MakeRoom(nulls_, 1);
-    MakeRoom(values_, 1);
-    hashes_.push_back(0);
-    nulls_.push_back(0);
-    values_.push_back(0);
-    if (!is_fixed_) {
-      MakeRoom(lengths_, 1);
-      lengths_.push_back(0);
-    }
+    return id;
   }
-  StoreKey(id, keys, row);
+  HEADRACE_CHECK(num_ids_ < kIdsMax, "too many groups in one table");
+  const auto id = static_cast<uint32_t>(num_ids_++);
+  rows_.MakeRoomFor(id);
   return id;
 }
 
 void GroupTable::StoreKey(uint32_t id, const EncodedKeys& keys, uint32_t row) {
-  hashes_[id] = keys.hashes[row];
-  nulls_[id] = keys.nulls[row];
   if (is_fixed_) {
-    values_[id] = keys.values[row];
+    new (rows_[id]) FixedKey{keys.values[row], keys.nulls[row]};
     return;
   }
-  const std::string_view key = keys.Bytes(row);
-  values_[id] = bytes_.size();
-  lengths_[id] = static_cast<uint32_t>(key.size());
-  MakeRoom(bytes_, key.size());
-  bytes_.insert(bytes_.end(), key.begin(), key.end());
+  const std::string_view bytes = keys.Bytes(row);
+  HEADRACE_CHECK(bytes.size() <= UINT32_MAX, "a key of 4 GiB");
+  auto* key = new (rows_[id])
+      BytesKey{keys.hashes[row], static_cast<uint32_t>(bytes.size()), keys.nulls[row], {}};
+  if (bytes.size() <= kShortBytesMax) {
+    std::memcpy(key->short_bytes, bytes.data(), bytes.size());
+    return;
+  }
+  const char* far = long_keys_.Add(bytes);
+  live_bytes_ += key->length;
+  std::memcpy(key->short_bytes + kFarOffset, &far, sizeof(far));
 }
 
-void GroupTable::PutSlot(uint64_t hash, uint32_t id) {
+void GroupTable::PutSlot(Slot slot) {
   const size_t mask = slots_.size() - 1;
-  size_t slot = hash & mask;
-  while (slots_[slot].id_plus_1 != 0) slot = (slot + 1) & mask;
-  slots_[slot] = {TagOf(hash), id + 1};
+  size_t at = slot.tag & mask;
+  while (slots_[at].id_plus_1 != 0) at = (at + 1) & mask;
+  slots_[at] = slot;
 }
 
 void GroupTable::Rehash(size_t capacity) {
-  std::vector<Slot> old(capacity);
-  old.swap(slots_);
+  const std::vector<Slot> old = std::exchange(slots_, std::vector<Slot>(capacity));
   for (const Slot& slot : old) {
-    if (slot.id_plus_1 != 0) PutSlot(hashes_[slot.id_plus_1 - 1], slot.id_plus_1 - 1);
+    if (slot.id_plus_1 != 0) PutSlot(slot);
   }
 }
 
 size_t GroupTable::SlotOf(uint32_t group) const {
   const size_t mask = slots_.size() - 1;
-  size_t slot = hashes_[group] & mask;
+  size_t slot = HashOf(group) & mask;
   while (slots_[slot].id_plus_1 != group + 1) {
     HEADRACE_CHECK(slots_[slot].id_plus_1 != 0, "a group that is not in its table");
     slot = (slot + 1) & mask;
@@ -213,37 +230,41 @@ void GroupTable::Erase(uint32_t group) {
   const size_t mask = slots_.size() - 1;
   size_t hole = SlotOf(group);
   for (size_t next = (hole + 1) & mask; slots_[next].id_plus_1 != 0; next = (next + 1) & mask) {
-    const size_t home = hashes_[slots_[next].id_plus_1 - 1] & mask;
+    const size_t home = slots_[next].tag & mask;
     const bool stays = ((next - home) & mask) < ((next - hole) & mask);
     if (stays) continue;
     slots_[hole] = slots_[next];
     hole = next;
   }
   slots_[hole] = Slot{};
-  nulls_[group] = kErased;
-  MakeRoom(free_, 1);
+  SetNull(group, kErased);
+  if (free_.size() == free_.capacity()) {
+    free_.reserve(std::max(free_.capacity() + free_.capacity() / 2, kCapacityMin));
+  }
   free_.push_back(group);
-  if (is_fixed_) return;
-  dead_bytes_ += lengths_[group];
-  lengths_[group] = 0;
-  if (dead_bytes_ > kDeadBytesMin && dead_bytes_ > bytes_.size() / 2) DropDeadBytes();
+  if (is_fixed_ || BytesKeyOf(group).length <= kShortBytesMax) return;
+  dead_bytes_ += BytesKeyOf(group).length;
+  live_bytes_ -= BytesKeyOf(group).length;
+  if (dead_bytes_ > kDeadBytesMin && dead_bytes_ > live_bytes_) DropDeadBytes();
 }
 
 void GroupTable::DropDeadBytes() {
-  std::vector<uint8_t> live;
-  live.reserve(bytes_.size() - dead_bytes_);
-  for (size_t id = 0; id < values_.size(); ++id) {
-    const auto begin = bytes_.begin() + static_cast<std::ptrdiff_t>(values_[id]);
-    values_[id] = live.size();
-    live.insert(live.end(), begin, begin + lengths_[id]);
+  ByteArena live;
+  for (uint32_t id = 0; id < num_ids_; ++id) {
+    auto* key = reinterpret_cast<BytesKey*>(rows_[id]);
+    if (key->null == kErased || key->length <= kShortBytesMax) continue;
+    const char* far = live.Add(BytesOf(id));
+    std::memcpy(key->short_bytes + kFarOffset, &far, sizeof(far));
   }
-  bytes_ = std::move(live);
+  long_keys_ = std::move(live);
   dead_bytes_ = 0;
 }
 
 bool GroupTable::KeyLess(uint32_t left, uint32_t right) const {
   if (!is_fixed_) return BytesOf(left) < BytesOf(right);
-  return std::pair(nulls_[left], values_[left]) < std::pair(nulls_[right], values_[right]);
+  const FixedKey& a = FixedOf(left);
+  const FixedKey& b = FixedOf(right);
+  return std::pair(a.null, a.value) < std::pair(b.null, b.value);
 }
 
 EncodedKeys GroupTable::StartKeys(bool is_fixed) {
@@ -255,10 +276,10 @@ EncodedKeys GroupTable::StartKeys(bool is_fixed) {
 
 void GroupTable::AppendKeyOf(uint32_t group, EncodedKeys* out) const {
   ++out->num_rows;
-  out->hashes.push_back(hashes_[group]);
-  out->nulls.push_back(nulls_[group]);
+  out->hashes.push_back(HashOf(group));
+  out->nulls.push_back(NullOf(group));
   if (is_fixed_) {
-    out->values.push_back(values_[group]);
+    out->values.push_back(FixedOf(group).value);
     return;
   }
   const std::string_view key = BytesOf(group);
@@ -267,31 +288,45 @@ void GroupTable::AppendKeyOf(uint32_t group, EncodedKeys* out) const {
 }
 
 void GroupTable::KeysOf(const uint32_t* groups, int64_t count, EncodedKeys* out) const {
-  *out = StartKeys(is_fixed_);
-  out->hashes.reserve(static_cast<size_t>(count));
-  for (int64_t i = 0; i < count; ++i) AppendKeyOf(groups[i], out);
+  const auto rows = static_cast<size_t>(count);
+  out->is_fixed = is_fixed_;
+  out->num_rows = count;
+  out->hashes.resize(rows);
+  out->nulls.resize(rows);
+  out->values.resize(is_fixed_ ? rows : 0);
+  out->offsets.assign(is_fixed_ ? 0 : rows + 1, 0);
+  for (size_t i = 0; i < rows; ++i) {
+    out->hashes[i] = HashOf(groups[i]);
+    out->nulls[i] = NullOf(groups[i]);
+    if (is_fixed_) {
+      out->values[i] = FixedOf(groups[i]).value;
+    } else {
+      const std::string_view key = BytesOf(groups[i]);
+      __builtin_prefetch(key.data());
+      out->offsets[i + 1] = out->offsets[i] + static_cast<int64_t>(key.size());
+    }
+  }
+  out->bytes.resize(is_fixed_ ? 0 : static_cast<size_t>(out->offsets[rows]));
+  for (size_t i = 0; i < rows && !is_fixed_; ++i) {
+    const std::string_view key = BytesOf(groups[i]);
+    std::memcpy(out->bytes.data() + out->offsets[i], key.data(), key.size());
+  }
 }
 
 int64_t GroupTable::bytes() const {
-  return static_cast<int64_t>(HeldBytes(slots_) + HeldBytes(hashes_) + HeldBytes(nulls_) +
-                              HeldBytes(values_) + HeldBytes(lengths_) + HeldBytes(bytes_) +
-                              HeldBytes(free_));
+  return static_cast<int64_t>(HeldBytes(slots_) + HeldBytes(free_)) + rows_.bytes() +
+         long_keys_.bytes();
 }
 
 int64_t GroupTable::BytesToAdd(int64_t groups, int64_t key_bytes) const {
-  const auto more = static_cast<size_t>(groups);
-  const size_t fresh = more - std::min(more, free_.size());
-  GrowthSum sum;
-  const size_t slots = SlotsFor(static_cast<size_t>(num_groups()) + more);
-  const bool grows = slots > slots_.size();
-  sum.AddBlock(grows ? slots * sizeof(Slot) : HeldBytes(slots_), grows ? HeldBytes(slots_) : 0);
-  sum.Add(hashes_, fresh);
-  sum.Add(nulls_, fresh);
-  sum.Add(values_, fresh);
-  sum.Add(lengths_, is_fixed_ ? 0 : fresh);
-  sum.Add(bytes_, is_fixed_ ? 0 : static_cast<size_t>(key_bytes));
-  sum.Add(free_, 0);
-  return sum.total();
+  const int64_t fresh = groups - std::min(groups, static_cast<int64_t>(free_.size()));
+  const size_t slots = SlotsFor(static_cast<size_t>(num_groups() + groups));
+  size_t slot_bytes = HeldBytes(slots_);
+  if (slots > slots_.size()) {  // while it grows for the last time, the old ones are there too
+    slot_bytes = (slots + std::max(slots / 2, slots_.size())) * sizeof(Slot);
+  }
+  return static_cast<int64_t>(slot_bytes + HeldBytes(free_)) + rows_.BytesFor(num_ids_ + fresh) +
+         (is_fixed_ ? 0 : long_keys_.BytesToAdd(key_bytes));
 }
 
 }  // namespace headrace

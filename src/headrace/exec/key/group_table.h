@@ -2,20 +2,24 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
+#include <span>
 #include <string_view>
 #include <vector>
 
 #include "headrace/exec/key/key_encoder.h"
+#include "headrace/exec/key/row_blocks.h"
 
 namespace headrace {
 
-/// Linear probing over 8-byte slots of hash tag and group id. Keys are kept per group. One thread.
+/// Linear probing over 8-byte slots of hash tag and group id. A group's key lies in a row, and
+/// beside it a payload that belongs to the user. One thread.
 class GroupTable {
  public:
   static constexpr uint32_t kNoGroup = 0xffffffffU;
 
   /// `is_fixed` is that of the encoder whose keys it takes.
-  explicit GroupTable(bool is_fixed) : is_fixed_(is_fixed) {}
+  explicit GroupTable(bool is_fixed, size_t payload_size = 0, size_t payload_align = 1);
 
   /// groups_out[i] = group of keys row rows[i], or kNoGroup. Gives how many were not found.
   int64_t Find(const EncodedKeys& keys, const uint32_t* rows, int64_t count,
@@ -27,12 +31,15 @@ class GroupTable {
   /// Forgets a group; its id is given to a group made later.
   void Erase(uint32_t group);
 
+  /// payload_size bytes at an address that does not change; what they mean is up to the user.
+  std::byte* Payload(uint32_t group) const { return rows_[group] + payload_offset_; }
+
   /// Groups that exist.
-  int64_t num_groups() const { return num_ids() - static_cast<int64_t>(free_.size()); }
+  int64_t num_groups() const { return num_ids_ - static_cast<int64_t>(free_.size()); }
   /// Ids are below this; those that were erased are holes.
-  int64_t num_ids() const { return static_cast<int64_t>(hashes_.size()); }
-  bool Exists(uint32_t id) const { return nulls_[id] != kErased; }
-  uint64_t HashOf(uint32_t group) const { return hashes_[group]; }
+  int64_t num_ids() const { return num_ids_; }
+  bool Exists(uint32_t id) const { return NullOf(id) != kErased; }
+  uint64_t HashOf(uint32_t group) const;
   /// Some total order of keys.
   bool KeyLess(uint32_t left, uint32_t right) const;
   /// Keys of `count` groups, as they were encoded. `out` is overwritten.
@@ -40,6 +47,9 @@ class GroupTable {
   /// Appends one to keys that came from tables of the same encoder, or to StartKeys().
   void AppendKeyOf(uint32_t group, EncodedKeys* out) const;
   static EncodedKeys StartKeys(bool is_fixed);
+  /// The encoding of a byte key; valid until groups are erased.
+  std::string_view BytesOf(uint32_t group) const;
+  bool is_fixed() const { return is_fixed_; }
 
   /// Memory held, exactly.
   int64_t bytes() const;
@@ -49,38 +59,57 @@ class GroupTable {
 
  private:
   struct Slot {
-    uint32_t tag = 0;
+    uint32_t tag = 0;        // the low bits of the hash
     uint32_t id_plus_1 = 0;  // 0: empty
   };
+  /// What a row starts with.
+  struct FixedKey {
+    uint64_t value;
+    uint8_t null;
+  };
+  struct BytesKey {
+    uint64_t hash;
+    uint32_t length;
+    uint8_t null;
+    char short_bytes[19];  // the key when it fits, else kFarOffset bytes in its address
+  };
+  static constexpr size_t kShortBytesMax = 19;
+  static constexpr size_t kFarOffset = 3;  // so that the address is aligned
+  static constexpr uint8_t kErased = 2;    // in `null`
 
-  static constexpr uint8_t kErased = 2;  // in nulls_
-
-  static uint32_t TagOf(uint64_t hash) { return static_cast<uint32_t>(hash >> 25); }
-  std::string_view BytesOf(uint32_t group) const;
+  const FixedKey& FixedOf(uint32_t group) const {
+    return *reinterpret_cast<const FixedKey*>(rows_[group]);
+  }
+  const BytesKey& BytesKeyOf(uint32_t group) const {
+    return *reinterpret_cast<const BytesKey*>(rows_[group]);
+  }
+  uint8_t NullOf(uint32_t id) const { return is_fixed_ ? FixedOf(id).null : BytesKeyOf(id).null; }
+  void SetNull(uint32_t id, uint8_t null);
+  static uint32_t TagOf(uint64_t hash) { return static_cast<uint32_t>(hash); }
+  template <bool kIsFixed>
   bool SameKey(uint32_t group, const EncodedKeys& keys, uint32_t row) const;
+  template <bool kIsFixed>
   int64_t FindSome(const EncodedKeys& keys, const uint32_t* rows, int64_t count,
                    uint32_t* groups_out) const;
-  void PrefetchKey(uint32_t group) const {
-    __builtin_prefetch(&values_[group]);
-    if (!is_fixed_) __builtin_prefetch(&hashes_[group]);
-  }
-  uint32_t Probe(const EncodedKeys& keys, uint32_t row, size_t slot) const;
+  template <bool kIsFixed>
+  uint32_t Probe(const EncodedKeys& keys, uint32_t row) const;
   uint32_t Insert(const EncodedKeys& keys, uint32_t row);
-  uint32_t NewId(const EncodedKeys& keys, uint32_t row);
+  uint32_t NewId();
   void StoreKey(uint32_t id, const EncodedKeys& keys, uint32_t row);
-  void PutSlot(uint64_t hash, uint32_t id);
+  void PutSlot(Slot slot);
   size_t SlotOf(uint32_t group) const;
   void Rehash(size_t capacity);
   void DropDeadBytes();
 
-  const bool is_fixed_;
-  std::vector<Slot> slots_;        // a power of two of them
-  std::vector<uint64_t> hashes_;   // per id
-  std::vector<uint8_t> nulls_;     // per id
-  std::vector<uint64_t> values_;   // per id: the key, or where its bytes start
-  std::vector<uint32_t> lengths_;  // per id, of byte keys
-  std::vector<uint8_t> bytes_;
-  size_t dead_bytes_ = 0;  // of erased keys, in bytes_
+  bool is_fixed_;
+  size_t payload_offset_;
+  std::vector<Slot> slots_;  // a power of two of them
+  RowBlocks rows_;           // per id: its key and payload
+  bool is_wide_;             // rows take more than a cache line
+  ByteArena long_keys_;
+  int64_t num_ids_ = 0;
+  int64_t live_bytes_ = 0;  // of keys in long_keys_
+  int64_t dead_bytes_ = 0;  // of erased keys there
   std::vector<uint32_t> free_;
 };
 

@@ -120,99 +120,137 @@ void EncodeFixed(const arrow::ArrayData& column, EncodedKeys* out) {
 
 using BufferPtr = std::shared_ptr<arrow::Buffer>;
 
-// Collects one column: validity, and fixed cells or offsets and bytes.
-class ColumnOutput {
- public:
-  ColumnOutput(TypePtr type, int64_t num_rows) : type_(std::move(type)), num_rows_(num_rows) {}
-
-  Status Allocate(int64_t value_bytes, arrow::MemoryPool* pool) {
-    width_ = KeyWidthOf(*type_);
-    is_boolean_ = type_->id() == arrow::Type::BOOL;
-    const int64_t bitmap = arrow::bit_util::BytesForBits(num_rows_);
-    ARROW_ASSIGN_OR_RAISE(validity_, AllocateZeroed(bitmap, pool));
-    const int64_t fixed = is_boolean_ ? bitmap : num_rows_ * width_;
-    const int64_t bytes = width_ > 0 ? fixed : value_bytes;
-    ARROW_ASSIGN_OR_RAISE(values_, AllocateZeroed(bytes, pool));
-    if (width_ == 0) {
-      ARROW_ASSIGN_OR_RAISE(offsets_, AllocateZeroed((num_rows_ + 1) * 4, pool));
-    }
-    return Status::OK();
-  }
-
-  void AppendNull() {
-    ++nulls_;
-    EndRow();
-  }
-  void Append(const uint8_t* cell, size_t length) {
-    arrow::bit_util::SetBit(validity_->mutable_data(), row_);
-    if (is_boolean_) {
-      arrow::bit_util::SetBitTo(values_->mutable_data(), row_, *cell != 0);
-    } else {
-      const int64_t at = width_ > 0 ? row_ * width_ : used_;
-      if (length > 0) std::memcpy(values_->mutable_data() + at, cell, length);
-      used_ += static_cast<int64_t>(length);
-    }
-    EndRow();
-  }
-  ArrayPtr Finish() {
-    if (type_->id() == arrow::Type::NA) return std::make_shared<arrow::NullArray>(num_rows_);
-    std::vector<BufferPtr> buffers = {nulls_ == 0 ? nullptr : validity_, values_};
-    if (width_ == 0) buffers.insert(buffers.begin() + 1, offsets_);
-    return arrow::MakeArray(arrow::ArrayData::Make(type_, num_rows_, std::move(buffers), nulls_));
-  }
-  int width() const { return width_; }
-
- private:
-  static Result<BufferPtr> AllocateZeroed(int64_t bytes, arrow::MemoryPool* pool) {
-    ARROW_ASSIGN_OR_RAISE(BufferPtr buffer, arrow::AllocateBuffer(bytes, pool));
-    if (bytes > 0) std::memset(buffer->mutable_data(), 0, static_cast<size_t>(bytes));
-    return buffer;
-  }
-  void EndRow() {
-    ++row_;
-    if (width_ > 0 || offsets_ == nullptr) return;
-    const auto end = static_cast<int32_t>(used_);
-    std::memcpy(offsets_->mutable_data() + row_ * 4, &end, sizeof(end));
-  }
-
-  TypePtr type_;
-  int64_t num_rows_;
-  int width_ = 0;
-  bool is_boolean_ = false;
-  BufferPtr validity_, values_, offsets_;
-  int64_t row_ = 0;
-  int64_t used_ = 0;
-  int64_t nulls_ = 0;
-};
-
-ArrayPtr DecodeFixed(const EncodedKeys& keys, ColumnOutput& out) {
-  for (size_t row = 0; row < static_cast<size_t>(keys.num_rows); ++row) {
-    if (keys.nulls[row] != 0) {
-      out.AppendNull();
-    } else {
-      out.Append(reinterpret_cast<const uint8_t*>(&keys.values[row]),
-                 static_cast<size_t>(out.width()));
-    }
-  }
-  return out.Finish();
+Result<BufferPtr> Allocate(int64_t bytes, arrow::MemoryPool* pool) {
+  ARROW_ASSIGN_OR_RAISE(BufferPtr buffer, arrow::AllocateBuffer(bytes, pool));
+  return buffer;
 }
 
-// Takes one cell per row off the fronts of `rows`.
-ArrayPtr DecodeColumn(std::vector<const uint8_t*>& rows, ColumnOutput& out) {
-  for (const uint8_t*& cell : rows) {
-    if (*cell++ == 0) {
-      out.AppendNull();
-      continue;
-    }
-    uint32_t length = static_cast<uint32_t>(out.width());
-    if (length == 0) {
-      std::memcpy(&length, cell, sizeof(length));
-      cell += kLengthBytes;
-    }
-    out.Append(cell, length);
-    cell += length;
+// A bit per row; null when `null_of(row)` holds for none.
+template <typename NullOf>
+Result<BufferPtr> ValidityOf(int64_t num_rows, const NullOf& null_of, arrow::MemoryPool* pool) {
+  int64_t nulls = 0;
+  for (int64_t row = 0; row < num_rows; ++row) nulls += null_of(row) ? 1 : 0;
+  if (nulls == 0) return nullptr;
+  ARROW_ASSIGN_OR_RAISE(BufferPtr bits, arrow::AllocateEmptyBitmap(num_rows, pool));
+  for (int64_t row = 0; row < num_rows; ++row) {
+    if (!null_of(row)) arrow::bit_util::SetBit(bits->mutable_data(), row);
   }
-  return out.Finish();
+  return bits;
+}
+
+// Calls `copy` with the number of bytes as a constant where that is worth it.
+template <typename Copy>
+void VisitWidth(size_t width, Copy&& copy) {
+  switch (width) {
+    case 1:
+      return copy([] { return size_t{1}; });
+    case 2:
+      return copy([] { return size_t{2}; });
+    case 4:
+      return copy([] { return size_t{4}; });
+    case 8:
+      return copy([] { return size_t{8}; });
+    case 16:
+      return copy([] { return size_t{16}; });
+    default:
+      return copy([width] { return width; });
+  }
+}
+
+Result<BufferPtr> BitsOf(const uint8_t* bytes, int64_t num_rows, arrow::MemoryPool* pool) {
+  ARROW_ASSIGN_OR_RAISE(BufferPtr bits, arrow::AllocateEmptyBitmap(num_rows, pool));
+  for (int64_t row = 0; row < num_rows; ++row) {
+    if (bytes[row] != 0) arrow::bit_util::SetBit(bits->mutable_data(), row);
+  }
+  return bits;
+}
+
+// A column of cells of KeyWidthOf(type) bytes each: `values`.
+Result<ArrayPtr> MakeFixed(const TypePtr& type, int64_t num_rows, BufferPtr validity,
+                           BufferPtr values, arrow::MemoryPool* pool) {
+  if (type->id() == arrow::Type::BOOL) {
+    ARROW_ASSIGN_OR_RAISE(values, BitsOf(values->data(), num_rows, pool));
+  }
+  return arrow::MakeArray(
+      arrow::ArrayData::Make(type, num_rows, {std::move(validity), std::move(values)}));
+}
+
+Result<ArrayPtr> DecodeFixed(const EncodedKeys& keys, const TypePtr& type,
+                             arrow::MemoryPool* pool) {
+  const int width = KeyWidthOf(*type);
+  const auto null_of = [&](int64_t row) { return keys.nulls[static_cast<size_t>(row)] != 0; };
+  ARROW_ASSIGN_OR_RAISE(BufferPtr validity, ValidityOf(keys.num_rows, null_of, pool));
+  ARROW_ASSIGN_OR_RAISE(BufferPtr values, Allocate(keys.num_rows * width, pool));
+  uint8_t* out = values->mutable_data();
+  VisitWidth(static_cast<size_t>(width), [&](auto width_of) {
+    const size_t bytes = width_of();
+    for (size_t row = 0; row < static_cast<size_t>(keys.num_rows); ++row) {
+      std::memcpy(out + row * bytes, &keys.values[row], bytes);
+    }
+  });
+  return MakeFixed(type, keys.num_rows, std::move(validity), std::move(values), pool);
+}
+
+// The decoders of byte keys take one cell per row off the fronts of `rows`.
+
+using CellFronts = std::vector<const uint8_t*>;
+
+Result<BufferPtr> TakeFixed(CellFronts& rows, size_t width, arrow::MemoryPool* pool) {
+  ARROW_ASSIGN_OR_RAISE(BufferPtr values,
+                        Allocate(static_cast<int64_t>(rows.size() * width), pool));
+  uint8_t* out = values->mutable_data();
+  VisitWidth(width, [&](auto width_of) {
+    const size_t bytes = width_of();
+    for (const uint8_t*& cell : rows) {
+      if (*cell++ == 0) {
+        std::memset(out, 0, bytes);
+      } else {
+        std::memcpy(out, cell, bytes);
+        cell += bytes;
+      }
+      out += bytes;
+    }
+  });
+  return values;
+}
+
+Result<ArrayPtr> TakeTexts(CellFronts& rows, const TypePtr& type, BufferPtr validity,
+                           arrow::MemoryPool* pool) {
+  const auto num_rows = static_cast<int64_t>(rows.size());
+  ARROW_ASSIGN_OR_RAISE(BufferPtr offsets,
+                        Allocate((num_rows + 1) * static_cast<int64_t>(sizeof(int32_t)), pool));
+  auto* ends = reinterpret_cast<int32_t*>(offsets->mutable_data());
+  ends[0] = 0;
+  for (size_t row = 0; row < rows.size(); ++row) {
+    int32_t length = 0;
+    if (*rows[row] != 0) std::memcpy(&length, rows[row] + 1, sizeof(length));
+    ends[row + 1] = ends[row] + length;
+  }
+  ARROW_ASSIGN_OR_RAISE(BufferPtr values, Allocate(ends[num_rows], pool));
+  for (size_t row = 0; row < rows.size(); ++row) {
+    const bool is_null = *rows[row]++ == 0;
+    const auto length = static_cast<size_t>(ends[row + 1] - ends[row]);
+    if (is_null) continue;
+    rows[row] += kLengthBytes;
+    std::memcpy(values->mutable_data() + ends[row], rows[row], length);
+    rows[row] += length;
+  }
+  return arrow::MakeArray(arrow::ArrayData::Make(
+      type, num_rows, {std::move(validity), std::move(offsets), std::move(values)}));
+}
+
+Result<ArrayPtr> TakeColumn(CellFronts& rows, const TypePtr& type, arrow::MemoryPool* pool) {
+  const auto num_rows = static_cast<int64_t>(rows.size());
+  if (type->id() == arrow::Type::NA) {
+    for (const uint8_t*& cell : rows) ++cell;
+    return std::make_shared<arrow::NullArray>(num_rows);
+  }
+  const auto null_of = [&](int64_t row) { return *rows[static_cast<size_t>(row)] == 0; };
+  ARROW_ASSIGN_OR_RAISE(BufferPtr validity, ValidityOf(num_rows, null_of, pool));
+  const int width = KeyWidthOf(*type);
+  if (width == 0) return TakeTexts(rows, type, std::move(validity), pool);
+  ARROW_ASSIGN_OR_RAISE(BufferPtr values, TakeFixed(rows, static_cast<size_t>(width), pool));
+  return MakeFixed(type, num_rows, std::move(validity), std::move(values), pool);
 }
 
 }  // namespace
@@ -279,20 +317,29 @@ Status KeyEncoder::EncodeColumns(std::vector<ArrayPtr> columns, int64_t num_rows
 
 Result<std::vector<ArrayPtr>> KeyEncoder::Decode(const EncodedKeys& keys,
                                                  arrow::MemoryPool* pool) const {
-  const auto num_bytes = static_cast<int64_t>(keys.bytes.size());
+  if (is_fixed_) {
+    std::vector<ArrayPtr> columns(1);
+    ARROW_ASSIGN_OR_RAISE(columns[0], DecodeFixed(keys, keys_[0].type, pool));
+    return columns;
+  }
+  std::vector<const uint8_t*> cells;
+  cells.reserve(static_cast<size_t>(keys.num_rows));
+  for (int64_t row = 0; row < keys.num_rows; ++row) {
+    cells.push_back(keys.bytes.data() + keys.offsets[static_cast<size_t>(row)]);
+  }
+  return DecodeBytes(std::move(cells), static_cast<int64_t>(keys.bytes.size()), pool);
+}
+
+Result<std::vector<ArrayPtr>> KeyEncoder::DecodeBytes(std::vector<const uint8_t*> keys,
+                                                      int64_t num_bytes,
+                                                      arrow::MemoryPool* pool) const {
   if (num_bytes > INT32_MAX) {
     return Error(ErrorKind::kMemoryLimit, "keys of {} groups have {} bytes, at most {}",
-                 keys.num_rows, num_bytes, INT32_MAX);
-  }
-  std::vector<const uint8_t*> rows;
-  for (int64_t row = 0; !is_fixed_ && row < keys.num_rows; ++row) {
-    rows.push_back(keys.bytes.data() + keys.offsets[static_cast<size_t>(row)]);
+                 keys.size(), num_bytes, INT32_MAX);
   }
   std::vector<ArrayPtr> columns;
   for (const KeyColumn& key : keys_) {
-    ColumnOutput out(key.type, keys.num_rows);
-    ARROW_RETURN_NOT_OK(out.Allocate(num_bytes, pool));
-    columns.push_back(is_fixed_ ? DecodeFixed(keys, out) : DecodeColumn(rows, out));
+    ARROW_ASSIGN_OR_RAISE(columns.emplace_back(), TakeColumn(keys, key.type, pool));
   }
   return columns;
 }

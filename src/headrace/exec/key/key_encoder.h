@@ -58,6 +58,10 @@ class KeyEncoder {
   /// The key columns of all rows of `keys`, in plain encoding.
   Result<std::vector<ArrayPtr>> Decode(const EncodedKeys& keys, arrow::MemoryPool* pool) const;
 
+  /// The same for keys that are byte strings, by where they start; together they have `num_bytes`.
+  Result<std::vector<ArrayPtr>> DecodeBytes(std::vector<const uint8_t*> keys, int64_t num_bytes,
+                                            arrow::MemoryPool* pool) const;
+
   bool is_fixed() const { return is_fixed_; }
   /// Their types are plain.
   const std::vector<KeyColumn>& keys() const { return keys_; }

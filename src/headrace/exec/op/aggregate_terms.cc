@@ -73,6 +73,7 @@ Status AggregateTerms::AddCall(const FunctionCall& call, bool removes) {
     }
   }
   has_extra_ = has_extra_ || added.kernel->bytes != nullptr;
+  has_destroy_ = has_destroy_ || added.kernel->destroy != nullptr;
   calls_.push_back(std::move(added));
   return Status::OK();
 }

@@ -47,6 +47,8 @@ class AggregateTerms {
   size_t row_align() const { return row_align_; }
   /// Whether states own memory beyond their rows.
   bool has_extra() const { return has_extra_; }
+  /// Whether states have to be destroyed.
+  bool has_destroy() const { return has_destroy_; }
   /// Key columns, a binary column per call, and the fields: the schema of saved groups.
   const SchemaPtr& saved_schema() const { return saved_schema_; }
 
@@ -82,6 +84,7 @@ class AggregateTerms {
   size_t deadline_offset_ = 0;
   size_t extra_offset_ = 0;
   bool has_extra_ = false;
+  bool has_destroy_ = false;
   SchemaPtr saved_schema_;
 };
 

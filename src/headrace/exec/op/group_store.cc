@@ -11,6 +11,7 @@
 #include "arrow/record_batch.h"
 #include "arrow/type.h"
 #include "headrace/base/check.h"
+#include "headrace/exec/key/sort_words.h"
 
 namespace headrace {
 namespace {
@@ -18,8 +19,6 @@ namespace {
 // Saved batches are cut to this many groups and, by estimate, bytes.
 constexpr size_t kSavedRowsMax = 4096;
 constexpr int64_t kSavedBytesMax = int64_t{256} << 10;
-
-constexpr int64_t kBlockOverheadBytes = 32;  // of the allocator and the list of blocks
 
 // The columns of a saved batch after the keys.
 class SavedColumns {
@@ -68,47 +67,14 @@ Result<ArrayPtr> SavedInt64(std::span<const uint32_t> groups, arrow::MemoryPool*
 
 }  // namespace
 
-StateRows::StateRows(size_t row_size, size_t row_align)
-    : row_size_(row_size), row_align_(std::max(row_align, alignof(std::max_align_t))) {}
-
-StateRows::~StateRows() {
-  for (std::byte* block : blocks_) std::free(block);
-}
-
-int64_t StateRows::RowsWithRoomFor(int64_t rows) {
-  if (rows <= 0) return 0;
-  if (rows > kBlockRows) return (rows + kBlockRows - 1) / kBlockRows * kBlockRows;
-  return std::max<int64_t>(kFirstBlockRows,
-                           static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(rows))));
-}
-
-int64_t StateRows::BytesFor(int64_t rows) const {
-  const int64_t room = RowsWithRoomFor(rows);
-  int64_t blocks = static_cast<int64_t>(kGrowingBlocks) + room / kBlockRows - 1;
-  if (room < kBlockRows) blocks = std::bit_width(static_cast<uint64_t>(room) / kFirstBlockRows);
-  return room * static_cast<int64_t>(row_size_) + blocks * kBlockOverheadBytes;
-}
-
-void StateRows::MakeRoomFor(uint32_t row) {
-  while (row >= capacity_) {
-    const int64_t next = RowsWithRoomFor(capacity_ + 1);
-    size_t bytes = static_cast<size_t>(next - capacity_) * row_size_;
-    bytes = (bytes + row_align_ - 1) / row_align_ * row_align_;
-    auto* block = static_cast<std::byte*>(std::aligned_alloc(row_align_, bytes));
-    if (block == nullptr) throw std::bad_alloc();
-    blocks_.push_back(block);
-    capacity_ = next;
-  }
-}
-
 GroupStore::GroupStore(AggregateTermsPtr terms, std::shared_ptr<MemoryBudget> budget)
     : terms_(std::move(terms)),
-      table_(terms_->encoder().is_fixed()),
-      rows_(terms_->row_size(), terms_->row_align()),
+      table_(terms_->encoder().is_fixed(), terms_->row_size(), terms_->row_align()),
       reservation_(std::move(budget)) {}
 
 GroupStore::~GroupStore() {
-  for (uint32_t group : Groups()) terms_->Destroy(rows_[group]);
+  if (!terms_->has_destroy()) return;
+  for (uint32_t group : Groups()) terms_->Destroy(Row(group));
 }
 
 std::vector<uint32_t> GroupStore::Groups() const {
@@ -122,17 +88,23 @@ std::vector<uint32_t> GroupStore::Groups() const {
 
 std::vector<uint32_t> GroupStore::OrderedGroups() const {
   std::vector<uint32_t> groups = Groups();
-  std::sort(groups.begin(), groups.end(), [this](uint32_t left, uint32_t right) {
-    const uint64_t left_hash = table_.HashOf(left);
-    const uint64_t right_hash = table_.HashOf(right);
-    return left_hash != right_hash ? left_hash < right_hash : table_.KeyLess(left, right);
-  });
+  std::vector<SortWord> words;
+  words.reserve(groups.size());
+  for (uint32_t group : groups) words.push_back({group, table_.HashOf(group)});
+  SortWords(words);
+  for (size_t i = 0; i < words.size(); ++i) groups[i] = static_cast<uint32_t>(words[i].low);
+  for (size_t begin = 0, end = 0; begin < words.size(); begin = end) {
+    while (end < words.size() && words[end].high == words[begin].high) ++end;
+    if (end - begin == 1) continue;
+    std::sort(groups.begin() + static_cast<std::ptrdiff_t>(begin),
+              groups.begin() + static_cast<std::ptrdiff_t>(end),
+              [this](uint32_t left, uint32_t right) { return table_.KeyLess(left, right); });
+  }
   return groups;
 }
 
 int64_t GroupStore::TryReserve(int64_t groups, int64_t key_bytes, int64_t extra_bytes) {
-  const int64_t wanted = table_.BytesToAdd(groups, key_bytes) +
-                         rows_.BytesFor(table_.num_ids() + groups) + extra_bytes_ + extra_bytes;
+  const int64_t wanted = table_.BytesToAdd(groups, key_bytes) + extra_bytes_ + extra_bytes;
   const int64_t more = wanted - reservation_.bytes();
   return more <= 0 || reservation_.TryGrow(more) ? 0 : more;
 }
@@ -147,15 +119,13 @@ void GroupStore::Insert(const EncodedKeys& keys, const uint32_t* rows, int64_t c
   for (int64_t i = 0; i < count; ++i) {
     uint8_t is_new = 0;
     table_.FindOrInsert(keys, rows + i, 1, groups_out + i, &is_new);
-    if (is_new == 0) continue;
-    rows_.MakeRoomFor(groups_out[i]);
-    terms_->Init(rows_[groups_out[i]]);
+    if (is_new != 0) terms_->Init(Row(groups_out[i]));
   }
 }
 
 void GroupStore::Erase(uint32_t group) {
-  if (terms_->has_extra()) extra_bytes_ -= terms_->CountedExtraOf(rows_[group]);
-  terms_->Destroy(rows_[group]);
+  if (terms_->has_extra()) extra_bytes_ -= terms_->CountedExtraOf(Row(group));
+  terms_->Destroy(Row(group));
   table_.Erase(group);
 }
 
@@ -182,15 +152,13 @@ Status GroupStore::Save(std::span<const uint32_t> groups, arrow::MemoryPool* poo
 
 Result<std::shared_ptr<arrow::RecordBatch>> GroupStore::SavedBatch(std::span<const uint32_t> groups,
                                                                    arrow::MemoryPool* pool) const {
-  EncodedKeys keys;
-  table_.KeysOf(groups.data(), static_cast<int64_t>(groups.size()), &keys);
-  ARROW_ASSIGN_OR_RAISE(std::vector<ArrayPtr> columns, terms_->encoder().Decode(keys, pool));
+  ARROW_ASSIGN_OR_RAISE(std::vector<ArrayPtr> columns, KeyColumnsOf(groups, pool));
   std::string saved;
   for (const AggregateCall& call : terms_->calls()) {
     arrow::BinaryBuilder builder(pool);
     for (uint32_t group : groups) {
       saved.clear();
-      ARROW_RETURN_NOT_OK(call.kernel->save(rows_[group] + call.offset, &saved));
+      ARROW_RETURN_NOT_OK(call.kernel->save(Row(group) + call.offset, &saved));
       ARROW_RETURN_NOT_OK(builder.Append(saved));
     }
     ARROW_ASSIGN_OR_RAISE(columns.emplace_back(), builder.Finish());
@@ -199,13 +167,14 @@ Result<std::shared_ptr<arrow::RecordBatch>> GroupStore::SavedBatch(std::span<con
     return SavedInt64(groups, pool, value_of).Value(&columns.emplace_back());
   };
   if (terms_->fields().first) {
-    ARROW_RETURN_NOT_OK(add([&](uint32_t id) { return terms_->FirstOf(rows_[id]).split; }));
-    ARROW_RETURN_NOT_OK(add([&](uint32_t id) { return terms_->FirstOf(rows_[id]).row; }));
+    ARROW_RETURN_NOT_OK(add([&](uint32_t id) { return terms_->FirstOf(Row(id)).split; }));
+    ARROW_RETURN_NOT_OK(add([&](uint32_t id) { return terms_->FirstOf(Row(id)).row; }));
   }
   if (terms_->fields().rows) {
-    ARROW_RETURN_NOT_OK(add([&](uint32_t id) { return terms_->RowsOf(rows_[id]); }));
+    ARROW_RETURN_NOT_OK(add([&](uint32_t id) { return terms_->RowsOf(Row(id)); }));
   }
-  return arrow::RecordBatch::Make(terms_->saved_schema(), keys.num_rows, std::move(columns));
+  return arrow::RecordBatch::Make(terms_->saved_schema(), static_cast<int64_t>(groups.size()),
+                                  std::move(columns));
 }
 
 Status GroupStore::MergeRow(std::byte* into, std::byte* from, std::span<KernelContext> contexts) {
@@ -218,7 +187,7 @@ Status GroupStore::MergeSaved(const arrow::RecordBatch& batch, std::span<const u
                               std::span<const uint32_t> groups, std::span<KernelContext> contexts) {
   std::vector<std::byte*> states;
   states.reserve(groups.size());
-  for (uint32_t group : groups) states.push_back(rows_[group]);
+  for (uint32_t group : groups) states.push_back(Row(group));
   ARROW_RETURN_NOT_OK(MergeSavedStates(*terms_, batch, rows, states, contexts));
   for (std::byte* state : states) CountExtra(state);
   return Status::OK();
@@ -227,21 +196,40 @@ Status GroupStore::MergeSaved(const arrow::RecordBatch& batch, std::span<const u
 Status GroupStore::MergeRows(std::span<std::byte* const> from, std::span<const uint32_t> groups,
                              std::span<KernelContext> contexts) {
   for (size_t i = 0; i < from.size(); ++i) {
-    ARROW_RETURN_NOT_OK(MergeRow(rows_[groups[i]], from[i], contexts));
+    ARROW_RETURN_NOT_OK(MergeRow(Row(groups[i]), from[i], contexts));
   }
   return Status::OK();
+}
+
+Result<std::vector<ArrayPtr>> GroupStore::KeyColumnsOf(std::span<const uint32_t> groups,
+                                                       arrow::MemoryPool* pool) const {
+  if (table_.is_fixed()) {
+    EncodedKeys keys;
+    table_.KeysOf(groups.data(), static_cast<int64_t>(groups.size()), &keys);
+    return terms_->encoder().Decode(keys, pool);
+  }
+  std::vector<const uint8_t*> cells;
+  cells.reserve(groups.size());
+  int64_t key_bytes = 0;
+  for (uint32_t group : groups) {
+    const std::string_view key = table_.BytesOf(group);
+    __builtin_prefetch(key.data());
+    cells.push_back(reinterpret_cast<const uint8_t*>(key.data()));
+    key_bytes += static_cast<int64_t>(key.size());
+  }
+  return terms_->encoder().DecodeBytes(std::move(cells), key_bytes, pool);
 }
 
 Result<std::vector<ArrayPtr>> GroupStore::Results(std::span<const uint32_t> groups,
                                                   arrow::MemoryPool* pool,
                                                   std::span<KernelContext> contexts) const {
-  EncodedKeys keys;
-  const auto count = static_cast<int64_t>(groups.size());
-  table_.KeysOf(groups.data(), count, &keys);
-  ARROW_ASSIGN_OR_RAISE(std::vector<ArrayPtr> columns, terms_->encoder().Decode(keys, pool));
   std::vector<std::byte*> states;
   states.reserve(groups.size());
-  for (uint32_t group : groups) states.push_back(rows_[group]);
+  for (uint32_t group : groups) {
+    states.push_back(Row(group));
+    __builtin_prefetch(states.back());
+  }
+  ARROW_ASSIGN_OR_RAISE(std::vector<ArrayPtr> columns, KeyColumnsOf(groups, pool));
   ARROW_ASSIGN_OR_RAISE(auto results, FinishStates(*terms_, states, contexts));
   columns.insert(columns.end(), results.begin(), results.end());
   return columns;

@@ -2,7 +2,6 @@
 // merging.
 #pragma once
 
-#include <bit>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -15,46 +14,8 @@
 
 namespace headrace {
 
-/// Rows of states at addresses that do not change, in blocks that grow up to a size.
-class StateRows {
- public:
-  StateRows(size_t row_size, size_t row_align);
-  ~StateRows();
-  StateRows(const StateRows&) = delete;
-  StateRows& operator=(const StateRows&) = delete;
-
-  std::byte* operator[](uint32_t row) const {
-    size_t block = 0;
-    size_t first = 0;
-    if (row >= kBlockRows) {
-      block = kGrowingBlocks + row / kBlockRows - 1;
-      first = row / kBlockRows * kBlockRows;
-    } else if (row >= kFirstBlockRows) {
-      const auto log = static_cast<size_t>(std::bit_width(row)) - 1;
-      block = log - std::bit_width(kFirstBlockRows) + 2;
-      first = size_t{1} << log;
-    }
-    return blocks_[block] + (row - first) * row_size_;
-  }
-  /// Makes rows 0 … row exist; their bytes mean nothing yet.
-  void MakeRoomFor(uint32_t row);
-  int64_t bytes() const { return BytesFor(capacity_); }
-  int64_t BytesFor(int64_t rows) const;
-
- private:
-  // Rows of the blocks: 4, 4, 8, 16, 32, 64, 128, 256, and then 512 each.
-  static constexpr uint32_t kFirstBlockRows = 4;
-  static constexpr uint32_t kBlockRows = 512;
-  static constexpr size_t kGrowingBlocks = 8;
-  static int64_t RowsWithRoomFor(int64_t rows);
-
-  const size_t row_size_;
-  const size_t row_align_;
-  std::vector<std::byte*> blocks_;
-  int64_t capacity_ = 0;
-};
-
-/// Owns a reservation for what it holds: callers reserve before they insert, and settle after. One
+/// The states of a group are the payload of its row in the table. Owns a reservation for what it
+/// holds: callers reserve before they insert, and settle after. One
 /// thread.
 class GroupStore {
  public:
@@ -63,13 +24,13 @@ class GroupStore {
 
   const GroupTable& table() const { return table_; }
   int64_t num_groups() const { return table_.num_groups(); }
-  std::byte* Row(uint32_t group) const { return rows_[group]; }
+  std::byte* Row(uint32_t group) const { return table_.Payload(group); }
   /// Ids of all groups. With a total order of keys: by hash, then by key.
   std::vector<uint32_t> Groups() const;
   std::vector<uint32_t> OrderedGroups() const;
 
   /// Memory held.
-  int64_t bytes() const { return table_.bytes() + rows_.bytes() + extra_bytes_; }
+  int64_t bytes() const { return table_.bytes() + extra_bytes_; }
   int64_t reserved_bytes() const { return reservation_.bytes(); }
   /// Makes the reservation large enough for `groups` groups more with keys of `key_bytes` together,
   /// and `extra_bytes` of memory of states. 0 when it is, else the bytes that were not granted.
@@ -101,11 +62,12 @@ class GroupStore {
  private:
   Result<std::shared_ptr<arrow::RecordBatch>> SavedBatch(std::span<const uint32_t> groups,
                                                          arrow::MemoryPool* pool) const;
+  Result<std::vector<ArrayPtr>> KeyColumnsOf(std::span<const uint32_t> groups,
+                                             arrow::MemoryPool* pool) const;
   Status MergeRow(std::byte* into, std::byte* from, std::span<KernelContext> contexts);
 
   const AggregateTermsPtr terms_;
   GroupTable table_;
-  StateRows rows_;
   int64_t extra_bytes_ = 0;
   Reservation reservation_;
 };

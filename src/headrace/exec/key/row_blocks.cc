@@ -1,0 +1,76 @@
+// Blocks come from the C library; each counts with what the allocator and the list of blocks take.
+#include "headrace/exec/key/row_blocks.h"
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+
+namespace headrace {
+namespace {
+
+constexpr int64_t kBlockOverheadBytes = 32;
+constexpr int64_t kArenaBlockBytesMin = 256;
+constexpr int64_t kArenaBlockBytesMax = int64_t{64} << 10;
+
+BlockPtr AllocateBlock(size_t bytes, size_t align) {
+  bytes = (bytes + align - 1) / align * align;
+  BlockPtr block(static_cast<std::byte*>(std::aligned_alloc(align, bytes)));
+  if (block == nullptr) throw std::bad_alloc();
+  return block;
+}
+
+}  // namespace
+
+RowBlocks::RowBlocks(size_t row_size, size_t row_align)
+    : row_size_(row_size), row_align_(std::max(row_align, alignof(std::max_align_t))) {}
+
+int64_t RowBlocks::RowsWithRoomFor(int64_t rows) {
+  if (rows <= 0) return 0;
+  if (rows > kBlockRows) return (rows + kBlockRows - 1) / kBlockRows * kBlockRows;
+  return std::max<int64_t>(kFirstBlockRows,
+                           static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(rows))));
+}
+
+int64_t RowBlocks::BytesFor(int64_t rows) const {
+  const int64_t room = RowsWithRoomFor(rows);
+  int64_t blocks = static_cast<int64_t>(kGrowingBlocks) + room / kBlockRows - 1;
+  if (room < kBlockRows) blocks = std::bit_width(static_cast<uint64_t>(room) / kFirstBlockRows);
+  return room * static_cast<int64_t>(row_size_) + blocks * kBlockOverheadBytes;
+}
+
+void RowBlocks::MakeRoomFor(uint32_t row) {
+  while (row >= capacity_) {
+    const int64_t next = RowsWithRoomFor(capacity_ + 1);
+    blocks_.push_back(AllocateBlock(static_cast<size_t>(next - capacity_) * row_size_, row_align_));
+    capacity_ = next;
+  }
+}
+
+int64_t ByteArena::BlockBytes(int64_t held) {
+  return std::clamp(held / 2, kArenaBlockBytesMin, kArenaBlockBytesMax);
+}
+
+const char* ByteArena::Add(std::string_view bytes) {
+  const auto size = static_cast<int64_t>(bytes.size());
+  if (size > left_) {
+    left_ = std::max(BlockBytes(held_), size);
+    blocks_.push_back(AllocateBlock(static_cast<size_t>(left_), 1));
+    next_ = blocks_.back().get();
+    held_ += left_ + kBlockOverheadBytes;
+  }
+  std::byte* const begin = next_;
+  std::memcpy(begin, bytes.data(), bytes.size());
+  next_ += size;
+  left_ -= size;
+  return reinterpret_cast<const char*>(begin);
+}
+
+// What a block and the first string of the next one take is more than the block: two blocks in a
+// row have room for at most twice what is in them, save the last one.
+int64_t ByteArena::BytesToAdd(int64_t bytes) const {
+  if (bytes <= left_) return held_;
+  const int64_t full = held_ + 2 * bytes + 2 * bytes / kArenaBlockBytesMin * kBlockOverheadBytes;
+  return full + 2 * (BlockBytes(full) + kBlockOverheadBytes);
+}
+
+}  // namespace headrace

@@ -1,0 +1,73 @@
+// RowBlocks and ByteArena: memory of keyed state that grows without being moved, so that nothing is
+// copied, and what it will take is known before.
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+namespace headrace {
+
+struct FreeBlock {
+  void operator()(std::byte* block) const { std::free(block); }
+};
+using BlockPtr = std::unique_ptr<std::byte, FreeBlock>;
+
+/// Rows of one size at addresses that do not change, in blocks that grow up to a size.
+class RowBlocks {
+ public:
+  RowBlocks(size_t row_size, size_t row_align);
+
+  std::byte* operator[](uint32_t row) const {
+    size_t block = 0;
+    size_t first = 0;
+    if (row >= kBlockRows) {
+      block = kGrowingBlocks + row / kBlockRows - 1;
+      first = row / kBlockRows * kBlockRows;
+    } else if (row >= kFirstBlockRows) {
+      const auto log = static_cast<size_t>(std::bit_width(row)) - 1;
+      block = log - std::bit_width(kFirstBlockRows) + 2;
+      first = size_t{1} << log;
+    }
+    return blocks_[block].get() + (row - first) * row_size_;
+  }
+  /// Makes rows 0 … row exist; their bytes mean nothing yet.
+  void MakeRoomFor(uint32_t row);
+  int64_t bytes() const { return BytesFor(capacity_); }
+  int64_t BytesFor(int64_t rows) const;
+
+ private:
+  // Rows of the blocks: 4, 4, 8, 16, 32, 64, 128, 256, and then 512 each.
+  static constexpr uint32_t kFirstBlockRows = 4;
+  static constexpr uint32_t kBlockRows = 512;
+  static constexpr size_t kGrowingBlocks = 8;
+  static int64_t RowsWithRoomFor(int64_t rows);
+
+  size_t row_size_;
+  size_t row_align_;
+  std::vector<BlockPtr> blocks_;
+  int64_t capacity_ = 0;
+};
+
+/// Byte strings at addresses that do not change.
+class ByteArena {
+ public:
+  const char* Add(std::string_view bytes);
+  int64_t bytes() const { return held_; }
+  /// Memory held at most when strings of `bytes` bytes together are added.
+  int64_t BytesToAdd(int64_t bytes) const;
+
+ private:
+  static int64_t BlockBytes(int64_t held);
+
+  std::vector<BlockPtr> blocks_;
+  std::byte* next_ = nullptr;
+  int64_t left_ = 0;  // of the last block
+  int64_t held_ = 0;
+};
+
+}  // namespace headrace
