@@ -81,6 +81,33 @@ double ChunkBytes(const parquet::ColumnChunkMetaData& chunk,
   return slots + static_cast<double>(chunk.total_uncompressed_size());
 }
 
+/// Where the pages of a chunk are; nothing where that is not inside the file.
+std::optional<ChunkPlace> PlaceOf(const parquet::ColumnChunkMetaData& chunk, int64_t file_bytes) {
+  ChunkPlace place{chunk.data_page_offset(), chunk.total_compressed_size(), chunk.compression()};
+  if (chunk.has_dictionary_page() && chunk.dictionary_page_offset() > 0 &&
+      chunk.dictionary_page_offset() < place.offset) {
+    place.offset = chunk.dictionary_page_offset();
+  }
+  if (place.offset < 0 || place.bytes < 0 || place.bytes > file_bytes - place.offset) return {};
+  return place;
+}
+
+bool IsDecodedHere(parquet::Encoding::type encoding) {
+  switch (encoding) {
+    case parquet::Encoding::PLAIN:
+    case parquet::Encoding::PLAIN_DICTIONARY:
+    case parquet::Encoding::RLE:
+    case parquet::Encoding::BIT_PACKED:  // of repetition levels, which flat columns have not
+    case parquet::Encoding::DELTA_BINARY_PACKED:
+    case parquet::Encoding::DELTA_LENGTH_BYTE_ARRAY:
+    case parquet::Encoding::RLE_DICTIONARY:
+    case parquet::Encoding::BYTE_STREAM_SPLIT:
+      return true;
+    default:
+      return false;
+  }
+}
+
 Status Encrypted(const FileInfo& file) {
   return Error(ErrorKind::kUnsupported, "{}: encrypted Parquet files cannot be read", file.path);
 }
@@ -121,6 +148,7 @@ Result<std::unique_ptr<const Footer>> Footer::Read(Vfs& vfs, const FileInfo& fil
     std::unique_ptr<Footer> footer(new Footer());
     footer->metadata_ =
         parquet::ParquetFileReader::Open(stream, PropertiesFor(file, 1, pool))->metadata();
+    footer->file_bytes_ = file.size;
     ARROW_RETURN_NOT_OK(CheckMetadata(*footer->metadata_, file));
     ARROW_RETURN_NOT_OK(footer->MakeSchema());
     return std::unique_ptr<const Footer>(std::move(footer));
@@ -173,6 +201,33 @@ int64_t Footer::RowBytes(int row_group, const std::vector<int>& columns) const {
   }
   const double row_bytes = bytes / static_cast<double>(std::max<int64_t>(group->num_rows(), 1));
   return static_cast<int64_t>(std::clamp(row_bytes, 1.0, 1e12));
+}
+
+std::optional<FlatChunk> Footer::FlatChunkOf(int row_group, int column) const {
+  const auto& field = manifest_.schema_fields[static_cast<size_t>(column)];
+  if (!field.is_leaf() || !field.children.empty()) return std::nullopt;
+  const parquet::ColumnDescriptor& leaf = *metadata_->schema()->Column(field.column_index);
+  if (leaf.max_repetition_level() > 0 || leaf.max_definition_level() > 1) return std::nullopt;
+  const auto type = FlatTypeOf(leaf, PlainType(field.field->type()));
+  const auto group = metadata_->RowGroup(row_group);
+  const auto chunk = group->ColumnChunk(field.column_index);
+  const auto place = PlaceOf(*chunk, file_bytes_);
+  // Writers before that version wrote wrong lengths of chunks.
+  const bool has_lengths = !metadata_->writer_version().VersionLt(
+      parquet::ApplicationVersion::PARQUET_816_FIXED_VERSION());
+  if (!type.has_value() || !place.has_value() || !has_lengths || !chunk->file_path().empty() ||
+      chunk->num_values() != group->num_rows() ||
+      !parquet::IsCodecSupported(chunk->compression())) {
+    return std::nullopt;
+  }
+  return FlatChunk{*type, *place, group->num_rows(), leaf.max_definition_level() == 1};
+}
+
+bool Footer::IsFlat(int row_group, int column) const {
+  if (!FlatChunkOf(row_group, column).has_value()) return false;
+  const int leaf = manifest_.schema_fields[static_cast<size_t>(column)].column_index;
+  const auto encodings = metadata_->RowGroup(row_group)->ColumnChunk(leaf)->encodings();
+  return std::all_of(encodings.begin(), encodings.end(), IsDecodedHere);
 }
 
 Result<std::unique_ptr<parquet::arrow::FileReader>> Footer::OpenReader(

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
+#include "headrace/format/parquet/flat_column.h"
 #include "headrace/io/vfs.h"
 #include "headrace/table/bound.h"
 #include "headrace/types/batch.h"
@@ -28,6 +30,12 @@ class Footer {
   /// Bytes that one row of the columns takes when decoded, as far as the footer tells; at least 1.
   int64_t RowBytes(int row_group, const std::vector<int>& columns) const;
 
+  /// How the chunk of a top-level column is decoded here; nothing: libparquet has to.
+  std::optional<FlatChunk> FlatChunkOf(int row_group, int column) const;
+  /// Whether all pages of the chunk are decoded here, as far as the footer tells: any row of it can
+  /// then be reached without decoding those before.
+  bool IsFlat(int row_group, int column) const;
+
   /// A decoder for `num_leaves` leaf columns that reads the file in small pieces, on one thread,
   /// with memory from `pool`.
   Result<std::unique_ptr<parquet::arrow::FileReader>> OpenReader(Vfs& vfs, const FileInfo& file,
@@ -41,6 +49,7 @@ class Footer {
   std::shared_ptr<parquet::FileMetaData> metadata_;
   parquet::arrow::SchemaManifest manifest_;
   SchemaPtr schema_;
+  int64_t file_bytes_ = 0;
 };
 
 }  // namespace headrace::parquet_format

@@ -1,20 +1,22 @@
-// The Parquet source: a split per row group, decoded batch by batch.
+// The Parquet source: row groups, large ones in ranges of rows, decoded batch by batch.
 #include <algorithm>
+#include <limits>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "arrow/record_batch.h"
+#include "arrow/array.h"
 #include "arrow/type.h"
 #include "headrace/format/batch_slicer.h"
 #include "headrace/format/bound_file.h"
 #include "headrace/format/file_source.h"
 #include "headrace/format/format.h"
+#include "headrace/format/parquet/column.h"
 #include "headrace/format/parquet/footer.h"
 #include "headrace/format/parquet/guard.h"
-#include "headrace/format/parquet/stored_type.h"
-#include "headrace/types/encoding.h"
+#include "headrace/format/parquet/row_filter.h"
 
 namespace headrace {
 namespace parquet_format {
@@ -25,8 +27,12 @@ namespace {
 constexpr int64_t kFirstReadFraction = 8;
 /// A read is at most this many times the rows of the one before.
 constexpr int64_t kReadGrowthMax = 4;
+/// A part is about this large when decoded: lanes work on parts that follow each other, and what
+/// the later one makes has to wait in a queue. It has no fewer rows than the second.
+constexpr int64_t kPartBytes = 3 * kQueueBytesMax;
+constexpr int64_t kPartRowsMin = 65536;
 
-/// Rows of a row group whose columns nobody wants.
+/// Rows of parts whose columns nobody wants.
 class CountReader final : public SplitReader {
  public:
   CountReader(const ScanRequest& request, int64_t rows) : slicer_(request) {
@@ -41,33 +47,63 @@ class CountReader final : public SplitReader {
   BatchSlicer slicer_;
 };
 
-class RowGroupReader final : public SplitReader {
+/// Where the pages of a file have been found, by row group and column.
+class PageMaps {
  public:
-  RowGroupReader(std::string name, SchemaPtr schema, int64_t num_rows, const ScanRequest& request,
-                 arrow::MemoryPool* pool)
-      : name_(std::move(name)),
-        schema_(std::move(schema)),
-        request_(request),
-        pool_(pool),
-        columns_(DistinctColumns(request.projection)),
-        slicer_(request),
-        rows_expected_(num_rows) {}
+  PageMaps(int row_groups, int columns)
+      : columns_(columns), maps_(static_cast<size_t>(row_groups) * static_cast<size_t>(columns)) {}
+  PageMap* Of(int row_group, int column) {
+    const size_t index = static_cast<size_t>(row_group) * static_cast<size_t>(columns_) +
+                         static_cast<size_t>(column);
+    std::lock_guard lock(mutex_);
+    if (maps_[index] == nullptr) maps_[index] = std::make_unique<PageMap>();
+    return maps_[index].get();
+  }
 
-  Status Open(const Footer& footer, Vfs& vfs, const FileInfo& file, int row_group) {
+ private:
+  const int columns_;
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<PageMap>> maps_;
+};
+
+/// Rows [part.begin, part.end) of a row group.
+class PartReader final : public SplitReader {
+ public:
+  PartReader(std::string name, const Split& part, const ScanRequest& request, StopToken stop)
+      : name_(std::move(name)),
+        request_(request),
+        stop_(std::move(stop)),
+        wanted_(DistinctColumns(request.projection)),
+        slicer_(request),
+        row_(part.begin),
+        end_(part.end) {}
+
+  /// What is given is borrowed.
+  Status Open(const Footer& footer, Vfs& vfs, const FileInfo& file, int row_group, PageMaps* maps,
+              arrow::MemoryPool* pool) {
     return Guarded(name_, [&]() -> Status {
-      const std::vector<int> leaves = footer.LeavesOf(columns_);
-      ARROW_ASSIGN_OR_RAISE(file_reader_, footer.OpenReader(vfs, file, leaves.size(), pool_));
-      SetReadRows(request_.batch_bytes / footer.RowBytes(row_group, columns_) / kFirstReadFraction);
-      ARROW_ASSIGN_OR_RAISE(batches_, file_reader_->GetRecordBatchReader({row_group}, leaves));
+      present_ = wanted_;
+      for (const ColumnBound& bound : request_.bounds) present_.push_back(bound.column);
+      present_ = DistinctColumns(present_);
+      group_ = std::make_unique<OpenRowGroup>(footer, vfs, file, row_group, present_.size(), pool);
+      if (row_ == end_) return Status::OK();
+      const int64_t row_bytes = footer.RowBytes(row_group, wanted_);
+      SetReadRows(request_.batch_bytes / row_bytes / kFirstReadFraction);
+      for (const int column : present_) {
+        ARROW_ASSIGN_OR_RAISE(auto opened,
+                              Column::Make(*group_, column, row_, maps->Of(row_group, column)));
+        columns_.push_back(std::move(opened));
+      }
       return Status::OK();
     });
   }
 
   Result<ReadResult> Next() override {
     while (slicer_.empty()) {
-      if (slicer_.finished()) return ReadResult(EndOfSplit{});
-      ARROW_ASSIGN_OR_RAISE(const bool more, Guarded(name_, [&] { return ReadMore(); }));
-      if (!more) return ReadResult(EndOfSplit{});
+      if (slicer_.finished() || row_ == end_ || stop_.stop_requested()) {
+        return ReadResult(EndOfSplit{});
+      }
+      ARROW_RETURN_NOT_OK(Guarded(name_, [&] { return ReadMore(); }));
     }
     return ReadResult(slicer_.Take());
   }
@@ -75,35 +111,69 @@ class RowGroupReader final : public SplitReader {
  private:
   void SetReadRows(int64_t rows) {
     read_rows_ = std::clamp<int64_t>(rows, 1, std::min(request_.batch_rows, slicer_.rows_left()));
-    file_reader_->set_batch_size(read_rows_);
   }
 
-  Result<bool> ReadMore() {
-    ARROW_ASSIGN_OR_RAISE(const auto read, batches_->Next());
-    if (read == nullptr) {
-      if (rows_read_ == rows_expected_) return false;
-      return Status::Invalid("expected ", rows_expected_, " rows, got ", rows_read_);
+  Column& ColumnOf(int column) {
+    const auto at = std::lower_bound(present_.begin(), present_.end(), column);
+    return *columns_[static_cast<size_t>(at - present_.begin())];
+  }
+
+  /// Decodes the columns that have bounds; the others only where a row is left.
+  Status ReadMore() {
+    int64_t rows = std::min(read_rows_, end_ - row_);
+    for (const ColumnBound& bound : request_.bounds) {
+      ARROW_RETURN_NOT_OK(Fill(ColumnOf(bound.column), &rows));
     }
-    rows_read_ += read->num_rows();
-    ARROW_ASSIGN_OR_RAISE(Batch batch, Checked(*read));
+    std::pair<int64_t, int64_t> left(0, rows);
+    if (!request_.bounds.empty()) left = RowsLeft(rows);
+    if (left.first == left.second) return Skip(rows);
+    ARROW_RETURN_NOT_OK(Skip(left.first));
+    rows = left.second - left.first;
+    for (const int column : wanted_) ARROW_RETURN_NOT_OK(Fill(ColumnOf(column), &rows));
+    return Take(rows);
+  }
+
+  Status Fill(Column& column, int64_t* rows) const {
+    ARROW_RETURN_NOT_OK(column.Fill(*rows, request_.batch_bytes));
+    *rows = std::min(*rows, column.num_ready());
+    return Status::OK();
+  }
+
+  /// From the first to behind the last of the next `rows` rows that can satisfy all bounds.
+  std::pair<int64_t, int64_t> RowsLeft(int64_t rows) {
+    keep_.assign(static_cast<size_t>(rows), 1);
+    for (const ColumnBound& bound : request_.bounds) {
+      FilterRows(bound, *ColumnOf(bound.column).ready(), &keep_);
+    }
+    const auto first = std::find(keep_.begin(), keep_.end(), 1);
+    const auto last = std::find(keep_.rbegin(), std::make_reverse_iterator(first), 1).base();
+    return {first - keep_.begin(), last - keep_.begin()};
+  }
+
+  Status Skip(int64_t rows) {
+    if (rows == 0) return Status::OK();
+    for (auto& column : columns_) ARROW_RETURN_NOT_OK(column->Skip(rows));
+    row_ += rows;
+    return Status::OK();
+  }
+
+  /// Columns that only have bounds are dropped.
+  Status Take(int64_t rows) {
+    std::vector<ArrayPtr> arrays;
+    for (const int column : present_) {
+      ArrayPtr array = ColumnOf(column).Take(rows);
+      if (std::binary_search(wanted_.begin(), wanted_.end(), column)) {
+        arrays.push_back(std::move(array));
+      }
+    }
+    row_ += rows;
+    Batch batch(InProjectionOrder(arrays, wanted_, request_.projection), rows);
     AdaptReadRows(batch);
     slicer_.Put(std::move(batch));
-    return true;
-  }
-
-  /// Valid whatever the file holds, in the promised types, in the order of the projection.
-  Result<Batch> Checked(const arrow::RecordBatch& read) {
-    ARROW_RETURN_NOT_OK(read.ValidateFull());
-    std::vector<ArrayPtr> arrays = read.columns();
-    for (size_t i = 0; i < arrays.size(); ++i) {
-      const TypePtr& promised = schema_->field(columns_[i])->type();
-      ARROW_ASSIGN_OR_RAISE(arrays[i], AsPromised(arrays[i], promised, pool_));
-    }
-    return Batch(InProjectionOrder(arrays, columns_, request_.projection), read.num_rows());
+    return Status::OK();
   }
 
   void AdaptReadRows(const Batch& batch) {
-    if (batch.physical_rows() == 0) return;
     const int64_t shared_bytes = batch.Slice(0, 0).num_bytes();
     const int64_t bytes = std::max<int64_t>(1, batch.num_bytes() - shared_bytes);
     const double rows = static_cast<double>(request_.batch_bytes) / static_cast<double>(bytes) *
@@ -112,36 +182,52 @@ class RowGroupReader final : public SplitReader {
   }
 
   const std::string name_;  // of the split
-  const SchemaPtr schema_;
   const ScanRequest request_;
-  arrow::MemoryPool* const pool_;
-  const std::vector<int> columns_;  // that are decoded
+  const StopToken stop_;
+  const std::vector<int> wanted_;  // columns, sorted
+  std::vector<int> present_;       // with those that only have bounds
   BatchSlicer slicer_;
-  const int64_t rows_expected_;
-  int64_t rows_read_ = 0;
+  int64_t row_;
+  const int64_t end_;
   int64_t read_rows_ = 1;
-  std::unique_ptr<parquet::arrow::FileReader> file_reader_;  // outlives batches_
-  std::unique_ptr<arrow::RecordBatchReader> batches_;
+  std::unique_ptr<OpenRowGroup> group_;           // outlives columns_
+  std::vector<std::unique_ptr<Column>> columns_;  // those present
+  std::vector<uint8_t> keep_;
 };
 
 class ParquetFile final : public DataFile {
  public:
   ParquetFile(Vfs& vfs, FileInfo info, std::unique_ptr<const Footer> footer)
-      : vfs_(vfs), info_(std::move(info)), footer_(std::move(footer)) {}
+      : vfs_(vfs),
+        info_(std::move(info)),
+        footer_(std::move(footer)),
+        page_maps_(std::make_unique<PageMaps>(footer_->metadata().num_row_groups(),
+                                              footer_->schema()->num_fields())) {
+    for (int group = 0; group < footer_->metadata().num_row_groups(); ++group) {
+      first_part_.push_back(num_parts_);
+      num_parts_ += std::max<int64_t>(1, NumRows(group) / kPartRowsMin);
+    }
+  }
 
   const SchemaPtr& schema() const override { return footer_->schema(); }
   std::optional<int64_t> row_count() const override { return footer_->metadata().num_rows(); }
-  int64_t num_parts() const override { return footer_->metadata().num_row_groups(); }
+  /// At most: how many a row group has depends on the columns.
+  int64_t num_parts() const override { return num_parts_; }
 
   Result<std::vector<Split>> Parts(const ScanRequest& request) const override {
     return Guarded(info_.path, [&]() -> Result<std::vector<Split>> {
       std::vector<Split> parts;
       int64_t rows = 0;  // in `parts`; with bounds nobody knows how many of them count
-      for (int group = 0; group < footer_->metadata().num_row_groups(); ++group) {
-        if (request.limit.has_value() && request.bounds.empty() && rows >= *request.limit) break;
+      const int64_t enough = request.limit.has_value() && request.bounds.empty()
+                                 ? *request.limit
+                                 : std::numeric_limits<int64_t>::max();
+      for (int group = 0; group < footer_->metadata().num_row_groups() && rows < enough; ++group) {
         if (!MayHold(group, request.bounds)) continue;
-        parts.push_back({group, group, group + 1, NameOf(group)});
-        rows += footer_->metadata().RowGroup(group)->num_rows();
+        const int64_t count = NumPartsOf(group, request);
+        for (int64_t i = 0; i < count && rows < enough; ++i) {
+          parts.push_back(PartOf(group, i, count));
+          rows += parts.back().end - parts.back().begin;
+        }
       }
       return parts;
     });
@@ -149,29 +235,60 @@ class ParquetFile final : public DataFile {
 
   Result<std::unique_ptr<SplitReader>> Open(const Split& part, const ScanRequest& request,
                                             const ReadContext& context) const override {
-    const int group = static_cast<int>(part.index);
-    const int64_t rows = footer_->metadata().RowGroup(group)->num_rows();
-    if (request.projection.empty()) {
+    if (request.projection.empty() && request.bounds.empty()) {
       ARROW_RETURN_NOT_OK(CheckUnchanged(vfs_, info_));
-      return std::make_unique<CountReader>(request, rows);
+      return std::make_unique<CountReader>(request, part.end - part.begin);
     }
-    auto reader =
-        std::make_unique<RowGroupReader>(NameOf(group), schema(), rows, request, context.pool);
-    ARROW_RETURN_NOT_OK(reader->Open(*footer_, vfs_, info_, group));
+    const auto next = std::upper_bound(first_part_.begin(), first_part_.end(), part.index);
+    const int group = static_cast<int>(next - first_part_.begin()) - 1;
+    auto reader = std::make_unique<PartReader>(part.name, part, request, context.stop);
+    ARROW_RETURN_NOT_OK(reader->Open(*footer_, vfs_, info_, group, page_maps_.get(), context.pool));
     return std::unique_ptr<SplitReader>(std::move(reader));
   }
 
  private:
+  int64_t NumRows(int group) const { return footer_->metadata().RowGroup(group)->num_rows(); }
+
   bool MayHold(int group, const std::vector<ColumnBound>& bounds) const {
     return std::all_of(bounds.begin(), bounds.end(), [&](const ColumnBound& bound) {
       return MayMatch(bound, footer_->RangeOf(group, bound.column));
     });
   }
-  std::string NameOf(int group) const { return fmt::format("{} row group {}", info_.path, group); }
+
+  /// One where a column has to be decoded from its start.
+  int64_t NumPartsOf(int group, const ScanRequest& request) const {
+    const int64_t rows = NumRows(group);
+    if (request.projection.empty() && request.bounds.empty()) return 1;
+    std::vector<int> columns = request.projection;
+    for (const ColumnBound& bound : request.bounds) columns.push_back(bound.column);
+    columns = DistinctColumns(columns);
+    const double bytes =
+        static_cast<double>(footer_->RowBytes(group, columns)) * static_cast<double>(rows);
+    const double count =
+        std::min(bytes / static_cast<double>(kPartBytes), static_cast<double>(rows / kPartRowsMin));
+    if (count < 2 || !std::all_of(
+                         columns.begin(), columns.end(),
+                         [&](int column) { return footer_->IsFlat(group, column); })) {
+      return 1;
+    }
+    return static_cast<int64_t>(count);
+  }
+
+  Split PartOf(int group, int64_t index, int64_t count) const {
+    const int64_t rows = NumRows(group);
+    const int64_t most = (rows + count - 1) / count;
+    const int64_t begin = std::min(rows, index * most), end = std::min(rows, begin + most);
+    std::string name = fmt::format("{} row group {}", info_.path, group);
+    if (count > 1) name += fmt::format(" rows {} to {}", begin, end);
+    return {first_part_[static_cast<size_t>(group)] + index, begin, end, std::move(name)};
+  }
 
   Vfs& vfs_;
   const FileInfo info_;
   const std::unique_ptr<const Footer> footer_;
+  const std::unique_ptr<PageMaps> page_maps_;
+  std::vector<int64_t> first_part_;  // of each row group
+  int64_t num_parts_ = 0;
 };
 
 }  // namespace

@@ -1,0 +1,157 @@
+// The choice of decoder, and the change to libparquet's at a page that ours does not take.
+#include "headrace/format/parquet/column.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "arrow/array.h"
+#include "arrow/record_batch.h"
+#include "arrow/type.h"
+#include "headrace/base/check.h"
+#include "headrace/format/parquet/stored_type.h"
+
+namespace headrace::parquet_format {
+namespace {
+
+/// Read ahead of every column at most, of all columns together, and of a column at least.
+constexpr int64_t kReadAheadMax = int64_t{256} << 10;
+constexpr int64_t kReadAheadOfAll = int64_t{2} << 20;
+constexpr int64_t kReadAheadMin = int64_t{4} << 10;
+/// Rows that libparquet decodes at a time when they are to be skipped.
+constexpr int64_t kSkipRows = 1024;
+
+/// Types some of whose bit patterns are no values.
+bool HasInvalidValues(const arrow::DataType& type) {
+  return arrow::is_decimal(type.id()) || arrow::is_time(type.id());
+}
+
+}  // namespace
+
+OpenRowGroup::OpenRowGroup(const Footer& footer, Vfs& vfs, const FileInfo& file, int row_group,
+                           size_t num_columns, arrow::MemoryPool* pool)
+    : footer_(footer),
+      vfs_(vfs),
+      file_(file),
+      row_group_(row_group),
+      num_columns_(num_columns),
+      pool_(pool) {}
+
+OpenRowGroup::~OpenRowGroup() = default;
+
+int64_t OpenRowGroup::read_ahead() const {
+  return std::clamp(kReadAheadOfAll / std::max<int64_t>(1, static_cast<int64_t>(num_columns_)),
+                    kReadAheadMin, kReadAheadMax);
+}
+
+Result<std::shared_ptr<BoundFile>> OpenRowGroup::File() {
+  if (bound_ == nullptr) {
+    ARROW_ASSIGN_OR_RAISE(bound_, OpenBound(vfs_, file_, pool_));
+  }
+  return bound_;
+}
+
+Result<parquet::arrow::FileReader*> OpenRowGroup::Library() {
+  if (library_ == nullptr) {
+    ARROW_ASSIGN_OR_RAISE(library_, footer_.OpenReader(vfs_, file_, num_columns_, pool_));
+  }
+  return library_.get();
+}
+
+Column::Column(OpenRowGroup& group, int column) : group_(group), column_(column) {}
+Column::~Column() = default;
+
+Result<std::unique_ptr<Column>> Column::Make(OpenRowGroup& group, int column, int64_t begin,
+                                             PageMap* map) {
+  std::unique_ptr<Column> made(new Column(group, column));
+  const auto chunk = group.footer().FlatChunkOf(group.row_group(), column);
+  if (!chunk.has_value()) {
+    ARROW_RETURN_NOT_OK(made->SwitchToLibrary(begin));
+    return made;
+  }
+  made->row_ = begin;
+  ARROW_ASSIGN_OR_RAISE(auto file, group.File());
+  auto flat =
+      FlatColumn::Make(*chunk, begin, std::move(file), group.read_ahead(), map, group.pool());
+  if (flat.status().IsNotImplemented()) {
+    ARROW_RETURN_NOT_OK(made->SwitchToLibrary(begin));
+    return made;
+  }
+  ARROW_ASSIGN_OR_RAISE(made->flat_, std::move(flat));
+  return made;
+}
+
+Status Column::SwitchToLibrary(int64_t begin) {
+  flat_.reset();
+  ARROW_ASSIGN_OR_RAISE(parquet::arrow::FileReader* const reader, group_.Library());
+  const std::vector<int> leaves = group_.footer().LeavesOf({column_});
+  reader->set_batch_size(kSkipRows);
+  ARROW_ASSIGN_OR_RAISE(library_, reader->GetRecordBatchReader({group_.row_group()}, leaves));
+  row_ = 0;
+  return SkipLibrary(begin);
+}
+
+Status Column::SkipLibrary(int64_t rows) {
+  while (rows > 0) {
+    ARROW_ASSIGN_OR_RAISE(const ArrayPtr skipped, ReadLibrary(std::min(rows, kSkipRows)));
+    rows -= skipped->length();
+  }
+  return Status::OK();
+}
+
+Result<ArrayPtr> Column::ReadLibrary(int64_t rows_max) {
+  ARROW_ASSIGN_OR_RAISE(parquet::arrow::FileReader* const reader, group_.Library());
+  reader->set_batch_size(rows_max);
+  ARROW_ASSIGN_OR_RAISE(const auto batch, library_->Next());
+  if (batch == nullptr) return Status::Invalid("the column ends after ", row_, " rows");
+  ARROW_RETURN_NOT_OK(batch->ValidateFull());
+  row_ += batch->num_rows();
+  return batch->column(0);
+}
+
+Result<ArrayPtr> Column::Read(int64_t rows_max, int64_t bytes_max) {
+  if (flat_ != nullptr) {
+    Result<ArrayPtr> array = flat_->Read(rows_max, bytes_max);
+    if (array.ok()) {
+      row_ += (*array)->length();
+      if (HasInvalidValues(*(*array)->type())) ARROW_RETURN_NOT_OK((*array)->ValidateFull());
+      return array;
+    }
+    if (!array.status().IsNotImplemented()) return array;
+    ARROW_RETURN_NOT_OK(SwitchToLibrary(row_));
+  }
+  return ReadLibrary(rows_max);
+}
+
+Status Column::SkipUndecoded(int64_t rows) {
+  if (flat_ == nullptr) return SkipLibrary(rows);
+  const Status status = flat_->Skip(rows);
+  if (status.IsNotImplemented()) return SwitchToLibrary(row_ + rows);
+  row_ += rows;
+  return status;
+}
+
+int64_t Column::num_ready() const { return ready_ == nullptr ? 0 : ready_->length(); }
+
+Status Column::Fill(int64_t rows_max, int64_t bytes_max) {
+  if (ready_ != nullptr) return Status::OK();
+  ARROW_ASSIGN_OR_RAISE(const ArrayPtr array, Read(rows_max, bytes_max));
+  const TypePtr& promised = group_.footer().schema()->field(column_)->type();
+  ARROW_ASSIGN_OR_RAISE(ready_, AsPromised(array, promised, group_.pool()));
+  return Status::OK();
+}
+
+ArrayPtr Column::Take(int64_t rows) {
+  HEADRACE_CHECK(rows > 0 && rows <= num_ready(), "rows that are not ready");
+  if (rows == num_ready()) return std::exchange(ready_, nullptr);
+  ArrayPtr taken = ready_->Slice(0, rows);
+  ready_ = ready_->Slice(rows);
+  return taken;
+}
+
+Status Column::Skip(int64_t rows) {
+  const int64_t ready = std::min(rows, num_ready());
+  if (ready > 0) Take(ready);
+  return rows == ready ? Status::OK() : SkipUndecoded(rows - ready);
+}
+
+}  // namespace headrace::parquet_format

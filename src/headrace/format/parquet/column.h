@@ -1,0 +1,75 @@
+// Column: one top-level column of a row group, by our decoder where it can and by libparquet's
+// where it cannot.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "headrace/format/parquet/flat_column.h"
+#include "headrace/format/parquet/footer.h"
+
+namespace headrace::parquet_format {
+
+/// A row group that is being read: what its columns share. Files are opened when they are needed.
+class OpenRowGroup {
+ public:
+  /// All are borrowed.
+  OpenRowGroup(const Footer& footer, Vfs& vfs, const FileInfo& file, int row_group,
+               size_t num_columns, arrow::MemoryPool* pool);
+  ~OpenRowGroup();
+
+  const Footer& footer() const { return footer_; }
+  int row_group() const { return row_group_; }
+  arrow::MemoryPool* pool() const { return pool_; }
+  /// Bytes that each column may read ahead.
+  int64_t read_ahead() const;
+  Result<std::shared_ptr<BoundFile>> File();
+  Result<parquet::arrow::FileReader*> Library();
+
+ private:
+  const Footer& footer_;
+  Vfs& vfs_;
+  const FileInfo& file_;
+  const int row_group_;
+  const size_t num_columns_;
+  arrow::MemoryPool* const pool_;
+  std::shared_ptr<BoundFile> bound_;
+  std::unique_ptr<parquet::arrow::FileReader> library_;
+};
+
+/// One thread. Arrays are valid and of the promised type up to encoding, whatever the file holds.
+class Column {
+ public:
+  /// To be read from row `begin` of the row group on. Borrows `group` and `map`.
+  static Result<std::unique_ptr<Column>> Make(OpenRowGroup& group, int column, int64_t begin,
+                                              PageMap* map);
+  ~Column();
+
+  /// Rows decoded and not yet taken.
+  int64_t num_ready() const;
+  const ArrayPtr& ready() const { return ready_; }
+  /// Decodes at most `rows_max` rows and, of text, about `bytes_max` bytes, unless some are ready;
+  /// at least one. REQUIRES: rows are left.
+  Status Fill(int64_t rows_max, int64_t bytes_max);
+  /// REQUIRES: 0 < rows ≤ num_ready().
+  ArrayPtr Take(int64_t rows);
+  /// Over rows, ready or not.
+  Status Skip(int64_t rows);
+
+ private:
+  Column(OpenRowGroup& group, int column);
+  Status SwitchToLibrary(int64_t begin);
+  Result<ArrayPtr> ReadLibrary(int64_t rows_max);
+  Status SkipLibrary(int64_t rows);
+  Result<ArrayPtr> Read(int64_t rows_max, int64_t bytes_max);
+  Status SkipUndecoded(int64_t rows);
+
+  OpenRowGroup& group_;
+  const int column_;
+  std::unique_ptr<FlatColumn> flat_;  // null: libparquet's
+  std::unique_ptr<arrow::RecordBatchReader> library_;
+  int64_t row_ = 0;  // the next to be decoded
+  ArrayPtr ready_;   // null when empty
+};
+
+}  // namespace headrace::parquet_format

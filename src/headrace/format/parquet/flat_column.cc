@@ -1,0 +1,389 @@
+// Decoding of flat columns: pages, the dictionary, validity, values. Values are decoded without
+// nulls and then moved to their rows.
+#include "headrace/format/parquet/flat_column.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "arrow/array.h"
+#include "arrow/array/array_dict.h"
+#include "arrow/array/data.h"
+#include "arrow/buffer.h"
+#include "arrow/type.h"
+#include "arrow/util/bit_util.h"
+#include "headrace/base/check.h"
+#include "headrace/format/parquet/bit_unpack.h"
+#include "headrace/format/parquet/spread.h"
+
+namespace headrace::parquet_format {
+namespace {
+
+/// Rows that are decoded in one go.
+constexpr int64_t kPieceRows = 1024;
+/// A dictionary goes along with batches when it is at most this large and has at most one value for
+/// so many rows: every batch is taken to be as large as its dictionary too.
+constexpr int64_t kDictionaryBytesMax = int64_t{32} << 10;
+constexpr int64_t kRowsPerDictionaryValue = 4;
+constexpr int kCodeWidthMax = 32;
+
+int64_t SizeOf(std::span<const uint8_t> bytes) { return static_cast<int64_t>(bytes.size()); }
+
+}  // namespace
+
+FlatColumn::FlatColumn(const FlatChunk& chunk, PageReader pages, PageMap* map,
+                       arrow::MemoryPool* pool)
+    : chunk_(chunk), pool_(pool), map_(map), pages_(std::move(pages)), texts_(pool) {}
+
+Result<std::unique_ptr<FlatColumn>> FlatColumn::Make(const FlatChunk& chunk, int64_t begin,
+                                                     std::shared_ptr<BoundFile> file,
+                                                     int64_t read_ahead, PageMap* map,
+                                                     arrow::MemoryPool* pool) {
+  ARROW_ASSIGN_OR_RAISE(PageReader pages,
+                        PageReader::Make(std::move(file), chunk.place, read_ahead, pool));
+  std::unique_ptr<FlatColumn> column(new FlatColumn(chunk, std::move(pages), map, pool));
+  if (begin > 0) ARROW_RETURN_NOT_OK(column->GoTo(begin));
+  return column;
+}
+
+/// The dictionary is the first page of a chunk.
+Status FlatColumn::GoTo(int64_t begin) {
+  if (const auto place = map_->Before(begin); place.has_value() && place->row > 0) {
+    ARROW_ASSIGN_OR_RAISE(const bool has_page, pages_.Next());
+    if (has_page && pages_.header().kind == PageHeader::Kind::kDictionary) {
+      ARROW_RETURN_NOT_OK(LoadDictionary());
+    }
+    ARROW_RETURN_NOT_OK(pages_.Seek(place->offset));
+    row_ = place->row;
+  }
+  return Skip(begin - row_);
+}
+
+// ---- Pages ----
+
+Status FlatColumn::NextPage() {
+  while (page_rows_left_ == 0) {
+    ARROW_ASSIGN_OR_RAISE(const bool has_page, pages_.Next());
+    if (!has_page) return Status::Invalid("expected ", chunk_.rows, " values, got ", row_);
+    const PageHeader& header = pages_.header();
+    if (header.kind == PageHeader::Kind::kDictionary) ARROW_RETURN_NOT_OK(LoadDictionary());
+    const bool is_data =
+        header.kind == PageHeader::Kind::kData || header.kind == PageHeader::Kind::kDataV2;
+    if (!is_data) continue;
+    if (header.num_values > chunk_.rows - row_) {
+      return Status::Invalid("expected ", chunk_.rows, " values, got ", row_ + header.num_values);
+    }
+    map_->Add({row_, pages_.offset()});
+    page_rows_left_ = header.num_values;
+    is_loaded_ = false;
+  }
+  return Status::OK();
+}
+
+bool FlatColumn::IsCoded() const {
+  const Encoding encoding = pages_.header().encoding;
+  return encoding == Encoding::kPlainDictionary || encoding == Encoding::kRleDictionary;
+}
+
+bool FlatColumn::IsTaken() const {
+  const PageHeader& header = pages_.header();
+  if (header.kind == PageHeader::Kind::kData && chunk_.is_optional &&
+      header.level_encoding != Encoding::kRle) {
+    return false;
+  }
+  return IsCoded() || HasDecoder(header.encoding, chunk_.type);
+}
+
+/// Levels come first: behind their length in version 1, of a length that the header has in version
+/// 2.
+Status FlatColumn::LoadPage() {
+  const PageHeader& header = pages_.header();
+  ARROW_ASSIGN_OR_RAISE(std::span<const uint8_t> page, pages_.Read());
+  int64_t before = 0, levels = 0;
+  if (header.kind == PageHeader::Kind::kDataV2) {
+    before = header.repetition_bytes;
+    levels = header.definition_bytes;
+  } else if (chunk_.is_optional) {
+    uint32_t length = 0;
+    before = sizeof length;
+    if (SizeOf(page) < before) return Status::Invalid("a page without levels");
+    std::memcpy(&length, page.data(), sizeof length);
+    levels = length;
+  }
+  if (before + levels > SizeOf(page)) {
+    return Status::Invalid("levels of ", levels, " bytes in a page of ", page.size());
+  }
+  levels_ = HybridDecoder(page.data() + before, levels, 1);
+  is_loaded_ = true;
+  return LoadValues(page.subspan(static_cast<size_t>(before + levels)));
+}
+
+Status FlatColumn::LoadValues(std::span<const uint8_t> values) {
+  const Encoding encoding = pages_.header().encoding;
+  if (IsCoded()) {
+    if (!has_dictionary_) return Status::Invalid("a page of codes, but no dictionary");
+    const int width = values.empty() ? 0 : values[0];
+    if (width > kCodeWidthMax) return Status::Invalid("codes of ", width, " bits");
+    codes_ = values.empty() ? HybridDecoder()
+                            : HybridDecoder(values.data() + 1, SizeOf(values) - 1, width);
+    return Status::OK();
+  }
+  if (chunk_.type.is_text()) {
+    ARROW_ASSIGN_OR_RAISE(text_, MakeTextDecoder(encoding, values));
+  } else {
+    ARROW_ASSIGN_OR_RAISE(fixed_, MakeFixedDecoder(encoding, chunk_.type, values));
+  }
+  return Status::OK();
+}
+
+Status FlatColumn::LoadDictionary() {
+  if (has_dictionary_) return Status::Invalid("a second dictionary");
+  const int64_t count = pages_.header().num_values;
+  const Encoding encoding = pages_.header().encoding;
+  if (encoding != Encoding::kPlain && encoding != Encoding::kPlainDictionary) {
+    return Status::Invalid("a dictionary of encoding ", static_cast<int>(encoding));
+  }
+  ARROW_ASSIGN_OR_RAISE(const std::span<const uint8_t> page, pages_.Read());
+  const int64_t width =
+      chunk_.type.is_text() ? int64_t{sizeof(uint32_t)} : int64_t{chunk_.type.stored_width};
+  if (count * width > SizeOf(page) * (chunk_.type.physical == parquet::Type::BOOLEAN ? 8 : 1)) {
+    return Status::Invalid("a dictionary of ", page.size(), " bytes for ", count, " values");
+  }
+  has_dictionary_ = true;
+  dictionary_count_ = count;
+  return chunk_.type.is_text() ? LoadTextDictionary(page, count) : LoadFixedDictionary(page, count);
+}
+
+Status FlatColumn::LoadFixedDictionary(std::span<const uint8_t> page, int64_t count) {
+  const FlatType& type = chunk_.type;
+  ARROW_ASSIGN_OR_RAISE(const auto decoder, MakeFixedDecoder(Encoding::kPlain, type, page));
+  ARROW_ASSIGN_OR_RAISE(fixed_dictionary_, arrow::AllocateBuffer(count * type.width, pool_));
+  uint8_t* out = fixed_dictionary_->mutable_data();
+  if (type.convert == nullptr) return decoder->Read(count, out);
+  std::vector<uint8_t> stored(static_cast<size_t>(count * type.stored_width));
+  ARROW_RETURN_NOT_OK(decoder->Read(count, stored.data()));
+  type.convert(stored.data(), count, type.stored_width, out);
+  return Status::OK();
+}
+
+Status FlatColumn::LoadTextDictionary(std::span<const uint8_t> page, int64_t count) {
+  ARROW_ASSIGN_OR_RAISE(const auto decoder, MakeTextDecoder(Encoding::kPlain, page));
+  TextAssembly values(pool_);
+  ARROW_RETURN_NOT_OK(values.Begin(count));
+  std::string_view views[kPieceRows];
+  for (int64_t done = 0; done < count;) {
+    const int64_t part = std::min(count - done, kPieceRows);
+    ARROW_RETURN_NOT_OK(decoder->Read(part, views));
+    ARROW_RETURN_NOT_OK(values.Append(views, part, nullptr, 0, part));
+    for (int64_t i = 0; i < part; ++i) {
+      text_length_max_ = std::max(text_length_max_, static_cast<int64_t>(views[i].size()));
+    }
+    done += part;
+  }
+  ARROW_ASSIGN_OR_RAISE(text_dictionary_, values.Finish(chunk_.type.type, nullptr, 0));
+  if (chunk_.type.type->id() != arrow::Type::STRING) return Status::OK();
+  const auto& texts = static_cast<const arrow::BinaryArray&>(*text_dictionary_);
+  return CheckUtf8(texts.raw_value_offsets(), count, texts.raw_data());
+}
+
+// ---- Rows ----
+
+Status FlatColumn::Skip(int64_t rows) {
+  while (rows > 0) {
+    ARROW_RETURN_NOT_OK(NextPage());
+    const int64_t part = std::min(rows, page_rows_left_);
+    if (part < page_rows_left_) {
+      if (!IsTaken()) return Status::NotImplemented("an encoding that is not decoded here");
+      if (!is_loaded_) ARROW_RETURN_NOT_OK(LoadPage());
+      int64_t values = part;
+      if (chunk_.is_optional) {
+        ARROW_ASSIGN_OR_RAISE(values, levels_.SkipBits(part));
+      }
+      ARROW_RETURN_NOT_OK(IsCoded()               ? codes_.Skip(values)
+                          : chunk_.type.is_text() ? text_->Skip(values)
+                                                  : fixed_->Skip(values));
+    }
+    PassRows(part);
+    rows -= part;
+  }
+  return Status::OK();
+}
+
+void FlatColumn::PassRows(int64_t rows) {
+  row_ += rows;
+  page_rows_left_ -= rows;
+}
+
+Result<ArrayPtr> FlatColumn::Read(int64_t rows_max, int64_t bytes_max) {
+  rows_max = std::min(rows_max, chunk_.rows - row_);
+  HEADRACE_CHECK(rows_max > 0, "no rows are left");
+  if (!chunk_.type.is_text()) {
+    rows_max = std::clamp<int64_t>(bytes_max / chunk_.type.width, 1, rows_max);
+  }
+  ARROW_RETURN_NOT_OK(BeginRead(rows_max));
+  bool as_codes = false;
+  while (filled_ < rows_max && (as_codes || texts_.bytes() < bytes_max)) {
+    if (page_rows_left_ == 0) ARROW_RETURN_NOT_OK(NextPage());
+    if (!IsTaken()) {
+      if (filled_ > 0) break;
+      return Status::NotImplemented("an encoding that is not decoded here");
+    }
+    if (!is_loaded_) ARROW_RETURN_NOT_OK(LoadPage());
+    const bool is_coded = chunk_.type.is_text() && IsCoded() &&
+                          dictionary_count_ * kRowsPerDictionaryValue <= rows_max &&
+                          dictionary_count_ * text_length_max_ <= kDictionaryBytesMax;
+    if (filled_ > 0 && as_codes != is_coded) break;
+    as_codes = is_coded;
+    ARROW_RETURN_NOT_OK(
+        ReadPart(std::min(rows_max - filled_, page_rows_left_), bytes_max, as_codes));
+  }
+  return Finish(as_codes);
+}
+
+Status FlatColumn::BeginRead(int64_t rows_max) {
+  filled_ = null_count_ = 0;
+  has_unchecked_text_ = false;
+  if (chunk_.is_optional && validity_ == nullptr) {
+    ARROW_ASSIGN_OR_RAISE(validity_, arrow::AllocateResizableBuffer(0, pool_));
+  }
+  if (chunk_.is_optional) {
+    const int64_t bytes = arrow::bit_util::BytesForBits(rows_max);
+    ARROW_RETURN_NOT_OK(validity_->Resize(bytes, false));
+    std::memset(validity_->mutable_data(), 0, static_cast<size_t>(bytes));
+  }
+  // Codes take as much as offsets do.
+  const int64_t width = chunk_.type.is_text() ? int64_t{sizeof(uint32_t)} : chunk_.type.width;
+  if (values_ == nullptr) {
+    ARROW_ASSIGN_OR_RAISE(values_, arrow::AllocateResizableBuffer(rows_max * width, pool_));
+  } else {
+    ARROW_RETURN_NOT_OK(values_->Resize(rows_max * width, false));
+  }
+  return chunk_.type.is_text() ? texts_.Begin(rows_max) : Status::OK();
+}
+
+/// Rows of one page; fewer when their texts are many bytes.
+Status FlatColumn::ReadPart(int64_t rows, int64_t bytes_max, bool as_codes) {
+  for (const int64_t end = filled_ + rows;
+       filled_ < end && (as_codes || texts_.bytes() < bytes_max);) {
+    int64_t part = std::min(end - filled_, kPieceRows);
+    if (as_codes) {
+      ARROW_RETURN_NOT_OK(ReadCodesPart(part));
+    } else if (!chunk_.type.is_text()) {
+      ARROW_RETURN_NOT_OK(ReadFixedPart(part));
+    } else {
+      // A value of the dictionary may be large, and any number of rows may have it.
+      if (IsCoded()) part = std::clamp<int64_t>(bytes_max / text_length_max_, 1, part);
+      ARROW_RETURN_NOT_OK(ReadTextPart(part, bytes_max));
+    }
+    filled_ += part;
+    PassRows(part);
+  }
+  return Status::OK();
+}
+
+/// The bits of the next rows; how many of them are valid.
+Result<int64_t> FlatColumn::ReadValidity(int64_t rows) {
+  if (!chunk_.is_optional) return rows;
+  ARROW_ASSIGN_OR_RAISE(const int64_t valid,
+                        levels_.ReadBits(rows, validity_->mutable_data(), filled_));
+  null_count_ += rows - valid;
+  return valid;
+}
+
+/// Codes that are in the dictionary.
+Result<const uint32_t*> FlatColumn::ReadCodes(int64_t count) {
+  code_piece_.resize(kPieceRows);
+  ARROW_RETURN_NOT_OK(codes_.Read(count, code_piece_.data()));
+  const uint32_t max = MaxCode(code_piece_.data(), count);
+  if (count > 0 && max >= dictionary_count_) {
+    return Status::Invalid("the code ", max, " in a dictionary of ", dictionary_count_, " values");
+  }
+  return code_piece_.data();
+}
+
+Status FlatColumn::ReadCodesPart(int64_t rows) {
+  ARROW_ASSIGN_OR_RAISE(const int64_t valid, ReadValidity(rows));
+  ARROW_ASSIGN_OR_RAISE(const uint32_t* codes, ReadCodes(valid));
+  constexpr int kWidth = sizeof *codes;
+  uint8_t* out = values_->mutable_data() + filled_ * kWidth;
+  std::memcpy(out, codes, static_cast<size_t>(valid * kWidth));
+  if (valid < rows) Spread(out, kWidth, rows, valid, validity_->data(), filled_);
+  return Status::OK();
+}
+
+Status FlatColumn::ReadFixedPart(int64_t rows) {
+  const FlatType& type = chunk_.type;
+  ARROW_ASSIGN_OR_RAISE(const int64_t valid, ReadValidity(rows));
+  uint8_t* out = values_->mutable_data() + filled_ * type.width;
+  if (IsCoded()) {
+    ARROW_ASSIGN_OR_RAISE(const uint32_t* codes, ReadCodes(valid));
+    GatherValues(fixed_dictionary_->data(), type.width, codes, valid, out);
+  } else if (type.convert == nullptr) {
+    ARROW_RETURN_NOT_OK(fixed_->Read(valid, out));
+  } else {
+    stored_piece_.resize(static_cast<size_t>(kPieceRows * type.stored_width));
+    ARROW_RETURN_NOT_OK(fixed_->Read(valid, stored_piece_.data()));
+    type.convert(stored_piece_.data(), valid, type.stored_width, out);
+  }
+  if (valid < rows) Spread(out, type.width, rows, valid, validity_->data(), filled_);
+  return Status::OK();
+}
+
+Result<const std::string_view*> FlatColumn::ReadViews(int64_t count) {
+  view_piece_.resize(kPieceRows);
+  if (!IsCoded()) {
+    has_unchecked_text_ = true;
+    ARROW_RETURN_NOT_OK(text_->Read(count, view_piece_.data()));
+    return view_piece_.data();
+  }
+  ARROW_ASSIGN_OR_RAISE(const uint32_t* codes, ReadCodes(count));
+  const auto& texts = static_cast<const arrow::BinaryArray&>(*text_dictionary_);
+  const int32_t* offsets = texts.raw_value_offsets();
+  const auto* data = reinterpret_cast<const char*>(texts.raw_data());
+  for (int64_t i = 0; i < count; ++i) {
+    const int32_t* offset = offsets + codes[i];
+    view_piece_[static_cast<size_t>(i)] = {data + offset[0],
+                                           static_cast<size_t>(offset[1] - offset[0])};
+  }
+  return view_piece_.data();
+}
+
+Status FlatColumn::ReadTextPart(int64_t rows, int64_t bytes_max) {
+  ARROW_ASSIGN_OR_RAISE(const int64_t valid, ReadValidity(rows));
+  ARROW_ASSIGN_OR_RAISE(const std::string_view* views, ReadViews(valid));
+  const uint8_t* bits = validity_ == nullptr ? nullptr : validity_->data();
+  return texts_.Append(views, valid, bits, filled_, rows);
+}
+
+// ---- Arrays ----
+
+Result<ArrayPtr> FlatColumn::Finish(bool as_codes) {
+  const FlatType& type = chunk_.type;
+  std::shared_ptr<arrow::Buffer> validity;
+  if (null_count_ > 0) {
+    ARROW_RETURN_NOT_OK(validity_->Resize(arrow::bit_util::BytesForBits(filled_), false));
+    validity = std::exchange(validity_, nullptr);
+  }
+  if (type.is_text() && !as_codes) {
+    ARROW_ASSIGN_OR_RAISE(ArrayPtr array,
+                          texts_.Finish(type.type, std::move(validity), null_count_));
+    if (!has_unchecked_text_ || type.type->id() != arrow::Type::STRING) return array;
+    const auto& texts = static_cast<const arrow::BinaryArray&>(*array);
+    ARROW_RETURN_NOT_OK(CheckUtf8(texts.raw_value_offsets(), filled_, texts.raw_data()));
+    return array;
+  }
+  std::shared_ptr<arrow::Buffer> values = std::move(values_);
+  if (type.type->id() == arrow::Type::BOOL) {
+    const std::shared_ptr<arrow::Buffer> bytes = std::move(values);
+    ARROW_ASSIGN_OR_RAISE(values,
+                          arrow::AllocateBuffer(arrow::bit_util::BytesForBits(filled_), pool_));
+    PackBooleans(bytes->data(), filled_, values->mutable_data());
+  }
+  const TypePtr to = as_codes ? arrow::dictionary(arrow::int32(), type.type) : type.type;
+  auto data =
+      arrow::ArrayData::Make(to, filled_, {std::move(validity), std::move(values)}, null_count_);
+  if (as_codes) data->dictionary = text_dictionary_->data();
+  return arrow::MakeArray(std::move(data));
+}
+
+}  // namespace headrace::parquet_format
