@@ -1,9 +1,6 @@
 // Rows as JSON: one object a line, or all in one array.
-#include "arrow/array.h"
-#include "arrow/record_batch.h"
-#include "arrow/type.h"
-#include "headrace/types/encoding.h"
-#include "json_text.h"
+#include "arrow/memory_pool.h"
+#include "headrace/format/json_lines/row_text.h"
 #include "row_writer.h"
 
 namespace headrace::app {
@@ -25,26 +22,16 @@ class JsonWriter final : public RowWriter {
       : output_(output), punctuation_(punctuation) {}
 
   Status Begin(const arrow::Schema& schema) override {
-    for (const auto& field : schema.fields()) {
-      keys_.emplace_back(keys_.empty() ? "{" : ",");
-      AppendJsonString(field->name(), &keys_.back());
-      keys_.back() += ':';
-    }
+    rows_ = std::make_unique<json_lines::RowText>(schema);
     return output_.Write(punctuation_.begin);
   }
 
-  Status Write(const arrow::RecordBatch& record_batch) override {
-    ARROW_ASSIGN_OR_RAISE(const Batch batch, DecodeBatch(Batch::FromRecordBatch(record_batch),
-                                                         arrow::default_memory_pool()));
-    for (int64_t row = 0; row < batch.num_rows(); ++row) {
+  Status Write(const arrow::RecordBatch& batch) override {
+    ARROW_RETURN_NOT_OK(rows_->SetBatch(batch, arrow::default_memory_pool()));
+    for (int64_t row = 0; row < rows_->num_rows(); ++row) {
       line_.clear();
       if (!std::exchange(is_first_, false)) line_ += punctuation_.between;
-      if (keys_.empty()) line_ += '{';
-      for (size_t i = 0; i < keys_.size(); ++i) {
-        line_ += keys_[i];
-        AppendJson(*batch.columns()[i], row, &line_);
-      }
-      line_ += '}';
+      rows_->Append(row, &line_);
       ARROW_RETURN_NOT_OK(output_.Write(line_ += punctuation_.after_each));
     }
     return Status::OK();
@@ -55,7 +42,7 @@ class JsonWriter final : public RowWriter {
  private:
   Output& output_;
   const Punctuation& punctuation_;
-  std::vector<std::string> keys_;  // with what stands around them: {"a":  ,"b":
+  std::unique_ptr<json_lines::RowText> rows_;
   bool is_first_ = true;
   std::string line_;
 };

@@ -141,8 +141,9 @@ TEST_P(CorruptionTest, BytesOverwritten) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Formats, CorruptionTest,
-                         ::testing::Values("/plain.csv", "/packed.csv.gz", "/zstd.parquet",
-                                           "/plain.arrow", "/zstd.arrow", "/stream.arrows"),
+                         ::testing::Values("/plain.csv", "/packed.csv.gz", "/plain.jsonl",
+                                           "/packed.jsonl.gz", "/zstd.parquet", "/plain.arrow",
+                                           "/zstd.arrow", "/stream.arrows"),
                          [](const auto& info) {
                            std::string name = info.param + 1;
                            for (char& c : name) c = c == '.' ? '_' : c;

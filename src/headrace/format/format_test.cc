@@ -13,7 +13,7 @@ namespace headrace::format_test {
 namespace {
 
 TEST(FormatTest, FindsByNameAndPath) {
-  EXPECT_EQ(AllFormats().size(), 3u);
+  EXPECT_EQ(AllFormats().size(), 4u);
   EXPECT_STREQ(FindFormat("csv").ValueOrDie()->name, "csv");
   EXPECT_STREQ(FindFormat("Parquet").ValueOrDie()->name, "parquet");
   EXPECT_STREQ(FormatOfPath("a.b/x.PQ").ValueOrDie()->name, "parquet");
@@ -22,7 +22,8 @@ TEST(FormatTest, FindsByNameAndPath) {
   EXPECT_STREQ(FormatOfPath("x.feather").ValueOrDie()->name, "arrow_ipc");
   const Status unknown = FindFormat("xml").status();
   EXPECT_EQ(KindOf(unknown), ErrorKind::kUnknownName);
-  EXPECT_EQ(unknown.message(), "expected one of the formats csv, parquet, arrow_ipc, got \"xml\"");
+  EXPECT_EQ(unknown.message(),
+            "expected one of the formats csv, parquet, arrow_ipc, json_lines, got \"xml\"");
   for (const char* path : {"x.xml", "x", "csv", "dir.csv/x"}) {
     EXPECT_EQ(KindOf(FormatOfPath(path).status()), ErrorKind::kInvalidArgument) << path;
   }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "arrow/type.h"
+#include "headrace/base/limits.h"
 #include "headrace/types/type_table.h"
 
 namespace headrace::csv {
@@ -19,17 +20,7 @@ class Parser {
   explicit Parser(std::string_view text) : text_(text) {}
 
   Result<SchemaPtr> Parse() {
-    std::vector<std::shared_ptr<arrow::Field>> fields;
-    std::set<std::string> names;
-    do {
-      ARROW_ASSIGN_OR_RAISE(std::string name, ParseName());
-      ARROW_ASSIGN_OR_RAISE(TypePtr type, ParseType());
-      if (!names.insert(name).second) {
-        return Error(ErrorKind::kInvalidArgument,
-                     "option columns: expected different names, got again \"{}\"", name);
-      }
-      fields.push_back(arrow::field(std::move(name), std::move(type)));
-    } while (Take(','));
+    ARROW_ASSIGN_OR_RAISE(auto fields, ParseFields());
     if (at_ < text_.size()) return Unexpected("\",\" or the end");
     return arrow::schema(std::move(fields));
   }
@@ -76,11 +67,67 @@ class Parser {
     return Unexpected("a closing quote");
   }
 
-  /// "DECIMAL(10, 2)", "TIMESTAMP(3) WITH TIME ZONE".
+  Result<std::vector<std::shared_ptr<arrow::Field>>> ParseFields() {
+    std::vector<std::shared_ptr<arrow::Field>> fields;
+    std::set<std::string> names;
+    do {
+      ARROW_ASSIGN_OR_RAISE(std::string name, ParseName());
+      ARROW_ASSIGN_OR_RAISE(TypePtr type, ParseType());
+      if (!names.insert(name).second) {
+        return Error(ErrorKind::kInvalidArgument,
+                     "option columns: expected different names, got again \"{}\"", name);
+      }
+      fields.push_back(arrow::field(std::move(name), std::move(type)));
+    } while (Take(','));
+    return fields;
+  }
+
+  /// "BIGINT", "STRUCT(a BIGINT, b VARCHAR[])[]", "MAP(VARCHAR, DOUBLE)".
   Result<TypePtr> ParseType() {
+    if (++depth_ > kNestingDepthMax) return Unexpected("a type that is nested less");
     std::string name;
     TakeWords(&name);
     if (name.empty()) return Unexpected("a type");
+    const std::string lower = Lower(name);
+    TypePtr type;
+    if (lower == "struct") {
+      ARROW_ASSIGN_OR_RAISE(type, ParseStruct());
+    } else if (lower == "map") {
+      ARROW_ASSIGN_OR_RAISE(type, ParseMap());
+    } else {
+      ARROW_ASSIGN_OR_RAISE(type, ParseFlatType(std::move(name)));
+    }
+    while (Take('[')) {
+      if (!Take(']')) return Unexpected("\"]\"");
+      type = arrow::list(std::move(type));
+    }
+    --depth_;
+    return type;
+  }
+
+  Result<TypePtr> ParseStruct() {
+    if (!Take('(')) return Unexpected("\"(\" and the fields");
+    ARROW_ASSIGN_OR_RAISE(auto fields, ParseFields());
+    if (!Take(')')) return Unexpected("\",\" or \")\"");
+    return arrow::struct_(std::move(fields));
+  }
+
+  Result<TypePtr> ParseMap() {
+    if (!Take('(')) return Unexpected("\"(\" and the types of keys and values");
+    ARROW_ASSIGN_OR_RAISE(TypePtr key, ParseType());
+    if (!Take(',')) return Unexpected("\",\" and the type of the values");
+    ARROW_ASSIGN_OR_RAISE(TypePtr item, ParseType());
+    if (!Take(')')) return Unexpected("\")\"");
+    return arrow::map(std::move(key), std::move(item));
+  }
+
+  static std::string Lower(std::string text) {
+    for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    return text;
+  }
+
+  /// "DECIMAL(10, 2)", "TIMESTAMP(3) WITH TIME ZONE".
+  Result<TypePtr> ParseFlatType(std::string name) {
     std::vector<int64_t> params;
     if (Take('(')) {
       ARROW_RETURN_NOT_OK(ParseNumbers(&params));
@@ -110,6 +157,7 @@ class Parser {
 
   const std::string_view text_;
   size_t at_ = 0;
+  int depth_ = 0;
 };
 
 }  // namespace

@@ -1,16 +1,16 @@
 // Values as JSON text.
-#include "json_text.h"
+#include "headrace/types/json_text.h"
 
 #include <fmt/format.h>
 
-#include <cmath>
+#include <iterator>
 
 #include "arrow/array.h"
 #include "arrow/type.h"
 #include "arrow/type_traits.h"
 #include "headrace/types/format_value.h"
 
-namespace headrace::app {
+namespace headrace {
 namespace {
 
 bool IsNumber(const arrow::DataType& type) {
@@ -59,22 +59,41 @@ void AppendNumber(const arrow::Array& array, int64_t row, std::string* out) {
   *out += "null";
 }
 
+void AppendEscape(char c, std::string* out) {
+  switch (c) {
+    case '"':
+    case '\\':
+      *out += '\\';
+      *out += c;
+      return;
+    case '\n':
+      *out += "\\n";
+      return;
+    case '\t':
+      *out += "\\t";
+      return;
+    case '\r':
+      *out += "\\r";
+      return;
+    default:
+      fmt::format_to(std::back_inserter(*out), "\\u{:04x}", static_cast<unsigned char>(c));
+  }
+}
+
 }  // namespace
 
 void AppendJsonString(std::string_view text, std::string* out) {
   *out += '"';
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
-      *out += '\\';
-      *out += c;
-    } else if (c == '\n') {
-      *out += "\\n";
-    } else if (static_cast<unsigned char>(c) < 0x20) {
-      *out += fmt::format("\\u{:04x}", static_cast<unsigned char>(c));
-    } else {
-      *out += c;
-    }
+  size_t begin = 0;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const unsigned char c = static_cast<unsigned char>(text[i]);
+    if (c >= 0x20 && c != '"' && c != '\\') [[likely]]
+      continue;
+    out->append(text, begin, i - begin);
+    begin = i + 1;
+    AppendEscape(text[i], out);
   }
+  out->append(text, begin);
   *out += '"';
 }
 
@@ -107,4 +126,4 @@ void AppendJson(const arrow::Array& array, int64_t row, std::string* out) {
   AppendJsonString(FormatValue(array, row), out);
 }
 
-}  // namespace headrace::app
+}  // namespace headrace

@@ -6,7 +6,7 @@
 
 #include "arrow/type_fwd.h"
 
-namespace headrace::app {
+namespace headrace {
 
 /// `text` in quotes. REQUIRES: UTF-8.
 void AppendJsonString(std::string_view text, std::string* out);
@@ -15,4 +15,4 @@ void AppendJsonString(std::string_view text, std::string* out);
 /// rest is a string in the text form of types/format_value.h.
 void AppendJson(const arrow::Array& array, int64_t row, std::string* out);
 
-}  // namespace headrace::app
+}  // namespace headrace
