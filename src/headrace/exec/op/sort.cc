@@ -19,14 +19,14 @@ namespace headrace {
 namespace {
 
 // A buffer is sorted in one step when it has this many rows or bytes.
-constexpr int64_t kBufferRowsMax = 65536;
+constexpr int64_t kBufferRowsMax = 262144;
 constexpr int64_t kBufferBytesMin = int64_t{1} << 20;
-constexpr int64_t kBufferBytesMax = int64_t{8} << 20;
+constexpr int64_t kBufferBytesMax = int64_t{32} << 20;
 constexpr int64_t kBuffersPerBudget = 8;
 // Buffers are padded and grow in steps: no reason to copy.
 constexpr int64_t kPaddingBytesMax = int64_t{16} << 10;
 // So many rows wanted, or fewer, are kept in the buffer, and bound the keys of those to come.
-constexpr int64_t kFirstRowsMax = kBufferRowsMax / 2;
+constexpr int64_t kFirstRowsMax = 32768;
 constexpr int64_t kFirstBufferRowsMin = 2048;
 
 using Roots = std::set<const arrow::Buffer*>;
@@ -70,7 +70,7 @@ class SortBuild final : public Operator {
     buffer_bytes_max_ = std::clamp(context.budget->limit_bytes() / kBuffersPerBudget,
                                    kBufferBytesMin, kBufferBytesMax);
     if (keeps_first()) {
-      buffer_rows_max_ = std::clamp(2 * rows_wanted_, kFirstBufferRowsMin, kBufferRowsMax);
+      buffer_rows_max_ = std::max(2 * rows_wanted_, kFirstBufferRowsMin);
     }
     return Status::OK();
   }
@@ -192,7 +192,8 @@ void LowerToSort(const SchemaPtr& schema, const Ordering& keys, Lowering& loweri
   int breaker = 0;
   auto build = std::make_shared<SortBuildSpec>(schema, keys, rows_wanted);
   auto state = lowering.EndInBreaker(std::move(build), &breaker);
-  lowering.StartParts(state, breaker, std::make_shared<SortOutputSpec>(schema, keys), 1);
+  lowering.StartParts(state, breaker, std::make_shared<SortOutputSpec>(schema, keys),
+                      lowering.lanes());
 }
 
 Status LowerSort(const PlanNode& node, Lowering& lowering) {

@@ -10,11 +10,6 @@ namespace {
 // What sorting needs per row besides the row and its key.
 constexpr int64_t kSortBytesPerRow = 64;
 
-struct Entry {
-  KeyPrefix prefix;
-  KeyedRow keyed;
-};
-
 int64_t GatheredBytes(const RowStore& store, const KeyedRow& row) {
   return store.BytesOf(row.row) + static_cast<int64_t>(row.key.size() + sizeof(int64_t));
 }
@@ -41,11 +36,13 @@ Result<SortedBlock> GatherBlock(const RowStore& store, std::span<const KeyedRow>
   ARROW_ASSIGN_OR_RAISE(block.columns, store.Gather(refs, pool));
   block.keys.num_rows = block.num_rows;
   block.keys.offsets.reserve(rows.size() + 1);
-  block.keys.bytes.reserve(key_bytes);
+  block.keys.bytes.resize(key_bytes);
   block.keys.offsets.push_back(0);
+  size_t end = 0;
   for (const KeyedRow& row : rows) {
-    block.keys.bytes.insert(block.keys.bytes.end(), row.key.begin(), row.key.end());
-    block.keys.offsets.push_back(static_cast<int64_t>(block.keys.bytes.size()));
+    std::memcpy(block.keys.bytes.data() + end, row.key.data(), row.key.size());
+    end += row.key.size();
+    block.keys.offsets.push_back(static_cast<int64_t>(end));
   }
   block.bytes = Batch(block.columns, block.num_rows).num_bytes() + block.keys.num_bytes();
   return block;
@@ -65,26 +62,15 @@ void SortBuffer::Add(const Batch& batch, SortKeys keys) {
 }
 
 std::vector<KeyedRow> SortBuffer::SortedRows(int64_t rows_max) const {
-  std::vector<Entry> entries;
-  entries.reserve(static_cast<size_t>(num_rows_));
+  std::vector<KeyedRow> rows;
+  rows.reserve(static_cast<size_t>(num_rows_));
   for (size_t chunk = 0; chunk < keys_.size(); ++chunk) {
     for (int64_t row = 0; row < keys_[chunk].num_rows; ++row) {
-      const std::string_view key = keys_[chunk][row];
-      const RowRef ref{static_cast<int32_t>(chunk), static_cast<int32_t>(row)};
-      entries.push_back({KeyPrefix::Of(key), {ref, key}});
+      rows.push_back({{static_cast<int32_t>(chunk), static_cast<int32_t>(row)}, keys_[chunk][row]});
     }
   }
-  const auto less = [](const Entry& left, const Entry& right) {
-    return KeyLess(left.prefix, left.keyed.key, right.prefix, right.keyed.key);
-  };
-  if (rows_max < num_rows_) {
-    std::nth_element(entries.begin(), entries.begin() + rows_max, entries.end(), less);
-    entries.resize(static_cast<size_t>(rows_max));
-  }
-  std::sort(entries.begin(), entries.end(), less);
-  std::vector<KeyedRow> rows;
-  rows.reserve(entries.size());
-  for (const Entry& entry : entries) rows.push_back(entry.keyed);
+  SortRows(&rows);
+  rows.resize(static_cast<size_t>(std::min(rows_max, num_rows_)));
   return rows;
 }
 

@@ -10,6 +10,7 @@
 
 #include "headrace/exec/key/sort_key_encoder.h"
 #include "headrace/exec/op/row_store.h"
+#include "headrace/exec/op/sort_rows.h"
 #include "headrace/memory/budget.h"
 #include "headrace/types/batch.h"
 
@@ -25,11 +26,6 @@ struct SortedBlock {
 };
 using SortedBlockPtr = std::shared_ptr<const SortedBlock>;
 
-/// A row to be gathered, and its key.
-struct KeyedRow {
-  RowRef row;
-  std::string_view key;
-};
 Result<SortedBlock> GatherBlock(const RowStore& store, std::span<const KeyedRow> rows,
                                 arrow::MemoryPool* pool);
 

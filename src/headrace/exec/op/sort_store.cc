@@ -16,6 +16,11 @@ constexpr int64_t kBlockBytesMax = int64_t{256} << 10;
 constexpr int64_t kBlocksPerBudget = 256;
 // Freeing less at a time would not be worth the calls.
 constexpr int64_t kReclaimBlocksMin = 4;
+// A part that a lane puts in order at a time.
+constexpr int64_t kPartBytesMin = int64_t{64} << 10;
+constexpr int64_t kPartBytesMax = int64_t{2} << 20;
+constexpr int64_t kPartsPerBudget = 256;
+constexpr int64_t kPartsMax = 1024;
 
 // The positions at the ends of keys, as two columns.
 Result<std::vector<ArrayPtr>> PositionColumns(const SortKeys& keys, arrow::MemoryPool* pool) {
@@ -82,6 +87,14 @@ void SortStore::Absorb(SortStore&& other) {
   std::move(other.writers_.begin(), other.writers_.end(), std::back_inserter(writers_));
 }
 
+int64_t SortStore::memory_bytes() const {
+  int64_t bytes = 0;
+  for (const MemoryRun& run : memory_) {
+    for (const SortedBlockPtr& block : run.blocks) bytes += block->bytes;
+  }
+  return bytes;
+}
+
 Result<int64_t> SortStore::Reclaim(int64_t bytes, const OperatorContext& context) {
   const int64_t wanted = std::max(bytes, kReclaimBlocksMin * SortBlockBytes(*context.budget));
   int64_t freed = 0;
@@ -137,20 +150,45 @@ Status SortGlobal::Absorb(SortStore&& store, const OperatorContext& context) {
   return Status::OK();
 }
 
-Result<SortStore> SortGlobal::Take() {
+Status SortGlobal::Seal(const OperatorContext& context) {
   std::lock_guard lock(mutex_);
-  if (store_.has_value()) {
-    SortStore taken = *std::move(store_);
-    store_.reset();
-    return taken;
+  if (!store_.has_value()) {
+    ARROW_ASSIGN_OR_RAISE(SortKeyEncoder encoder, SortKeyEncoder::Make(*schema_, keys_));
+    store_.emplace(SortTerms{schema_, std::move(encoder)});
   }
-  ARROW_ASSIGN_OR_RAISE(SortKeyEncoder encoder, SortKeyEncoder::Make(*schema_, keys_));
-  return SortStore({schema_, std::move(encoder)});
+  if (store_->has_spilled() || store_->is_writing()) return Status::OK();
+  const int64_t part_bytes =
+      std::clamp(context.budget->limit_bytes() / kPartsPerBudget, kPartBytesMin, kPartBytesMax);
+  const int64_t parts = std::min(store_->memory_bytes() / part_bytes, kPartsMax);
+  if (parts < 2) return Status::OK();
+  parts_.emplace(store_->TakeMemory(), parts);
+  num_parts_ = parts_->num_parts();
+  store_part_ = num_parts_;
+  return Status::OK();
 }
 
+Result<SortGlobal::Part> SortGlobal::Take(int64_t part) {
+  std::lock_guard lock(mutex_);
+  Part taken;
+  if (part < store_part_) {
+    taken.slices = parts_->Take(part);
+  } else if (part == store_part_) {
+    taken.store = std::exchange(store_, std::nullopt);
+  }
+  return taken;
+}
+
+// Parts that nobody has begun become one that is read from disk.
 Result<int64_t> SortGlobal::Reclaim(int64_t bytes) {
   std::lock_guard lock(mutex_);
-  return store_.has_value() ? store_->Reclaim(bytes, *context_) : Result<int64_t>(0);
+  if (!store_.has_value()) return 0;
+  if (parts_.has_value() && parts_->first_whole() < store_part_) {
+    store_part_ = parts_->first_whole();
+    for (MemoryRun& run : parts_->TakeWhole()) {
+      if (!run.blocks.empty()) store_->AddMemory(std::move(run));
+    }
+  }
+  return store_->Reclaim(bytes, *context_);
 }
 
 }  // namespace headrace

@@ -9,6 +9,7 @@
 
 #include "headrace/exec/op/sort_bound.h"
 #include "headrace/exec/op/sort_merge.h"
+#include "headrace/exec/op/sort_parts.h"
 
 namespace headrace {
 
@@ -58,6 +59,7 @@ class SortStore {
 
   bool has_memory() const { return !memory_.empty(); }
   bool has_spilled() const { return !spilled_.empty(); }
+  int64_t memory_bytes() const;
   /// Shortest first.
   const std::vector<SpilledRun>& OrderedSpilled();
   /// Takes the `count` shortest spilled runs to be merged into one. `buffers` holds their
@@ -82,7 +84,15 @@ class SortGlobal final : public GlobalState {
       : schema_(std::move(schema)), keys_(std::move(keys)) {}
 
   Status Absorb(SortStore&& store, const OperatorContext& context);
-  Result<SortStore> Take();
+  /// What is all in memory is cut into parts.
+  Status Seal(const OperatorContext& context) override;
+  int64_t num_parts() const override { return num_parts_; }
+  /// The rows of a part: slices of blocks, or all that is left, or none: it went with one before.
+  struct Part {
+    std::vector<BlockSlice> slices;
+    std::optional<SortStore> store;
+  };
+  Result<Part> Take(int64_t part);
   Result<int64_t> Reclaim(int64_t bytes) override;
   SortBound& bound() { return bound_; }
 
@@ -90,9 +100,12 @@ class SortGlobal final : public GlobalState {
   const SchemaPtr schema_;
   const Ordering keys_;
   SortBound bound_;
-  std::mutex mutex_;
-  std::optional<SortStore> store_;          // guarded by mutex_
-  std::optional<OperatorContext> context_;  // of a lane; guarded by mutex_
+  int64_t num_parts_ = 1;  // set by Seal
+  std::mutex mutex_;       // guards all below
+  std::optional<SortStore> store_;
+  std::optional<SortParts> parts_;
+  int64_t store_part_ = 0;                  // the part that gets store_
+  std::optional<OperatorContext> context_;  // of a lane
 };
 
 /// About what a block takes: small enough that a merge of many runs fits the budget.

@@ -128,6 +128,52 @@ TEST(SortTest, GivesTheFirstRowsThatAreWanted) {
   EXPECT_GT(dropped, 100'000);
 }
 
+// Parts in memory, put in order by several lanes; in half of the runs some are spilled before they
+// are begun.
+TEST(SortTest, LanesShareThePartsThatAreInMemory) {
+  for (uint64_t seed = 1; seed <= 12; ++seed) {
+    SCOPED_TRACE(seed);
+    World world({.lanes = 1 + static_cast<int>(seed % 3), .budget_bytes = 32 << 20, .seed = seed});
+    const TestTable table = RandomTable(30'000, world.rng);
+    const Ordering keys = RandomKeys(world.rng);
+    const SortBuildSpec build(table.schema, keys);
+    const SortOutputSpec output(table.schema, keys);
+    const auto global = build.MakeGlobal();
+    {
+      Lanes lanes(world, build, global);
+      ASSERT_OK(RunBuild(world, lanes, SplitRows(table, world.rng, 3000)));
+    }
+    EXPECT_GT(global->num_parts(), 8);
+    Lanes lanes(world, output, global);
+    ASSERT_OK(lanes.Open());
+    std::vector<std::vector<Batch>> parts(static_cast<size_t>(global->num_parts()));
+    std::vector<int64_t> order;  // parts are begun in some order near to their own
+    for (int64_t part = 0; part < global->num_parts(); ++part) order.push_back(part);
+    for (size_t i = 1; i < order.size(); ++i) {
+      if (world.rng.Below(3) == 0) std::swap(order[i - 1], order[i]);
+    }
+    for (size_t i = 0; i < order.size(); ++i) {
+      if (seed % 2 == 0 && i == order.size() / 2) {
+        ASSERT_OK_AND_ASSIGN(const int64_t freed, global->Reclaim(1000));
+        EXPECT_GT(freed, 0);
+      }
+      Batch input({}, 1);
+      input.set_ordinal({order[i], 0});
+      const size_t lane = world.rng.Below(lanes.operators().size());
+      ASSERT_OK(lanes.Repeat(
+          lane, [&](Operator& op, Out& out) { return op.Push(0, input, out); },
+          &parts[static_cast<size_t>(order[i])]));
+    }
+    Cells sorted;
+    for (const std::vector<Batch>& part : parts) {
+      const Cells cells = CellsOf(part);
+      sorted.insert(sorted.end(), cells.begin(), cells.end());
+    }
+    ASSERT_EQ(sorted, Reference(table, keys));
+    EXPECT_EQ(world.metrics.spilled_runs.load() > 0, seed % 2 == 0);
+  }
+}
+
 TEST(SortTest, SpillsDataThatIsLargerThanItsBudget) {
   for (const int lanes : {1, 2, 4}) {
     SCOPED_TRACE(lanes);
