@@ -1,7 +1,8 @@
-"""Runs `headrace_gen`, which writes all generated files to a folder, and compares with the tree.
+"""Runs `headrace_gen`, which writes generated files to a folder, and compares with the tree.
 
 The generator takes the output folder as its one argument and writes files at their paths in the
-repository. Each starts with a comment that says it was generated, so that tidy leaves it alone.
+repository. Each starts with a comment that says it was generated, so that tidy leaves it alone. The
+stub of the compiled module comes from the module itself.
 """
 
 import subprocess
@@ -12,15 +13,15 @@ import trees
 import machine
 
 ROOT = machine.ROOT
-
+STUB = "python/headrace/_headrace.pyi"
 
 def generator():
     return trees.tree() / "headrace_gen"
 
 
 def build():
-    """Whether the generator is built from the sources as they are."""
-    return trees.build(["headrace_gen"], quiet=True) == 0
+    """Whether the generator and the module are built from the sources as they are."""
+    return trees.build(["headrace_gen", "_headrace"], quiet=True) == 0
 
 
 def outputs():
@@ -28,7 +29,14 @@ def outputs():
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([str(generator()), folder], check=True)
         files = [path for path in sorted(Path(folder).rglob("*")) if path.is_file()]
-        return {str(path.relative_to(folder)): path.read_text() for path in files}
+        texts = {str(path.relative_to(folder)): path.read_text() for path in files}
+    return {**texts, STUB: stub_text()}
+
+
+def stub_text():
+    """The types of the compiled module, told by the module itself."""
+    command = [str(machine.PYTHON), "tools/stub.py"]
+    return subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT).stdout
 
 
 def stale_files(texts):

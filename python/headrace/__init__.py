@@ -35,7 +35,7 @@ from headrace.errors import (
     UnsupportedError,
 )
 from headrace.expr import Expr, SortKey, call, col, lit, sql_expr, when
-from headrace.session import PathLike, Session, default_session
+from headrace.session import Paths, Session, default_session
 
 try:
     __version__ = version("headrace")
@@ -48,22 +48,27 @@ def sql(query: str, /, **tables: Any) -> Cursor:
     return default_session().sql(query, **tables)
 
 
-def scan(path: PathLike, *, format: str | None = None, **options: Any) -> Cursor:
+def scan(path: Paths, *, format: str | None = None, **options: Any) -> Cursor:
     """`Session.scan` of the default session."""
     return default_session().scan(path, format=format, **options)
 
 
-def scan_csv(path: PathLike, **options: Any) -> Cursor:
+def scan_csv(path: Paths, **options: Any) -> Cursor:
     """`Session.scan_csv` of the default session."""
     return default_session().scan_csv(path, **options)
 
 
-def scan_parquet(path: PathLike, **options: Any) -> Cursor:
+def scan_parquet(path: Paths, **options: Any) -> Cursor:
     """`Session.scan_parquet` of the default session."""
     return default_session().scan_parquet(path, **options)
 
 
-def scan_ipc(path: PathLike, **options: Any) -> Cursor:
+def scan_json(path: Paths, **options: Any) -> Cursor:
+    """`Session.scan_json` of the default session."""
+    return default_session().scan_json(path, **options)
+
+
+def scan_ipc(path: Paths, **options: Any) -> Cursor:
     """`Session.scan_ipc` of the default session."""
     return default_session().scan_ipc(path, **options)
 
@@ -115,6 +120,7 @@ __all__ = [
     "scan",
     "scan_csv",
     "scan_ipc",
+    "scan_json",
     "scan_parquet",
     "sql",
     "sql_expr",

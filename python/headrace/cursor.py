@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import html
 import os
 import weakref
 from collections.abc import Callable, Iterator, Sequence
@@ -27,7 +28,8 @@ from headrace.expr import (
     type_of,
 )
 from headrace.options import option_texts
-from headrace.text_table import draw
+from headrace.progress import Progress, Silence
+from headrace.text_table import draw, draw_html
 
 if TYPE_CHECKING:
     import pandas
@@ -71,20 +73,32 @@ class Cursor:
         return self._plan.explain(analyze)
 
     def __repr__(self) -> str:
+        """The first ten rows in a box; the query runs for these and no more."""
         try:
-            return self._preview()
+            types, rows, footer = self._preview()
         except Exception as error:  # a repr never fails
             return f"<headrace.Cursor {type(error).__name__}: {error}>"
+        return f"{draw(self.columns, types, rows)}\n{footer}"
 
-    def _preview(self) -> str:
+    def _repr_html_(self) -> str:
+        """The same for notebooks."""
+        try:
+            types, rows, footer = self._preview()
+        except Exception as error:
+            return f"<pre>{html.escape(f'{type(error).__name__}: {error}')}</pre>"
+        return draw_html(self.columns, types, rows, footer)
+
+    def _preview(self) -> tuple[list[str], list[list[str]], str]:
+        """SQL names of the types, the first rows as text, and what to say below."""
         types = [_headrace.type_name(field.type) for field in self.schema]
         rows: list[list[str]] = []
         run = self._start(self._plan.limit(ROWS_SHOWN, 0))
         while (batch := run.next()) is not None:
             rows += batch.format_rows()
         run.close()
-        full = "first rows" if len(rows) == ROWS_SHOWN else "all rows"
-        return f"{draw(self.columns, types, rows)}\n({len(rows)} rows shown, {full})"
+        if len(rows) == ROWS_SHOWN:
+            return types, rows, f"first {ROWS_SHOWN} rows"
+        return types, rows, f"{len(rows)} row{'' if len(rows) == 1 else 's'}"
 
     # -- reading
 
@@ -100,7 +114,7 @@ class Cursor:
         return batch
 
     def fetch(self, count: int) -> pa.Table:
-        """The next `count` rows; fewer at the end."""
+        """The next `count` rows as a pyarrow table; fewer at the end, none behind it."""
         if count < 0:
             raise InvalidArgumentError(f"expected a row count of at least 0, got {count}")
         taken: list[pa.RecordBatch] = []
@@ -112,12 +126,17 @@ class Cursor:
         return pa.Table.from_batches(taken, self.schema)
 
     def to_arrow(self) -> pa.Table:
-        """All rows as a pyarrow table."""
-        run = self._start(self._plan)
+        """All rows as a pyarrow table, in memory.
+
+        Raises what the query raises: BadDataError, MemoryLimitError, …; KeyboardInterrupt at
+        Ctrl-C, after which the session goes on.
+        """
         batches = []
-        while (batch := run.next()) is not None:
-            batches.append(pa.record_batch(batch))
-        run.close()
+        with self._progress() as progress:
+            run = self._start(self._plan, progress)
+            while (batch := run.next()) is not None:
+                batches.append(pa.record_batch(batch))
+            run.close()
         return pa.Table.from_batches(batches, self.schema)
 
     def to_pandas(self, **options: Any) -> pandas.DataFrame:
@@ -135,18 +154,42 @@ class Cursor:
         return list(self.to_arrow().to_pylist())
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
-        """A run of its own, for any consumer of Arrow streams; starts with the first batch."""
+        """A run of its own, for any consumer of Arrow streams; starts with the first batch.
+
+        May be called again: every stream runs the query anew.
+        """
         return self._plan.__arrow_c_stream__()
 
     def __arrow_c_schema__(self) -> object:
+        """The schema for any consumer of Arrow; nothing runs."""
         return self._plan.__arrow_c_schema__()
 
     def write(self, path: str | os.PathLike[str], **options: Any) -> int:
         """Runs into a file, which appears whole or not at all; gives the rows written.
 
-        The format is the option `format`, else it follows the extension.
+        The format is the option `format`, else it follows the extension. `options` are those of
+        the format (docs/formats). A file of that name is replaced when the new one is whole: after
+        an error or Ctrl-C it is what it was. Raises IoError, UnsupportedError for types that the
+        format cannot hold, and what the query raises.
         """
-        return self._plan.write(os.fspath(path), option_texts(options))
+        with self._progress() as progress:
+            return self._plan.write(os.fspath(path), option_texts(options), progress)
+
+    def write_parquet(self, path: str | os.PathLike[str], **options: Any) -> int:
+        """As `write`, in Parquet: `compression="zstd"`, …"""
+        return self.write(path, format="parquet", **options)
+
+    def write_csv(self, path: str | os.PathLike[str], **options: Any) -> int:
+        """As `write`, in CSV: `delimiter=";"`, `header=False`, `null="NA"`, …"""
+        return self.write(path, format="csv", **options)
+
+    def write_json(self, path: str | os.PathLike[str], **options: Any) -> int:
+        """As `write`, in JSON lines: one object a line."""
+        return self.write(path, format="json_lines", **options)
+
+    def write_arrow(self, path: str | os.PathLike[str], **options: Any) -> int:
+        """As `write`, in the Arrow IPC file format."""
+        return self.write(path, format="arrow_ipc", **options)
 
     # -- the run
 
@@ -163,7 +206,11 @@ class Cursor:
             run.close()
 
     def metrics(self) -> dict[str, int]:
-        """rows_out, spilled_bytes, peak_memory_bytes, elapsed_micros of the run being read."""
+        """Figures of the run being read, so far.
+
+        rows_out, rows_read, bytes_read (in memory), spilled_bytes, peak_memory_bytes,
+        elapsed_micros.
+        """
         return self._the_run().metrics()
 
     def profile(self) -> str:
@@ -181,8 +228,13 @@ class Cursor:
     ) -> None:
         self.close()
 
-    def _start(self, plan: _headrace.Plan) -> _headrace.Run:
-        run = plan.run()
+    def _progress(self) -> Progress | Silence:
+        return Progress.of(self._plan.progress_mode())
+
+    def _start(
+        self, plan: _headrace.Plan, progress: Progress | None = None
+    ) -> _headrace.Run:
+        run = plan.run(progress)
         self._runs.add(run)
         return run
 
@@ -250,6 +302,14 @@ class Cursor:
     def limit(self, count: int, offset: int = 0) -> Cursor:
         """`count` rows after the first `offset`; the query ends with the last of them."""
         return Cursor(self._plan.limit(count, offset))
+
+    def head(self, count: int = 10) -> Cursor:
+        """The first `count` rows."""
+        return self.limit(count)
+
+    def distinct(self) -> Cursor:
+        """Every row once; nulls are equal. The order is not promised."""
+        return Cursor(self._plan.distinct())
 
     def aggregate(
         self, keys: ExprBase | str | Sequence[ExprBase | str] = (), /, **aggs: ExprBase | str

@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Any
+from typing import Any, Union
 
 from headrace import _headrace
 from headrace.cursor import Cursor
+from headrace.errors import InvalidArgumentError, TypeMismatchError
 from headrace.options import option_texts
+from headrace.progress import MODES, Progress
+from headrace.tables import table_of
 
-PathLike = str | os.PathLike[str]
+PathLike = Union[str, os.PathLike[str]]
+Paths = Union[PathLike, Sequence[PathLike]]
 
 
 class Session:
     """Queries of one session share its memory budget, threads and tables. Thread safe.
 
-    memory_limit: bytes, or "256MB", "4MiB"; default 60 % of the machine's memory.
-    threads: how many rows of work run at once; default the cores this process may use.
+    memory_limit: bytes, or "256MB", "4MiB"; default 60 % of the machine's memory. What does not fit
+        is spilled; what cannot be spilled raises MemoryLimitError.
+    threads: queries run on so many threads; default the cores this process may use.
     temp_dir: where queries spill; default $TMPDIR or /tmp. spill_limit: bytes on disk at most.
-    batch_rows: rows that a source puts in a batch.
+    progress: "auto" shows a bar on a terminal or in a notebook when a whole run (to_arrow,
+        to_pandas, to_polars, write…, COPY) takes longer than a second; True always, False never.
+    batch_rows: rows that a source puts in a batch, at most 65,536.
     deterministic, seed: for tests, all work on the caller's thread in an order drawn from the seed.
+
+    Raises InvalidArgumentError for a setting that does not fit. After a fork the child has to make
+    a session of its own: using one of the parent raises InvalidArgumentError.
     """
 
     def __init__(
@@ -32,6 +43,7 @@ class Session:
         threads: int | None = None,
         temp_dir: PathLike | None = None,
         spill_limit: int | str | None = None,
+        progress: bool | str = "auto",
         batch_rows: int | None = None,
         deterministic: bool | None = None,
         seed: int | None = None,
@@ -45,42 +57,57 @@ class Session:
             "deterministic": deterministic,
             "seed": seed,
         }
+        if progress not in MODES:
+            raise InvalidArgumentError(
+                f'progress: expected "auto", True or False, got {progress!r}'
+            )
         self._handle = _headrace.open_session(option_texts(given))
+        self._handle.set_progress_mode(MODES[progress])
 
     def sql(self, query: str, /, **tables: Any) -> Cursor:
-        """The statement `query`. A SELECT runs when its cursor is read; COPY and EXPLAIN run now.
+        """The statement `query`. A SELECT runs when its cursor is read; others run now.
 
         `tables` are visible to this query alone: cursors, which become part of it, and whatever
-        offers Arrow data (pyarrow, pandas, polars, DuckDB).
+        offers Arrow data (pyarrow, pandas, polars, DuckDB), which is not copied.
+
+        Raises SyntaxError, UnknownNameError and TypeMismatchError with the line and a caret under
+        the place; errors in the data come when the cursor is read.
         """
         plans = {name: self._plan(data) for name, data in tables.items()}
-        return Cursor(self._handle.sql(query, plans))
+        with Progress.of(self._handle.progress_mode()) as progress:
+            return Cursor(self._handle.sql(query, plans, progress))
 
-    def scan(self, path: PathLike, *, format: str | None = None, **options: Any) -> Cursor:
-        """A file, or the files that a pattern with `*` matches, in order of their names.
+    def scan(self, path: Paths, *, format: str | None = None, **options: Any) -> Cursor:
+        """A file, the files that a pattern with `*` matches in order of their names, or a list.
 
-        The format follows the extension unless it is given: "csv", "parquet", "arrow_ipc".
+        The format follows the extension unless it is given: "csv", "parquet", "json_lines",
+        "arrow_ipc". `options` are those of the format (docs/formats). Reads no rows, but a sample
+        of files that have no schema. Raises NotFoundError, IoError, BadDataError.
         """
         given = option_texts({**options, "format": format})
-        return Cursor(self._handle.scan(os.fspath(path), given))
+        return Cursor(self._handle.scan(path_list(path), given))
 
-    def scan_csv(self, path: PathLike, **options: Any) -> Cursor:
-        """A CSV file or pattern."""
+    def scan_csv(self, path: Paths, **options: Any) -> Cursor:
+        """CSV files: `delimiter`, `header`, `null`, `columns={"a": "BIGINT"}`, …"""
         return self.scan(path, format="csv", **options)
 
-    def scan_parquet(self, path: PathLike, **options: Any) -> Cursor:
-        """A Parquet file or pattern."""
+    def scan_parquet(self, path: Paths, **options: Any) -> Cursor:
+        """Parquet files."""
         return self.scan(path, format="parquet", **options)
 
-    def scan_ipc(self, path: PathLike, **options: Any) -> Cursor:
-        """An Arrow IPC file or pattern."""
+    def scan_json(self, path: Paths, **options: Any) -> Cursor:
+        """JSON lines files: one object a line."""
+        return self.scan(path, format="json_lines", **options)
+
+    def scan_ipc(self, path: Paths, **options: Any) -> Cursor:
+        """Arrow IPC files, also streams and Feather."""
         return self.scan(path, format="arrow_ipc", **options)
 
     def register(self, name: str, data: Any) -> None:
         """Gives `data` a name that queries of this session can use; replaces a table of that name.
 
-        `data` offers Arrow data; a stream is read to its end, into memory. So is a cursor, unless
-        it is the scan of a file or table.
+        `data` offers Arrow data, which is not copied: a stream is read by every query anew. A
+        cursor runs into memory, unless it is the scan of a file or table.
         """
         self._handle.register(name, self._table(data))
 
@@ -128,12 +155,17 @@ class Session:
     def _table(self, data: Any) -> _headrace.Table:
         if isinstance(data, Cursor):
             scanned = data._plan.scanned_table()
-            return _headrace.make_table(data) if scanned is None else scanned
-        if isinstance(data, Mapping):
-            import pyarrow
+            return _headrace.make_table(data.to_arrow()) if scanned is None else scanned
+        return table_of(data)
 
-            data = pyarrow.table(dict(data))
-        return _headrace.make_table(data)
+
+def path_list(path: Paths) -> list[str]:
+    """`path` as the texts of paths."""
+    if isinstance(path, (str, os.PathLike)):
+        return [os.fspath(path)]
+    if isinstance(path, Iterable):
+        return [text for part in path for text in path_list(part)]
+    raise TypeMismatchError(f"expected a path or a list of paths, got {type(path).__name__}")
 
 
 _lock = threading.Lock()
@@ -155,3 +187,4 @@ def _forget_after_fork() -> None:
 
 
 os.register_at_fork(after_in_child=_forget_after_fork)
+atexit.register(_headrace.stop_stream_readers)

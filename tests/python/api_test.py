@@ -87,10 +87,25 @@ def test_repr_shows_ten_rows_and_runs_no_more(table: pa.Table) -> None:
     with hr.Session(threads=1, batch_rows=1) as session:
         cursor = session.from_arrow(table).apply(["a"], "BIGINT", b=seen.append)
         lines = repr(cursor).splitlines()
-    assert lines[0].split(" | ")[:2] == ["a     ", "s      "]
-    assert lines[3].startswith("0 ") and lines[12].startswith("9 ")
-    assert lines[13] == "(10 rows shown, first rows)"
+    assert lines[1:3] == ["│      a │ s       │      b │", "│ BIGINT │ VARCHAR │ BIGINT │"]
+    assert lines[4].startswith("│      0 │") and lines[13].startswith("│      9 │")
+    assert lines[15] == "first 10 rows"
     assert len(seen) < 20
+
+
+def test_repr_fits_its_width(session: hr.Session) -> None:
+    wide = session.from_arrow({f"column_{i}": ["some words, and more <b>"] for i in range(30)})
+    lines = repr(wide).splitlines()
+    assert len({len(line) for line in lines[:-1]}) == 1 and len(lines[0]) <= 100
+    assert "column_0" in lines[1] and "column_29" in lines[1] and " … " in lines[1]
+    assert repr(session.from_arrow({"x": []})).endswith("\n0 rows")
+
+
+def test_html(session: hr.Session, table: pa.Table) -> None:
+    html = session.from_arrow({"a<b": ["<script>", None]})._repr_html_()
+    assert "a&lt;b" in html and "&lt;script&gt;" in html and "<script>" not in html
+    assert "first 10 rows" in session.from_arrow(table)._repr_html_()
+    assert "DivisionByZeroError" in session.from_arrow(table).select(q="1 // a")._repr_html_()
 
 
 def test_repr_of_a_failing_query(session: hr.Session, table: pa.Table) -> None:
@@ -244,6 +259,46 @@ def test_write_and_scan(session: hr.Session, table: pa.Table, tmp_path: Path) ->
         assert session.scan(path).to_arrow().to_pylist() == table.to_pylist()
     assert session.from_arrow(table).write(tmp_path / "odd.name", format="parquet") == 20
     assert session.scan_parquet(tmp_path / "odd.name").to_arrow().num_rows == 20
+
+
+def test_writers_by_name(session: hr.Session, table: pa.Table, tmp_path: Path) -> None:
+    cursor = session.from_arrow(table)
+    assert cursor.write_parquet(tmp_path / "a") == 20
+    assert cursor.write_csv(tmp_path / "b", delimiter=";") == 20
+    assert cursor.write_arrow(tmp_path / "c") == 20
+    assert session.scan_parquet(tmp_path / "a").to_arrow() == table
+    assert session.scan_csv(tmp_path / "b").to_arrow() == table
+    assert session.scan_ipc(tmp_path / "c").to_arrow() == table
+
+
+def test_a_failed_writer_leaves_the_old_file(session: hr.Session, tmp_path: Path) -> None:
+    path = tmp_path / "out.csv"
+    path.write_text("old\n")
+    with pytest.raises(hr.DivisionByZeroError):
+        session.from_arrow({"a": [1, 0]}).select(q="1 // a").write_csv(path)
+    assert path.read_text() == "old\n"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_list_of_files(session: hr.Session, tmp_path: Path) -> None:
+    for name in ("b", "a", "c"):
+        (tmp_path / f"{name}.csv").write_text(f"s\n{name}1\n{name}2\n")
+    listed = session.scan([tmp_path / "b.csv", str(tmp_path / "[ac].csv")])
+    assert listed.to_arrow()["s"].to_pylist() == ["b1", "b2", "a1", "a2", "c1", "c2"]
+    with pytest.raises(hr.InvalidArgumentError, match="at least one file"):
+        session.scan([])
+    with pytest.raises(hr.InvalidArgumentError, match="expected csv files"):
+        session.from_arrow({"s": ["x"]}).write(tmp_path / "d.parquet")
+        session.scan([tmp_path / "a.csv", tmp_path / "d.parquet"])
+    with pytest.raises(hr.TypeMismatchError, match="a path or a list of paths, got int"):
+        session.scan(5)  # type: ignore[arg-type]
+
+
+def test_distinct_and_head(session: hr.Session) -> None:
+    cursor = session.from_arrow({"a": [1, 1, None, None, 2], "b": ["x", "x", "y", "y", "x"]})
+    rows = {(row["a"], row["b"]) for row in cursor.distinct().to_pylist()}
+    assert rows == {(1, "x"), (None, "y"), (2, "x")} and len(cursor.distinct().to_arrow()) == 3
+    assert cursor.head(2).to_arrow().num_rows == 2
 
 
 def test_module_functions_use_one_session(table: pa.Table, tmp_path: Path) -> None:

@@ -95,15 +95,19 @@ void QueryRun::Notify() {
   changed_.notify_all();
 }
 
+Status QueryRun::PollIfDue() {
+  if (!poll_) return Status::OK();
+  const int64_t now = SystemClock().MonotonicMicros();
+  if (now - polled_micros_ < kPollMicros) return Status::OK();
+  polled_micros_ = now;
+  return poll_(metrics());
+}
+
 Status QueryRun::Wait() {
   int64_t waited = 0;
   while (true) {
     if (callbacks_->ServeOne()) return Status::OK();
-    const int64_t now = SystemClock().MonotonicMicros();
-    if (poll_ && now - polled_micros_ >= kPollMicros) {
-      polled_micros_ = now;
-      ARROW_RETURN_NOT_OK(poll_(metrics()));
-    }
+    ARROW_RETURN_NOT_OK(PollIfDue());
     if (session_->state_->executor->Drive()) return Status::OK();
     std::unique_lock lock(mutex_);
     changed_.wait_for(lock, std::chrono::microseconds(kPollMicros), [this] { return notified_; });
@@ -133,6 +137,8 @@ Result<Channel::Item> QueryRun::Next() {
       std::lock_guard lock(mutex_);
       if (cancelled_) return Error(ErrorKind::kCancelled, "the query was cancelled");
     }
+    const Status polled = PollIfDue();
+    if (!polled.ok()) return Fail(polled);
     Result<Channel::Item> item = query_->Read();
     if (!item.ok()) return Fail(item.status());
     if (!std::holds_alternative<Pending>(*item)) return item;

@@ -49,6 +49,8 @@ class QueryRun {
   QueryRun(std::shared_ptr<Session> session, PlanPtr plan);
   Status Start();
   Status Wait();
+  /// Calls the poll when it was not called for kPollMicros.
+  Status PollIfDue();
   void Notify();
   Result<Channel::Item> Fail(Status status);
 

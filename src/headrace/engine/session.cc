@@ -88,7 +88,12 @@ Result<SourcePtr> Session::FindTable(const std::string& name) const {
 }
 
 Result<SourcePtr> Session::OpenFile(const std::string& path, const OptionMap& options) const {
-  return OpenFiles(*state_->vfs, path, options);
+  return OpenFiles({path}, options);
+}
+
+Result<SourcePtr> Session::OpenFiles(const std::vector<std::string>& paths,
+                                     const OptionMap& options) const {
+  return headrace::OpenFiles(*state_->vfs, paths, options);
 }
 
 Result<Cursor> Session::Run(PlanPtr plan) {

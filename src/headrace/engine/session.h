@@ -37,6 +37,9 @@ class Session : public std::enable_shared_from_this<Session> {
   Result<SourcePtr> FindTable(const std::string& name) const;
   /// A file or glob as a source, by extension or the option "format".
   Result<SourcePtr> OpenFile(const std::string& path, const OptionMap& options) const;
+  /// The files of several paths and globs as one source, in this order.
+  Result<SourcePtr> OpenFiles(const std::vector<std::string>& paths,
+                              const OptionMap& options) const;
 
   /// Optimizes and starts `plan`. Nothing is read before the first Next… of the cursor.
   Result<Cursor> Run(PlanPtr plan);

@@ -103,8 +103,27 @@ Result<const FileFormat*> FormatOfPath(std::string_view path) {
 }
 
 Result<SourcePtr> OpenFiles(Vfs& vfs, const std::string& pattern, OptionMap options) {
-  ARROW_ASSIGN_OR_RAISE(std::vector<std::string> paths, Glob(vfs, pattern));
+  return OpenFiles(vfs, std::vector<std::string>{pattern}, std::move(options));
+}
+
+Result<SourcePtr> OpenFiles(Vfs& vfs, const std::vector<std::string>& patterns, OptionMap options) {
+  std::vector<std::string> paths;
+  for (const std::string& pattern : patterns) {
+    ARROW_ASSIGN_OR_RAISE(const std::vector<std::string> found, Glob(vfs, pattern));
+    paths.insert(paths.end(), found.begin(), found.end());
+  }
+  if (paths.empty()) {
+    return Error(ErrorKind::kInvalidArgument, "expected at least one file, got an empty list");
+  }
+  const bool chosen = options.contains("format");
   ARROW_ASSIGN_OR_RAISE(const FileFormat* format, ChooseFormat(paths.front(), &options));
+  for (const std::string& path : paths) {
+    if (chosen) break;
+    ARROW_ASSIGN_OR_RAISE(const FileFormat* other, FormatOfPath(path));
+    if (other == format) continue;
+    return Error(ErrorKind::kInvalidArgument, "expected {} files, as {} is one, got {}",
+                 format->name, paths.front(), path);
+  }
   return format->open(vfs, std::move(paths), options);
 }
 

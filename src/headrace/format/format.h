@@ -30,8 +30,10 @@ Result<const FileFormat*> FindFormat(std::string_view name);
 /// known.
 Result<const FileFormat*> FormatOfPath(std::string_view path);
 
-/// Globs `pattern`, finds the format (option "format", else the extension) and opens it.
+/// Globs every pattern, finds the format (option "format", else the extension, which must be of one
+/// format) and opens the files as one source, pattern after pattern.
 Result<SourcePtr> OpenFiles(Vfs& vfs, const std::string& pattern, OptionMap options);
+Result<SourcePtr> OpenFiles(Vfs& vfs, const std::vector<std::string>& patterns, OptionMap options);
 /// The sink for `path`: option "format", else the extension.
 Result<std::unique_ptr<Sink>> CreateFile(Vfs& vfs, const std::string& path, OptionMap options);
 

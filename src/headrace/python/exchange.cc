@@ -62,12 +62,11 @@ Status Check(const arrow::RecordBatch& batch) {
   return valid.ok() ? valid : Error(ErrorKind::kBadData, "invalid Arrow data: {}", valid.message());
 }
 
-Result<ImportedTable> ReadStream(ArrowArrayStream* stream) {
-  ARROW_ASSIGN_OR_RAISE(auto reader, arrow::ImportRecordBatchReader(stream));
-  ImportedTable table{reader->schema(), {}};
+Result<ImportedTable> ReadStream(arrow::RecordBatchReader& reader) {
+  ImportedTable table{reader.schema(), {}};
   while (true) {
     ARROW_RETURN_NOT_OK(PollSignals());
-    ARROW_ASSIGN_OR_RAISE(auto batch, reader->Next());
+    ARROW_ASSIGN_OR_RAISE(auto batch, reader.Next());
     if (batch == nullptr) return table;
     ARROW_RETURN_NOT_OK(Check(*batch));
     table.batches.push_back(std::move(batch));
@@ -105,9 +104,8 @@ std::vector<std::vector<std::string>> FormatRows(const BatchHandle& self) {
 
 ImportedTable ImportTable(nb::handle data) {
   if (nb::hasattr(data, "__arrow_c_stream__")) {
-    nb::object capsule = data.attr("__arrow_c_stream__")();
-    ArrowArrayStream* stream = StructIn<ArrowArrayStream>(capsule);
-    return CallEngine([&] { return ReadStream(stream); });
+    const auto stream = ImportStream(data);
+    return CallEngine([&] { return ReadStream(*stream); });
   }
   if (nb::hasattr(data, "__arrow_c_array__")) return ImportRecordBatch(data);
   RaiseUnlessOk(
@@ -115,6 +113,17 @@ ImportedTable ImportTable(nb::handle data) {
             "expected a table that offers __arrow_c_stream__ or __arrow_c_array__, got {}",
             nb::type_name(data.type()).c_str()));
   return {};
+}
+
+std::shared_ptr<arrow::RecordBatchReader> ImportStream(nb::handle data) {
+  nb::object capsule = data.attr("__arrow_c_stream__")();
+  ArrowArrayStream* stream = StructIn<ArrowArrayStream>(capsule);
+  return CallEngine([&]() -> Result<std::shared_ptr<arrow::RecordBatchReader>> {
+    const auto imported = arrow::ImportRecordBatchReader(stream);
+    if (imported.ok()) return *imported;
+    return Error(ErrorKind::kTypeMismatch, "expected a table with columns: {}",
+                 imported.status().message());
+  });
 }
 
 ArrayPtr ImportArray(nb::handle data) {
@@ -132,6 +141,12 @@ TypePtr ImportType(nb::handle data) {
   nb::object capsule = data.attr("__arrow_c_schema__")();
   ArrowSchema* schema = StructIn<ArrowSchema>(capsule);
   return CallEngine([&] { return arrow::ImportType(schema); });
+}
+
+SchemaPtr ImportSchema(nb::handle data) {
+  nb::object capsule = data.attr("__arrow_c_schema__")();
+  ArrowSchema* schema = StructIn<ArrowSchema>(capsule);
+  return CallEngine([&] { return arrow::ImportSchema(schema); });
 }
 
 nb::object ExportSchema(const SchemaPtr& schema) {

@@ -20,10 +20,13 @@ struct ImportedTable {
 
 /// Reads what offers `__arrow_c_stream__` (to its end) or `__arrow_c_array__`. Raises.
 ImportedTable ImportTable(nb::handle data);
+/// A new stream of what offers `__arrow_c_stream__`; nothing is read or validated. Raises.
+std::shared_ptr<arrow::RecordBatchReader> ImportStream(nb::handle data);
 /// What offers `__arrow_c_array__`, validated in full. Raises.
 ArrayPtr ImportArray(nb::handle data);
 /// What offers `__arrow_c_schema__`. Raises.
 TypePtr ImportType(nb::handle data);
+SchemaPtr ImportSchema(nb::handle data);
 
 nb::object ExportSchema(const SchemaPtr& schema);
 nb::object ExportType(const TypePtr& type);

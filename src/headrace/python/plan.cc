@@ -23,6 +23,7 @@
 #include "headrace/python/error.h"
 #include "headrace/python/exchange.h"
 #include "headrace/python/expression.h"
+#include "headrace/python/poll.h"
 #include "headrace/python/run.h"
 
 namespace headrace::python {
@@ -79,6 +80,17 @@ PlanHandle Pick(const PlanHandle& self, const std::vector<std::tuple<int, std::s
       outputs.push_back({Expression::Column(index, field->name(), field->type()), name});
     }
     return PlanProject(self.plan, std::move(outputs));
+  });
+}
+
+PlanHandle Distinct(const PlanHandle& self) {
+  return Derive(self, {}, [&]() -> Result<PlanPtr> {
+    std::vector<NamedExpression> groups;
+    for (int i = 0; i < self.plan->schema()->num_fields(); ++i) {
+      const auto& field = self.plan->schema()->field(i);
+      groups.push_back({Expression::Column(i, field->name(), field->type()), field->name()});
+    }
+    return PlanAggregate(self.plan, std::move(groups), {});
   });
 }
 
@@ -184,14 +196,18 @@ PlanHandle AsofJoin(const PlanHandle& self, const PlanHandle& right,
   });
 }
 
-Result<std::unique_ptr<RunHandle>> Start(const PlanHandle& self, Session& session) {
+Result<std::unique_ptr<RunHandle>> Start(const PlanHandle& self, Session& session, Poll poll) {
   ARROW_ASSIGN_OR_RAISE(Cursor cursor, session.Run(self.plan));
-  return std::make_unique<RunHandle>(self.session, std::move(cursor), self.callbacks);
+  return std::make_unique<RunHandle>(self.session, std::move(cursor), self.callbacks,
+                                     std::move(poll));
 }
 
-std::shared_ptr<RunHandle> Run(const PlanHandle& self) {
+std::shared_ptr<RunHandle> Run(const PlanHandle& self, nb::object progress) {
   Session& session = self.session->Get();
-  return CallEngine([&]() -> Result<std::shared_ptr<RunHandle>> { return Start(self, session); });
+  Poll poll = MakePoll(std::move(progress));
+  return CallEngine([&]() -> Result<std::shared_ptr<RunHandle>> {
+    return Start(self, session, std::move(poll));
+  });
 }
 
 /// The rows of a plan for any consumer; the query starts when the first batch is asked for.
@@ -220,7 +236,7 @@ class PlanReader final : public arrow::RecordBatchReader {
     }
     try {
       if (run_ == nullptr) {
-        ARROW_ASSIGN_OR_RAISE(run_, Start(plan_, *session_));
+        ARROW_ASSIGN_OR_RAISE(run_, Start(plan_, *session_, PollSignals));
       }
       return run_->Next().Value(out);
     } catch (const InvariantError& error) {
@@ -238,12 +254,13 @@ nb::object Stream(const PlanHandle& self) {
 }
 
 int64_t Write(const PlanHandle& self, const std::string& path,
-              const std::map<std::string, std::string>& options) {
+              const std::map<std::string, std::string>& options, nb::object progress) {
   Session& session = self.session->Get();
+  Poll poll = MakePoll(std::move(progress));
   return CallEngine([&]() -> Result<int64_t> {
     ARROW_ASSIGN_OR_RAISE(
         auto sink, CreateFile(session.vfs(), path, OptionMap(options.begin(), options.end())));
-    return session.RunInto(self.plan, std::move(sink), PollSignals);
+    return session.RunInto(self.plan, std::move(sink), std::move(poll));
   });
 }
 
@@ -267,13 +284,15 @@ void AddPlanClass(nb::module_& module) {
       .def("project", &Project, nb::arg("outputs"))
       .def("pick", &Pick, nb::arg("columns"))
       .def("limit", &Limit, nb::arg("count"), nb::arg("offset"))
+      .def("distinct", &Distinct)
       .def("sort", &Sort, nb::arg("keys"))
       .def("aggregate", &Aggregate, nb::arg("keys"), nb::arg("outputs"))
       .def("join", &Join, nb::arg("right"), nb::arg("condition"), nb::arg("how"))
       .def("asof_join", &AsofJoin, nb::arg("right"), nb::arg("left_names"), nb::arg("right_names"),
            nb::arg("direction"), nb::arg("strict"), nb::arg("tolerance").none())
-      .def("run", &Run)
-      .def("write", &Write, nb::arg("path"), nb::arg("options"))
+      .def("run", &Run, nb::arg("progress") = nb::none())
+      .def("write", &Write, nb::arg("path"), nb::arg("options"), nb::arg("progress") = nb::none())
+      .def("progress_mode", [](const PlanHandle& self) { return self.session->progress_mode; })
       .def("explain", &Explain, nb::arg("analyze"))
       .def("scanned_table", &ScannedTable)
       .def("__arrow_c_schema__",

@@ -1,6 +1,7 @@
 // Running queries: batches one by one for Python, streams for everyone else.
 #include "headrace/python/run.h"
 
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
 
@@ -23,15 +24,20 @@ class BusyMark {
   std::atomic<bool>* const flag_;
 };
 
-nb::object NextBatch(RunHandle& self) {
+using IntegersByName = nb::typed<nb::dict, nb::str, int64_t>;
+
+std::optional<BatchHandle> NextBatch(RunHandle& self) {
   auto batch = CallEngine([&] { return self.Next(); });
-  return batch == nullptr ? nb::none() : nb::cast(BatchHandle{std::move(batch)});
+  if (batch == nullptr) return std::nullopt;
+  return BatchHandle{std::move(batch)};
 }
 
-nb::dict MetricsOf(const RunHandle& self) {
+IntegersByName MetricsOf(const RunHandle& self) {
   const QueryMetrics metrics = self.metrics();
-  nb::dict out;
+  IntegersByName out;
   out["rows_out"] = metrics.rows_out;
+  out["rows_read"] = metrics.rows_read;
+  out["bytes_read"] = metrics.bytes_read;
   out["spilled_bytes"] = metrics.spilled_bytes;
   out["peak_memory_bytes"] = metrics.peak_memory_bytes;
   out["elapsed_micros"] = metrics.elapsed_micros;
@@ -40,9 +46,10 @@ nb::dict MetricsOf(const RunHandle& self) {
 
 }  // namespace
 
-RunHandle::RunHandle(std::shared_ptr<SessionHandle> session, Cursor cursor, Callbacks callbacks)
+RunHandle::RunHandle(std::shared_ptr<SessionHandle> session, Cursor cursor, Callbacks callbacks,
+                     Poll poll)
     : session_(std::move(session)), cursor_(std::move(cursor)), callbacks_(std::move(callbacks)) {
-  cursor_->set_poll(PollSignals);
+  cursor_->set_poll(std::move(poll));
 }
 
 RunHandle::~RunHandle() {

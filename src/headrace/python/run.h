@@ -17,7 +17,7 @@ namespace headrace::python {
 /// Owns an engine cursor with all it needs. One consumer at a time: a second one gets an error.
 class RunHandle {
  public:
-  RunHandle(std::shared_ptr<SessionHandle> session, Cursor cursor, Callbacks callbacks);
+  RunHandle(std::shared_ptr<SessionHandle> session, Cursor cursor, Callbacks callbacks, Poll poll);
   ~RunHandle();
   RunHandle(const RunHandle&) = delete;
   RunHandle& operator=(const RunHandle&) = delete;

@@ -18,6 +18,8 @@
 #include "headrace/python/error.h"
 #include "headrace/python/exchange.h"
 #include "headrace/python/plan.h"
+#include "headrace/python/poll.h"
+#include "headrace/python/stream_table.h"
 #include "headrace/sql/sql.h"
 
 namespace headrace::python {
@@ -26,9 +28,9 @@ namespace {
 using Tables = std::map<std::string, PlanHandle>;
 
 /// Runs a statement that is done when it returns (COPY, EXPLAIN); a plan over the rows it gave.
-Result<PlanPtr> RunAtOnce(Session& session, sql::BoundStatement statement) {
-  ARROW_ASSIGN_OR_RAISE(Cursor cursor, sql::Run(session, std::move(statement), PollSignals));
-  cursor.set_poll(PollSignals);
+Result<PlanPtr> RunAtOnce(Session& session, sql::BoundStatement statement, const Poll& poll) {
+  ARROW_ASSIGN_OR_RAISE(Cursor cursor, sql::Run(session, std::move(statement), poll));
+  cursor.set_poll(poll);
   std::vector<std::shared_ptr<arrow::RecordBatch>> batches;
   while (true) {
     ARROW_ASSIGN_OR_RAISE(auto batch, cursor.Next());
@@ -40,8 +42,9 @@ Result<PlanPtr> RunAtOnce(Session& session, sql::BoundStatement statement) {
 }
 
 PlanHandle Sql(const std::shared_ptr<SessionHandle>& self, const std::string& text,
-               const Tables& tables) {
+               const Tables& tables, nb::object progress) {
   Session& session = self->Get();
+  const Poll poll = MakePoll(std::move(progress));
   sql::ExtraTables plans;
   Callbacks callbacks;
   for (const auto& [name, table] : tables) {
@@ -51,17 +54,17 @@ PlanHandle Sql(const std::shared_ptr<SessionHandle>& self, const std::string& te
   PlanPtr plan = CallEngine([&]() -> Result<PlanPtr> {
     ARROW_ASSIGN_OR_RAISE(sql::BoundStatement statement, sql::Bind(session, text, plans));
     if (statement.kind == sql::BoundStatement::Kind::kQuery) return statement.plan;
-    return RunAtOnce(session, std::move(statement));
+    return RunAtOnce(session, std::move(statement), poll);
   });
   return {self, std::move(plan), std::move(callbacks)};
 }
 
-PlanHandle Scan(const std::shared_ptr<SessionHandle>& self, const std::string& path,
+PlanHandle Scan(const std::shared_ptr<SessionHandle>& self, const std::vector<std::string>& paths,
                 const std::map<std::string, std::string>& options) {
   Session& session = self->Get();
   const OptionMap option_map(options.begin(), options.end());
   PlanPtr plan = CallEngine([&]() -> Result<PlanPtr> {
-    ARROW_ASSIGN_OR_RAISE(SourcePtr source, session.OpenFile(path, option_map));
+    ARROW_ASSIGN_OR_RAISE(SourcePtr source, session.OpenFiles(paths, option_map));
     return PlanScan(std::move(source));
   });
   return {self, std::move(plan), {}};
@@ -87,9 +90,9 @@ void Unregister(const SessionHandle& self, const std::string& name) {
   CallEngine([&] { return session.Unregister(name); });
 }
 
-nb::dict SettingsOf(const SessionHandle& self) {
+nb::typed<nb::dict, nb::str, nb::any> SettingsOf(const SessionHandle& self) {
   const Settings& settings = self.Get().settings();
-  nb::dict out;
+  nb::typed<nb::dict, nb::str, nb::any> out;
   out["memory_limit"] = settings.memory_limit;
   out["threads"] = settings.threads;
   out["temp_dir"] = settings.temp_dir;
@@ -98,6 +101,13 @@ nb::dict SettingsOf(const SessionHandle& self) {
   out["deterministic"] = settings.deterministic;
   out["seed"] = settings.seed;
   return out;
+}
+
+/// A table in memory from what offers Arrow data, which is not copied.
+TableHandle MakeTable(nb::handle data) {
+  ImportedTable imported = ImportTable(data);
+  return {
+      CallEngine([&] { return MemoryTable::Make(imported.schema, std::move(imported.batches)); })};
 }
 
 }  // namespace
@@ -146,18 +156,24 @@ void SessionHandle::Close() {
   }
 }
 
-TableHandle MakeTable(nb::handle data) {
-  ImportedTable imported = ImportTable(data);
-  return {
-      CallEngine([&] { return MemoryTable::Make(imported.schema, std::move(imported.batches)); })};
-}
-
 void AddSessionClasses(nb::module_& module) {
   nb::class_<TableHandle>(module, "Table");
   module.def("make_table", &MakeTable, nb::arg("data"));
+  module.def(
+      "make_stream_table",
+      [](nb::object data, bool reads_once, nb::object schema) {
+        return TableHandle{MakeStreamTable(std::move(data), reads_once, std::move(schema))};
+      },
+      nb::arg("data"), nb::arg("reads_once"), nb::arg("schema").none());
+  module.def("stop_stream_readers", &StopStreamReaders);
   nb::class_<SessionHandle>(module, "Session")
-      .def("sql", &Sql, nb::arg("text"), nb::arg("tables"))
-      .def("scan", &Scan, nb::arg("path"), nb::arg("options"))
+      .def("sql", &Sql, nb::arg("text"), nb::arg("tables"), nb::arg("progress") = nb::none())
+      .def(
+          "set_progress_mode",
+          [](SessionHandle& self, std::string mode) { self.progress_mode = std::move(mode); },
+          nb::arg("mode"))
+      .def("progress_mode", [](const SessionHandle& self) { return self.progress_mode; })
+      .def("scan", &Scan, nb::arg("paths"), nb::arg("options"))
       .def("scan_table", &ScanTable, nb::arg("table"))
       .def("find_table", &FindTable, nb::arg("name"))
       .def("register", &Register, nb::arg("name"), nb::arg("table"))

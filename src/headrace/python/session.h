@@ -30,6 +30,9 @@ class SessionHandle {
   /// No further query starts; those that run go on. Idempotent.
   void Close();
 
+  /// Whether whole runs show a progress bar: "auto", "on", "off"; for the Python side.
+  std::string progress_mode = "auto";
+
  private:
   std::shared_ptr<Session> session_;
   const pid_t process_;
@@ -39,9 +42,6 @@ class SessionHandle {
 struct TableHandle {
   SourcePtr source;
 };
-
-/// A table in memory from what offers Arrow data. Raises.
-TableHandle MakeTable(nb::handle data);
 
 void AddSessionClasses(nb::module_& module);
 
