@@ -108,6 +108,18 @@ int ExitCode(const Status& status, const Output& output) {
   return kExitFailed;
 }
 
+/// What to do about a command line that was not understood; "" when the parser's words are enough.
+std::string UsageHint(const CLI::App& app, const CLI::App* sql, int argc, char** argv) {
+  if (app.get_subcommands().empty() && argc > 1 && argv[1][0] != '-') {
+    return fmt::format("There is no subcommand {}; there are sql, convert and describe.\n",
+                       argv[1]);
+  }
+  if (sql->parsed() && sql->remaining_size() > 0) {
+    return "SQL text goes behind -c: headrace sql -c \"SELECT 1\"\n";
+  }
+  return "";
+}
+
 int Run(int argc, char** argv) {
   CLI::App app("Tables larger than memory, and streams: SQL over CSV, Parquet and Arrow files");
   app.name("headrace");
@@ -120,7 +132,9 @@ int Run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : kExitUsage;
+    if (app.exit(error) == 0) return 0;
+    fmt::print(stderr, "{}", UsageHint(app, sql, argc, argv));
+    return kExitUsage;
   }
   const Result<Settings> settings = Settings::FromOptions(line.session);
   if (!settings.ok()) {

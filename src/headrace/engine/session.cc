@@ -82,7 +82,13 @@ Result<SourcePtr> Session::FindTable(const std::string& name) const {
     }
   }
   const std::string nearest = NearestName(name, TableNames());
-  if (nearest.empty()) return Error(ErrorKind::kUnknownName, "no table is named \"{}\"", name);
+  if (nearest.empty()) {
+    return Error(
+        ErrorKind::kUnknownName,
+        "no table is named \"{}\": register it, give it with the query, or put the name of a "
+        "file in quotes: '{}.csv'",
+        name, name);
+  }
   return Error(ErrorKind::kUnknownName, "no table is named \"{}\"; did you mean {}?", name,
                nearest);
 }

@@ -151,7 +151,13 @@ class CallBinder {
       const char* more = overload.variadic || overload.leading_group > 0 ? ", …" : "";
       taken += fmt::format("{}({}{})", taken.empty() ? "" : ", ", form, more);
     }
-    return Error(ErrorKind::kTypeMismatch, "\"{}\" takes {}; got ({})", name_, taken, came);
+    const bool wants_numbers = taken.find("BIGINT") != std::string::npos;
+    const bool got_text = came.find("VARCHAR") != std::string::npos;
+    const bool takes_text = taken.find("VARCHAR") != std::string::npos;
+    return Error(ErrorKind::kTypeMismatch, "\"{}\" takes {}; got ({}){}", name_, taken, came,
+                 wants_numbers && got_text && !takes_text
+                     ? "; CAST(… AS BIGINT) makes a number of a text"
+                     : "");
   }
 
   const FunctionDef& function_;

@@ -42,6 +42,15 @@ class CheckedFile final : public WritableFile {
   const std::shared_ptr<WritableFile> base_;
 };
 
+// A failure to make `temporary` in words about the file that the user named.
+Status AboutTarget(const Status& status, const std::string& temporary, const std::string& path) {
+  std::string message = status.message();
+  const size_t at = message.find(temporary);
+  if (at != std::string::npos) message.replace(at, temporary.size(), path);
+  if (KindOf(status) == ErrorKind::kNotFound) message += "; its folder must exist";
+  return status.WithMessage(message);
+}
+
 }  // namespace
 
 AtomicFile::AtomicFile(Vfs& vfs, std::string path, std::string temporary,
@@ -57,7 +66,9 @@ Result<std::unique_ptr<AtomicFile>> AtomicFile::Make(Vfs& vfs, std::string path)
     return Error(ErrorKind::kInvalidArgument, "expected the path of a file, got '{}'", path);
   }
   std::string temporary = TemporaryPath(path);
-  ARROW_ASSIGN_OR_RAISE(auto file, vfs.OpenForWrite(temporary));
+  Result<std::shared_ptr<WritableFile>> opened = vfs.OpenForWrite(temporary);
+  if (!opened.ok()) return AboutTarget(opened.status(), temporary, path);
+  auto file = std::move(opened).ValueUnsafe();
   auto stream = std::make_shared<CheckedFile>(std::move(file));
   return std::unique_ptr<AtomicFile>(
       new AtomicFile(vfs, std::move(path), std::move(temporary), std::move(stream)));
