@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from headrace import _headrace
-from headrace.errors import InvalidArgumentError
+from headrace.errors import InvalidArgumentError, UnknownNameError
 from headrace.expr import (
     ExprBase,
     SortKey,
@@ -29,6 +29,7 @@ from headrace.expr import (
 )
 from headrace.options import option_texts
 from headrace.progress import Progress, Silence
+from headrace.tables import table_of
 from headrace.text_table import draw, draw_html
 
 if TYPE_CHECKING:
@@ -36,6 +37,25 @@ if TYPE_CHECKING:
     import polars
 
 ROWS_SHOWN = 10
+# Names of other libraries for what a cursor does.
+NAMES_ELSEWHERE = {
+    **dict.fromkeys(("where", "query"), "filter"),
+    **dict.fromkeys(("group_by", "groupby", "agg"), "aggregate(keys, name=…)"),
+    **dict.fromkeys(("order_by", "order", "sort_values", "sort_by"), "sort"),
+    **dict.fromkeys(("with_columns", "with_column", "assign", "mutate"), "derive(name=…)"),
+    **dict.fromkeys(("drop_duplicates", "unique"), "distinct"),
+    **dict.fromkeys(("merge",), "join"),
+    **dict.fromkeys(("concat", "union_all", "append"), "union"),
+    **dict.fromkeys(("collect", "arrow", "execute", "read_all"), "to_arrow"),
+    **dict.fromkeys(("df", "fetchdf"), "to_pandas"),
+    **dict.fromkeys(("pl",), "to_polars"),
+    **dict.fromkeys(("fetchall", "rows"), "to_pylist"),
+    **dict.fromkeys(("to_parquet", "sink_parquet"), "write_parquet"),
+    **dict.fromkeys(("to_csv", "sink_csv"), "write_csv"),
+    **dict.fromkeys(("to_json", "write_ndjson", "sink_ndjson"), "write_json"),
+    **dict.fromkeys(("dtypes", "types", "describe"), "schema"),
+}
+
 Named = list[tuple[_headrace.Expression, str]]
 
 
@@ -100,6 +120,13 @@ class Cursor:
             return types, rows, f"first {ROWS_SHOWN} rows"
         return types, rows, f"{len(rows)} row{'' if len(rows) == 1 else 's'}"
 
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            known = NAMES_ELSEWHERE.get(name)
+            hint = f"; it is called {known} here" if known else ""
+            raise AttributeError(f"a Cursor has no attribute {name!r}{hint}")
+
     # -- reading
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
@@ -115,8 +142,8 @@ class Cursor:
 
     def fetch(self, count: int) -> pa.Table:
         """The next `count` rows as a pyarrow table; fewer at the end, none behind it."""
-        if count < 0:
-            raise InvalidArgumentError(f"expected a row count of at least 0, got {count}")
+        if not isinstance(count, int) or count < 0:
+            raise InvalidArgumentError(f"expected a row count of at least 0, got {count!r}")
         taken: list[pa.RecordBatch] = []
         while count > 0 and (batch := self._next_batch()) is not None:
             taken.append(batch.slice(0, count))
@@ -323,17 +350,20 @@ class Cursor:
 
     def join(
         self,
-        other: Cursor,
+        other: Any,
         on: str | Sequence[str] | ExprBase,
         how: str = "inner",
         suffix: str = "_right",
     ) -> Cursor:
         """Rows of self with the rows of `other` that match, in the order of self, then of `other`.
 
+        `other`: a cursor, or a table of pyarrow, pandas, polars, DuckDB.
+
         `on`: names of columns that must be equal (kept once), or an expression or SQL text in which
         `l.…` are the columns of self and `r.…` those of `other`. `how`: "inner" or "left". Nulls
         match nothing. Other columns of `other` whose name is taken get `suffix`.
         """
+        other = self._beside(other)
         shared = self._shared_names(on, other)
         condition = equalities(shared) if shared else self._expr(on)  # type: ignore[arg-type]
         joined = self._plan.join(other._plan, condition._handle, how)
@@ -341,7 +371,7 @@ class Cursor:
 
     def asof_join(
         self,
-        other: Cursor,
+        other: Any,
         on: str,
         *,
         right_on: str | None = None,
@@ -357,7 +387,7 @@ class Cursor:
         at or after; `strict` leaves equal times out. `tolerance`: how far it may be, in units of
         the column or as a timedelta. Where there is none, the columns of `other` are null.
         """
-        by = as_list(by)
+        other, by = self._beside(other), as_list(by)
         plan = self._plan.asof_join(
             other._plan,
             [on, *by],
@@ -407,9 +437,23 @@ class Cursor:
         """The columns that `on` names; none when it is a condition."""
         if isinstance(on, ExprBase):
             return []
-        if isinstance(on, str):
-            return [on] if on in self.columns and on in other.columns else []
-        return list(on)
+        if isinstance(on, str) and on not in self.columns and on not in other.columns:
+            return []
+        names = as_list(on)
+        for name, side in [(n, s) for n in names for s in (self, other)]:
+            if isinstance(name, str) and name not in side.columns:
+                which = "left" if side is self else "right"
+                raise UnknownNameError(
+                    f'the {which} side of the join has no column "{name}"; its columns are '
+                    f"{', '.join(side.columns)}; a condition is written as \"l.a = r.b\""
+                )
+        return names
+
+    def _beside(self, other: Any) -> Cursor:
+        """`other` as a cursor of the same session."""
+        if isinstance(other, Cursor):
+            return other
+        return Cursor(self._plan.scan_beside(table_of(other)))
 
     def _joined_columns(
         self, other: Cursor, shared: Sequence[str], suffix: str

@@ -267,7 +267,7 @@ def test_writers_by_name(session: hr.Session, table: pa.Table, tmp_path: Path) -
     assert cursor.write_csv(tmp_path / "b", delimiter=";") == 20
     assert cursor.write_arrow(tmp_path / "c") == 20
     assert session.scan_parquet(tmp_path / "a").to_arrow() == table
-    assert session.scan_csv(tmp_path / "b").to_arrow() == table
+    assert session.scan_csv(tmp_path / "b", delimiter=";").to_arrow() == table
     assert session.scan_ipc(tmp_path / "c").to_arrow() == table
 
 
@@ -394,6 +394,33 @@ def test_joins_name_columns_apart(session: hr.Session) -> None:
     assert left.join(right, on="k").columns == ["k", "v", "v_right"]
     assert left.join(right, on="k", suffix="2").columns == ["k", "v", "v2"]
     assert left.join(right, on="l.k = r.k").columns == ["k", "v", "k_right", "v_right"]
+
+
+def test_joins_take_tables_of_others(session: hr.Session) -> None:
+    left = session.from_arrow({"k": [1, 2], "v": ["a", "b"]})
+    frame = pa.table({"k": [2], "w": [7]})
+    assert left.join(frame, on="k").to_pylist() == [{"k": 2, "v": "b", "w": 7}]
+    assert left.asof_join(frame, on="k").to_arrow()["w"].to_pylist() == [None, 7]
+    with pytest.raises(hr.TypeMismatchError, match="from_pylist"):
+        left.join([{"k": 1}], on="k")
+
+
+def test_a_join_names_the_side_without_the_column(session: hr.Session) -> None:
+    left, right = session.from_arrow({"k": [1]}), session.from_arrow({"q": [1]})
+    with pytest.raises(hr.UnknownNameError, match='right side of the join has no column "k"'):
+        left.join(right, on="k")
+    with pytest.raises(hr.UnknownNameError, match='left side of the join has no column "q"'):
+        left.join(right, on=["q"])
+
+
+def test_names_of_other_libraries(session: hr.Session) -> None:
+    cursor = session.from_arrow({"k": [1]})
+    with pytest.raises(AttributeError, match="called aggregate"):
+        cursor.group_by("k")
+    with pytest.raises(AttributeError, match="no attribute 'nope'$"):
+        cursor.nope
+    with pytest.raises(hr.InvalidArgumentError, match="row count"):
+        cursor.fetch("a")  # type: ignore[arg-type]
 
 
 # -- settings and errors

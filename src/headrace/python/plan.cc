@@ -269,6 +269,11 @@ std::string Explain(const PlanHandle& self, bool analyze) {
   return CallEngine([&] { return session.ExplainPlan(self.plan, analyze, PollSignals); });
 }
 
+/// A scan of `table` in the session of `self`.
+PlanHandle ScanBeside(const PlanHandle& self, const TableHandle& table) {
+  return {self.session, CallEngine([&] { return PlanScan(table.source); }), {}};
+}
+
 /// The table that a bare scan reads, so that it need not be copied to be named in SQL.
 std::optional<TableHandle> ScannedTable(const PlanHandle& self) {
   const auto* scan = As<ScanNode>(*self.plan);
@@ -294,6 +299,7 @@ void AddPlanClass(nb::module_& module) {
       .def("write", &Write, nb::arg("path"), nb::arg("options"), nb::arg("progress") = nb::none())
       .def("progress_mode", [](const PlanHandle& self) { return self.session->progress_mode; })
       .def("explain", &Explain, nb::arg("analyze"))
+      .def("scan_beside", &ScanBeside, nb::arg("table"))
       .def("scanned_table", &ScannedTable)
       .def("__arrow_c_schema__",
            [](const PlanHandle& self) { return ExportSchema(self.plan->schema()); })
