@@ -122,7 +122,9 @@ Result<ArrayPtr> Column::Read(int64_t rows_max, int64_t bytes_max) {
   return ReadLibrary(rows_max);
 }
 
-Status Column::SkipUndecoded(int64_t rows) {
+Status Column::SkipUndecoded() {
+  const int64_t rows = std::exchange(to_skip_, 0);
+  if (rows == 0) return Status::OK();
   if (flat_ == nullptr) return SkipLibrary(rows);
   const Status status = flat_->Skip(rows);
   if (status.IsNotImplemented()) return SwitchToLibrary(row_ + rows);
@@ -134,6 +136,7 @@ int64_t Column::num_ready() const { return ready_ == nullptr ? 0 : ready_->lengt
 
 Status Column::Fill(int64_t rows_max, int64_t bytes_max) {
   if (ready_ != nullptr) return Status::OK();
+  ARROW_RETURN_NOT_OK(SkipUndecoded());
   ARROW_ASSIGN_OR_RAISE(const ArrayPtr array, Read(rows_max, bytes_max));
   const TypePtr& promised = group_.footer().schema()->field(column_)->type();
   ARROW_ASSIGN_OR_RAISE(ready_, AsPromised(array, promised, group_.pool()));
@@ -148,10 +151,10 @@ ArrayPtr Column::Take(int64_t rows) {
   return taken;
 }
 
-Status Column::Skip(int64_t rows) {
+void Column::Skip(int64_t rows) {
   const int64_t ready = std::min(rows, num_ready());
   if (ready > 0) Take(ready);
-  return rows == ready ? Status::OK() : SkipUndecoded(rows - ready);
+  to_skip_ += rows - ready;
 }
 
 }  // namespace headrace::parquet_format

@@ -53,8 +53,9 @@ class Column {
   Status Fill(int64_t rows_max, int64_t bytes_max);
   /// REQUIRES: 0 < rows ≤ num_ready().
   ArrayPtr Take(int64_t rows);
-  /// Over rows, ready or not.
-  Status Skip(int64_t rows);
+  /// Over rows, ready or not. Those not decoded are passed over when rows behind them are wanted:
+  /// pages of which no row is are then not decompressed.
+  void Skip(int64_t rows);
 
  private:
   Column(OpenRowGroup& group, int column);
@@ -62,14 +63,15 @@ class Column {
   Result<ArrayPtr> ReadLibrary(int64_t rows_max);
   Status SkipLibrary(int64_t rows);
   Result<ArrayPtr> Read(int64_t rows_max, int64_t bytes_max);
-  Status SkipUndecoded(int64_t rows);
+  Status SkipUndecoded();
 
   OpenRowGroup& group_;
   const int column_;
   std::unique_ptr<FlatColumn> flat_;  // null: libparquet's
   std::unique_ptr<arrow::RecordBatchReader> library_;
-  int64_t row_ = 0;  // the next to be decoded
-  ArrayPtr ready_;   // null when empty
+  int64_t row_ = 0;      // the next to be decoded or skipped
+  int64_t to_skip_ = 0;  // before any more are decoded
+  ArrayPtr ready_;       // null when empty
 };
 
 }  // namespace headrace::parquet_format

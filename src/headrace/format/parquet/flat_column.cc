@@ -46,13 +46,8 @@ Result<std::unique_ptr<FlatColumn>> FlatColumn::Make(const FlatChunk& chunk, int
   return column;
 }
 
-/// The dictionary is the first page of a chunk.
 Status FlatColumn::GoTo(int64_t begin) {
-  if (const auto place = map_->Before(begin); place.has_value() && place->row > 0) {
-    ARROW_ASSIGN_OR_RAISE(const bool has_page, pages_.Next());
-    if (has_page && pages_.header().kind == PageHeader::Kind::kDictionary) {
-      ARROW_RETURN_NOT_OK(LoadDictionary());
-    }
+  if (const auto place = map_->Before(begin); place.has_value()) {
     ARROW_RETURN_NOT_OK(pages_.Seek(place->offset));
     row_ = place->row;
   }
@@ -66,7 +61,6 @@ Status FlatColumn::NextPage() {
     ARROW_ASSIGN_OR_RAISE(const bool has_page, pages_.Next());
     if (!has_page) return Status::Invalid("expected ", chunk_.rows, " values, got ", row_);
     const PageHeader& header = pages_.header();
-    if (header.kind == PageHeader::Kind::kDictionary) ARROW_RETURN_NOT_OK(LoadDictionary());
     const bool is_data =
         header.kind == PageHeader::Kind::kData || header.kind == PageHeader::Kind::kDataV2;
     if (!is_data) continue;
@@ -97,6 +91,7 @@ bool FlatColumn::IsTaken() const {
 /// Levels come first: behind their length in version 1, of a length that the header has in version
 /// 2.
 Status FlatColumn::LoadPage() {
+  if (IsCoded() && !has_dictionary_) ARROW_RETURN_NOT_OK(FindDictionary());
   const PageHeader& header = pages_.header();
   ARROW_ASSIGN_OR_RAISE(std::span<const uint8_t> page, pages_.Read());
   int64_t before = 0, levels = 0;
@@ -121,7 +116,6 @@ Status FlatColumn::LoadPage() {
 Status FlatColumn::LoadValues(std::span<const uint8_t> values) {
   const Encoding encoding = pages_.header().encoding;
   if (IsCoded()) {
-    if (!has_dictionary_) return Status::Invalid("a page of codes, but no dictionary");
     const int width = values.empty() ? 0 : values[0];
     if (width > kCodeWidthMax) return Status::Invalid("codes of ", width, " bits");
     codes_ = values.empty() ? HybridDecoder()
@@ -136,8 +130,20 @@ Status FlatColumn::LoadValues(std::span<const uint8_t> values) {
   return Status::OK();
 }
 
+/// The dictionary is the first page of a chunk; it is not read before codes are.
+Status FlatColumn::FindDictionary() {
+  const int64_t offset = pages_.offset();
+  ARROW_RETURN_NOT_OK(pages_.Seek(chunk_.place.offset));
+  ARROW_RETURN_NOT_OK(pages_.Next().status());
+  if (pages_.header().kind != PageHeader::Kind::kDictionary) {
+    return Status::Invalid("a page of codes, but no dictionary");
+  }
+  ARROW_RETURN_NOT_OK(LoadDictionary());
+  ARROW_RETURN_NOT_OK(pages_.Seek(offset));
+  return pages_.Next().status();
+}
+
 Status FlatColumn::LoadDictionary() {
-  if (has_dictionary_) return Status::Invalid("a second dictionary");
   const int64_t count = pages_.header().num_values;
   const Encoding encoding = pages_.header().encoding;
   if (encoding != Encoding::kPlain && encoding != Encoding::kPlainDictionary) {

@@ -48,6 +48,7 @@ class FlatColumn {
   bool IsCoded() const;  // the page has codes of the dictionary
   Status LoadPage();
   Status LoadValues(std::span<const uint8_t> values);
+  Status FindDictionary();
   Status LoadDictionary();
   Status LoadFixedDictionary(std::span<const uint8_t> page, int64_t count);
   Status LoadTextDictionary(std::span<const uint8_t> page, int64_t count);

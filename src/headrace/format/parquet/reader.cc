@@ -126,8 +126,9 @@ class PartReader final : public SplitReader {
     }
     std::pair<int64_t, int64_t> left(0, rows);
     if (!request_.bounds.empty()) left = RowsLeft(rows);
-    if (left.first == left.second) return Skip(rows);
-    ARROW_RETURN_NOT_OK(Skip(left.first));
+    if (left.first == left.second) left.first = rows;
+    Skip(left.first);
+    if (left.first == rows) return Status::OK();
     rows = left.second - left.first;
     for (const int column : wanted_) ARROW_RETURN_NOT_OK(Fill(ColumnOf(column), &rows));
     return Take(rows);
@@ -150,11 +151,9 @@ class PartReader final : public SplitReader {
     return {first - keep_.begin(), last - keep_.begin()};
   }
 
-  Status Skip(int64_t rows) {
-    if (rows == 0) return Status::OK();
-    for (auto& column : columns_) ARROW_RETURN_NOT_OK(column->Skip(rows));
+  void Skip(int64_t rows) {
+    for (auto& column : columns_) column->Skip(rows);
     row_ += rows;
-    return Status::OK();
   }
 
   /// Columns that only have bounds are dropped.
