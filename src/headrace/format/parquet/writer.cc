@@ -17,6 +17,7 @@
 #include "headrace/base/limits.h"
 #include "headrace/format/file_sink.h"
 #include "headrace/format/format.h"
+#include "headrace/format/parquet/dictionary_choice.h"
 #include "headrace/format/parquet/stored_type.h"
 #include "headrace/types/encoding.h"
 #include "parquet/arrow/schema.h"
@@ -66,8 +67,10 @@ Result<WriterOptions> ReadOptions(const OptionMap& options) {
   return read;
 }
 
-std::shared_ptr<parquet::WriterProperties> PropertiesFor(const WriterOptions& options,
-                                                         arrow::MemoryPool* pool) {
+/// `plain_columns` are written without dictionaries.
+std::shared_ptr<parquet::WriterProperties> PropertiesFor(
+    const WriterOptions& options, const std::vector<std::string>& plain_columns,
+    arrow::MemoryPool* pool) {
   parquet::WriterProperties::Builder builder;
   builder.memory_pool(pool)
       ->compression(options.compression)
@@ -76,6 +79,7 @@ std::shared_ptr<parquet::WriterProperties> PropertiesFor(const WriterOptions& op
       ->enable_statistics()
       ->enable_page_checksum();
   if (options.compression == arrow::Compression::ZSTD) builder.compression_level(kZstdLevel);
+  for (const std::string& column : plain_columns) builder.disable_dictionary(column);
   return builder.build();
 }
 
@@ -121,10 +125,12 @@ Result<std::shared_ptr<const arrow::KeyValueMetadata>> ToldSchema(const arrow::S
 /// the pages of all columns at up to three times their size.
 class ParquetEncoder final : public FileEncoder {
  public:
-  ParquetEncoder(std::unique_ptr<parquet::arrow::FileWriter> writer, SchemaPtr plain_schema,
+  ParquetEncoder(std::shared_ptr<arrow::io::OutputStream> stream, SchemaPtr plain_schema,
+                 std::shared_ptr<const arrow::KeyValueMetadata> metadata,
                  const WriterOptions& options, arrow::MemoryPool* pool)
-      : writer_(std::move(writer)),
+      : stream_(std::move(stream)),
         plain_schema_(std::move(plain_schema)),
+        metadata_(std::move(metadata)),
         options_(options),
         pool_(pool) {}
 
@@ -146,12 +152,32 @@ class ParquetEncoder final : public FileEncoder {
   }
 
   Status Finish() override {
-    if (group_rows_ > 0) ARROW_RETURN_NOT_OK(WriteGroup());
+    if (group_rows_ > 0) {
+      ARROW_RETURN_NOT_OK(WriteGroup());
+    } else if (writer_ == nullptr) {
+      ARROW_RETURN_NOT_OK(OpenWriter());
+    }
     return writer_->Close();
   }
 
  private:
+  /// What the first row group holds decides which columns have dictionaries.
+  Status OpenWriter() {
+    std::vector<std::string> plain_columns;
+    for (int i = 0; i < plain_schema_->num_fields(); ++i) {
+      std::vector<ArrayPtr> pieces;
+      for (const auto& batch : group_) pieces.push_back(batch->column(i));
+      if (!IsWorthDictionary(pieces)) plain_columns.push_back(plain_schema_->field(i)->name());
+    }
+    ARROW_ASSIGN_OR_RAISE(
+        writer_, parquet::arrow::FileWriter::Open(*plain_schema_, pool_, stream_,
+                                                  PropertiesFor(options_, plain_columns, pool_),
+                                                  ArrowProperties()));
+    return writer_->AddKeyValueMetadata(metadata_);
+  }
+
   Status WriteGroup() {
+    if (writer_ == nullptr) ARROW_RETURN_NOT_OK(OpenWriter());
     ARROW_ASSIGN_OR_RAISE(const auto table, arrow::Table::FromRecordBatches(
                                                 plain_schema_, std::exchange(group_, {})));
     ARROW_RETURN_NOT_OK(writer_->WriteTable(*table, group_rows_));
@@ -159,13 +185,15 @@ class ParquetEncoder final : public FileEncoder {
     return Status::OK();
   }
 
-  const std::unique_ptr<parquet::arrow::FileWriter> writer_;
+  const std::shared_ptr<arrow::io::OutputStream> stream_;
   const SchemaPtr plain_schema_;
+  const std::shared_ptr<const arrow::KeyValueMetadata> metadata_;
   const WriterOptions options_;
   arrow::MemoryPool* const pool_;
   std::vector<std::shared_ptr<arrow::RecordBatch>> group_;
   int64_t group_rows_ = 0;
   int64_t group_bytes_ = 0;
+  std::unique_ptr<parquet::arrow::FileWriter> writer_;  // from the first row group on
 };
 
 }  // namespace
@@ -177,14 +205,9 @@ Result<std::unique_ptr<Sink>> CreateParquet(Vfs& vfs, std::string path, const Op
   MakeEncoder make = [read](const SchemaPtr& schema,
                             std::shared_ptr<arrow::io::OutputStream> stream,
                             arrow::MemoryPool* pool) -> Result<std::unique_ptr<FileEncoder>> {
-    const auto properties = PropertiesFor(read, pool);
-    ARROW_ASSIGN_OR_RAISE(SchemaPtr plain, PlainSchema(*schema, *properties));
+    ARROW_ASSIGN_OR_RAISE(SchemaPtr plain, PlainSchema(*schema, *PropertiesFor(read, {}, pool)));
     ARROW_ASSIGN_OR_RAISE(const auto told, ToldSchema(*schema, pool));
-    ARROW_ASSIGN_OR_RAISE(
-        auto writer, parquet::arrow::FileWriter::Open(*plain, pool, std::move(stream), properties,
-                                                      ArrowProperties()));
-    ARROW_RETURN_NOT_OK(writer->AddKeyValueMetadata(told));
-    return std::make_unique<ParquetEncoder>(std::move(writer), std::move(plain), read, pool);
+    return std::make_unique<ParquetEncoder>(std::move(stream), std::move(plain), told, read, pool);
   };
   return MakeFileSink(vfs, "parquet", std::move(path), std::move(make));
 }
