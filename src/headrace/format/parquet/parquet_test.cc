@@ -2,7 +2,11 @@
 #include <gtest/gtest.h>
 
 #include <limits>
+#include <utility>
 
+#include "arrow/array.h"
+#include "arrow/array/builder_binary.h"
+#include "arrow/array/builder_primitive.h"
 #include "arrow/scalar.h"
 #include "headrace/format/test_files.h"
 #include "headrace/memory/pool.h"
@@ -224,6 +228,89 @@ TEST_F(ParquetTest, RowGroupsAreBounded) {
             ErrorKind::kInvalidArgument);
   EXPECT_EQ(KindOf(WriteFile(*vfs_, "/t.parquet", schema, {}, {{"compresion", "zstd"}})),
             ErrorKind::kInvalidArgument);
+}
+
+/// 300,000 rows in one row group: their numbers, and twice a text of 60 bytes.
+SourcePtr WriteLargeGroup(Vfs& vfs, const char* compression) {
+  const SchemaPtr schema =
+      arrow::schema({arrow::field("v", arrow::int64()), arrow::field("s", arrow::utf8()),
+                     arrow::field("t", arrow::utf8())});
+  std::vector<RecordBatchPtr> batches;
+  for (int64_t first = 0; first < 300'000; first += 10'000) {
+    arrow::Int64Builder numbers;
+    arrow::StringBuilder texts;
+    for (int64_t row = first; row < first + 10'000; ++row) {
+      EXPECT_TRUE(numbers.Append(row).ok());
+      EXPECT_TRUE(texts.Append(fmt::format("{:060}", row)).ok());
+    }
+    const ArrayPtr text = texts.Finish().ValueOrDie();
+    batches.push_back(
+        arrow::RecordBatch::Make(schema, 10'000, {numbers.Finish().ValueOrDie(), text, text}));
+  }
+  const Status written = WriteFile(vfs, "/t.parquet", schema, batches,
+                                   {{"row_group_rows", "1000000"},
+                                    {"row_group_bytes", "1000000000"},
+                                    {"compression", compression}});
+  EXPECT_TRUE(written.ok()) << written.ToString();
+  return OpenFiles(vfs, "/t.parquet", {}).ValueOrDie();
+}
+
+/// Numbers and texts of a split belong together; the first number, and how many there are.
+std::pair<int64_t, int64_t> ReadPart(Source& source, const Split& split,
+                                     const ScanRequest& request) {
+  ReadContext context;
+  context.pool = arrow::default_memory_pool();
+  const auto reader = source.Open(split, request, context).ValueOrDie();
+  int64_t first = -1, rows = 0;
+  while (true) {
+    const ReadResult read = reader->Next().ValueOrDie();
+    if (std::holds_alternative<EndOfSplit>(read)) return {first, rows};
+    const Batch& batch = std::get<Batch>(read);
+    const auto& numbers = static_cast<const arrow::Int64Array&>(*batch.column(0));
+    const auto& texts = static_cast<const arrow::StringArray&>(*batch.column(1));
+    for (int64_t row = 0; row < batch.num_rows(); ++row) {
+      if (first < 0) first = numbers.Value(row);
+      EXPECT_EQ(numbers.Value(row), first + rows++);
+      EXPECT_EQ(texts.GetView(row), fmt::format("{:060}", numbers.Value(row)));
+    }
+  }
+}
+
+TEST_F(ParquetTest, LargeRowGroupsAreReadInParts) {
+  const SourcePtr source = WriteLargeGroup(*vfs_, "zstd");
+  const ScanRequest request = Everything(*source);
+  const auto splits = source->Splits(request).ValueOrDie();
+  ASSERT_EQ(splits.size(), 3u);
+  EXPECT_EQ(splits[0].name, "/t.parquet row group 0 rows 0 to 100000");
+  // Any order will do, and any number of times.
+  for (const size_t i : {2, 0, 1, 2}) {
+    SCOPED_TRACE(i);
+    EXPECT_EQ(ReadPart(*source, splits[i], request),
+              std::pair(static_cast<int64_t>(i) * 100'000, int64_t{100'000}));
+  }
+  // One narrow column is not worth it; a limit needs the first part only.
+  ScanRequest narrow = request;
+  narrow.projection = {0};
+  EXPECT_EQ(source->Splits(narrow).ValueOrDie().size(), 1u);
+  ScanRequest limited = request;
+  limited.limit = 100'000;
+  EXPECT_EQ(source->Splits(limited).ValueOrDie().size(), 1u);
+}
+
+TEST_F(ParquetTest, BoundsLeaveFewRows) {
+  const SourcePtr source = WriteLargeGroup(*vfs_, "none");
+  ScanRequest request = Everything(*source);
+  request.projection = {0, 1};
+  request.bounds = {{2, BoundOp::kGreaterEqual, arrow::MakeScalar(fmt::format("{:060}", 123'456))},
+                    {0, BoundOp::kLess, arrow::MakeScalar(int64_t{123'460})}};
+  EXPECT_EQ(ReadTable(*source, request).ValueOrDie()->num_rows(), 4);
+  request.projection = {};
+  int64_t rows = 0;
+  for (const Batch& batch :
+       ReadBatches(*source, request, arrow::default_memory_pool()).ValueOrDie()) {
+    rows += batch.num_rows();
+  }
+  EXPECT_EQ(rows, 4);
 }
 
 TEST_F(ParquetTest, LimitStopsTheReading) {

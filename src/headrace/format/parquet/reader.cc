@@ -31,6 +31,8 @@ constexpr int64_t kReadGrowthMax = 4;
 /// the later one makes has to wait in a queue. It has no fewer rows than the second.
 constexpr int64_t kPartBytes = 3 * kQueueBytesMax;
 constexpr int64_t kPartRowsMin = 65536;
+/// Parts of a row group: how many rows it has is the word of the file.
+constexpr double kPartsMax = 1024;
 
 /// Rows of parts whose columns nobody wants.
 class CountReader final : public SplitReader {
@@ -263,8 +265,8 @@ class ParquetFile final : public DataFile {
     columns = DistinctColumns(columns);
     const double bytes =
         static_cast<double>(footer_->RowBytes(group, columns)) * static_cast<double>(rows);
-    const double count =
-        std::min(bytes / static_cast<double>(kPartBytes), static_cast<double>(rows / kPartRowsMin));
+    const double count = std::min({bytes / static_cast<double>(kPartBytes),
+                                   static_cast<double>(rows / kPartRowsMin), kPartsMax});
     if (count < 2 || !std::all_of(
                          columns.begin(), columns.end(),
                          [&](int column) { return footer_->IsFlat(group, column); })) {

@@ -1,0 +1,149 @@
+// Decoders of numbers against loops over single bits, and headers of pages that are garbage.
+#include <gtest/gtest.h>
+
+#include <random>
+#include <span>
+#include <vector>
+
+#include "headrace/format/parquet/bit_unpack.h"
+#include "headrace/format/parquet/delta_decoder.h"
+#include "headrace/format/parquet/hybrid_decoder.h"
+#include "headrace/format/parquet/page_header.h"
+#include "headrace/format/parquet/spread.h"
+
+namespace headrace::parquet_format {
+namespace {
+
+using Bytes = std::vector<uint8_t>;
+
+Bytes Padded(Bytes bytes) {
+  bytes.resize(bytes.size() + kPagePadding, 0xab);
+  return bytes;
+}
+
+uint64_t BitsAt(const Bytes& bytes, int64_t bit, int width) {
+  uint64_t value = 0;
+  for (int i = 0; i < width; ++i, ++bit) {
+    const uint64_t one = (bytes[static_cast<size_t>(bit / 8)] >> (bit % 8)) & 1;
+    value |= one << i;
+  }
+  return value;
+}
+
+TEST(BitUnpackTest, EveryWidthFromEveryPlace) {
+  std::mt19937 random(1);
+  constexpr int64_t kCount = 100;
+  for (int width = 0; width <= 64; ++width) {
+    Bytes bytes(static_cast<size_t>((kCount * width + 7) / 8));
+    for (uint8_t& byte : bytes) byte = static_cast<uint8_t>(random());
+    const Bytes padded = Padded(bytes);
+    for (const int64_t first : {0, 1, 7, 8, 9, 40, 99}) {
+      std::vector<uint64_t> wide(kCount);
+      std::vector<uint32_t> narrow(kCount);
+      UnpackBits(padded.data(), first, kCount - first, width, wide.data());
+      if (width <= 32) UnpackBits(padded.data(), first, kCount - first, width, narrow.data());
+      for (int64_t i = first; i < kCount; ++i) {
+        const uint64_t expected = BitsAt(padded, i * width, width);
+        ASSERT_EQ(wide[static_cast<size_t>(i - first)], expected) << width << " " << i;
+        if (width > 32) continue;
+        ASSERT_EQ(narrow[static_cast<size_t>(i - first)], expected) << width;
+      }
+    }
+  }
+}
+
+TEST(HybridDecoderTest, RunsAndPackedNumbers) {
+  // 5 times 3; then eight packed numbers 0 … 7, as in the description of the format.
+  const Bytes bytes = Padded({10, 3, 3, 0x88, 0xc6, 0xfa});
+  HybridDecoder whole(bytes.data(), 6, 3), pieces(bytes.data(), 6, 3);
+  std::vector<uint32_t> numbers(13);
+  ASSERT_TRUE(whole.Read(13, numbers.data()).ok());
+  EXPECT_EQ(numbers, (std::vector<uint32_t>{3, 3, 3, 3, 3, 0, 1, 2, 3, 4, 5, 6, 7}));
+  EXPECT_FALSE(whole.Skip(1).ok());
+  ASSERT_TRUE(pieces.Skip(7).ok());
+  ASSERT_TRUE(pieces.Read(2, numbers.data()).ok());
+  EXPECT_EQ(numbers[0], 2u);
+  EXPECT_EQ(numbers[1], 3u);
+}
+
+TEST(HybridDecoderTest, GarbageEnds) {
+  std::mt19937 random(2);
+  for (int i = 0; i < 20'000; ++i) {
+    Bytes bytes(random() % 12);
+    for (uint8_t& byte : bytes) byte = static_cast<uint8_t>(random());
+    const Bytes padded = Padded(bytes);
+    const int width = static_cast<int>(random() % 33);
+    std::vector<uint32_t> out(1000);
+    HybridDecoder decoder(padded.data(), static_cast<int64_t>(bytes.size()), width);
+    for (int call = 0; call < 5 && decoder.Read(200, out.data()).ok(); ++call) continue;
+    auto deltas = DeltaDecoder::Make(padded.data(), static_cast<int64_t>(bytes.size()));
+    std::vector<uint64_t> values(1000);
+    if (deltas.ok()) static_cast<void>(deltas->Read(1000, values.data()));
+  }
+}
+
+TEST(DeltaDecoderTest, ExampleOfTheFormat) {
+  // 7, 5, 3, 1, 2, 3, 4, 5: first value 7, least difference −2, differences of 2 bits.
+  Bytes bytes = {0x80, 0x01, 0x04, 0x08, 0x0e, 0x03, 0x02, 0, 0, 0, 0xc0, 0x3f};
+  bytes.resize(bytes.size() + 6);
+  const Bytes padded = Padded(bytes);
+  auto decoder = DeltaDecoder::Make(padded.data(), static_cast<int64_t>(bytes.size())).ValueOrDie();
+  EXPECT_EQ(decoder.values_left(), 8);
+  std::vector<uint64_t> values(8);
+  ASSERT_TRUE(decoder.Read(3, values.data()).ok());
+  ASSERT_TRUE(decoder.Read(5, values.data() + 3).ok());
+  EXPECT_EQ(values, (std::vector<uint64_t>{7, 5, 3, 1, 2, 3, 4, 5}));
+  EXPECT_EQ(decoder.end(), padded.data() + bytes.size());
+  EXPECT_FALSE(decoder.Skip(1).ok());
+}
+
+TEST(SpreadTest, ValuesGoToTheirRows) {
+  std::mt19937 random(3);
+  for (const int width : {1, 2, 4, 8, 16, 5}) {
+    for (int trial = 0; trial < 50; ++trial) {
+      const int64_t rows = 1 + static_cast<int64_t>(random() % 70), offset = trial % 9;
+      Bytes bits(20), values(static_cast<size_t>(rows * width)), expected(values.size());
+      for (uint8_t& byte : bits) byte = static_cast<uint8_t>(random() & random());
+      int64_t dense = 0;
+      for (int64_t row = 0; row < rows; ++row) {
+        if (BitsAt(bits, offset + row, 1) == 0) continue;
+        ++dense;
+        for (int i = 0; i < width; ++i) {
+          expected[static_cast<size_t>(row * width + i)] = static_cast<uint8_t>(dense + i);
+          values[static_cast<size_t>((dense - 1) * width + i)] = static_cast<uint8_t>(dense + i);
+        }
+      }
+      Spread(values.data(), width, rows, dense, bits.data(), offset);
+      ASSERT_EQ(values, expected) << width;
+    }
+  }
+}
+
+TEST(PageHeaderTest, EveryPrefixIsShortAndGarbageIsNoHeader) {
+  // A data page: 100 bytes plain, 60 stored, 7 values, PLAIN.
+  const Bytes bytes = {0x15, 0x00, 0x15, 0xc8, 0x01, 0x15, 0x78, 0x2c, 0x15,
+                       0x0e, 0x15, 0x00, 0x15, 0x06, 0x15, 0x06, 0x00, 0x00};
+  PageHeader header;
+  EXPECT_EQ(ParsePageHeader(bytes, &header).ValueOrDie(), int64_t{18});
+  EXPECT_EQ(header.kind, PageHeader::Kind::kData);
+  EXPECT_EQ(header.plain_bytes, 100);
+  EXPECT_EQ(header.stored_bytes, 60);
+  EXPECT_EQ(header.num_values, 7);
+  for (size_t length = 0; length < bytes.size(); ++length) {
+    const auto parsed = ParsePageHeader(std::span(bytes).first(length), &header);
+    EXPECT_FALSE(parsed.ok() && parsed->has_value()) << length;
+  }
+  std::mt19937 random(4);
+  for (int i = 0; i < 50'000; ++i) {
+    Bytes garbage(random() % 40);
+    for (uint8_t& byte : garbage) byte = static_cast<uint8_t>(random());
+    const auto parsed = ParsePageHeader(garbage, &header);
+    if (parsed.ok() && parsed->has_value()) {
+      EXPECT_LE(**parsed, static_cast<int64_t>(garbage.size()));
+      EXPECT_GE(header.stored_bytes, 0);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace headrace::parquet_format
