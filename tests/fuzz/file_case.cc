@@ -239,8 +239,7 @@ TablePtr Plain(const arrow::Table& table) {
     fields.push_back(table.field(i)->WithType(type));
     columns.push_back(arrow::ChunkedArray::Make(std::move(chunks), type).ValueOrDie());
   }
-  return arrow::Table::Make(arrow::schema(std::move(fields)), std::move(columns),
-                            table.num_rows());
+  return arrow::Table::Make(arrow::schema(std::move(fields)), std::move(columns), table.num_rows());
 }
 
 }  // namespace
