@@ -160,6 +160,23 @@ def test_runtime_errors(run):
         assert done.stderr.count("\n") == 1
 
 
+def test_errors_say_what_to_do(run, tmp_path):
+    (tmp_path / "flights.csv").write_text("a\nx\n")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "planes.csv").write_text("a\n1\n")
+    for arguments, hint in (
+        (["describe", "fligths.csv"], "did you mean flights.csv?"),
+        (["describe", f"{tmp_path}/sub/plnes.csv"], f"did you mean {tmp_path}/sub/planes.csv?"),
+        (["convert", "flights.csv", "no/where.csv"], "its folder must exist"),
+        (["sql", "-c", "SELECT * FROM flights"], "'flights.csv'"),
+        (["sql", "-c", "SELECT a + 1 FROM 'flights.csv'"], "CAST(… AS BIGINT)"),
+        (["sql", "SELECT 1"], "behind -c"),
+        (["slq"], "sql, convert and describe"),
+    ):
+        done = run(*arguments)
+        assert done.returncode in (1, 2) and hint in done.stderr, done.stderr
+
+
 def test_convert(run, tmp_path):
     (tmp_path / "in.csv").write_text("a;b\n1;x\nNA;y\n")
     done = run(

@@ -52,6 +52,34 @@ def test_progress_is_silent_where_nobody_looks(
         hr.Session(progress="sometimes")
 
 
+class Notebook:
+    """As much of IPython as the bar wants: a shell of a notebook, and outputs that change."""
+
+    def __init__(self) -> None:
+        self.shown: list[str] = []
+        self.display = self
+
+    def __call__(self, shown: dict[str, str], **how: bool) -> Notebook:
+        self.shown.append(shown["text/plain"])
+        return self
+
+    update = __call__
+
+    def get_ipython(self) -> object:
+        return type("ZMQInteractiveShell", (), {})()
+
+
+def test_progress_in_a_notebook(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    notebook = Notebook()
+    notebook.display = type("display", (), {"display": staticmethod(notebook.__call__)})  # type: ignore[assignment]
+    monkeypatch.setitem(sys.modules, "IPython", notebook)  # type: ignore[misc]
+    monkeypatch.setattr(progress, "QUIET_SECONDS", 0.0)
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN", 0.0)
+    with hr.Session(threads=1, batch_rows=1) as session:
+        session.from_arrow({"a": list(range(3000))}).write_csv(tmp_path / "out.csv")
+    assert " rows, " in notebook.shown[0] and notebook.shown[-1] == ""
+
+
 PROGRAM = """
 import headrace as hr
 hr.progress.QUIET_SECONDS = 0.1

@@ -22,6 +22,22 @@ bool EqualsIgnoringCase(std::string_view left, std::string_view right) {
   });
 }
 
+/// `status`, that one of `paths` does not exist, with the file of its folder whose name is nearest.
+Status WithNearestFile(Vfs& vfs, const std::vector<std::string>& paths, const Status& status) {
+  for (const std::string& path : paths) {
+    if (path.empty() || vfs.Stat(path).ok()) continue;
+    const std::string folder = ParentPath(path);
+    const auto entries = vfs.List(folder);
+    if (!entries.ok()) continue;
+    std::vector<std::string> names;
+    for (const FileInfo& entry : *entries) names.push_back(entry.path);
+    const std::string nearest = NearestName(path, names);
+    if (nearest.empty()) continue;
+    return status.WithMessage(status.message(), "; did you mean ", nearest, "?");
+  }
+  return status;
+}
+
 }  // namespace
 
 Session::Session(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -99,7 +115,9 @@ Result<SourcePtr> Session::OpenFile(const std::string& path, const OptionMap& op
 
 Result<SourcePtr> Session::OpenFiles(const std::vector<std::string>& paths,
                                      const OptionMap& options) const {
-  return headrace::OpenFiles(*state_->vfs, paths, options);
+  Result<SourcePtr> opened = headrace::OpenFiles(*state_->vfs, paths, options);
+  if (opened.ok() || KindOf(opened.status()) != ErrorKind::kNotFound) return opened;
+  return WithNearestFile(*state_->vfs, paths, opened.status());
 }
 
 Result<Cursor> Session::Run(PlanPtr plan) {

@@ -25,7 +25,7 @@ namespace {
 using ReaderPtr = std::shared_ptr<arrow::RecordBatchReader>;
 
 constexpr size_t kBatchesWaiting = 1;
-constexpr std::chrono::seconds kStopSecondsMax{5};
+constexpr std::chrono::seconds kStopSecondsMax{2};
 
 Status CheckBatch(const arrow::RecordBatch& batch, const arrow::Schema& schema) {
   const Status valid = batch.ValidateFull();
