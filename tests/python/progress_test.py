@@ -57,7 +57,6 @@ class Notebook:
 
     def __init__(self) -> None:
         self.shown: list[str] = []
-        self.display = self
 
     def __call__(self, shown: dict[str, str], **how: bool) -> Notebook:
         self.shown.append(shown["text/plain"])
@@ -68,10 +67,13 @@ class Notebook:
     def get_ipython(self) -> object:
         return type("ZMQInteractiveShell", (), {})()
 
+    @property
+    def display(self) -> object:
+        return type("display", (), {"display": staticmethod(self.__call__)})
+
 
 def test_progress_in_a_notebook(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     notebook = Notebook()
-    notebook.display = type("display", (), {"display": staticmethod(notebook.__call__)})  # type: ignore[assignment]
     monkeypatch.setitem(sys.modules, "IPython", notebook)  # type: ignore[misc]
     monkeypatch.setattr(progress, "QUIET_SECONDS", 0.0)
     monkeypatch.setattr(progress, "SECONDS_BETWEEN", 0.0)

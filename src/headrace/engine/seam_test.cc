@@ -1,5 +1,7 @@
 // Proofs of the seams between rooms, each through a whole session: joins under back-pressure, as-of
 // joins that wait for the side behind, tables whose rows change, orders at any number of lanes.
+#include <unistd.h>
+
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -277,7 +279,7 @@ TEST(CancelSeamTest, SpillingQueriesCutOffAnywhereLeaveNothing) {
   constexpr int64_t kRows = 400'000;
   Settings settings = LanesOf(2);
   settings.memory_limit = int64_t{4} << 20;
-  settings.temp_dir = ::testing::TempDir() + "headrace_cancel_seam";
+  settings.temp_dir = fmt::format("{}headrace_cancel_seam.{}", ::testing::TempDir(), getpid());
   std::filesystem::create_directories(settings.temp_dir);
   MemoryTableOptions options;
   options.rows_per_split = 20'000;
@@ -314,6 +316,7 @@ TEST(CancelSeamTest, SpillingQueriesCutOffAnywhereLeaveNothing) {
   EXPECT_TRUE(std::filesystem::is_empty(settings.temp_dir));
   EXPECT_EQ(session->pool()->bytes_allocated(), 0);
   EXPECT_EQ(Rows(session->Run(sort).ValueOrDie()).ValueOrDie().size(), size_t{kRows});
+  std::filesystem::remove_all(settings.temp_dir);
 }
 
 TEST(LimitSeamTest, LimitEndsTheQueryAndTheSessionLives) {
