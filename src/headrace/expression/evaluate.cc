@@ -2,6 +2,10 @@
 // into here, and rows that must not raise are kept from raising here; kernels only compute.
 #include "headrace/expression/evaluate.h"
 
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
 #include "arrow/array/array_primitive.h"
 #include "arrow/array/util.h"
 #include "arrow/scalar.h"
@@ -218,13 +222,45 @@ Result<std::vector<ArrayPtr>> Evaluator::Evaluate(const Batch& batch,
   return results;
 }
 
+namespace {
+
+// Bits that fit a word wherever in a byte the first one is.
+constexpr int64_t kWordRows = 56;
+
+// Rows of [0, num_rows) that hold and are valid, a word of bits at a time.
+std::vector<uint32_t> SelectAll(const arrow::Array& array, int64_t num_rows) {
+  const uint8_t* values = array.data()->buffers[1]->data();
+  const uint8_t* valid = array.null_count() > 0 ? array.null_bitmap_data() : nullptr;
+  const auto bits_at = [&](const uint8_t* bits, int64_t row) {
+    const int64_t at = array.offset() + row;
+    uint64_t word = 0;
+    const auto count = static_cast<size_t>(std::min<int64_t>(num_rows - row, kWordRows));
+    std::memcpy(&word, bits + at / 8, (static_cast<size_t>(at % 8) + count + 7) / 8);
+    return (word >> (at % 8)) & ((uint64_t{1} << count) - 1);
+  };
+  std::vector<uint32_t> selected(static_cast<size_t>(num_rows));
+  uint32_t* out = selected.data();
+  for (int64_t row = 0; row < num_rows; row += kWordRows) {
+    uint64_t word = bits_at(values, row);
+    if (valid != nullptr) word &= bits_at(valid, row);
+    for (; word != 0; word &= word - 1)
+      *out++ = static_cast<uint32_t>(row + std::countr_zero(word));
+  }
+  selected.resize(static_cast<size_t>(out - selected.data()));
+  return selected;
+}
+
+}  // namespace
+
 Result<Selection> EvaluatePredicate(const Expression& predicate, const Batch& batch,
                                     arrow::MemoryPool* pool, bool* all_selected) {
   const Rows rows{batch.physical_rows(), batch.selection().get()};
   Evaluation evaluation(batch.columns(), pool);
   ARROW_ASSIGN_OR_RAISE(const Argument value, evaluation.Plain(predicate, rows));
   auto selected = std::make_shared<std::vector<uint32_t>>();
-  if (value.array->type_id() == arrow::Type::BOOL) {
+  if (value.array->type_id() == arrow::Type::BOOL && rows.active == nullptr && !value.is_constant) {
+    *selected = SelectAll(*value.array, rows.length);
+  } else if (value.array->type_id() == arrow::Type::BOOL) {
     const Validity valid(value);
     const BooleanView holds(value);
     selected->reserve(static_cast<size_t>(CountActive(rows)));

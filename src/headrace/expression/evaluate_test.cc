@@ -5,6 +5,7 @@
 
 #include "arrow/array/array_dict.h"
 #include "arrow/array/array_primitive.h"
+#include "arrow/array/builder_primitive.h"
 #include "arrow/compute/initialize.h"
 #include "headrace/expression/test_binding.h"
 #include "headrace/function/view.h"
@@ -295,6 +296,27 @@ TEST(EvaluatePredicateTest, SelectsWhatIsTrue) {
       std::make_shared<const std::vector<uint32_t>>(std::vector<uint32_t>{1, 3}));
   EXPECT_EQ(run(large, both, &all), nullptr);
   EXPECT_TRUE(all);
+}
+
+// A boolean column with nulls, from any row of a larger one on.
+TEST(EvaluatePredicateTest, TakesBitsFromAnywhere) {
+  arrow::BooleanBuilder builder;
+  for (int64_t row = 0; row < 300; ++row) {
+    ASSERT_OK(row % 7 == 3 ? builder.AppendNull() : builder.Append(row * row % 5 != 1));
+  }
+  const ArrayPtr flags = builder.Finish().ValueOrDie();
+  for (int64_t offset = 0; offset < 70; ++offset) {
+    const Batch batch = Columns({flags->Slice(offset, 130 + offset)});
+    std::vector<uint32_t> expected;
+    for (int64_t row = offset; row < 130 + 2 * offset; ++row) {
+      if (row % 7 != 3 && row * row % 5 != 1)
+        expected.push_back(static_cast<uint32_t>(row - offset));
+    }
+    const auto bound = Bind(*Col("x"), ScopeOf(batch), Dialect::kSql).ValueOrDie();
+    bool all = true;
+    EXPECT_EQ(*EvaluatePredicate(*bound, batch, TestPool(), &all).ValueOrDie(), expected);
+    EXPECT_FALSE(all);
+  }
 }
 
 TEST(EvaluateCallTest, EagerCallsCoerce) {

@@ -2,7 +2,7 @@
 #include "headrace/exec/op/group_store.h"
 
 #include <algorithm>
-#include <cstdlib>
+#include <numeric>
 
 #include "arrow/array/array_binary.h"
 #include "arrow/array/array_primitive.h"
@@ -79,7 +79,12 @@ GroupStore::~GroupStore() {
 
 std::vector<uint32_t> GroupStore::Groups() const {
   std::vector<uint32_t> groups;
-  groups.reserve(static_cast<size_t>(num_groups()));
+  groups.resize(static_cast<size_t>(num_groups()));
+  if (table_.num_ids() == num_groups()) {  // no holes: rows need not be looked at
+    std::iota(groups.begin(), groups.end(), 0);
+    return groups;
+  }
+  groups.clear();
   for (uint32_t id = 0; id < table_.num_ids(); ++id) {
     if (table_.Exists(id)) groups.push_back(id);
   }

@@ -201,7 +201,9 @@ class HashAggregateOutput final : public Operator {
     if (const int64_t refused = merged_->TryReserve(missing, key_bytes, extra_bytes)) {
       return refused;
     }
-    if (missing > 0) merged_->Insert(keys_, rows_.data(), count, groups_.data());
+    for (size_t i = 0; i < rows_.size() && missing > 0; ++i) {
+      if (groups_[i] == GroupTable::kNoGroup) merged_->Insert(keys_, &rows_[i], 1, &groups_[i]);
+    }
     return 0;
   }
 

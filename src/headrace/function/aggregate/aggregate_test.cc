@@ -252,6 +252,14 @@ TEST(AggregateTest, SumsAreExact) {
   // 1e16 + 1 is not a double; the double-double sum knows it anyway.
   ExpectValue("sum_checked", ArgPattern::kFloat64, arrow::float64(), "[1e16, 1, -1e16]",
               arrow::float64(), "1");
+  // Enough values for the sums that run side by side, and what they cannot take.
+  const auto doubles = arrow::float64();
+  ExpectValue("sum_checked", ArgPattern::kFloat64, doubles,
+              "[1e16, 1, -1e16, 2, 0.5, 0.25, 4, 8, 16, 1e16, 32, -1e16]", doubles, "63.75");
+  ExpectValue("sum_checked", ArgPattern::kFloat64, doubles,
+              "[1, 2, 3, 4, 5, Inf, 7, 8, 9, 10, 11, 12]", doubles, "Inf");
+  ExpectValue("sum_checked", ArgPattern::kFloat64, doubles,
+              "[1e308, 1e308, 3, 4, 5, 6, 7, -Inf, 9]", doubles, "-Inf");
 }
 
 TEST(AggregateTest, SumsThatDoNotFitAreErrors) {

@@ -1,6 +1,7 @@
 // The states behind sum and mean.
 #include "headrace/function/aggregate/sum_state.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -65,6 +66,33 @@ Status DecimalSum192::Load(StateBytesReader& reader) {
 
 void FloatSum::Note(double value, int64_t change) {
   (std::isnan(value) ? nans : value > 0 ? infinities : negative_infinities) += change;
+}
+
+// Several sums side by side, so that no addition waits for the one before.
+void FloatSum::AddMany(const View<double>& values, int64_t length) {
+  constexpr int64_t kSums = 8;
+  double highs[kSums] = {};
+  double lows[kSums] = {};
+  double odd[kSums] = {};  // NaN once a value or a sum is not finite
+  int64_t row = 0;
+  for (; row + kSums <= length; row += kSums) {
+    for (int64_t i = 0; i < kSums; ++i) {
+      const double value = values.Raw(row + i);
+      const double sum = highs[i] + value;
+      const double part = sum - highs[i];
+      lows[i] += (highs[i] - (sum - part)) + (value - part);
+      odd[i] += sum - sum;
+      highs[i] = sum;
+    }
+  }
+  const bool is_finite = std::all_of(odd, odd + kSums, [](double each) { return each == 0; });
+  if (!is_finite) row = 0;
+  for (int64_t i = 0; i < kSums && is_finite; ++i) {
+    Accumulate(highs[i]);
+    Accumulate(lows[i]);
+  }
+  count += row;
+  for (; row < length; ++row) Add(values.Raw(row));
 }
 
 void FloatSum::Merge(const FloatSum& other) {
