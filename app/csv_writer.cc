@@ -40,7 +40,7 @@ class CsvWriter final : public RowWriter {
  private:
   Status AppendCell(const arrow::Array& column, int64_t row) {
     if (column.IsNull(row)) {
-      quoting_.AppendNull(&line_);
+      line_ += quoting_.null();
       return Status::OK();
     }
     cell_.clear();

@@ -5,6 +5,7 @@
 
 #include <cctype>
 #include <cmath>
+#include <cstring>
 
 #include "arrow/type.h"
 
@@ -51,7 +52,27 @@ int64_t DaysFromCivil(int year, int month, int day) {
   return int64_t{era} * 146097 + day_of_era - 719468;
 }
 
+/// "2013-01-31" and nothing else before a byte that is no digit.
+bool TakePlainDate(std::string_view* text, int64_t* days) {
+  if (text->size() < 10) return false;
+  const char* const p = text->data();
+  if (p[4] != '-' || p[7] != '-') return false;
+  uint16_t day_digits;
+  std::memcpy(&day_digits, p + 8, sizeof day_digits);
+  const uint64_t word = LoadEight(p);
+  uint64_t digits =
+      (word & 0xFFFFFFFF) | (word >> 8 & 0xFFFF00000000) | static_cast<uint64_t>(day_digits) << 48;
+  if (!EightDigits(digits, &digits)) return false;
+  const int year = static_cast<int>(digits / 10000);
+  const int month = static_cast<int>(digits / 100 % 100), day = static_cast<int>(digits % 100);
+  if (month < 1 || month > 12 || day < 1 || day > DaysInMonth(year, month)) return false;
+  *days = DaysFromCivil(year, month, day);
+  text->remove_prefix(10);
+  return true;
+}
+
 bool TakeDate(std::string_view* text, int64_t* days) {
+  if (TakePlainDate(text, days)) return true;
   const bool negative = Take(text, '-');
   size_t digits = 0;
   while (digits < text->size() && IsDigit((*text)[digits])) ++digits;
@@ -71,25 +92,42 @@ struct ClockTime {
   int64_t nanos = 0;
 };
 
+/// "05:00:00"
+bool TakePlainTime(std::string_view* text, int* hour, int* minute, int* second) {
+  if (text->size() < 8 || (*text)[2] != ':' || (*text)[5] != ':') return false;
+  const uint64_t word = LoadEight(text->data());
+  uint64_t digits = (word & 0xFFFF) | (word >> 8 & 0xFFFF0000) | (word >> 16 & 0xFFFF00000000);
+  if (!EightDigits(digits << 16 | 0x3030, &digits)) return false;
+  *hour = static_cast<int>(digits / 10000);
+  *minute = static_cast<int>(digits / 100 % 100);
+  *second = static_cast<int>(digits % 100);
+  text->remove_prefix(8);
+  return true;
+}
+
+bool TakeFraction(std::string_view* text, int64_t* nanos) {
+  int64_t scale = kNanosPerSecond;
+  size_t digits = 0;
+  for (; digits < text->size() && IsDigit((*text)[digits]); ++digits) {
+    scale /= 10;
+    if (scale == 0 && (*text)[digits] != '0') return false;
+    *nanos += scale * ((*text)[digits] - '0');
+  }
+  text->remove_prefix(digits);
+  return digits > 0;
+}
+
 bool TakeTime(std::string_view* text, ClockTime* time) {
   int hour = 0, minute = 0, second = 0;
-  if (!TakeNumber(text, 2, &hour) || !Take(text, ':') || !TakeNumber(text, 2, &minute)) {
-    return false;
-  }
-  if (Take(text, ':')) {
-    if (!TakeNumber(text, 2, &second)) return false;
-    if (Take(text, '.')) {
-      int64_t scale = kNanosPerSecond;
-      size_t digits = 0;
-      for (; digits < text->size() && IsDigit((*text)[digits]); ++digits) {
-        scale /= 10;
-        if (scale == 0 && (*text)[digits] != '0') return false;
-        time->nanos += scale * ((*text)[digits] - '0');
-      }
-      if (digits == 0) return false;
-      text->remove_prefix(digits);
+  bool has_second = TakePlainTime(text, &hour, &minute, &second);
+  if (!has_second) {
+    if (!TakeNumber(text, 2, &hour) || !Take(text, ':') || !TakeNumber(text, 2, &minute)) {
+      return false;
     }
+    has_second = Take(text, ':');
+    if (has_second && !TakeNumber(text, 2, &second)) return false;
   }
+  if (has_second && Take(text, '.') && !TakeFraction(text, &time->nanos)) return false;
   if (hour > 23 || minute > 59 || second > 59) return false;
   time->seconds = hour * 3600 + minute * 60 + second;
   return true;
@@ -134,6 +172,36 @@ bool ParseRealAs(std::string_view text, Real* value) {
   return std::isalpha(static_cast<unsigned char>(first)) && text.back() != ')';
 }
 
+/// At most 15 digits around or before a point, the most usual case: the digits as an integer and
+/// the power of ten are exact doubles, so that one division rounds correctly (Clinger).
+bool ParseShortReal(std::string_view text, double* value) {
+  constexpr double kPowers[] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+  const bool negative = Take(&text, '-');
+  if (text.size() - 1 > 15) return false;
+  const char* const p = text.data();
+  const size_t whole_digits = LeadingDigits(p);
+  uint64_t whole = 0, fraction = 0;
+  size_t fraction_digits = 0;
+  if (whole_digits >= text.size()) {
+    ShortDigits(p, text.size(), &whole);
+  } else {
+    if (whole_digits == 0 || p[whole_digits] != '.') return false;
+    fraction_digits = text.size() - whole_digits - 1;
+    if (fraction_digits == 0 || !SomeDigits(p + whole_digits + 1, fraction_digits, &fraction)) {
+      return false;
+    }
+    ShortDigits(p, whole_digits, &whole);
+  }
+  constexpr uint64_t kTens[] = {
+      1,           10,           100,           1000,           10000,
+      100000,      1000000,      10000000,      100000000,      1000000000,
+      10000000000, 100000000000, 1000000000000, 10000000000000, 100000000000000};
+  const double digits = static_cast<double>(whole * kTens[fraction_digits] + fraction);
+  *value = (negative ? -digits : digits) / kPowers[fraction_digits];
+  return true;
+}
+
 bool EqualsIgnoringCase(std::string_view text, std::string_view lower) {
   if (text.size() != lower.size()) return false;
   for (size_t i = 0; i < text.size(); ++i) {
@@ -144,7 +212,7 @@ bool EqualsIgnoringCase(std::string_view text, std::string_view lower) {
 
 }  // namespace
 
-bool ParseDigits(std::string_view text, uint64_t* value) {
+bool ParseManyDigits(std::string_view text, uint64_t* value) {
   if (text.empty()) return false;
   uint64_t sum = 0;
   const size_t safe = text.size() < 19 ? text.size() : 19;  // 10^19 - 1 < 2^64
@@ -165,7 +233,9 @@ bool ParseDigits(std::string_view text, uint64_t* value) {
   return true;
 }
 
-bool ParseReal(std::string_view text, double* value) { return ParseRealAs(text, value); }
+bool ParseReal(std::string_view text, double* value) {
+  return ParseShortReal(text, value) || ParseRealAs(text, value);
+}
 bool ParseReal(std::string_view text, float* value) { return ParseRealAs(text, value); }
 
 bool ParseBoolean(std::string_view text, bool* value) {

@@ -1,4 +1,5 @@
-// Cells: the texts that CSV takes for numbers, booleans, dates and times.
+// Cells: the texts that CSV takes for numbers, booleans, dates and times. Eight bytes behind each
+// text must be readable, whatever they are.
 #pragma once
 
 #include <cstdint>
@@ -6,6 +7,7 @@
 #include <string_view>
 
 #include "arrow/type_fwd.h"
+#include "headrace/format/csv/digits.h"
 
 namespace headrace::csv {
 
@@ -16,8 +18,15 @@ inline std::string_view Trim(std::string_view text) {
   return text;
 }
 
+/// More than 16 digits, or none.
+bool ParseManyDigits(std::string_view text, uint64_t* value);
+
 /// Decimal digits only, leading zeros allowed; false when empty or past 2^64 - 1.
-bool ParseDigits(std::string_view text, uint64_t* value);
+inline bool ParseDigits(std::string_view text, uint64_t* value) {
+  if (text.size() - 1 < 16) [[likely]]
+    return SomeDigits(text.data(), text.size(), value);
+  return ParseManyDigits(text, value);
+}
 
 /// An optional '-' and digits; false when it does not fit.
 inline bool ParseInteger(std::string_view text, int64_t* value) {

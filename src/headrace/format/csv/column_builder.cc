@@ -1,4 +1,4 @@
-// Column builders: a template per way of parsing, over Arrow's builders.
+// Column builders: a template per way of parsing.
 #include "headrace/format/csv/column_builder.h"
 
 #include <algorithm>
@@ -10,106 +10,88 @@
 
 #include "arrow/array/array_primitive.h"
 #include "arrow/array/builder_binary.h"
-#include "arrow/array/builder_decimal.h"
-#include "arrow/array/builder_primitive.h"
-#include "arrow/array/builder_time.h"
+#include "arrow/array/util.h"
+#include "arrow/buffer_builder.h"
 #include "arrow/type.h"
 #include "arrow/type_traits.h"
+#include "arrow/util/bit_util.h"
 #include "arrow/util/decimal.h"
 #include "arrow/util/float16.h"
-#include "arrow/util/utf8.h"
 #include "headrace/format/csv/cell.h"
+#include "headrace/format/csv/null_rows.h"
 
 namespace headrace::csv {
 namespace {
 
-/// Values of fixed width; `Parse` is bool(std::string_view, Value*).
-template <typename Builder, typename Value, typename Parse>
-class ValueColumn final : public ColumnBuilder {
- public:
-  ValueColumn(const TypePtr& type, const NullSpellings& nulls, arrow::MemoryPool* pool, Parse parse)
-      : type_(type), nulls_(nulls), builder_(type, pool), parse_(std::move(parse)) {}
-
-  Result<int64_t> Append(const RowScanner& scanner, const RowBlock& block, int column) override {
-    ARROW_RETURN_NOT_OK(builder_.Reserve(block.num_rows));
-    for (int64_t row = 0; row < block.num_rows; ++row) {
-      const Field& field = block.field(row, column);
-      std::string_view text = scanner.TextOf(block, field, &scratch_);
-      if (!field.quoted && nulls_.Contains(text)) {
-        builder_.UnsafeAppendNull();
-        continue;
-      }
-      Value value{};
-      if (!parse_(text, &value) && !parse_(Trim(text), &value)) return row;
-      builder_.UnsafeAppend(value);
-    }
-    return kAllFit;
-  }
-  std::string expected() const override { return type_->ToString(); }
-  Result<ArrayPtr> Finish() override { return builder_.Finish(); }
-
- private:
-  const TypePtr type_;
-  const NullSpellings& nulls_;
-  Builder builder_;
-  Parse parse_;
-  std::string scratch_;
+/// A place for a value of so many bytes.
+template <size_t size>
+struct Bytes {
+  uint8_t bytes[size];
 };
 
-bool IsAscii(const uint8_t* data, int64_t size) {
-  constexpr uint64_t kHighBits = 0x8080808080808080ULL;
-  uint64_t seen = 0;
-  int64_t i = 0;
-  for (; i + 8 <= size; i += 8) {
-    uint64_t word;
-    std::memcpy(&word, data + i, sizeof word);
-    seen |= word;
-  }
-  for (; i < size; ++i) seen |= uint64_t{data[i]} << 56;
-  return (seen & kHighBits) == 0;
-}
-
-class TextColumn final : public ColumnBuilder {
+/// Values of fixed width; `Parse` is bool(std::string_view, Value*), which may read kTextPadding
+/// bytes behind the text.
+template <typename Value, typename Parse>
+class ValueColumn final : public ColumnBuilder {
  public:
-  TextColumn(const NullSpellings& nulls, arrow::MemoryPool* pool) : nulls_(nulls), builder_(pool) {}
+  ValueColumn(const TypePtr& type, const FieldRules& rules, arrow::MemoryPool* pool, Parse parse)
+      : type_(type), rules_(rules), pool_(pool), values_(pool), parse_(std::move(parse)) {}
 
-  Result<int64_t> Append(const RowScanner& scanner, const RowBlock& block, int column) override {
-    const int64_t first_value = builder_.length();
-    const int64_t first_byte = builder_.value_data_length();
-    ARROW_RETURN_NOT_OK(ReserveFor(block, column));
-    for (int64_t row = 0; row < block.num_rows; ++row) {
-      const Field& field = block.field(row, column);
-      const std::string_view text = scanner.TextOf(block, field, &scratch_);
-      if (!field.quoted && nulls_.Contains(text)) {
-        builder_.UnsafeAppendNull();
-      } else {
-        builder_.UnsafeAppend(text);
+  Status Append(const RowBlock& block, int column, std::vector<int64_t>* misfits) override {
+    ARROW_RETURN_NOT_OK(values_.Reserve(block.num_rows));
+    Value* out = reinterpret_cast<Value*>(values_.mutable_data()) + length_;
+    for (int64_t row = 0; row < block.num_rows; ++row, ++out) {
+      std::string_view text = block.field(row, column);
+      bool fits = true;
+      if (rules_.text.IsQuoted(text)) [[unlikely]] {
+        fits = rules_.text.Unquote(text, &scratch_, &text);
+      } else if (rules_.nulls.Contains(text)) {
+        AddNull(row, out);
+        continue;
       }
+      if (fits && (parse_(text, out) || parse_(Trim(text), out))) [[likely]]
+        continue;
+      misfits->push_back(row);
+      AddNull(row, out);
     }
-    return FirstInvalid(first_value, first_byte);
+    values_.UnsafeAdvance(block.num_rows);
+    length_ += block.num_rows;
+    return Status::OK();
   }
-  std::string expected() const override { return "UTF-8 text"; }
-  Result<ArrayPtr> Finish() override { return builder_.Finish(); }
+  std::string expected() const override { return type_->ToString(); }
+
+  Result<ArrayPtr> Finish() override {
+    const int64_t length = std::exchange(length_, 0);
+    const int64_t null_count = nulls_.count();
+    ARROW_ASSIGN_OR_RAISE(auto validity, nulls_.Finish(length, pool_));
+    ARROW_ASSIGN_OR_RAISE(auto values, values_.Finish(false));
+    if constexpr (std::is_same_v<Value, bool>) {
+      ARROW_ASSIGN_OR_RAISE(values, PackBits(*values, length));
+    }
+    return arrow::MakeArray(arrow::ArrayData::Make(
+        type_, length, {std::move(validity), std::move(values)}, null_count));
+  }
 
  private:
-  Status ReserveFor(const RowBlock& block, int column) {
-    int64_t bytes = 0;
-    for (int64_t row = 0; row < block.num_rows; ++row) bytes += block.field(row, column).size;
-    ARROW_RETURN_NOT_OK(builder_.Reserve(block.num_rows));
-    return builder_.ReserveData(bytes);
+  void AddNull(int64_t row, Value* out) {
+    nulls_.Add(length_ + row);
+    *out = Value{};
   }
-  int64_t FirstInvalid(int64_t first_value, int64_t first_byte) const {
-    if (IsAscii(builder_.value_data() + first_byte, builder_.value_data_length() - first_byte)) {
-      return kAllFit;
+  Result<std::shared_ptr<arrow::Buffer>> PackBits(const arrow::Buffer& bytes, int64_t length) {
+    ARROW_ASSIGN_OR_RAISE(auto bits, arrow::AllocateEmptyBitmap(length, pool_));
+    for (int64_t i = 0; i < length; ++i) {
+      if (bytes.data()[i] != 0) arrow::bit_util::SetBit(bits->mutable_data(), i);
     }
-    for (int64_t i = first_value; i < builder_.length(); ++i) {
-      if (!arrow::util::ValidateUTF8(builder_.GetView(i))) return i - first_value;
-    }
-    return kAllFit;
+    return std::shared_ptr<arrow::Buffer>(std::move(bits));
   }
 
-  const NullSpellings& nulls_;
-  arrow::StringBuilder builder_;
+  const TypePtr type_;
+  const FieldRules& rules_;
+  arrow::MemoryPool* const pool_;
+  arrow::TypedBufferBuilder<Bytes<sizeof(Value)>> values_;
+  NullRows nulls_;
+  int64_t length_ = 0;
+  Parse parse_;
   std::string scratch_;
 };
 
@@ -135,23 +117,25 @@ bool DecodeHex(std::string_view text, std::string* bytes) {
 template <typename Builder>
 class BinaryColumn final : public ColumnBuilder {
  public:
-  BinaryColumn(const TypePtr& type, int width, const NullSpellings& nulls, arrow::MemoryPool* pool)
-      : width_(width), nulls_(nulls), builder_(type, pool) {}
+  BinaryColumn(const TypePtr& type, int width, const FieldRules& rules, arrow::MemoryPool* pool)
+      : width_(width), rules_(rules), builder_(type, pool) {}
 
-  Result<int64_t> Append(const RowScanner& scanner, const RowBlock& block, int column) override {
+  Status Append(const RowBlock& block, int column, std::vector<int64_t>* misfits) override {
     for (int64_t row = 0; row < block.num_rows; ++row) {
-      const Field& field = block.field(row, column);
-      const std::string_view text = scanner.TextOf(block, field, &scratch_);
-      if (!field.quoted && nulls_.Contains(text)) {
+      std::string_view text = block.field(row, column);
+      bool fits = true;
+      if (rules_.text.IsQuoted(text)) {
+        fits = rules_.text.Unquote(text, &scratch_, &text);
+      } else if (rules_.nulls.Contains(text)) {
         ARROW_RETURN_NOT_OK(builder_.AppendNull());
-      } else if (DecodeHex(text, &bytes_) &&
-                 (width_ < 0 || static_cast<int>(bytes_.size()) == width_)) {
-        ARROW_RETURN_NOT_OK(builder_.Append(bytes_));
-      } else {
-        return row;
+        continue;
       }
+      fits = fits && DecodeHex(text, &bytes_) &&
+             (width_ < 0 || static_cast<int>(bytes_.size()) == width_);
+      if (!fits) misfits->push_back(row);
+      ARROW_RETURN_NOT_OK(fits ? builder_.Append(bytes_) : builder_.AppendNull());
     }
-    return kAllFit;
+    return Status::OK();
   }
   std::string expected() const override {
     return width_ < 0 ? "binary as \\x and hexadecimal digits"
@@ -161,7 +145,7 @@ class BinaryColumn final : public ColumnBuilder {
 
  private:
   const int width_;
-  const NullSpellings& nulls_;
+  const FieldRules& rules_;
   Builder builder_;
   std::string scratch_;
   std::string bytes_;
@@ -170,14 +154,14 @@ class BinaryColumn final : public ColumnBuilder {
 /// Nothing but nulls.
 class NullColumn final : public ColumnBuilder {
  public:
-  explicit NullColumn(const NullSpellings& nulls) : nulls_(nulls) {}
-  Result<int64_t> Append(const RowScanner&, const RowBlock& block, int column) override {
+  explicit NullColumn(const FieldRules& rules) : rules_(rules) {}
+  Status Append(const RowBlock& block, int column, std::vector<int64_t>* misfits) override {
     for (int64_t row = 0; row < block.num_rows; ++row) {
-      const Field& field = block.field(row, column);
-      if (field.quoted || !nulls_.Contains(block.text(field))) return row;
+      const std::string_view text = block.field(row, column);
+      if (rules_.text.IsQuoted(text) || !rules_.nulls.Contains(text)) misfits->push_back(row);
     }
     length_ += block.num_rows;
-    return kAllFit;
+    return Status::OK();
   }
   std::string expected() const override { return "null"; }
   Result<ArrayPtr> Finish() override {
@@ -185,7 +169,7 @@ class NullColumn final : public ColumnBuilder {
   }
 
  private:
-  const NullSpellings& nulls_;
+  const FieldRules& rules_;
   int64_t length_ = 0;
 };
 
@@ -193,19 +177,18 @@ using Made = Result<std::unique_ptr<ColumnBuilder>>;
 
 struct Maker {
   const TypePtr& type;
-  const NullSpellings& nulls;
+  const FieldRules& rules;
   arrow::MemoryPool* pool;
 
-  template <typename Builder, typename Value, typename Parse>
+  template <typename Value, typename Parse>
   Made Make(Parse parse) const {
-    return std::make_unique<ValueColumn<Builder, Value, Parse>>(type, nulls, pool,
-                                                                std::move(parse));
+    return std::make_unique<ValueColumn<Value, Parse>>(type, rules, pool, std::move(parse));
   }
 
   template <typename ArrowType>
   Made Integer() const {
     using Value = typename ArrowType::c_type;
-    return Make<arrow::NumericBuilder<ArrowType>, Value>([](std::string_view text, Value* out) {
+    return Make<Value>([](std::string_view text, Value* out) {
       using Wide = std::conditional_t<std::is_signed_v<Value>, int64_t, uint64_t>;
       Wide wide = 0;
       bool fits;
@@ -222,15 +205,14 @@ struct Maker {
   template <typename ArrowType>
   Made Real() const {
     using Value = typename ArrowType::c_type;
-    return Make<arrow::NumericBuilder<ArrowType>, Value>(
-        [](std::string_view text, Value* out) { return ParseReal(text, out); });
+    return Make<Value>([](std::string_view text, Value* out) { return ParseReal(text, out); });
   }
 
-  template <typename Builder, typename Value>
+  template <typename Value>
   Made Decimal() const {
     const auto& decimal = static_cast<const arrow::DecimalType&>(*type);
-    return Make<Builder, Value>([precision = decimal.precision(), scale = decimal.scale()](
-                                    std::string_view text, Value* out) {
+    return Make<Value>([precision = decimal.precision(), scale = decimal.scale()](
+                           std::string_view text, Value* out) {
       int32_t text_precision = 0, text_scale = 0;
       Value value;
       if (!Value::FromString(text, &value, &text_precision, &text_scale).ok()) return false;
@@ -245,7 +227,7 @@ struct Maker {
   Made Time() const {
     using Value = typename ArrowType::c_type;
     const arrow::TimeUnit::type unit = static_cast<const ArrowType&>(*type).unit();
-    return Make<arrow::NumericBuilder<ArrowType>, Value>([unit](std::string_view text, Value* out) {
+    return Make<Value>([unit](std::string_view text, Value* out) {
       int64_t wide = 0;
       const bool fits = ParseTime(text, unit, &wide);
       *out = static_cast<Value>(wide);
@@ -255,21 +237,20 @@ struct Maker {
 
   Made Timestamp() const {
     const auto& timestamp = static_cast<const arrow::TimestampType&>(*type);
-    return Make<arrow::TimestampBuilder, int64_t>(
-        [unit = timestamp.unit(), zoned = !timestamp.timezone().empty()](std::string_view text,
-                                                                         int64_t* out) {
-          return ParseTimestamp(text, unit, zoned, out);
-        });
+    return Make<int64_t>([unit = timestamp.unit(), zoned = !timestamp.timezone().empty()](
+                             std::string_view text, int64_t* out) {
+      return ParseTimestamp(text, unit, zoned, out);
+    });
   }
 
   Made Duration() const {
     const arrow::TimeUnit::type unit = static_cast<const arrow::DurationType&>(*type).unit();
-    return Make<arrow::DurationBuilder, int64_t>(
+    return Make<int64_t>(
         [unit](std::string_view text, int64_t* out) { return ParseDuration(text, unit, out); });
   }
 
   Made Half() const {
-    return Make<arrow::HalfFloatBuilder, uint16_t>([](std::string_view text, uint16_t* out) {
+    return Make<uint16_t>([](std::string_view text, uint16_t* out) {
       float value = 0;
       if (!ParseReal(text, &value)) return false;
       const arrow::util::Float16 half = arrow::util::Float16::FromFloat(value);
@@ -280,21 +261,19 @@ struct Maker {
 
   Made FixedBinary() const {
     const int width = static_cast<const arrow::FixedSizeBinaryType&>(*type).byte_width();
-    return std::make_unique<BinaryColumn<arrow::FixedSizeBinaryBuilder>>(type, width, nulls, pool);
+    return std::make_unique<BinaryColumn<arrow::FixedSizeBinaryBuilder>>(type, width, rules, pool);
   }
 
   Made Boolean() const {
-    return Make<arrow::BooleanBuilder, bool>(
-        [](std::string_view text, bool* out) { return ParseBoolean(text, out); });
+    return Make<bool>([](std::string_view text, bool* out) { return ParseBoolean(text, out); });
   }
 
   Made Date() const {
-    return Make<arrow::Date32Builder, int32_t>(
-        [](std::string_view text, int32_t* out) { return ParseDate(text, out); });
+    return Make<int32_t>([](std::string_view text, int32_t* out) { return ParseDate(text, out); });
   }
 
   Made DateInMillis() const {
-    return Make<arrow::Date64Builder, int64_t>([](std::string_view text, int64_t* out) {
+    return Make<int64_t>([](std::string_view text, int64_t* out) {
       int32_t days = 0;
       const bool fits = ParseDate(text, &days);
       *out = int64_t{days} * 86'400'000;
@@ -318,9 +297,9 @@ bool NullSpellings::ContainsSlow(std::string_view text) const {
 }
 
 Result<std::unique_ptr<ColumnBuilder>> MakeColumnBuilder(const TypePtr& type,
-                                                         const NullSpellings& nulls,
+                                                         const FieldRules& rules,
                                                          arrow::MemoryPool* pool) {
-  const Maker maker{type, nulls, pool};
+  const Maker maker{type, rules, pool};
   switch (type->id()) {
     case arrow::Type::INT8:
       return maker.Integer<arrow::Int8Type>();
@@ -343,19 +322,19 @@ Result<std::unique_ptr<ColumnBuilder>> MakeColumnBuilder(const TypePtr& type,
     case arrow::Type::DOUBLE:
       return maker.Real<arrow::DoubleType>();
     case arrow::Type::NA:
-      return std::make_unique<NullColumn>(nulls);
+      return std::make_unique<NullColumn>(rules);
     case arrow::Type::BOOL:
       return maker.Boolean();
     case arrow::Type::HALF_FLOAT:
       return maker.Half();
     case arrow::Type::DECIMAL32:
-      return maker.Decimal<arrow::Decimal32Builder, arrow::Decimal32>();
+      return maker.Decimal<arrow::Decimal32>();
     case arrow::Type::DECIMAL64:
-      return maker.Decimal<arrow::Decimal64Builder, arrow::Decimal64>();
+      return maker.Decimal<arrow::Decimal64>();
     case arrow::Type::DECIMAL128:
-      return maker.Decimal<arrow::Decimal128Builder, arrow::Decimal128>();
+      return maker.Decimal<arrow::Decimal128>();
     case arrow::Type::DECIMAL256:
-      return maker.Decimal<arrow::Decimal256Builder, arrow::Decimal256>();
+      return maker.Decimal<arrow::Decimal256>();
     case arrow::Type::DATE32:
       return maker.Date();
     case arrow::Type::DATE64:
@@ -369,9 +348,9 @@ Result<std::unique_ptr<ColumnBuilder>> MakeColumnBuilder(const TypePtr& type,
     case arrow::Type::DURATION:
       return maker.Duration();
     case arrow::Type::STRING:
-      return std::make_unique<TextColumn>(nulls, pool);
+      return MakeTextBuilder(rules, pool);
     case arrow::Type::BINARY:
-      return std::make_unique<BinaryColumn<arrow::BinaryBuilder>>(type, -1, nulls, pool);
+      return std::make_unique<BinaryColumn<arrow::BinaryBuilder>>(type, -1, rules, pool);
     case arrow::Type::FIXED_SIZE_BINARY:
       return maker.FixedBinary();
     default:

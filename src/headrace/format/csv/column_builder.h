@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "headrace/format/csv/field_text.h"
 #include "headrace/format/csv/row_scanner.h"
 #include "headrace/types/batch.h"
 
@@ -30,21 +31,28 @@ class NullSpellings {
 /// One thread; used for batch after batch.
 class ColumnBuilder {
  public:
-  static constexpr int64_t kAllFit = -1;
   virtual ~ColumnBuilder() = default;
-  /// Appends the column's fields of all rows. Returns the first row whose field does not fit (the
-  /// builder is then of no more use), or kAllFit.
-  virtual Result<int64_t> Append(const RowScanner& scanner, const RowBlock& block, int column) = 0;
+  /// Appends the column's fields of all rows: null for those that do not fit, whose rows are added
+  /// to `misfits`, ascending.
+  virtual Status Append(const RowBlock& block, int column, std::vector<int64_t>* misfits) = 0;
   /// What Append takes, for messages: "int64".
   virtual std::string expected() const = 0;
   /// What was appended since the last Finish.
   virtual Result<ArrayPtr> Finish() = 0;
 };
 
-/// kUnsupported names types that CSV fields cannot hold. `nulls` must outlive the builder.
+/// What builders of one file share; must outlive them.
+struct FieldRules {
+  explicit FieldRules(const Dialect& dialect) : text(dialect), nulls(dialect.nulls) {}
+  FieldText text;
+  NullSpellings nulls;
+};
+
+/// kUnsupported names types that CSV fields cannot hold.
 Result<std::unique_ptr<ColumnBuilder>> MakeColumnBuilder(const TypePtr& type,
-                                                         const NullSpellings& nulls,
+                                                         const FieldRules& rules,
                                                          arrow::MemoryPool* pool);
+std::unique_ptr<ColumnBuilder> MakeTextBuilder(const FieldRules& rules, arrow::MemoryPool* pool);
 
 /// What a value takes in a batch: bits of a fixed-width type, or 32 and the text.
 int64_t BitsPerValue(const arrow::DataType& type);

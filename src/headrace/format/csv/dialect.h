@@ -15,6 +15,13 @@ inline constexpr int64_t kRowBytesMax = int64_t{64} << 20;
 /// Columns that a file may have.
 inline constexpr int kColumnsMax = 100'000;
 
+/// What becomes of a field that does not fit its column, and of a row of another number of fields.
+enum class OnError : uint8_t {
+  kFail,
+  kNull,     // the field is null; missing fields are null, fields that are too many left out
+  kSkipRow,  // the row is left out
+};
+
 /// Characters are stored as their byte value, kNone when the dialect has none.
 struct Dialect {
   static constexpr int kNone = -1;
@@ -25,6 +32,7 @@ struct Dialect {
   bool header = true;
   int64_t skip_rows = 0;                  // physical lines before the header or the first row
   std::vector<std::string> nulls = {""};  // spellings of null in unquoted fields
+  OnError on_error = OnError::kFail;      // of readers
 };
 
 /// Reads delimiter, quote, escape, null, header and, for readers, comment and skip_rows. A path

@@ -9,8 +9,24 @@ Quoting::Quoting(const Dialect& dialect)
       null_(dialect.nulls.front()),
       nulls_(dialect.nulls) {
   for (const int byte : {dialect.delimiter, dialect.quote, int{'\n'}, int{'\r'}, int{'\0'}}) {
-    if (byte != Dialect::kNone) special_[static_cast<size_t>(byte)] = true;
+    if (byte == Dialect::kNone) continue;
+    special_[static_cast<size_t>(byte)] = true;
+    special_bytes_ += static_cast<char>(byte);
   }
+  special_bytes_ += '\xEF';  // of a byte order mark
+  spellings_ = dialect.nulls;
+}
+
+bool Quoting::LeavesAlone(std::string_view alphabet) const {
+  for (const char c : alphabet) {
+    if (special_[static_cast<unsigned char>(c)]) return false;
+  }
+  for (const std::string& spelling : spellings_) {
+    if (spelling.find_first_not_of(alphabet) == std::string::npos && !spelling.empty()) {
+      return false;
+    }
+  }
+  return true;
 }
 
 Status Quoting::AppendQuoted(std::string_view text, std::string* out) const {

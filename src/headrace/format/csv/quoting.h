@@ -4,9 +4,11 @@
 #include <array>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "headrace/format/csv/column_builder.h"
 #include "headrace/format/csv/dialect.h"
+#include "headrace/format/csv/structure.h"
 
 namespace headrace::csv {
 
@@ -24,8 +26,15 @@ class Quoting {
     }
     return AppendQuoted(text, out);
   }
-  /// Appends the spelling of null.
-  void AppendNull(std::string* out) const { out->append(null_); }
+  /// Whether no text of these characters is ever quoted, but for the empty one.
+  bool LeavesAlone(std::string_view alphabet) const;
+  /// Whether some part of the text may need quotes; if not, only spellings of null do.
+  bool MayNeedQuotes(const char* data, size_t size) const {
+    return HoldsAny(special_bytes_, data, size);
+  }
+  bool IsNullSpelling(std::string_view text) const { return nulls_.Contains(text); }
+  /// The spelling of null.
+  std::string_view null() const { return null_; }
 
  private:
   bool NeedsQuotes(std::string_view text) const {
@@ -41,6 +50,8 @@ class Quoting {
   const std::string null_;
   const NullSpellings nulls_;
   std::array<bool, 256> special_{};
+  std::string special_bytes_;
+  std::vector<std::string> spellings_;
 };
 
 }  // namespace headrace::csv

@@ -2,7 +2,6 @@
 #include "headrace/format/csv/sniffer.h"
 
 #include <algorithm>
-#include <bit>
 #include <limits>
 #include <memory>
 #include <set>
@@ -17,6 +16,8 @@
 
 namespace headrace::csv {
 namespace {
+
+constexpr int64_t kHeaderReadBytes = int64_t{64} << 10;
 
 enum Seen : uint32_t {
   kInteger = 1,
@@ -74,8 +75,22 @@ Status CheckNames(const RowScanner& scanner, const std::vector<std::string>& nam
   return Status::OK();
 }
 
-Result<std::vector<std::string>> ReadNames(RowScanner& scanner, const Dialect& dialect) {
-  ARROW_ASSIGN_OR_RAISE(std::vector<std::string> names, scanner.NextTexts(!dialect.header));
+Result<std::unique_ptr<RowScanner>> OpenAtStart(const TextFile& file, const Dialect& dialect,
+                                                int64_t read_bytes) {
+  arrow::MemoryPool* const pool = arrow::default_memory_pool();
+  ARROW_ASSIGN_OR_RAISE(auto stream, file.Open(0, pool));
+  auto scanner = std::make_unique<RowScanner>(file.path(), dialect, std::move(stream), 1,
+                                              file.ReadBytes(0, read_bytes), pool);
+  ARROW_RETURN_NOT_OK(scanner->PassPreamble());
+  return scanner;
+}
+
+TextStart StartOf(const RowScanner& scanner) { return {scanner.offset(), scanner.line()}; }
+
+Status ReadNames(RowScanner& scanner, const Dialect& dialect, Sample* sample) {
+  if (!dialect.header) sample->start = StartOf(scanner);
+  ARROW_ASSIGN_OR_RAISE(sample->names, scanner.NextTexts(!dialect.header));
+  std::vector<std::string>& names = sample->names;
   if (names.empty()) {
     return scanner.ErrorAt(scanner.line(), dialect.header
                                                ? "expected a header, got the end of the file"
@@ -84,18 +99,20 @@ Result<std::vector<std::string>> ReadNames(RowScanner& scanner, const Dialect& d
   for (size_t i = 0; i < names.size(); ++i) {
     if (!dialect.header || names[i].empty()) names[i] = fmt::format("column{}", i + 1);
   }
-  ARROW_RETURN_NOT_OK(CheckNames(scanner, names, scanner.line() - (dialect.header ? 1 : 0)));
-  return names;
+  if (dialect.header) sample->start = StartOf(scanner);
+  return CheckNames(scanner, names, scanner.line() - (dialect.header ? 1 : 0));
 }
 
-void AddBlock(const RowScanner& scanner, const RowBlock& block, const NullSpellings& nulls,
-              std::vector<TypeEvidence>* evidence) {
+void AddBlock(const RowBlock& block, const FieldRules& rules, std::vector<TypeEvidence>* evidence) {
   std::string scratch;
   for (int64_t row = 0; row < block.num_rows; ++row) {
     for (int column = 0; column < block.num_columns; ++column) {
-      const Field& field = block.field(row, column);
-      const std::string_view text = scanner.TextOf(block, field, &scratch);
-      if (!field.quoted && nulls.Contains(text)) continue;
+      std::string_view text = block.field(row, column);
+      if (rules.text.IsQuoted(text)) {
+        if (!rules.text.Unquote(text, &scratch, &text)) continue;  // an error when it is read
+      } else if (rules.nulls.Contains(text)) {
+        continue;
+      }
       (*evidence)[static_cast<size_t>(column)].Add(text);
     }
   }
@@ -119,29 +136,38 @@ TypePtr TypeEvidence::Type() const {
   return arrow::utf8();
 }
 
-Result<Sample> TakeSample(Vfs& vfs, const FileInfo& file, const Dialect& dialect,
+Result<Sample> TakeSample(const TextFile& file, const Dialect& dialect,
                           const SampleLimits& limits) {
-  const int64_t read_bytes = static_cast<int64_t>(
-      std::bit_ceil(static_cast<uint64_t>(std::clamp<int64_t>(limits.bytes, 4096, kReadBytes))));
   ARROW_ASSIGN_OR_RAISE(
-      auto scanner, RowScanner::Open(vfs, file, dialect, read_bytes, arrow::default_memory_pool()));
+      auto scanner,
+      OpenAtStart(file, dialect, std::clamp<int64_t>(limits.bytes, 4096, kReadBytes)));
   Sample sample;
-  ARROW_ASSIGN_OR_RAISE(sample.names, ReadNames(*scanner, dialect));
+  ARROW_RETURN_NOT_OK(ReadNames(*scanner, dialect, &sample));
   sample.evidence.resize(sample.names.size());
   RowCost cost{0, {}};
   for (size_t i = 0; i < sample.names.size(); ++i) cost.text_columns.push_back(static_cast<int>(i));
   scanner->SetColumns(sample.names, std::move(cost));
-  const NullSpellings nulls(dialect.nulls);
+  const FieldRules rules(dialect);
   RowBlock block;
   int64_t rows = 0, bytes = 0;
   while (rows < limits.rows && bytes < limits.bytes) {
     ARROW_RETURN_NOT_OK(scanner->NextBlock(limits.rows - rows, limits.bytes, true, &block));
     if (block.num_rows == 0) break;
-    AddBlock(*scanner, block, nulls, &sample.evidence);
+    AddBlock(block, rules, &sample.evidence);
     rows += block.num_rows;
     bytes += block.bytes;
   }
   return sample;
+}
+
+Result<TextStart> PassHeader(const TextFile& file, const Dialect& dialect, int num_columns) {
+  ARROW_ASSIGN_OR_RAISE(auto scanner, OpenAtStart(file, dialect, kHeaderReadBytes));
+  if (!dialect.header) return StartOf(*scanner);
+  ARROW_ASSIGN_OR_RAISE(const std::vector<std::string> names, scanner->NextTexts(false));
+  const int got = static_cast<int>(names.size());
+  if (names.empty() || got == num_columns) return StartOf(*scanner);
+  return scanner->ErrorAt(scanner->line() - 1,
+                          fmt::format("expected {} fields, got {}", num_columns, got));
 }
 
 }  // namespace headrace::csv

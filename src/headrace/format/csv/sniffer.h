@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "headrace/format/csv/dialect.h"
-#include "headrace/io/vfs.h"
+#include "headrace/format/csv/text_file.h"
 #include "headrace/types/batch.h"
 
 namespace headrace::csv {
@@ -31,14 +31,23 @@ struct SampleLimits {
   int64_t bytes;
 };
 
+/// Where the rows of a text start, behind the byte order mark, skipped lines and the header.
+struct TextStart {
+  int64_t offset = 0;
+  int64_t line = 1;
+};
+
 struct Sample {
   std::vector<std::string> names;
+  TextStart start;
   std::vector<TypeEvidence> evidence;
 };
 
 /// Reads the header (or counts the fields of the first row) and the sample. Fails on files without
 /// any row, on names that are not UTF-8 and on names that appear twice.
-Result<Sample> TakeSample(Vfs& vfs, const FileInfo& file, const Dialect& dialect,
-                          const SampleLimits& limits);
+Result<Sample> TakeSample(const TextFile& file, const Dialect& dialect, const SampleLimits& limits);
+
+/// Passes the header of a file that is to have so many columns; it may end before.
+Result<TextStart> PassHeader(const TextFile& file, const Dialect& dialect, int num_columns);
 
 }  // namespace headrace::csv

@@ -1,4 +1,4 @@
-// The sliding window over a CSV stream.
+// The sliding window over a CSV text.
 #include "headrace/format/csv/window.h"
 
 #include <algorithm>
@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "arrow/buffer.h"
+#include "headrace/format/csv/structure.h"
 
 namespace headrace::csv {
 
@@ -17,23 +18,12 @@ Window::Window(std::shared_ptr<arrow::io::InputStream> stream, int64_t read_byte
 Window::~Window() = default;
 
 const char* Window::data() const {
-  return buffer_ == nullptr ? "\n" : reinterpret_cast<const char*>(buffer_->data());
-}
-
-size_t Window::FindNul(size_t from) {
-  if (nul_ != kNoPosition && nul_ >= from) return nul_;
-  const size_t begin = std::max(from, searched_);
-  const void* found = begin >= size_ ? nullptr : std::memchr(data() + begin, 0, size_ - begin);
-  nul_ = found == nullptr ? kNoPosition
-                          : static_cast<size_t>(static_cast<const char*>(found) - data());
-  searched_ = found == nullptr ? size_ : nul_ + 1;
-  return nul_;
+  static constexpr char kNothing[1 + kTextPadding] = {'\n'};
+  return buffer_ == nullptr ? kNothing : reinterpret_cast<const char*>(buffer_->data());
 }
 
 Status Window::Refill(size_t consumed) {
   ARROW_RETURN_NOT_OK(MakeRoom(consumed));
-  nul_ = nul_ == kNoPosition || nul_ < consumed ? kNoPosition : nul_ - consumed;
-  searched_ = searched_ > consumed ? searched_ - consumed : 0;
   return last_ ? Status::OK() : ReadOn();
 }
 
@@ -43,9 +33,11 @@ Status Window::MakeRoom(size_t consumed) {
   if (wanted == capacity_) {
     std::memmove(buffer_->mutable_data(), data() + consumed, kept);
   } else {
-    ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::ResizableBuffer> buffer,
-                          arrow::AllocateResizableBuffer(static_cast<int64_t>(wanted) + 1, pool_));
+    ARROW_ASSIGN_OR_RAISE(
+        std::shared_ptr<arrow::ResizableBuffer> buffer,
+        arrow::AllocateResizableBuffer(static_cast<int64_t>(wanted + 1 + kTextPadding), pool_));
     if (kept > 0) std::memcpy(buffer->mutable_data(), data() + consumed, kept);
+    std::memset(buffer->mutable_data() + wanted, 0, 1 + kTextPadding);
     buffer_ = std::move(buffer);
     capacity_ = wanted;
   }
