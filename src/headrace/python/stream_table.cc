@@ -56,16 +56,21 @@ struct Pump {
   }
   /// Waits for room; false when nobody wants more.
   bool Push(std::shared_ptr<arrow::RecordBatch> batch) {
-    std::unique_lock lock(mutex);
-    changed.wait(lock, [this] { return stopped || waiting.size() < kBatchesWaiting; });
-    if (!stopped) waiting.push_back(std::move(batch));
+    {
+      std::unique_lock lock(mutex);
+      changed.wait(lock, [this] { return stopped || waiting.size() < kBatchesWaiting; });
+      if (stopped) return false;
+      waiting.push_back(std::move(batch));
+    }
     waker.Wake();
-    return !stopped;
+    return true;
   }
   void End(Status why) {
-    std::lock_guard lock(mutex);
-    ended = true;
-    status = std::move(why);
+    {
+      std::lock_guard lock(mutex);
+      ended = true;
+      status = std::move(why);
+    }
     waker.Wake();
   }
 };
@@ -181,6 +186,7 @@ class StreamTable final : public Source, public std::enable_shared_from_this<Str
         reads_once_(reads_once),
         schema_(std::move(schema)),
         data_(data.release().ptr()),
+        told_by_stream_(first != nullptr),
         first_(std::move(first)) {}
 
   ~StreamTable() override {
@@ -237,9 +243,11 @@ class StreamTable final : public Source, public std::enable_shared_from_this<Str
     }
   }
 
-  /// An object whose rows are gone at a later read is a reader behind other clothes.
+  /// An object whose rows are gone at a later read is a reader behind other clothes. Those that
+  /// tell their schema without a stream are tables that may well be empty now.
   Status CheckRows(int64_t rows) {
     std::lock_guard lock(mutex_);
+    if (!told_by_stream_) return Status::OK();
     if (rows == 0 && rows_ > 0) return ReadTwice();
     rows_ = std::max(rows_, rows);
     return Status::OK();
@@ -249,6 +257,7 @@ class StreamTable final : public Source, public std::enable_shared_from_this<Str
   const bool reads_once_;
   const SchemaPtr schema_;
   PyObject* const data_;
+  const bool told_by_stream_;
   std::mutex mutex_;
   ReaderPtr first_;
   int64_t rows_ = 0;  // of a read to the end
