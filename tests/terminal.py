@@ -45,6 +45,7 @@ class Terminal:
         )
         os.close(slave)
         self.raw = ""
+        self._seen = 0
 
     def __enter__(self) -> Terminal:
         return self
@@ -68,14 +69,15 @@ class Terminal:
         """Types `keys`; "\\n" is the return key."""
         os.write(self.master, keys.replace("\n", "\r").encode())
 
-    def wait_for(self, text: str, count: int = 1) -> str:
-        """Waits until `text` is shown `count` times from the last wait on; gives what came."""
-        start = len(self.shown)
+    def wait_for(self, text: str) -> str:
+        """Waits for `text` behind what the last wait found; gives all up to its end."""
+        start = self._seen
         deadline = time.monotonic() + SECONDS_MAX
-        while self.shown[start:].count(text) < count:
+        while text not in self.shown[start:]:
             if not self._read(deadline):
                 raise AssertionError(f"expected {text!r}, shown: {self.shown[start:]!r}")
-        return self.shown[start:]
+        self._seen = self.shown.index(text, start) + len(text)
+        return self.shown[start : self._seen]
 
     def wait_for_end(self) -> int:
         """The exit code."""
