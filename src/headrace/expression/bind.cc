@@ -238,6 +238,10 @@ class Binder {
                    "DISTINCT belongs to the argument of an aggregate, not to \"{}\"", unbound.name);
     }
     result->distinct = unbound.distinct;
+    result->ignore_nulls = unbound.ignore_nulls;
+    if (unbound.ignore_nulls && !function->Has(function_flag::kIgnoresNulls)) {
+      return Error(ErrorKind::kTypeMismatch, "\"{}\" takes no IGNORE NULLS", unbound.name);
+    }
     if (unbound.window != nullptr) {
       ARROW_ASSIGN_OR_RAISE(result->window, BindWindow(*function, unbound));
     }
@@ -259,8 +263,83 @@ class Binder {
       const auto nulls = key.descending ? NullPlacement::kFirst : NullPlacement::kLast;
       window->order_by.push_back({expression, key.descending, key.nulls.value_or(nulls)});
     }
+    if (call.window->frame.has_value()) {
+      FrameBinder binder{*this, *window};
+      ARROW_ASSIGN_OR_RAISE(window->frame, binder.Bind(*call.window->frame));
+    }
     return window;
   }
+
+  /// Binds the frame of a window whose keys are bound.
+  struct FrameBinder {
+    Binder& binder;
+    const WindowSpec& window;
+
+    Result<WindowFrame> Bind(const UnboundFrame& unbound) {
+      WindowFrame frame;
+      frame.unit = unbound.unit;
+      frame.exclusion = unbound.exclusion;
+      ARROW_ASSIGN_OR_RAISE(frame.start, BindBound(unbound.unit, unbound.start));
+      ARROW_ASSIGN_OR_RAISE(frame.end, BindBound(unbound.unit, unbound.end));
+      const bool in_order = frame.start.kind <= frame.end.kind &&
+                            frame.start.kind != FrameBound::Kind::kUnboundedFollowing &&
+                            frame.end.kind != FrameBound::Kind::kUnboundedPreceding;
+      if (!in_order) {
+        return Error(ErrorKind::kInvalidArgument, "a frame must begin before it ends");
+      }
+      if (unbound.unit == FrameUnit::kGroups && window.order_by.empty()) {
+        return Error(ErrorKind::kInvalidArgument, "a frame of GROUPS needs ORDER BY");
+      }
+      return frame;
+    }
+
+    Result<FrameBound> BindBound(FrameUnit unit, const UnboundFrameBound& unbound) {
+      FrameBound bound;
+      bound.kind = unbound.kind;
+      const bool preceding = unbound.kind == FrameBound::Kind::kPreceding;
+      if (!preceding && unbound.kind != FrameBound::Kind::kFollowing) return bound;
+      ARROW_ASSIGN_OR_RAISE(ExpressionPtr offset, binder.Bind(*unbound.offset));
+      offset = FoldConstants(offset);
+      if (offset->kind != Expression::Kind::kLiteral || !offset->literal->is_valid) {
+        return AtPlace(Error(ErrorKind::kInvalidArgument,
+                             "the offset of a frame is a constant that is not null, got {}",
+                             ToString(*offset)),
+                       unbound.offset->span);
+      }
+      if (unit != FrameUnit::kRange) return BindCount(std::move(bound), offset);
+      ARROW_ASSIGN_OR_RAISE(bound.value, ValueAt(offset, preceding));
+      return bound;
+    }
+
+    static Result<FrameBound> BindCount(FrameBound bound, const ExpressionPtr& offset) {
+      if (arrow::is_integer(offset->type->id())) {
+        ARROW_ASSIGN_OR_RAISE(const ScalarPtr count, offset->literal->CastTo(arrow::int64()));
+        bound.count = static_cast<const arrow::Int64Scalar&>(*count).value;
+        if (bound.count >= 0) return bound;
+      }
+      return AtPlace(
+          Error(ErrorKind::kInvalidArgument,
+                "a frame counts rows or groups by an integer from 0, got {}", ToString(*offset)),
+          offset->span);
+    }
+
+    /// Where the frame of a row ends in the values of its sort key; null past the key's type.
+    Result<ExpressionPtr> ValueAt(const ExpressionPtr& offset, bool preceding) {
+      if (window.order_by.size() != 1) {
+        return Error(ErrorKind::kInvalidArgument,
+                     "a frame of RANGE with an offset needs one key in ORDER BY, got {}",
+                     window.order_by.size());
+      }
+      const WindowSpec::Key& key = window.order_by.front();
+      const char* op = preceding != key.descending ? "-" : "+";
+      const FunctionDef* function = FindFunction(Dialect::kSql, op);
+      ARROW_ASSIGN_OR_RAISE(ExpressionPtr value,
+                            CallBinder(*function, op, {key.expression, offset}).Bind());
+      const TypePtr type = PlainType(key.expression->type);
+      if (value->type->Equals(*type)) return value;
+      return Expression::Cast(std::move(value), type, /*try_cast=*/true);
+    }
+  };
 
   Result<ExpressionPtr> BindCast(const Unbound& unbound) {
     ARROW_ASSIGN_OR_RAISE(auto arg, Bind(*unbound.args.at(0)));

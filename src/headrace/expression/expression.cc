@@ -26,10 +26,20 @@ bool SameAll(const std::vector<ExpressionPtr>& left, const std::vector<Expressio
   return std::equal(left.begin(), left.end(), right.begin(), right.end(), SameOptional);
 }
 
+bool SameBound(const FrameBound& left, const FrameBound& right) {
+  return left.kind == right.kind && left.count == right.count &&
+         SameOptional(left.value, right.value);
+}
+
+bool SameFrame(const WindowFrame& left, const WindowFrame& right) {
+  return left.unit == right.unit && left.exclusion == right.exclusion &&
+         SameBound(left.start, right.start) && SameBound(left.end, right.end);
+}
+
 bool SameWindow(const WindowSpec* left, const WindowSpec* right) {
   if (left == right) return true;
   if (left == nullptr || right == nullptr) return false;
-  return SameAll(left->partition_by, right->partition_by) &&
+  return SameFrame(left->frame, right->frame) && SameAll(left->partition_by, right->partition_by) &&
          std::equal(left->order_by.begin(), left->order_by.end(), right->order_by.begin(),
                     right->order_by.end(), [](const WindowSpec::Key& a, const WindowSpec::Key& b) {
                       return a.descending == b.descending && a.nulls == b.nulls &&
@@ -50,6 +60,33 @@ std::string JoinTexts(const std::vector<ExpressionPtr>& expressions) {
   return text;
 }
 
+std::string BoundText(const FrameBound& bound) {
+  const std::string offset =
+      bound.value == nullptr ? std::to_string(bound.count) : "TO " + ToString(*bound.value);
+  switch (bound.kind) {
+    case FrameBound::Kind::kUnboundedPreceding:
+      return "UNBOUNDED PRECEDING";
+    case FrameBound::Kind::kPreceding:
+      return offset + " PRECEDING";
+    case FrameBound::Kind::kCurrentRow:
+      return "CURRENT ROW";
+    case FrameBound::Kind::kFollowing:
+      return offset + " FOLLOWING";
+    case FrameBound::Kind::kUnboundedFollowing:
+      break;
+  }
+  return "UNBOUNDED FOLLOWING";
+}
+
+std::string FrameText(const WindowFrame& frame) {
+  static constexpr const char* kUnits[] = {"ROWS", "RANGE", "GROUPS"};
+  static constexpr const char* kExclusions[] = {"", " EXCLUDE CURRENT ROW", " EXCLUDE GROUP",
+                                                " EXCLUDE TIES"};
+  return std::string(kUnits[static_cast<size_t>(frame.unit)]) + " BETWEEN " +
+         BoundText(frame.start) + " AND " + BoundText(frame.end) +
+         kExclusions[static_cast<size_t>(frame.exclusion)];
+}
+
 std::string WindowText(const WindowSpec& window) {
   std::string text;
   if (!window.partition_by.empty()) text += "PARTITION BY " + JoinTexts(window.partition_by);
@@ -58,6 +95,9 @@ std::string WindowText(const WindowSpec& window) {
     text += separator + ToString(*key.expression) + (key.descending ? " DESC" : "") +
             (key.nulls == NullPlacement::kFirst ? " NULLS FIRST" : " NULLS LAST");
     separator = ", ";
+  }
+  if (!SameFrame(window.frame, WindowFrame())) {
+    text += (text.empty() ? "" : " ") + FrameText(window.frame);
   }
   return " OVER (" + text + ")";
 }
@@ -70,11 +110,8 @@ bool AnyNode(const Expression& expression, const Visit& visit) {
     if (AnyNode(*arg, visit)) return true;
   }
   if (expression.window == nullptr) return false;
-  for (const ExpressionPtr& key : expression.window->partition_by) {
-    if (AnyNode(*key, visit)) return true;
-  }
-  for (const WindowSpec::Key& key : expression.window->order_by) {
-    if (AnyNode(*key.expression, visit)) return true;
+  for (const ExpressionPtr* part : expression.window->Parts()) {
+    if (AnyNode(**part, visit)) return true;
   }
   return false;
 }
@@ -88,7 +125,23 @@ void AppendTerms(const ExpressionPtr& expression, std::vector<ExpressionPtr>* te
   for (const ExpressionPtr& arg : expression->args) AppendTerms(arg, terms);
 }
 
+template <typename Part, typename Spec>
+std::vector<Part*> PartsOf(Spec& window) {
+  std::vector<Part*> parts;
+  for (auto& key : window.partition_by) parts.push_back(&key);
+  for (auto& key : window.order_by) parts.push_back(&key.expression);
+  if (window.frame.start.value != nullptr) parts.push_back(&window.frame.start.value);
+  if (window.frame.end.value != nullptr) parts.push_back(&window.frame.end.value);
+  return parts;
+}
+
 }  // namespace
+
+std::vector<const ExpressionPtr*> WindowSpec::Parts() const {
+  return PartsOf<const ExpressionPtr>(*this);
+}
+
+std::vector<ExpressionPtr*> WindowSpec::Parts() { return PartsOf<ExpressionPtr>(*this); }
 
 ExpressionPtr Expression::Column(int index, std::string name, TypePtr type) {
   auto column = std::make_shared<Expression>();
@@ -134,8 +187,9 @@ bool Equals(const Expression& left, const Expression& right) {
   if (left.kind == Expression::Kind::kLiteral) return SameLiteral(*left.literal, *right.literal);
   return left.column == right.column && left.function == right.function &&
          left.overload == right.overload && left.distinct == right.distinct &&
-         left.try_cast == right.try_cast && left.callback_id == right.callback_id &&
-         SameAll(left.args, right.args) && SameWindow(left.window.get(), right.window.get());
+         left.try_cast == right.try_cast && left.ignore_nulls == right.ignore_nulls &&
+         left.callback_id == right.callback_id && SameAll(left.args, right.args) &&
+         SameWindow(left.window.get(), right.window.get());
 }
 
 std::string ToString(const Expression& expression) {
@@ -156,6 +210,7 @@ std::string ToString(const Expression& expression) {
   const FunctionDef& function = *expression.function;
   if (args.empty() && function.Has(function_flag::kStar)) args.emplace_back("*");
   std::string text = CallText(NameOf(function), args, expression.distinct);
+  if (expression.ignore_nulls) text += " IGNORE NULLS";
   return expression.window == nullptr ? text : text + WindowText(*expression.window);
 }
 
@@ -175,8 +230,7 @@ ExpressionPtr ReplaceColumns(const ExpressionPtr& expression,
   for (ExpressionPtr& arg : copy->args) arg = ReplaceColumns(arg, replace);
   if (expression->window != nullptr) {
     auto window = std::make_shared<WindowSpec>(*expression->window);
-    for (ExpressionPtr& key : window->partition_by) key = ReplaceColumns(key, replace);
-    for (auto& key : window->order_by) key.expression = ReplaceColumns(key.expression, replace);
+    for (ExpressionPtr* part : window->Parts()) *part = ReplaceColumns(*part, replace);
     copy->window = std::move(window);
   }
   return copy;
@@ -184,8 +238,15 @@ ExpressionPtr ReplaceColumns(const ExpressionPtr& expression,
 
 bool ContainsCall(const Expression& expression, FunctionKind kind) {
   return AnyNode(expression, [kind](const Expression& node) {
-    return node.kind == Expression::Kind::kCall && node.function->kind == kind;
+    const bool is_aggregate = kind == FunctionKind::kAggregate;
+    return node.kind == Expression::Kind::kCall && node.function->kind == kind &&
+           !(is_aggregate && node.window != nullptr);
   });
+}
+
+bool IsWindowCall(const Expression& expression) {
+  if (expression.kind != Expression::Kind::kCall) return false;
+  return expression.function->kind == FunctionKind::kOrdered || expression.window != nullptr;
 }
 
 bool ContainsCallback(const Expression& expression) {

@@ -16,7 +16,34 @@ namespace headrace {
 struct Expression;
 using ExpressionPtr = std::shared_ptr<const Expression>;
 
-/// PARTITION BY and ORDER BY of an ordered call, bound.
+enum class FrameUnit : uint8_t { kRows, kRange, kGroups };
+enum class FrameExclusion : uint8_t { kNoOthers, kCurrentRow, kGroup, kTies };
+
+/// One end of a frame.
+struct FrameBound {
+  enum class Kind : uint8_t {
+    kUnboundedPreceding,
+    kPreceding,
+    kCurrentRow,
+    kFollowing,
+    kUnboundedFollowing,
+  };
+  Kind kind = Kind::kUnboundedPreceding;
+  int64_t count = 0;  // kRows, kGroups: how many before or after
+  /// kRange: the sort key's value at which the frame begins or ends, in the type of the key.
+  ExpressionPtr value;
+};
+
+/// Which rows of its partition an aggregate or first_value sees from a row. The default is SQL's;
+/// without ORDER BY all rows are peers, so it is the whole partition.
+struct WindowFrame {
+  FrameUnit unit = FrameUnit::kRange;
+  FrameBound start;
+  FrameBound end{FrameBound::Kind::kCurrentRow, 0, nullptr};
+  FrameExclusion exclusion = FrameExclusion::kNoOthers;
+};
+
+/// PARTITION BY, ORDER BY and the frame of an ordered call or an aggregate, bound.
 struct WindowSpec {
   std::vector<ExpressionPtr> partition_by;
   struct Key {
@@ -25,6 +52,11 @@ struct WindowSpec {
     NullPlacement nulls = NullPlacement::kLast;
   };
   std::vector<Key> order_by;
+  WindowFrame frame;
+
+  /// Every expression in it, in a fixed order.
+  std::vector<const ExpressionPtr*> Parts() const;
+  std::vector<ExpressionPtr*> Parts();
 };
 
 /// Immutable. Aggregate and ordered calls may stand anywhere in a tree that a front end binds; the
@@ -44,6 +76,7 @@ struct Expression {
   std::shared_ptr<const WindowSpec> window;
   bool distinct = false;
   bool try_cast = false;
+  bool ignore_nulls = false;  // of an ordered call: IGNORE NULLS
   int64_t callback_id = 0;
 
   static ExpressionPtr Column(int index, std::string name, TypePtr type);
@@ -61,9 +94,11 @@ std::vector<int> ColumnsOf(const Expression& expression);
 /// A copy with every column c replaced by `replace(c)`.
 ExpressionPtr ReplaceColumns(const ExpressionPtr& expression,
                              const std::function<ExpressionPtr(const Expression&)>& replace);
-/// Whether a call of `kind`, at any depth, stands in the tree.
+/// Whether a call of `kind`, at any depth, stands in the tree. An aggregate with OVER is none.
 bool ContainsCall(const Expression& expression, FunctionKind kind);
 bool ContainsCallback(const Expression& expression);
+/// An aggregate or ordered call with OVER (or an ordered one without): a value per row.
+bool IsWindowCall(const Expression& expression);
 /// The terms of a conjunction (AND), flattened; the expression itself when it is none.
 std::vector<ExpressionPtr> SplitConjunction(const ExpressionPtr& expression);
 

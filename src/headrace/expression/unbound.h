@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "headrace/expression/expression.h"
 #include "headrace/types/batch.h"
 #include "headrace/types/ordering.h"
 
@@ -23,10 +24,25 @@ struct UnboundSortKey {
   std::optional<NullPlacement> nulls;
 };
 
-/// OVER (PARTITION BY … ORDER BY …).
+/// One end of a frame; `offset` (a constant) for kPreceding and kFollowing.
+struct UnboundFrameBound {
+  FrameBound::Kind kind = FrameBound::Kind::kUnboundedPreceding;
+  UnboundPtr offset;
+};
+
+/// ROWS | RANGE | GROUPS BETWEEN start AND end EXCLUDE …
+struct UnboundFrame {
+  FrameUnit unit = FrameUnit::kRange;
+  UnboundFrameBound start;
+  UnboundFrameBound end{FrameBound::Kind::kCurrentRow, nullptr};
+  FrameExclusion exclusion = FrameExclusion::kNoOthers;
+};
+
+/// OVER (PARTITION BY … ORDER BY … frame).
 struct UnboundWindow {
   std::vector<UnboundPtr> partition_by;
   std::vector<UnboundSortKey> order_by;
+  std::optional<UnboundFrame> frame;
 };
 
 /// Immutable. Which fields count depends on the kind.
@@ -34,7 +50,7 @@ struct Unbound {
   enum class Kind : uint8_t {
     kColumn,    // path: [table,] column
     kLiteral,   // literal
-    kCall,      // name, args, distinct, window; operators are calls by their symbol
+    kCall,      // name, args, distinct, window, ignore_nulls; operators are calls by their symbol
     kCast,      // args[0], type, try_cast
     kStar,      // path: empty or [table]
     kCallback,  // callback_id, args, type
@@ -48,6 +64,7 @@ struct Unbound {
   std::vector<UnboundPtr> args;
   bool distinct = false;
   bool try_cast = false;
+  bool ignore_nulls = false;
   TypePtr type;
   std::shared_ptr<const UnboundWindow> window;
   int64_t callback_id = 0;

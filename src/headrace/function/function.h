@@ -125,16 +125,52 @@ struct AggregateKernel {
   int64_t (*bytes)(const std::byte* state) = nullptr;  // memory beyond `size`; null: none
 };
 
+/// What a window function sees: rows sorted by partition and order, as arrays. Indexes are of those
+/// arrays; what a range below begins with may lie before them (a negative index).
+struct WindowRows {
+  int64_t begin = 0;  // rows to compute: [begin, end)
+  int64_t end = 0;
+  // Per row of the arrays; those that the function does not need are null.
+  const int64_t* partition_begin = nullptr;
+  const int64_t* partition_end = nullptr;
+  const int64_t* peer_begin = nullptr;
+  const int64_t* peer_end = nullptr;
+  const int64_t* peer_group = nullptr;  // its number in the partition, from 0
+  const int64_t* frame_begin = nullptr;
+  const int64_t* frame_end = nullptr;
+  bool ignore_nulls = false;
+};
+
+/// A function over the sorted rows of a partition, by its frame or as a whole. Exactly one of
+/// `compute` and `pick` is set.
+struct WindowKernel {
+  bool needs_peers = false;
+  bool needs_partition_end = false;
+  bool needs_frame = false;
+  /// Rows before and after the current one that it may pick beyond its frame, from the constant
+  /// arguments; null: none.
+  Status (*reach)(std::span<const Argument> args, int64_t* before, int64_t* after) = nullptr;
+  /// Appends end − begin values to `out`.
+  Status (*compute)(KernelContext& ctx, const WindowRows& rows, std::span<const Argument> args,
+                    arrow::ArrayBuilder* out) = nullptr;
+  /// picked[i] = the row whose first argument is the value of row begin + i; −1: null, or the
+  /// current row's third argument where there is one.
+  Status (*pick)(const WindowRows& rows, std::span<const Argument> args,
+                 std::vector<int64_t>* picked) = nullptr;
+};
+
 /// The result type from the (plain, coerced) argument types.
 using ResultRule = Result<TypePtr> (*)(std::span<const TypePtr> args);
 
-/// One implementation: exactly the kernel pointer of the definition's kind is set.
+/// One implementation: exactly the kernel pointer of the definition's kind is set; an ordered
+/// function has `ordered`, `window` or both.
 struct Overload {
   std::span<const ArgPattern> args;
   ResultRule result = nullptr;
   ScalarKernel scalar = nullptr;
   LazyKernel lazy = nullptr;
   const OrderedKernel* ordered = nullptr;
+  const WindowKernel* window = nullptr;
   const AggregateKernel* aggregate = nullptr;
   /// The last pattern repeats, zero or more times beyond those listed.
   bool variadic = false;
@@ -166,6 +202,8 @@ inline constexpr uint32_t kVolatile = 4;
 inline constexpr uint32_t kOrderSensitive = 8;
 /// An aggregate that can be computed over no argument: count(*).
 inline constexpr uint32_t kStar = 16;
+/// An ordered function that takes IGNORE NULLS.
+inline constexpr uint32_t kIgnoresNulls = 32;
 }  // namespace function_flag
 
 /// Extent of an ordered function in rows.

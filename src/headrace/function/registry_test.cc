@@ -9,7 +9,8 @@ namespace headrace {
 namespace {
 
 int CountKernels(const Overload& overload) {
-  return (overload.scalar != nullptr) + (overload.lazy != nullptr) + (overload.ordered != nullptr) +
+  return (overload.scalar != nullptr) + (overload.lazy != nullptr) +
+         (overload.ordered != nullptr || overload.window != nullptr) +
          (overload.aggregate != nullptr);
 }
 
@@ -33,7 +34,8 @@ TEST(RegistryTest, EveryRowIsComplete) {
     for (const Overload& overload : function->overloads) {
       EXPECT_EQ(CountKernels(overload), 1);
       EXPECT_NE(overload.result, nullptr);
-      EXPECT_EQ(overload.ordered != nullptr, function->kind == FunctionKind::kOrdered);
+      EXPECT_EQ(overload.ordered != nullptr || overload.window != nullptr,
+                function->kind == FunctionKind::kOrdered);
       EXPECT_EQ(overload.aggregate != nullptr, function->kind == FunctionKind::kAggregate);
     }
   }

@@ -33,11 +33,6 @@ class AggregateCalls {
 
  private:
   Status Add(const ExpressionPtr& call) {
-    if (call->window != nullptr) {
-      return WithSpan(Error(ErrorKind::kUnsupported, "an aggregate takes no window (OVER): {}",
-                            ToString(*call)),
-                      call->span);
-    }
     for (const ExpressionPtr& arg : call->args) {
       ARROW_RETURN_NOT_OK(RefuseAggregates(arg, "the argument of another"));
     }

@@ -1,4 +1,5 @@
 // The builder's joins.
+#include "arrow/scalar.h"
 #include "arrow/type.h"
 #include "headrace/base/check.h"
 #include "headrace/expression/bind.h"
@@ -24,13 +25,6 @@ Status CheckCondition(const ExpressionPtr& condition) {
   return WithSpan(Error(ErrorKind::kTypeMismatch, "a join condition is a BOOLEAN, and {} is a {}",
                         ToString(*condition), SqlNameOf(*condition->type)),
                   condition->span);
-}
-
-Status NoEquality(const Expression& condition) {
-  return WithSpan(Error(ErrorKind::kUnsupported,
-                        "a join needs an equality between a column of each side, joined by AND: {}",
-                        ToString(condition)),
-                  condition.span);
 }
 
 /// Sorts `input` by `column` unless its known order starts with it.
@@ -98,30 +92,99 @@ Result<PlanPtr> JoinByTime(PlanPtr left, PlanPtr right, JoinKind kind,
   return DropKeys(std::move(join), *left_below, *right_below, keyed);
 }
 
+bool IsTrue(const Expression& expression) {
+  if (expression.kind != Expression::Kind::kLiteral || !expression.literal->is_valid) return false;
+  return static_cast<const arrow::BooleanScalar&>(*expression.literal).value;
+}
+
+/// A condition taken apart.
+struct JoinParts {
+  std::vector<SidePair> pairs;      // equalities between the sides
+  std::vector<ExpressionPtr> rest;  // over left, then right columns
+
+  Status Add(const ExpressionPtr& condition, int left_width) {
+    ExpressionPtr checked = FoldConstants(condition);
+    if (checked->type->id() == arrow::Type::NA) {
+      ARROW_ASSIGN_OR_RAISE(checked, CoerceTo(checked, arrow::boolean()));
+    }
+    ARROW_RETURN_NOT_OK(CheckCondition(checked));
+    for (const ExpressionPtr& term : SplitConjunction(checked)) {
+      std::optional<SidePair> pair = SplitTerm(term, left_width);
+      const bool is_key = pair.has_value() &&
+                          (pair->op == Comparison::kEqual || pair->op == Comparison::kNotDistinct);
+      if (is_key) {
+        pairs.push_back(*std::move(pair));
+      } else if (!IsTrue(*term)) {
+        rest.push_back(term);
+      }
+    }
+    return Status::OK();
+  }
+};
+
+/// Joins by `parts`; `terms` holds what is not known from them.
+Result<PlanPtr> JoinByParts(const PlanPtr& left, const PlanPtr& right, JoinKind kind,
+                            const JoinParts& parts, NullMatching nulls, JoinTerms terms) {
+  ARROW_ASSIGN_OR_RAISE(const KeyedInputs keyed, AppendKeys(left, right, parts.pairs));
+  terms.left_keys = keyed.left_keys;
+  terms.right_keys = keyed.right_keys;
+  for (const SidePair& pair : parts.pairs) {
+    terms.nulls.push_back(pair.op == Comparison::kNotDistinct ? NullMatching::kMatch : nulls);
+  }
+  if (!parts.rest.empty()) {
+    terms.residual =
+        MoveColumns(MakeConjunction(parts.rest), PlacesAfterKeys(*left, *right, keyed));
+  }
+  ARROW_ASSIGN_OR_RAISE(PlanPtr join,
+                        MakeJoinNode(keyed.left, keyed.right, kind, std::move(terms)));
+  return DropKeys(std::move(join), *left, *right, keyed);
+}
+
+/// `term`, and false where it is null.
+ExpressionPtr FalseWhenNull(const ExpressionPtr& term) {
+  static const FunctionDef* const coalesce = FindFunctionById("coalesce");
+  HEADRACE_CHECK(coalesce != nullptr, "coalesce is a function");
+  ExpressionPtr never = Expression::Literal(std::make_shared<arrow::BooleanScalar>(false));
+  return Expression::Call(coalesce, coalesce->overloads.data(), {term, std::move(never)},
+                          arrow::boolean());
+}
+
 }  // namespace
 
 Result<PlanPtr> PlanJoin(PlanPtr left, PlanPtr right, JoinKind kind, ExpressionPtr condition,
-                         NullMatching nulls) {
-  ARROW_RETURN_NOT_OK(CheckCondition(condition));
-  std::vector<SidePair> pairs;
-  std::vector<ExpressionPtr> rest;
-  for (const ExpressionPtr& term : SplitConjunction(condition)) {
-    std::optional<SidePair> pair = SplitTerm(term, left->schema()->num_fields());
-    if (pair.has_value() && pair->op == Comparison::kEqual) {
-      pairs.push_back(*std::move(pair));
+                         JoinOptions options) {
+  HEADRACE_CHECK(kind != JoinKind::kMark, "PlanMarkJoin makes mark joins");
+  JoinParts parts;
+  if (condition != nullptr) {
+    ARROW_RETURN_NOT_OK(parts.Add(condition, left->schema()->num_fields()));
+  }
+  JoinTerms terms;
+  terms.build =
+      options.build.value_or(kind == JoinKind::kRight ? JoinSide::kLeft : JoinSide::kRight);
+  return JoinByParts(left, right, kind, parts, options.nulls, std::move(terms));
+}
+
+Result<PlanPtr> PlanMarkJoin(PlanPtr left, PlanPtr right, ExpressionPtr condition, ExpressionPtr in,
+                             std::string mark_name) {
+  const int left_width = left->schema()->num_fields();
+  JoinParts parts;
+  if (condition != nullptr) ARROW_RETURN_NOT_OK(parts.Add(condition, left_width));
+  for (ExpressionPtr& term : parts.rest) term = FalseWhenNull(term);
+  JoinTerms terms;
+  terms.mark_name = std::move(mark_name);
+  if (in != nullptr) {
+    ARROW_RETURN_NOT_OK(CheckCondition(in));
+    const std::optional<SidePair> pair = SplitTerm(in, left_width);
+    const bool is_key = pair.has_value() && pair->op == Comparison::kEqual;
+    terms.null_aware = is_key && parts.pairs.empty() && parts.rest.empty();
+    if (terms.null_aware) {
+      parts.pairs.push_back(*pair);
     } else {
-      rest.push_back(term);
+      parts.rest.push_back(in);
     }
   }
-  if (pairs.empty()) return NoEquality(*condition);
-  ARROW_ASSIGN_OR_RAISE(const KeyedInputs keyed, AppendKeys(left, right, pairs));
-  ExpressionPtr residual;
-  if (!rest.empty()) {
-    residual = MoveColumns(MakeConjunction(rest), PlacesAfterKeys(*left, *right, keyed));
-  }
-  ARROW_ASSIGN_OR_RAISE(PlanPtr join, MakeJoinNode(keyed.left, keyed.right, kind, keyed.left_keys,
-                                                   keyed.right_keys, nulls, std::move(residual)));
-  return DropKeys(std::move(join), *left, *right, keyed);
+  return JoinByParts(left, right, JoinKind::kMark, parts, NullMatching::kNeverMatch,
+                     std::move(terms));
 }
 
 Result<PlanPtr> PlanAsofJoin(PlanPtr left, PlanPtr right, int left_time, int right_time,
@@ -140,12 +203,15 @@ Result<PlanPtr> PlanAsofJoin(PlanPtr left, PlanPtr right, int left_time, int rig
 }
 
 Result<PlanPtr> PlanAsofJoin(PlanPtr left, PlanPtr right, JoinKind kind, ExpressionPtr condition) {
+  HEADRACE_CHECK(kind == JoinKind::kInner || kind == JoinKind::kLeft,
+                 "an as-of join is inner or left");
   ARROW_RETURN_NOT_OK(CheckCondition(condition));
   std::vector<SidePair> pairs = {SidePair{}};
   for (const ExpressionPtr& term : SplitConjunction(condition)) {
     std::optional<SidePair> pair = SplitTerm(term, left->schema()->num_fields());
-    const bool is_time = pair.has_value() && pair->op != Comparison::kEqual;
-    if (!pair.has_value() || (is_time && pairs.front().op != Comparison::kNone)) {
+    const bool is_pair = pair.has_value() && pair->op != Comparison::kNotDistinct;
+    const bool is_time = is_pair && pair->op != Comparison::kEqual;
+    if (!is_pair || (is_time && pairs.front().op != Comparison::kNone)) {
       return WithSpan(Error(ErrorKind::kUnsupported,
                             "an as-of join takes one inequality and equalities between the sides, "
                             "joined by AND: {}",

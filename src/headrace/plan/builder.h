@@ -19,7 +19,7 @@ struct NamedExpression {
 Result<PlanPtr> PlanScan(SourcePtr source, std::optional<EventTime> event_time = std::nullopt);
 /// `predicate` is boolean. It may hold ordered calls, not aggregates.
 Result<PlanPtr> PlanFilter(PlanPtr input, ExpressionPtr predicate);
-/// Ordered calls and callbacks become nodes below. Names may repeat. Rows keep their order, except
+/// Ordered calls, aggregates with OVER and callbacks become nodes below. Names may repeat. Rows keep their order, except
 /// that an ordered call with its own order (OVER (ORDER BY …)) leaves them in that order.
 Result<PlanPtr> PlanProject(PlanPtr input, std::vector<NamedExpression> outputs);
 Result<PlanPtr> PlanLimit(PlanPtr input, int64_t count, int64_t offset = 0);
@@ -46,10 +46,49 @@ Result<PlanPtr> PlanAggregate(PlanPtr input, std::vector<NamedExpression> groups
                               std::vector<NamedExpression> outputs, ExpressionPtr having = nullptr,
                               AggregateOptions options = {});
 
-/// `condition` is over the columns of left, then right. Equalities between the sides become keys,
-/// the rest is the residual; kUnsupported when no equality is left.
+struct JoinOptions {
+  /// Of equalities; IS NOT DISTINCT FROM matches nulls in any case.
+  NullMatching nulls = NullMatching::kNeverMatch;
+  /// The side to keep in memory, where the kind leaves the choice (inner, left, right, full); the
+  /// order of rows is that of the other. Not given: the left one of a right join, else the right.
+  std::optional<JoinSide> build;
+};
+/// `condition` is over the columns of left, then right; null: every pair of rows (CROSS JOIN).
+/// Equalities between the sides (=, IS NOT DISTINCT FROM) become keys, the rest is the residual;
+/// without a key all pairs are compared. See JoinNode for output and order. Any kind but kMark.
 Result<PlanPtr> PlanJoin(PlanPtr left, PlanPtr right, JoinKind kind, ExpressionPtr condition,
-                         NullMatching nulls = NullMatching::kNeverMatch);
+                         JoinOptions options = {});
+/// Left columns and a BOOLEAN `mark_name`, for subqueries. Only pairs for which `condition` (null:
+/// all) is true count. With `in` (usually `operand = column`) the mark is what `operand IN
+/// (subquery)` gives: true when `in` is true for one of them, else null when it is null for one,
+/// else false. Without `in` it is EXISTS: never null. Expressions are over left, then right.
+Result<PlanPtr> PlanMarkJoin(PlanPtr left, PlanPtr right, ExpressionPtr condition, ExpressionPtr in,
+                             std::string mark_name);
+
+/// UNION ALL; columns are matched by place, or by name, ignoring case (those that an input lacks are
+/// null). Types become the common ones; names are those of the first input that has the column.
+Result<PlanPtr> PlanUnion(std::vector<PlanPtr> inputs, bool by_name = false);
+/// All columns as groups.
+Result<PlanPtr> PlanDistinct(PlanPtr input);
+enum class SetOperation { kUnion, kIntersect, kExcept };
+/// UNION, INTERSECT, EXCEPT of SQL; nulls are equal. `all` counts repeats: INTERSECT ALL gives a
+/// row min(m, n) times, EXCEPT ALL max(m − n, 0) times. The last two keep the order of the left.
+Result<PlanPtr> PlanSetOperation(PlanPtr left, PlanPtr right, SetOperation operation, bool all,
+                                 bool by_name = false);
+
+struct UnnestOptions {
+  bool keep_empty = false;  // a row without elements gives one row of nulls (LEFT JOIN UNNEST)
+  std::string ordinality;   // name of the number of the element, from 1; "": none
+};
+/// Input columns, then the elements of each list under its name (see UnnestNode). The lists are
+/// expressions over the input.
+Result<PlanPtr> PlanUnnest(PlanPtr input, std::vector<NamedExpression> lists,
+                           UnnestOptions options = {});
+
+/// Every row with probability `fraction` (0 to 1); row order is kept.
+Result<PlanPtr> PlanSample(PlanPtr input, double fraction, uint64_t seed);
+/// `rows` rows drawn at random (all when there are fewer), in row order.
+Result<PlanPtr> PlanSampleRows(PlanPtr input, int64_t rows, uint64_t seed);
 
 struct AsofOptions {
   std::vector<int> left_by;

@@ -222,18 +222,51 @@ TEST(Builder, ComputedJoinKeysAreDroppedAbove) {
             "      scan r [a, y]\n");
 }
 
-TEST(Builder, JoinNeedsAnEquality) {
+TEST(Builder, JoinsOfEveryKind) {
   const PlanPtr left = Scan();
   const PlanPtr right = Planes();
-  const auto condition = Across(left, right, Call("<", {Left("a"), Right("a")}));
-  EXPECT_ERROR(PlanJoin(left, right, JoinKind::kInner, condition), kUnsupported,
-               "a join needs an equality");
+  const auto less = Across(left, right, Call("<", {Left("a"), Right("a")}));
+  const auto equal = Across(left, right, Call("=", {Left("a"), Right("a")}));
+  const auto plan = [&](JoinKind kind, const ExpressionPtr& condition) {
+    return Explain(*PlanJoin(left, right, kind, condition).ValueOrDie());
+  };
+  const std::string scans = "  scan t [a, b, s, x]\n  scan r [a, y]\n";
+  EXPECT_EQ(plan(JoinKind::kInner, nullptr), "join inner\n" + scans);
+  EXPECT_EQ(plan(JoinKind::kFull, less), "join full on (a < CAST(a AS BIGINT))\n" + scans);
+  EXPECT_TRUE(plan(JoinKind::kSemi, equal).starts_with("join semi on a = CAST(a AS"));
+  ASSERT_OK_AND_ASSIGN(const PlanPtr in, PlanMarkJoin(left, right, nullptr, equal, "is_in"));
+  EXPECT_TRUE(Explain(*in).starts_with("join mark on a = CAST(a AS"));
+  EXPECT_NE(Explain(*in).find("null aware"), std::string::npos);
+  ASSERT_OK_AND_ASSIGN(const PlanPtr both, PlanMarkJoin(left, right, less, equal, "is_in"));
+  EXPECT_NE(Explain(*both).find("coalesce((a < CAST(a AS BIGINT)), false)"), std::string::npos);
+}
+
+TEST(Builder, JoinsReadTheirBuiltSideToItsEnd) {
+  const PlanPtr left = Scan();
   const PlanPtr endless = Scan(Numbers(Endless()));
   const auto equal = Across(left, endless, Call("=", {Left("a"), Right("a")}));
   EXPECT_ERROR(PlanJoin(left, endless, JoinKind::kInner, equal), kUnsupported,
                "the right side of a join is read to its end first");
   EXPECT_OK(PlanJoin(endless, left, JoinKind::kInner,
                      Across(endless, left, Call("=", {Left("a"), Right("a")}))));
+}
+
+TEST(Builder, SetOperationsAlignColumns) {
+  const PlanPtr left = Scan();
+  const PlanPtr right = Planes();
+  EXPECT_ERROR(PlanUnion({left, right}), kInvalidArgument, "give 4 and 2");
+  ASSERT_OK_AND_ASSIGN(const PlanPtr by_name, PlanUnion({left, right}, /*by_name=*/true));
+  EXPECT_EQ(by_name->schema()->field_names(), (std::vector<std::string>{"a", "b", "s", "x", "y"}));
+  ASSERT_OK_AND_ASSIGN(const PlanPtr except,
+                       PlanSetOperation(left, left, SetOperation::kExcept, false));
+  EXPECT_TRUE(Explain(*except).starts_with("join anti on a = a, b = b, s = s, x = x"));
+}
+
+TEST(Builder, AggregatesOverFrames) {
+  const PlanPtr plan = Project(Scan(), {Col("a"), Over("sum", {Col("b")}, {Col("s")}, {Col("a")})});
+  EXPECT_EQ(Explain(*plan).substr(0, 24), "project a, sum(b) OVER (");
+  EXPECT_NE(Explain(*plan).find("    sort s ASC NULLS LAST, a ASC NULLS LAST\n"), std::string::npos)
+      << Explain(*plan);
 }
 
 TEST(Builder, AsofJoinSortsByTime) {

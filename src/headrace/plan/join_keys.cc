@@ -70,8 +70,16 @@ std::vector<int> PlacesAfterKeys(const PlanNode& left, const PlanNode& right,
 
 Result<PlanPtr> DropKeys(PlanPtr join, const PlanNode& left, const PlanNode& right,
                          const KeyedInputs& keyed) {
-  const std::vector<int> places = PlacesAfterKeys(left, right, keyed);
-  if (static_cast<int>(places.size()) == join->schema()->num_fields()) return join;
+  const int left_width = keyed.left->schema()->num_fields();
+  const int width = join->schema()->num_fields();
+  std::vector<int> places;
+  for (int i = 0; i < left.schema()->num_fields(); ++i) places.push_back(i);
+  if (width == left_width + keyed.right->schema()->num_fields()) {
+    for (int i = 0; i < right.schema()->num_fields(); ++i) places.push_back(left_width + i);
+  } else {
+    for (int i = left_width; i < width; ++i) places.push_back(i);  // the mark
+  }
+  if (static_cast<int>(places.size()) == width) return join;
   std::vector<ExpressionPtr> outputs;
   std::vector<std::string> names;
   for (int place : places) {

@@ -10,8 +10,7 @@ namespace headrace {
 namespace {
 
 bool IsLifted(const Expression& expression) {
-  return expression.kind == Expression::Kind::kCallback ||
-         IsCallOf(expression, FunctionKind::kOrdered);
+  return expression.kind == Expression::Kind::kCallback || IsWindowCall(expression);
 }
 
 /// Appends to `ready` every call to lift that has none inside itself.
@@ -53,16 +52,37 @@ bool SameWindow(const WindowSpec& left, const WindowSpec& right) {
   return true;
 }
 
-/// The calls of `ready` that go in one window node with the first of them, without repeats.
+/// The call looks ahead or back in its sorted partition; others run over rows as they come.
+bool NeedsFrames(const Expression& call) {
+  return call.function->kind == FunctionKind::kAggregate || call.overload->ordered == nullptr ||
+         call.ignore_nulls;
+}
+
+bool MayHaveFrames(const Expression& call) {
+  return call.function->kind == FunctionKind::kAggregate || call.overload->window != nullptr;
+}
+
+/// The calls of `ready` over the window of the first of them, without repeats.
 std::vector<ExpressionPtr> CallsOfOneWindow(const std::vector<ExpressionPtr>& ready) {
   std::vector<ExpressionPtr> calls;
   for (const ExpressionPtr& call : ready) {
-    if (!IsCallOf(*call, FunctionKind::kOrdered)) continue;
+    if (!IsWindowCall(*call)) continue;
     bool fits = calls.empty() || SameWindow(WindowOf(*call), WindowOf(*calls.front()));
     for (const ExpressionPtr& known : calls) fits = fits && !Equals(*call, *known);
     if (fits) calls.push_back(call);
   }
   return calls;
+}
+
+/// Those of `calls` that have frames or can have them, if one must.
+std::vector<ExpressionPtr> FramedOf(const std::vector<ExpressionPtr>& calls) {
+  std::vector<ExpressionPtr> framed;
+  bool any_needs = false;
+  for (const ExpressionPtr& call : calls) {
+    any_needs = any_needs || NeedsFrames(*call);
+    if (MayHaveFrames(*call)) framed.push_back(call);
+  }
+  return any_needs ? framed : std::vector<ExpressionPtr>();
 }
 
 /// Replaces what equals calls[i] by column first + i of `plan`.
@@ -71,8 +91,7 @@ Status ReplaceCalls(const PlanNode& plan, const std::vector<ExpressionPtr>& call
   const Visit visit = [&](const ExpressionPtr& part) -> Result<ExpressionPtr> {
     if (!IsLifted(*part)) return nullptr;
     for (size_t i = 0; i < calls.size(); ++i) {
-      if (part == calls[i] ||
-          (IsCallOf(*part, FunctionKind::kOrdered) && Equals(*part, *calls[i]))) {
+      if (part == calls[i] || (part->kind == Expression::Kind::kCall && Equals(*part, *calls[i]))) {
         return ColumnOf(*plan.schema(), first + static_cast<int>(i));
       }
     }
@@ -137,6 +156,74 @@ Result<PlanPtr> LiftWindow(PlanPtr plan, const std::vector<ExpressionPtr>& calls
   return plan;
 }
 
+/// Expressions that the framed node needs as columns, in the order in which they are taken again.
+std::vector<ExpressionPtr> NeededByFrames(const std::vector<ExpressionPtr>& calls) {
+  const WindowSpec& window = WindowOf(*calls.front());
+  std::vector<ExpressionPtr> needed = window.partition_by;
+  for (const WindowSpec::Key& key : window.order_by) needed.push_back(key.expression);
+  for (const ExpressionPtr& call : calls) {
+    const WindowFrame& frame = WindowOf(*call).frame;
+    for (const ExpressionPtr& value : {frame.start.value, frame.end.value}) {
+      if (value != nullptr) needed.push_back(value);
+    }
+    for (const ExpressionPtr& arg : FoldedArgs(*call)) {
+      if (arg->kind != Expression::Kind::kLiteral) needed.push_back(arg);
+    }
+  }
+  return needed;
+}
+
+FramedCall FramedOverColumns(const Expression& call, const PlanNode& plan, ColumnQueue* columns) {
+  FramedCall framed;
+  framed.frame = WindowOf(call).frame;
+  for (ExpressionPtr* value : {&framed.frame.start.value, &framed.frame.end.value}) {
+    if (*value != nullptr) *value = ColumnOf(*plan.schema(), columns->Next());
+  }
+  framed.call = OverColumns(call, plan, columns);
+  framed.ignore_nulls = call.ignore_nulls;
+  return framed;
+}
+
+/// Sorts by partition, then order.
+Result<PlanPtr> SortedByPartition(PlanPtr plan, const std::vector<int>& partition_by,
+                                  const Ordering& order) {
+  Ordering keys;
+  const auto add = [&](const SortKey& key) {
+    for (const SortKey& known : keys) {
+      if (known.column == key.column) return;
+    }
+    keys.push_back(key);
+  };
+  for (int column : partition_by) add({column, false, NullPlacement::kLast});
+  for (const SortKey& key : order) add(key);
+  if (keys.empty() || Satisfies(plan->properties().ordering, keys)) return plan;
+  return MakeSortNode(std::move(plan), std::move(keys));
+}
+
+Result<PlanPtr> LiftFrames(PlanPtr plan, const std::vector<ExpressionPtr>& calls,
+                           std::vector<ExpressionPtr>* expressions) {
+  const WindowSpec& window = WindowOf(*calls.front());
+  std::vector<int> places;
+  ARROW_ASSIGN_OR_RAISE(plan, AppendColumns(std::move(plan), NeededByFrames(calls), &places));
+  ColumnQueue columns(std::move(places));
+  std::vector<int> partition_by;
+  for (size_t i = 0; i < window.partition_by.size(); ++i) partition_by.push_back(columns.Next());
+  Ordering order;
+  for (const WindowSpec::Key& key : window.order_by) {
+    order.push_back({columns.Next(), key.descending, key.nulls});
+  }
+  ARROW_ASSIGN_OR_RAISE(plan, SortedByPartition(std::move(plan), partition_by, order));
+  std::vector<FramedCall> made;
+  for (const ExpressionPtr& call : calls) {
+    made.push_back(FramedOverColumns(*call, *plan, &columns));
+  }
+  const int first = plan->schema()->num_fields();
+  ARROW_ASSIGN_OR_RAISE(plan, MakeFramedWindowNode(std::move(plan), std::move(partition_by),
+                                                   std::move(order), std::move(made)));
+  ARROW_RETURN_NOT_OK(ReplaceCalls(*plan, calls, first, expressions));
+  return plan;
+}
+
 Result<PlanPtr> LiftCallback(PlanPtr plan, const ExpressionPtr& callback,
                              std::vector<ExpressionPtr>* expressions) {
   std::vector<int> args;
@@ -196,6 +283,8 @@ Result<PlanPtr> LiftCalls(PlanPtr plan, std::vector<ExpressionPtr>* expressions)
     const std::vector<ExpressionPtr> calls = CallsOfOneWindow(ready);
     if (calls.empty()) {
       ARROW_ASSIGN_OR_RAISE(plan, LiftCallback(std::move(plan), ready.front(), expressions));
+    } else if (const auto framed = FramedOf(calls); !framed.empty()) {
+      ARROW_ASSIGN_OR_RAISE(plan, LiftFrames(std::move(plan), framed, expressions));
     } else {
       ARROW_ASSIGN_OR_RAISE(plan, LiftWindow(std::move(plan), calls, expressions));
     }

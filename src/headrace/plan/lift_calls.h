@@ -16,7 +16,8 @@ Result<PlanPtr> AppendColumns(PlanPtr plan, const std::vector<ExpressionPtr>& ex
 
 /// A plan above `plan` in which no ordered call and no callback is left in `expressions` (over the
 /// columns of `plan`, which keep their places). Equal ordered calls are computed once, innermost
-/// first; those of one window share a node. OVER (ORDER BY …) sorts the rows unless they come so.
+/// first; those of one window share a node. OVER (ORDER BY …) sorts the rows unless they come so;
+/// calls with frames (aggregates, rank, lead …) sort them by PARTITION BY, then ORDER BY.
 Result<PlanPtr> LiftCalls(PlanPtr plan, std::vector<ExpressionPtr>* expressions);
 
 /// kInvalidArgument when an aggregate stands in `expression`; `place` is "a filter (WHERE)".

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "arrow/type.h"
+#include "arrow/type_traits.h"
 #include "headrace/base/check.h"
 #include "headrace/types/encoding.h"
 #include "headrace/types/type_table.h"
@@ -125,12 +126,49 @@ Status CheckAggregate(const PlanNode& input, const std::vector<FunctionCall>& ca
   return Status::OK();
 }
 
-arrow::FieldVector JoinedFields(const PlanNode& left, const PlanNode& right, bool right_nullable) {
-  arrow::FieldVector fields = left.schema()->fields();
+arrow::FieldVector JoinedFields(const PlanNode& left, const PlanNode& right, bool left_nullable,
+                                bool right_nullable) {
+  arrow::FieldVector fields;
+  for (const auto& field : left.schema()->fields()) {
+    fields.push_back(left_nullable ? field->WithNullable(true) : field);
+  }
   for (const auto& field : right.schema()->fields()) {
     fields.push_back(right_nullable ? field->WithNullable(true) : field);
   }
   return fields;
+}
+
+SchemaPtr JoinedSchema(const PlanNode& left, const PlanNode& right, JoinKind kind,
+                       const JoinTerms& terms) {
+  if (HasRightColumns(kind)) {
+    const bool right_nullable =
+        kind == JoinKind::kLeft || kind == JoinKind::kFull || kind == JoinKind::kSingle;
+    const bool left_nullable = kind == JoinKind::kRight || kind == JoinKind::kFull;
+    return arrow::schema(JoinedFields(left, right, left_nullable, right_nullable));
+  }
+  arrow::FieldVector fields = left.schema()->fields();
+  if (kind == JoinKind::kMark) fields.push_back(arrow::field(terms.mark_name, arrow::boolean()));
+  return arrow::schema(std::move(fields));
+}
+
+/// Rows of the built side without a match are given, after all others.
+bool KeepsBuilt(JoinKind kind, JoinSide build) {
+  return kind == JoinKind::kFull ||
+         kind == (build == JoinSide::kRight ? JoinKind::kRight : JoinKind::kLeft);
+}
+
+Status CheckJoinSides(const PlanNode& left, const PlanNode& right, JoinKind kind, JoinSide build) {
+  const bool builds_right = build == JoinSide::kRight;
+  const bool may_build_left = kind == JoinKind::kInner || kind == JoinKind::kLeft ||
+                              kind == JoinKind::kRight || kind == JoinKind::kFull;
+  HEADRACE_CHECK(builds_right || may_build_left, "this kind of join builds its right side");
+  ARROW_RETURN_NOT_OK(RequireBounded(builds_right ? right : left,
+                                     builds_right
+                                         ? "the right side of a join is read to its end first"
+                                         : "the left side of this join is read to its end first"));
+  if (!KeepsBuilt(kind, build)) return Status::OK();
+  return RequireBounded(builds_right ? left : right,
+                        "rows without a match are known when the other side ends");
 }
 
 Status RequireSameTypes(const PlanNode& left, const PlanNode& right,
@@ -243,19 +281,20 @@ Result<PlanPtr> MakeAggregateNode(PlanPtr input, std::vector<int> keys,
                                          std::move(calls), order, emit, window);
 }
 
-Result<PlanPtr> MakeJoinNode(PlanPtr left, PlanPtr right, JoinKind kind, std::vector<int> left_keys,
-                             std::vector<int> right_keys, NullMatching nulls,
-                             ExpressionPtr residual) {
+Result<PlanPtr> MakeJoinNode(PlanPtr left, PlanPtr right, JoinKind kind, JoinTerms terms) {
   ARROW_RETURN_NOT_OK(RequireAppend(*left, "join"));
   ARROW_RETURN_NOT_OK(RequireAppend(*right, "join"));
-  ARROW_RETURN_NOT_OK(RequireBounded(*right, "the right side of a join is read to its end first"));
-  ARROW_RETURN_NOT_OK(RequireSameTypes(*left, *right, left_keys, right_keys));
-  ARROW_RETURN_NOT_OK(RequireComparable(*left, left_keys, "join key"));
-  PlanProperties properties = left->properties();
-  properties.schema = arrow::schema(JoinedFields(*left, *right, kind == JoinKind::kLeft));
+  ARROW_RETURN_NOT_OK(CheckJoinSides(*left, *right, kind, terms.build));
+  ARROW_RETURN_NOT_OK(RequireSameTypes(*left, *right, terms.left_keys, terms.right_keys));
+  ARROW_RETURN_NOT_OK(RequireComparable(*left, terms.left_keys, "join key"));
+  const bool streams_left = terms.build == JoinSide::kRight;
+  PlanProperties properties = (streams_left ? left : right)->properties();
+  const int width = left->schema()->num_fields();
+  for (SortKey& key : properties.ordering) key.column += streams_left ? 0 : width;
+  if (KeepsBuilt(kind, terms.build)) properties.ordering.clear();
+  properties.schema = JoinedSchema(*left, *right, kind, terms);
   return std::make_shared<JoinNode>(std::move(properties), std::move(left), std::move(right), kind,
-                                    std::move(left_keys), std::move(right_keys), nulls,
-                                    std::move(residual));
+                                    std::move(terms));
 }
 
 Result<PlanPtr> MakeAsofJoinNode(PlanPtr left, PlanPtr right, int left_time, int right_time,
@@ -269,7 +308,7 @@ Result<PlanPtr> MakeAsofJoinNode(PlanPtr left, PlanPtr right, int left_time, int
   ARROW_RETURN_NOT_OK(RequireComparable(*left, {left_time}, "time of an as-of join"));
   ARROW_RETURN_NOT_OK(RequireComparable(*left, left_by, "join key"));
   PlanProperties properties = left->properties();
-  properties.schema = arrow::schema(JoinedFields(*left, *right, true));
+  properties.schema = arrow::schema(JoinedFields(*left, *right, false, true));
   return std::make_shared<AsofJoinNode>(std::move(properties), std::move(left), std::move(right),
                                         left_time, right_time, std::move(left_by),
                                         std::move(right_by), direction, strict, tolerance);
@@ -285,6 +324,83 @@ Result<PlanPtr> MakeWindowNode(PlanPtr input, std::vector<int> partition_by,
   properties.schema = arrow::schema(std::move(fields));
   return std::make_shared<WindowNode>(std::move(properties), std::move(input),
                                       std::move(partition_by), std::move(calls));
+}
+
+Result<PlanPtr> MakeFramedWindowNode(PlanPtr input, std::vector<int> partition_by, Ordering order,
+                                     std::vector<FramedCall> calls) {
+  ARROW_RETURN_NOT_OK(RequireAppend(*input, "window"));
+  ARROW_RETURN_NOT_OK(RequireBounded(*input, "a window with frames sorts its rows"));
+  ARROW_RETURN_NOT_OK(RequireComparable(*input, partition_by, "partition key"));
+  PlanProperties properties = input->properties();
+  arrow::FieldVector fields = input->schema()->fields();
+  for (const FramedCall& framed : calls) {
+    if (framed.call.distinct) {
+      return Error(ErrorKind::kUnsupported, "DISTINCT does not work in a window (OVER): {}",
+                   framed.call.name);
+    }
+    fields.push_back(arrow::field(framed.call.name, framed.call.type));
+  }
+  properties.schema = arrow::schema(std::move(fields));
+  return std::make_shared<FramedWindowNode>(std::move(properties), std::move(input),
+                                            std::move(partition_by), std::move(order),
+                                            std::move(calls));
+}
+
+Result<PlanPtr> MakeUnionNode(std::vector<PlanPtr> inputs) {
+  HEADRACE_CHECK(!inputs.empty(), "a union has at least one input");
+  PlanProperties properties;
+  arrow::FieldVector fields = inputs.front()->schema()->fields();
+  for (const PlanPtr& input : inputs) {
+    ARROW_RETURN_NOT_OK(RequireAppend(*input, "union"));
+    HEADRACE_CHECK(input->schema()->num_fields() == static_cast<int>(fields.size()),
+                   "inputs of a union have equally many columns");
+    for (size_t i = 0; i < fields.size(); ++i) {
+      const arrow::Field& field = *input->schema()->field(static_cast<int>(i));
+      HEADRACE_CHECK(PlainType(field.type())->Equals(*PlainType(fields[i]->type())),
+                     "inputs of a union have equal types");
+      if (field.nullable()) fields[i] = fields[i]->WithNullable(true);
+    }
+    if (input->properties().boundedness == Boundedness::kUnbounded) {
+      properties.boundedness = Boundedness::kUnbounded;
+    }
+  }
+  properties.schema = arrow::schema(std::move(fields));
+  return std::make_shared<UnionNode>(std::move(properties), std::move(inputs));
+}
+
+Result<PlanPtr> MakeUnnestNode(PlanPtr input, std::vector<int> lists,
+                               std::vector<std::string> names, bool keep_empty,
+                               std::string ordinality) {
+  ARROW_RETURN_NOT_OK(RequireAppend(*input, "unnest"));
+  HEADRACE_CHECK(lists.size() == names.size() && !lists.empty(), "one name per list");
+  PlanProperties properties = input->properties();
+  arrow::FieldVector fields = input->schema()->fields();
+  for (size_t i = 0; i < lists.size(); ++i) {
+    const TypePtr type = PlainType(input->schema()->field(lists[i])->type());
+    if (!arrow::is_list_like(type->id())) {
+      return Error(ErrorKind::kTypeMismatch, "unnest takes a list, and {} is a {}",
+                   input->schema()->field(lists[i])->name(), SqlNameOf(*type));
+    }
+    fields.push_back(
+        arrow::field(names[i], static_cast<const arrow::BaseListType&>(*type).value_type()));
+  }
+  if (!ordinality.empty()) fields.push_back(arrow::field(ordinality, arrow::int64()));
+  properties.schema = arrow::schema(std::move(fields));
+  return std::make_shared<UnnestNode>(std::move(properties), std::move(input), std::move(lists),
+                                      std::move(names), keep_empty, std::move(ordinality));
+}
+
+Result<PlanPtr> MakeSampleNode(PlanPtr input, std::optional<double> fraction, uint64_t seed) {
+  ARROW_RETURN_NOT_OK(RequireAppend(*input, "sample"));
+  PlanProperties properties = input->properties();
+  if (!fraction.has_value()) {
+    arrow::FieldVector fields = input->schema()->fields();
+    for (const char* name : {"random", "split", "row"}) {
+      fields.push_back(arrow::field(name, arrow::int64(), /*nullable=*/false));
+    }
+    properties.schema = arrow::schema(std::move(fields));
+  }
+  return std::make_shared<SampleNode>(std::move(properties), std::move(input), fraction, seed);
 }
 
 Result<PlanPtr> MakeCallbackNode(PlanPtr input, int64_t callback_id, std::vector<int> args,

@@ -22,15 +22,20 @@ Result<PlanPtr> MakeSortNode(PlanPtr input, Ordering keys);
 Result<PlanPtr> MakeAggregateNode(PlanPtr input, std::vector<int> keys,
                                   std::vector<FunctionCall> calls, GroupOrder order,
                                   EmitPolicy emit, std::optional<WindowKey> window);
-Result<PlanPtr> MakeJoinNode(PlanPtr left, PlanPtr right, JoinKind kind, std::vector<int> left_keys,
-                             std::vector<int> right_keys, NullMatching nulls,
-                             ExpressionPtr residual);
+Result<PlanPtr> MakeJoinNode(PlanPtr left, PlanPtr right, JoinKind kind, JoinTerms terms);
 Result<PlanPtr> MakeAsofJoinNode(PlanPtr left, PlanPtr right, int left_time, int right_time,
                                  std::vector<int> left_by, std::vector<int> right_by,
                                  AsofDirection direction, bool strict,
                                  std::optional<int64_t> tolerance);
 Result<PlanPtr> MakeWindowNode(PlanPtr input, std::vector<int> partition_by,
                                std::vector<FunctionCall> calls);
+Result<PlanPtr> MakeFramedWindowNode(PlanPtr input, std::vector<int> partition_by, Ordering order,
+                                     std::vector<FramedCall> calls);
+Result<PlanPtr> MakeUnionNode(std::vector<PlanPtr> inputs);
+Result<PlanPtr> MakeUnnestNode(PlanPtr input, std::vector<int> lists,
+                               std::vector<std::string> names, bool keep_empty,
+                               std::string ordinality);
+Result<PlanPtr> MakeSampleNode(PlanPtr input, std::optional<double> fraction, uint64_t seed);
 Result<PlanPtr> MakeCallbackNode(PlanPtr input, int64_t callback_id, std::vector<int> args,
                                  std::string output_name, TypePtr type);
 

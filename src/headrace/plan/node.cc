@@ -58,6 +58,12 @@ std::string TextOf(const std::vector<FunctionCall>& calls) {
   return Join(calls, [](const FunctionCall& call) { return TextOf(call); });
 }
 
+const char* NameOf(JoinKind kind) {
+  static constexpr const char* kNames[] = {"inner", "left", "right", "full",
+                                           "semi",  "anti", "mark",  "single"};
+  return kNames[static_cast<size_t>(kind)];
+}
+
 std::string PairsOf(const PlanNode& join, const std::vector<int>& left,
                     const std::vector<int>& right, const char* op) {
   std::string text;
@@ -144,15 +150,25 @@ Result<PlanPtr> AggregateNode::WithInputs(std::vector<PlanPtr> inputs) const {
 }
 
 std::string JoinNode::Describe() const {
-  std::string text = fmt::format("{} on {}", kind == JoinKind::kInner ? "inner" : "left",
-                                 PairsOf(*this, left_keys, right_keys, "="));
-  if (nulls == NullMatching::kMatch) text += ", null matches null";
-  if (residual != nullptr) text += " and " + ToString(*residual);
+  std::string text = NameOf(kind);
+  if (terms.build == JoinSide::kLeft && kind != JoinKind::kRight) text += " building left";
+  if (terms.build == JoinSide::kRight && kind == JoinKind::kRight) text += " building right";
+  if (!terms.left_keys.empty()) {
+    text += " on " + PairsOf(*this, terms.left_keys, terms.right_keys, "=");
+  }
+  for (size_t i = 0; i < terms.nulls.size(); ++i) {
+    if (terms.nulls[i] == NullMatching::kNeverMatch) continue;
+    text += fmt::format(", null {} matches null",
+                        inputs()[0]->schema()->field(terms.left_keys[i])->name());
+  }
+  if (terms.null_aware) text += ", null aware";
+  const char* before = terms.left_keys.empty() ? " on " : " and ";
+  if (terms.residual != nullptr) text += before + ToString(*terms.residual);
   return text;
 }
 
 Result<PlanPtr> JoinNode::WithInputs(std::vector<PlanPtr> inputs) const {
-  return MakeJoinNode(inputs.at(0), inputs.at(1), kind, left_keys, right_keys, nulls, residual);
+  return MakeJoinNode(inputs.at(0), inputs.at(1), kind, terms);
 }
 
 std::string AsofJoinNode::Describe() const {
@@ -177,6 +193,39 @@ std::string WindowNode::Describe() const {
 
 Result<PlanPtr> WindowNode::WithInputs(std::vector<PlanPtr> inputs) const {
   return MakeWindowNode(inputs.at(0), partition_by, calls);
+}
+
+std::string FramedWindowNode::Describe() const {
+  std::string text = Join(calls, [](const FramedCall& framed) { return TextOf(framed.call); });
+  if (!partition_by.empty()) text += " by " + NamesOf(*input(), partition_by);
+  return text;
+}
+
+Result<PlanPtr> FramedWindowNode::WithInputs(std::vector<PlanPtr> inputs) const {
+  return MakeFramedWindowNode(inputs.at(0), partition_by, order, calls);
+}
+
+Result<PlanPtr> UnionNode::WithInputs(std::vector<PlanPtr> inputs) const {
+  return MakeUnionNode(std::move(inputs));
+}
+
+std::string UnnestNode::Describe() const {
+  std::string text = NamesOf(*input(), lists);
+  if (!ordinality.empty()) text += " with ordinality";
+  return keep_empty ? text + ", empty lists kept" : text;
+}
+
+Result<PlanPtr> UnnestNode::WithInputs(std::vector<PlanPtr> inputs) const {
+  return MakeUnnestNode(inputs.at(0), lists, names, keep_empty, ordinality);
+}
+
+std::string SampleNode::Describe() const {
+  return fraction.has_value() ? fmt::format("{} seed {}", *fraction, seed)
+                              : fmt::format("random numbers, seed {}", seed);
+}
+
+Result<PlanPtr> SampleNode::WithInputs(std::vector<PlanPtr> inputs) const {
+  return MakeSampleNode(inputs.at(0), fraction, seed);
 }
 
 std::string CallbackNode::Describe() const {

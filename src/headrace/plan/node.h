@@ -167,31 +167,54 @@ class AggregateNode final : public PlanNode {
   const std::optional<WindowKey> window;
 };
 
-enum class JoinKind { kInner, kLeft };
+enum class JoinKind {
+  kInner,
+  kLeft,
+  kRight,
+  kFull,
+  kSemi,    // left rows with a match
+  kAnti,    // left rows without one
+  kMark,    // left rows, and whether they have one
+  kSingle,  // as kLeft; a left row with several matches is an error (scalar subqueries)
+};
 enum class NullMatching { kNeverMatch, kMatch };
+enum class JoinSide { kLeft, kRight };
 
-/// Left rows keep their order; matches of one left row come in right order. Output: left columns,
-/// then right columns. The right side is built.
+/// Whether the columns of the right side are in the output.
+inline bool HasRightColumns(JoinKind kind) {
+  return kind != JoinKind::kSemi && kind != JoinKind::kAnti && kind != JoinKind::kMark;
+}
+
+/// What a join is told beside its kind.
+struct JoinTerms {
+  std::vector<int> left_keys;  // none: every pair of rows is a candidate
+  std::vector<int> right_keys;
+  std::vector<NullMatching> nulls;  // per key
+  /// Over left columns, then right columns: candidates that are true under it match; null: all.
+  ExpressionPtr residual;
+  /// The side that is kept in memory; the other is streamed past it.
+  JoinSide build = JoinSide::kRight;
+  /// kMark: the mark is null where no candidate is true and one is null, or, by `null_aware` (one
+  /// key, no residual), where a key is null: `left IN (right)`. Otherwise it is never null.
+  bool null_aware = false;
+  std::string mark_name;
+};
+
+/// Rows keep the order of the side that is streamed; matches of one row come in the order of the
+/// built side; its rows without a match (right or full join) come last, in their order. Output:
+/// left columns, then right columns; of a mark join left columns, then the mark (BOOLEAN).
 class JoinNode final : public PlanNode {
  public:
-  JoinNode(PlanProperties properties, PlanPtr left, PlanPtr right, JoinKind kind,
-           std::vector<int> left_keys, std::vector<int> right_keys, NullMatching nulls,
-           ExpressionPtr residual)
+  JoinNode(PlanProperties properties, PlanPtr left, PlanPtr right, JoinKind kind, JoinTerms terms)
       : PlanNode(std::move(properties), {std::move(left), std::move(right)}),
         kind(kind),
-        left_keys(std::move(left_keys)),
-        right_keys(std::move(right_keys)),
-        nulls(nulls),
-        residual(std::move(residual)) {}
+        terms(std::move(terms)) {}
   const char* name() const override { return "join"; }
   std::string Describe() const override;
   Result<PlanPtr> WithInputs(std::vector<PlanPtr> inputs) const override;
 
   const JoinKind kind;
-  const std::vector<int> left_keys;
-  const std::vector<int> right_keys;
-  const NullMatching nulls;
-  const ExpressionPtr residual;  // over the output columns; null: none
+  const JoinTerms terms;
 };
 
 enum class AsofDirection { kBackward, kForward };
@@ -240,6 +263,82 @@ class WindowNode final : public PlanNode {
 
   const std::vector<int> partition_by;
   const std::vector<FunctionCall> calls;
+};
+
+/// A call over frames of sorted partitions.
+struct FramedCall {
+  FunctionCall call;
+  WindowFrame frame;  // the values of its bounds are columns of the input
+  bool ignore_nulls = false;
+};
+
+/// Aggregates and window functions over frames. REQUIRES: input sorted by `partition_by` (in any
+/// direction), then `order`. Output: input columns, then one column per call; row order is kept.
+class FramedWindowNode final : public PlanNode {
+ public:
+  FramedWindowNode(PlanProperties properties, PlanPtr input, std::vector<int> partition_by,
+                   Ordering order, std::vector<FramedCall> calls)
+      : PlanNode(std::move(properties), {std::move(input)}),
+        partition_by(std::move(partition_by)),
+        order(std::move(order)),
+        calls(std::move(calls)) {}
+  const char* name() const override { return "framed_window"; }
+  std::string Describe() const override;
+  Result<PlanPtr> WithInputs(std::vector<PlanPtr> inputs) const override;
+
+  const std::vector<int> partition_by;
+  const Ordering order;
+  const std::vector<FramedCall> calls;
+};
+
+/// All rows of the first input, then all of the second, and so on; of inputs without an end, rows
+/// as they come. Types of columns are equal up to encoding; names are those of the first.
+class UnionNode final : public PlanNode {
+ public:
+  UnionNode(PlanProperties properties, std::vector<PlanPtr> inputs)
+      : PlanNode(std::move(properties), std::move(inputs)) {}
+  const char* name() const override { return "union"; }
+  std::string Describe() const override { return ""; }
+  Result<PlanPtr> WithInputs(std::vector<PlanPtr> inputs) const override;
+};
+
+/// A row per element of the lists in `lists`, which are taken in lockstep: shorter ones are filled
+/// with nulls. Output: input columns, one column of elements per list, and the number of the
+/// element from 1 (BIGINT) when `ordinality` names it. A row without elements gives no row, or by
+/// `keep_empty` one with nulls.
+class UnnestNode final : public PlanNode {
+ public:
+  UnnestNode(PlanProperties properties, PlanPtr input, std::vector<int> lists,
+             std::vector<std::string> names, bool keep_empty, std::string ordinality)
+      : PlanNode(std::move(properties), {std::move(input)}),
+        lists(std::move(lists)),
+        names(std::move(names)),
+        keep_empty(keep_empty),
+        ordinality(std::move(ordinality)) {}
+  const char* name() const override { return "unnest"; }
+  std::string Describe() const override;
+  Result<PlanPtr> WithInputs(std::vector<PlanPtr> inputs) const override;
+
+  const std::vector<int> lists;
+  const std::vector<std::string> names;  // of the element columns
+  const bool keep_empty;
+  const std::string ordinality;  // "": none
+};
+
+/// Rows drawn by chance: the same rows for the same seed at any number of lanes. With `fraction`
+/// every row is kept with that probability, without it all rows are kept and three columns appended
+/// from which a sample of a fixed size is made: a random number and the row's place (split, row).
+class SampleNode final : public PlanNode {
+ public:
+  SampleNode(PlanProperties properties, PlanPtr input, std::optional<double> fraction,
+             uint64_t seed)
+      : PlanNode(std::move(properties), {std::move(input)}), fraction(fraction), seed(seed) {}
+  const char* name() const override { return "sample"; }
+  std::string Describe() const override;
+  Result<PlanPtr> WithInputs(std::vector<PlanPtr> inputs) const override;
+
+  const std::optional<double> fraction;
+  const uint64_t seed;
 };
 
 /// A user's callback: output is the input columns and one more. Never moved, folded or shared.

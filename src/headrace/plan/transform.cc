@@ -19,12 +19,8 @@ Result<bool> TransformPart(ExpressionPtr* part, const Visit& visit) {
 Result<bool> TransformWindow(std::shared_ptr<const WindowSpec>* window, const Visit& visit) {
   auto copy = std::make_shared<WindowSpec>(**window);
   bool changed = false;
-  for (ExpressionPtr& part : copy->partition_by) {
-    ARROW_ASSIGN_OR_RAISE(const bool part_changed, TransformPart(&part, visit));
-    changed |= part_changed;
-  }
-  for (WindowSpec::Key& key : copy->order_by) {
-    ARROW_ASSIGN_OR_RAISE(const bool part_changed, TransformPart(&key.expression, visit));
+  for (ExpressionPtr* part : copy->Parts()) {
+    ARROW_ASSIGN_OR_RAISE(const bool part_changed, TransformPart(part, visit));
     changed |= part_changed;
   }
   if (changed) *window = std::move(copy);
@@ -58,8 +54,8 @@ void ForEachPart(const Expression& expression,
                  const std::function<void(const ExpressionPtr&)>& see) {
   for (const ExpressionPtr& arg : expression.args) see(arg);
   if (expression.window == nullptr) return;
-  for (const ExpressionPtr& part : expression.window->partition_by) see(part);
-  for (const WindowSpec::Key& key : expression.window->order_by) see(key.expression);
+  const WindowSpec& window = *expression.window;
+  for (const ExpressionPtr* part : window.Parts()) see(*part);
 }
 
 ExpressionPtr MoveColumns(const ExpressionPtr& expression, const std::vector<int>& places) {
@@ -73,7 +69,8 @@ ExpressionPtr MoveColumns(const ExpressionPtr& expression, const std::vector<int
 }
 
 bool IsCallOf(const Expression& expression, FunctionKind kind) {
-  return expression.kind == Expression::Kind::kCall && expression.function->kind == kind;
+  if (expression.kind != Expression::Kind::kCall || expression.function->kind != kind) return false;
+  return kind != FunctionKind::kAggregate || expression.window == nullptr;
 }
 
 bool IsLeaf(const Expression& expression) {
@@ -102,6 +99,8 @@ Comparison ComparisonOf(const Expression& expression) {
   if (is("<=")) return Comparison::kLessEqual;
   if (is(">")) return Comparison::kGreater;
   if (is(">=")) return Comparison::kGreaterEqual;
+  static const FunctionDef* const not_distinct = FindFunctionById("is_not_distinct_from");
+  if (expression.function == not_distinct) return Comparison::kNotDistinct;
   return Comparison::kNone;
 }
 

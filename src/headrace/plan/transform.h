@@ -20,14 +20,16 @@ void ForEachPart(const Expression& expression,
 /// Columns of `expressions` moved: column c becomes `places[c]`. REQUIRES: places[c] >= 0.
 ExpressionPtr MoveColumns(const ExpressionPtr& expression, const std::vector<int>& places);
 
+/// An aggregate with OVER is no call of kAggregate.
 bool IsCallOf(const Expression& expression, FunctionKind kind);
 /// A column or a literal: nothing is gained by computing it before.
 bool IsLeaf(const Expression& expression);
 /// The terms joined by AND. REQUIRES: not empty.
 ExpressionPtr MakeConjunction(std::vector<ExpressionPtr> terms);
 
-/// The comparison that `expression` is (a call of =, <, <=, >, >=), for plan rewrites.
-enum class Comparison { kNone, kEqual, kLess, kLessEqual, kGreater, kGreaterEqual };
+/// The comparison that `expression` is (a call of =, <, <=, >, >=, IS NOT DISTINCT FROM), for plan
+/// rewrites.
+enum class Comparison { kNone, kEqual, kNotDistinct, kLess, kLessEqual, kGreater, kGreaterEqual };
 Comparison ComparisonOf(const Expression& expression);
 /// The same comparison with its sides exchanged.
 Comparison Mirror(Comparison comparison);

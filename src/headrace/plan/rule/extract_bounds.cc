@@ -23,6 +23,7 @@ std::optional<BoundOp> OpOf(Comparison comparison) {
       return BoundOp::kGreater;
     case Comparison::kGreaterEqual:
       return BoundOp::kGreaterEqual;
+    case Comparison::kNotDistinct:
     case Comparison::kNone:
       return std::nullopt;
   }
@@ -33,7 +34,8 @@ std::optional<BoundOp> OpOf(Comparison comparison) {
 std::optional<ColumnBound> Compared(const Expression& column, Comparison op,
                                     const Expression& literal) {
   if (column.kind != Expression::Kind::kColumn || literal.kind != Expression::Kind::kLiteral ||
-      !literal.literal->is_valid || !literal.type->Equals(*PlainType(column.type))) {
+      !OpOf(op).has_value() || !literal.literal->is_valid ||
+      !literal.type->Equals(*PlainType(column.type))) {
     return std::nullopt;
   }
   return ColumnBound{column.column, *OpOf(op), literal.literal};

@@ -183,18 +183,28 @@ Result<PrunedSides> PruneSides(const PlanNode& join, const Needed& needed,
   return sides;
 }
 
-Result<Pruned> PruneJoin(const JoinNode& join, Needed needed) {
-  if (join.residual != nullptr) Need(*join.residual, &needed);
+/// A join's residual indexes left, then right columns; the output of some kinds lacks the right.
+Result<Pruned> PruneJoin(const JoinNode& join, const Needed& needed) {
+  const auto left_width = static_cast<size_t>(join.inputs()[0]->schema()->num_fields());
+  const auto right_width = static_cast<size_t>(join.inputs()[1]->schema()->num_fields());
+  const bool has_right = HasRightColumns(join.kind);
+  Needed both = InputPart(needed, left_width);
+  both.resize(left_width + right_width, false);
+  if (has_right) both = needed;
+  if (join.terms.residual != nullptr) Need(*join.terms.residual, &both);
+  JoinTerms terms = join.terms;
   ARROW_ASSIGN_OR_RAISE(PrunedSides sides,
-                        PruneSides(join, needed, join.left_keys, join.right_keys));
+                        PruneSides(join, both, terms.left_keys, terms.right_keys));
   Pruned pruned;
   pruned.places = sides.Places();
-  ExpressionPtr residual;
-  if (join.residual != nullptr) residual = MoveColumns(join.residual, pruned.places);
-  ARROW_ASSIGN_OR_RAISE(pruned.plan, MakeJoinNode(sides.left.plan, sides.right.plan, join.kind,
-                                                  Moved(join.left_keys, sides.left.places),
-                                                  Moved(join.right_keys, sides.right.places),
-                                                  join.nulls, std::move(residual)));
+  if (terms.residual != nullptr) terms.residual = MoveColumns(terms.residual, pruned.places);
+  terms.left_keys = Moved(terms.left_keys, sides.left.places);
+  terms.right_keys = Moved(terms.right_keys, sides.right.places);
+  const int pruned_left = sides.left.plan->schema()->num_fields();
+  ARROW_ASSIGN_OR_RAISE(
+      pruned.plan, MakeJoinNode(sides.left.plan, sides.right.plan, join.kind, std::move(terms)));
+  if (!has_right) pruned.places.resize(left_width);
+  if (join.kind == JoinKind::kMark) pruned.places.push_back(pruned_left);
   return pruned;
 }
 
@@ -243,6 +253,79 @@ Result<Pruned> PruneWindow(const WindowNode& window, const Needed& needed) {
   return pruned;
 }
 
+Result<Pruned> PruneFramedWindow(const FramedWindowNode& window, const Needed& needed) {
+  const auto width = static_cast<size_t>(window.input()->schema()->num_fields());
+  Needed below = InputPart(needed, width);
+  std::vector<FramedCall> calls;
+  for (size_t i = 0; i < window.calls.size(); ++i) {
+    if (needed[width + i]) calls.push_back(window.calls[i]);
+  }
+  if (!calls.empty()) {
+    Need(window.partition_by, &below);
+    for (const SortKey& key : window.order) below[static_cast<size_t>(key.column)] = true;
+  }
+  for (const FramedCall& framed : calls) {
+    for (const ExpressionPtr& arg : framed.call.args) Need(*arg, &below);
+    for (const ExpressionPtr& value : {framed.frame.start.value, framed.frame.end.value}) {
+      if (value != nullptr) Need(*value, &below);
+    }
+  }
+  ARROW_ASSIGN_OR_RAISE(Pruned pruned, Prune(window.input(), below));
+  int next = pruned.plan->schema()->num_fields();
+  const std::vector<int> places = pruned.places;
+  for (size_t i = 0; i < window.calls.size(); ++i) {
+    pruned.places.push_back(needed[width + i] ? next++ : -1);
+  }
+  if (calls.empty()) return pruned;
+  for (FramedCall& framed : calls) {
+    for (ExpressionPtr& arg : framed.call.args) arg = MoveColumns(arg, places);
+    for (ExpressionPtr* value : {&framed.frame.start.value, &framed.frame.end.value}) {
+      if (*value != nullptr) *value = MoveColumns(*value, places);
+    }
+  }
+  Ordering order = window.order;
+  for (SortKey& key : order) key.column = places[static_cast<size_t>(key.column)];
+  ARROW_ASSIGN_OR_RAISE(
+      pruned.plan, MakeFramedWindowNode(std::move(pruned.plan), Moved(window.partition_by, places),
+                                        std::move(order), std::move(calls)));
+  return pruned;
+}
+
+Result<Pruned> PruneUnion(const UnionNode& node, const Needed& needed) {
+  std::vector<PlanPtr> inputs;
+  Pruned pruned;
+  for (const PlanPtr& input : node.inputs()) {
+    ARROW_ASSIGN_OR_RAISE(Pruned of_input, PruneExactly(input, needed));
+    inputs.push_back(std::move(of_input.plan));
+    pruned.places = std::move(of_input.places);
+  }
+  ARROW_ASSIGN_OR_RAISE(pruned.plan, MakeUnionNode(std::move(inputs)));
+  return pruned;
+}
+
+Result<Pruned> PruneUnnest(const UnnestNode& node, const Needed& needed) {
+  const auto width = static_cast<size_t>(node.input()->schema()->num_fields());
+  Needed below = InputPart(needed, width);
+  Need(node.lists, &below);
+  ARROW_ASSIGN_OR_RAISE(Pruned pruned, Prune(node.input(), below));
+  const int first = pruned.plan->schema()->num_fields();
+  ARROW_ASSIGN_OR_RAISE(pruned.plan,
+                        MakeUnnestNode(std::move(pruned.plan), Moved(node.lists, pruned.places),
+                                       node.names, node.keep_empty, node.ordinality));
+  for (int i = first; i < pruned.plan->schema()->num_fields(); ++i) pruned.places.push_back(i);
+  return pruned;
+}
+
+Result<Pruned> PruneSample(const SampleNode& node, const Needed& needed) {
+  const auto width = static_cast<size_t>(node.input()->schema()->num_fields());
+  ARROW_ASSIGN_OR_RAISE(Pruned pruned, Prune(node.input(), InputPart(needed, width)));
+  const int first = pruned.plan->schema()->num_fields();
+  ARROW_ASSIGN_OR_RAISE(pruned.plan,
+                        MakeSampleNode(std::move(pruned.plan), node.fraction, node.seed));
+  for (int i = first; i < pruned.plan->schema()->num_fields(); ++i) pruned.places.push_back(i);
+  return pruned;
+}
+
 /// The call stays: what user code does besides giving a value is not known.
 Result<Pruned> PruneCallback(const CallbackNode& callback, const Needed& needed) {
   const auto width = static_cast<size_t>(callback.input()->schema()->num_fields());
@@ -276,6 +359,10 @@ Result<Pruned> Prune(const PlanPtr& plan, const Needed& needed) {
   if (const auto* node = As<JoinNode>(*plan)) return PruneJoin(*node, needed);
   if (const auto* node = As<AsofJoinNode>(*plan)) return PruneAsofJoin(*node, needed);
   if (const auto* node = As<WindowNode>(*plan)) return PruneWindow(*node, needed);
+  if (const auto* node = As<FramedWindowNode>(*plan)) return PruneFramedWindow(*node, needed);
+  if (const auto* node = As<UnionNode>(*plan)) return PruneUnion(*node, needed);
+  if (const auto* node = As<UnnestNode>(*plan)) return PruneUnnest(*node, needed);
+  if (const auto* node = As<SampleNode>(*plan)) return PruneSample(*node, needed);
   if (const auto* node = As<CallbackNode>(*plan)) return PruneCallback(*node, needed);
   return PruneUnknown(plan);
 }

@@ -70,11 +70,12 @@ Result<PlanPtr> PushBelowSort(const PlanPtr& plan, Terms terms) {
   return Filtered(std::move(below), terms);
 }
 
-/// Terms over the left side go there; over the right side only when every row needs a match.
-Result<PlanPtr> PushIntoSides(const PlanPtr& plan, bool into_right, Terms terms) {
+/// Terms over one side go there when the other side alone makes no row.
+Result<PlanPtr> PushIntoSides(const PlanPtr& plan, bool into_left, bool into_right, Terms terms) {
   const int width = plan->inputs()[0]->schema()->num_fields();
-  Terms left = TakeMovable(&terms, [&](int column) { return column < width; });
+  Terms left;
   Terms right;
+  if (into_left) left = TakeMovable(&terms, [&](int column) { return column < width; });
   if (into_right) right = TakeMovable(&terms, [&](int column) { return column >= width; });
   for (ExpressionPtr& term : right) {
     term = ReplaceColumns(term, [&](const Expression& column) -> ExpressionPtr {
@@ -102,9 +103,11 @@ Result<PlanPtr> Push(PlanPtr plan, Terms terms) {
   }
   if (As<SortNode>(*plan) != nullptr) return PushBelowSort(plan, std::move(terms));
   if (const auto* join = As<JoinNode>(*plan)) {
-    return PushIntoSides(plan, join->kind == JoinKind::kInner, std::move(terms));
+    const bool is_outer = join->kind == JoinKind::kRight || join->kind == JoinKind::kFull;
+    const bool into_right = join->kind == JoinKind::kInner || join->kind == JoinKind::kRight;
+    return PushIntoSides(plan, !is_outer, into_right, std::move(terms));
   }
-  if (As<AsofJoinNode>(*plan) != nullptr) return PushIntoSides(plan, false, std::move(terms));
+  if (As<AsofJoinNode>(*plan) != nullptr) return PushIntoSides(plan, true, false, std::move(terms));
   ARROW_ASSIGN_OR_RAISE(PlanPtr rewritten,
                         RewriteInputs(plan, [](const PlanPtr& input) { return Push(input, {}); }));
   return Filtered(std::move(rewritten), terms);

@@ -1,0 +1,192 @@
+// The builder's UNION, INTERSECT, EXCEPT and DISTINCT.
+#include <algorithm>
+#include <cctype>
+#include <numeric>
+
+#include "arrow/scalar.h"
+#include "arrow/type.h"
+#include "headrace/base/check.h"
+#include "headrace/expression/bind.h"
+#include "headrace/function/registry.h"
+#include "headrace/plan/builder.h"
+#include "headrace/plan/make_node.h"
+#include "headrace/types/encoding.h"
+
+namespace headrace {
+namespace {
+
+std::string Lowered(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return text;
+}
+
+/// The columns of a set operation: their names, and where each input has them (−1: nowhere).
+struct Columns {
+  std::vector<std::string> names;
+  std::vector<std::vector<int>> places;  // per input
+};
+
+Result<Columns> ByPlace(const std::vector<PlanPtr>& inputs) {
+  Columns columns;
+  columns.names = inputs.front()->schema()->field_names();
+  std::vector<int> all(columns.names.size());
+  std::iota(all.begin(), all.end(), 0);
+  for (const PlanPtr& input : inputs) {
+    const int width = input->schema()->num_fields();
+    if (static_cast<size_t>(width) != all.size()) {
+      return Error(ErrorKind::kInvalidArgument,
+                   "the queries of a set operation give equally many columns, and these give {} "
+                   "and {}",
+                   all.size(), width);
+    }
+    columns.places.push_back(all);
+  }
+  return columns;
+}
+
+Result<Columns> ByName(const std::vector<PlanPtr>& inputs) {
+  Columns columns;
+  std::vector<std::string> known;
+  for (const PlanPtr& input : inputs) {
+    std::vector<int> places(known.size(), -1);
+    for (int i = 0; i < input->schema()->num_fields(); ++i) {
+      const std::string& name = input->schema()->field(i)->name();
+      const auto found = std::find(known.begin(), known.end(), Lowered(name));
+      const auto at = static_cast<size_t>(found - known.begin());
+      if (found == known.end()) {
+        known.push_back(Lowered(name));
+        columns.names.push_back(name);
+        places.push_back(-1);
+      }
+      if (places[at] >= 0) {
+        return Error(ErrorKind::kInvalidArgument,
+                     "columns are matched by name, and one input has two called \"{}\"", name);
+      }
+      places[at] = i;
+    }
+    columns.places.push_back(std::move(places));
+  }
+  for (std::vector<int>& places : columns.places) places.resize(known.size(), -1);
+  return columns;
+}
+
+Result<TypePtr> TypeOf(const std::vector<PlanPtr>& inputs, const Columns& columns, size_t column) {
+  TypePtr type;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const int place = columns.places[i][column];
+    if (place < 0) continue;
+    const TypePtr here = inputs[i]->schema()->field(place)->type();
+    if (type == nullptr) {
+      type = here;
+    } else if (!PlainType(type)->Equals(*PlainType(here))) {
+      ARROW_ASSIGN_OR_RAISE(type, CommonType(PlainType(type), PlainType(here)));
+    }
+  }
+  return type;
+}
+
+/// `input` with exactly the columns of a set operation.
+Result<PlanPtr> Aligned(PlanPtr input, const std::vector<int>& places,
+                        const std::vector<std::string>& names, const std::vector<TypePtr>& types) {
+  std::vector<ExpressionPtr> outputs;
+  bool changed = input->schema()->num_fields() != static_cast<int>(names.size());
+  for (size_t i = 0; i < names.size(); ++i) {
+    ExpressionPtr output = places[i] < 0 ? Expression::Literal(arrow::MakeNullScalar(types[i]))
+                                         : ColumnOf(*input->schema(), places[i]);
+    if (!PlainType(output->type)->Equals(*PlainType(types[i]))) {
+      ARROW_ASSIGN_OR_RAISE(output, CoerceTo(output, PlainType(types[i])));
+    }
+    changed = changed || output->kind != Expression::Kind::kColumn ||
+              output->column != static_cast<int>(i) || output->name != names[i];
+    outputs.push_back(std::move(output));
+  }
+  if (!changed) return input;
+  return MakeProjectNode(std::move(input), std::move(outputs), names);
+}
+
+Result<std::vector<PlanPtr>> AlignedAll(std::vector<PlanPtr> inputs, bool by_name) {
+  ARROW_ASSIGN_OR_RAISE(const Columns columns, by_name ? ByName(inputs) : ByPlace(inputs));
+  std::vector<TypePtr> types;
+  for (size_t i = 0; i < columns.names.size(); ++i) {
+    ARROW_ASSIGN_OR_RAISE(types.emplace_back(), TypeOf(inputs, columns, i));
+  }
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    ARROW_ASSIGN_OR_RAISE(inputs[i],
+                          Aligned(std::move(inputs[i]), columns.places[i], columns.names, types));
+  }
+  return inputs;
+}
+
+/// `input` and a last column: which repeat of its row each row is, from 1.
+Result<PlanPtr> WithRepeatNumber(PlanPtr input) {
+  static const FunctionDef* const row_number = FindFunctionById("row_number");
+  HEADRACE_CHECK(row_number != nullptr, "row_number is a function");
+  auto window = std::make_shared<WindowSpec>();
+  window->partition_by = AllColumnsOf(*input->schema());
+  auto number = std::make_shared<Expression>(
+      *Expression::Call(row_number, row_number->overloads.data(), {}, arrow::int64()));
+  number->window = std::move(window);
+  std::vector<NamedExpression> outputs;
+  for (const ExpressionPtr& column : AllColumnsOf(*input->schema())) {
+    outputs.push_back({column, column->name});
+  }
+  outputs.push_back({std::move(number), "repeat"});
+  return PlanProject(std::move(input), std::move(outputs));
+}
+
+/// Rows of `left` that are, or are not, among those of `right`, over all columns.
+Result<PlanPtr> Among(PlanPtr left, PlanPtr right, JoinKind kind) {
+  JoinTerms terms;
+  for (int i = 0; i < left->schema()->num_fields(); ++i) {
+    terms.left_keys.push_back(i);
+    terms.right_keys.push_back(i);
+    terms.nulls.push_back(NullMatching::kMatch);
+  }
+  return MakeJoinNode(std::move(left), std::move(right), kind, std::move(terms));
+}
+
+Result<PlanPtr> WithoutLast(PlanPtr input) {
+  std::vector<ExpressionPtr> columns = AllColumnsOf(*input->schema());
+  std::vector<std::string> names = input->schema()->field_names();
+  columns.pop_back();
+  names.pop_back();
+  return MakeProjectNode(std::move(input), std::move(columns), names);
+}
+
+}  // namespace
+
+Result<PlanPtr> PlanUnion(std::vector<PlanPtr> inputs, bool by_name) {
+  ARROW_ASSIGN_OR_RAISE(inputs, AlignedAll(std::move(inputs), by_name));
+  return MakeUnionNode(std::move(inputs));
+}
+
+Result<PlanPtr> PlanDistinct(PlanPtr input) {
+  std::vector<NamedExpression> groups;
+  for (const ExpressionPtr& column : AllColumnsOf(*input->schema())) {
+    groups.push_back({column, column->name});
+  }
+  return PlanAggregate(std::move(input), std::move(groups), {});
+}
+
+Result<PlanPtr> PlanSetOperation(PlanPtr left, PlanPtr right, SetOperation operation, bool all,
+                                 bool by_name) {
+  if (operation == SetOperation::kUnion) {
+    ARROW_ASSIGN_OR_RAISE(PlanPtr plan, PlanUnion({std::move(left), std::move(right)}, by_name));
+    return all ? plan : PlanDistinct(std::move(plan));
+  }
+  const JoinKind kind = operation == SetOperation::kIntersect ? JoinKind::kSemi : JoinKind::kAnti;
+  ARROW_ASSIGN_OR_RAISE(std::vector<PlanPtr> sides,
+                        AlignedAll({std::move(left), std::move(right)}, by_name));
+  if (!all) {
+    ARROW_ASSIGN_OR_RAISE(PlanPtr distinct, PlanDistinct(std::move(sides[0])));
+    return Among(std::move(distinct), std::move(sides[1]), kind);
+  }
+  for (PlanPtr& side : sides) {
+    ARROW_ASSIGN_OR_RAISE(side, WithRepeatNumber(std::move(side)));
+  }
+  ARROW_ASSIGN_OR_RAISE(PlanPtr plan, Among(std::move(sides[0]), std::move(sides[1]), kind));
+  return WithoutLast(std::move(plan));
+}
+
+}  // namespace headrace
