@@ -19,8 +19,9 @@ struct NamedExpression {
 Result<PlanPtr> PlanScan(SourcePtr source, std::optional<EventTime> event_time = std::nullopt);
 /// `predicate` is boolean. It may hold ordered calls, not aggregates.
 Result<PlanPtr> PlanFilter(PlanPtr input, ExpressionPtr predicate);
-/// Ordered calls, aggregates with OVER and callbacks become nodes below. Names may repeat. Rows keep their order, except
-/// that an ordered call with its own order (OVER (ORDER BY …)) leaves them in that order.
+/// Ordered calls, aggregates with OVER and callbacks become nodes below. Names may repeat. Rows keep
+/// their order, except that an ordered call with its own order (OVER (ORDER BY …)) leaves them in
+/// that order, and one with frames by its PARTITION BY, then its ORDER BY.
 Result<PlanPtr> PlanProject(PlanPtr input, std::vector<NamedExpression> outputs);
 Result<PlanPtr> PlanLimit(PlanPtr input, int64_t count, int64_t offset = 0);
 
@@ -65,8 +66,8 @@ Result<PlanPtr> PlanJoin(PlanPtr left, PlanPtr right, JoinKind kind, ExpressionP
 Result<PlanPtr> PlanMarkJoin(PlanPtr left, PlanPtr right, ExpressionPtr condition, ExpressionPtr in,
                              std::string mark_name);
 
-/// UNION ALL; columns are matched by place, or by name, ignoring case (those that an input lacks are
-/// null). Types become the common ones; names are those of the first input that has the column.
+/// UNION ALL; columns are matched by place, or by name, ignoring case (those that an input lacks
+/// are null). Types become the common ones; names are those of the first input that has the column.
 Result<PlanPtr> PlanUnion(std::vector<PlanPtr> inputs, bool by_name = false);
 /// All columns as groups.
 Result<PlanPtr> PlanDistinct(PlanPtr input);
