@@ -19,9 +19,9 @@ struct NamedExpression {
 Result<PlanPtr> PlanScan(SourcePtr source, std::optional<EventTime> event_time = std::nullopt);
 /// `predicate` is boolean. It may hold ordered calls, not aggregates.
 Result<PlanPtr> PlanFilter(PlanPtr input, ExpressionPtr predicate);
-/// Ordered calls, aggregates with OVER and callbacks become nodes below. Names may repeat. Rows keep
-/// their order, except that an ordered call with its own order (OVER (ORDER BY …)) leaves them in
-/// that order, and one with frames by its PARTITION BY, then its ORDER BY.
+/// Ordered calls, aggregates with OVER and callbacks become nodes below. Names may repeat. Rows
+/// keep their order, except that an ordered call with its own order (OVER (ORDER BY …)) leaves them
+/// in that order, and one with frames by its PARTITION BY, then its ORDER BY.
 Result<PlanPtr> PlanProject(PlanPtr input, std::vector<NamedExpression> outputs);
 Result<PlanPtr> PlanLimit(PlanPtr input, int64_t count, int64_t offset = 0);
 
