@@ -34,11 +34,14 @@ def cases() -> Iterator[Any]:
             yield pytest.param(script, case, id=f"{path.stem}-{case.title}")
 
 
-def duckdb_rows(script: Script, text: str) -> tuple[list[str], list[str]]:
+def duckdb_rows(script: Script, case: Case) -> tuple[list[str], list[str]]:
     """Column names and rows as lines."""
+    text = case.spellings["sql"]
     with duckdb.connect() as connection:
         for name, table in script.tables.items():
             connection.register(name, table)
+        for statement in case.before:
+            connection.execute(statement)
         result = connection.sql(text).to_arrow_table()
     columns = [column_texts(column) for column in result.columns]
     return result.schema.names, [" | ".join(row) for row in zip(*columns)]
@@ -50,9 +53,9 @@ def test_duckdb_agrees(script: Script, case: Case) -> None:
     text = case.spellings["sql"]
     if case.answer.keyword == "error":
         with pytest.raises(duckdb.Error):
-            duckdb_rows(script, text)
+            duckdb_rows(script, case)
         return
-    names, rows = duckdb_rows(script, text)
+    names, rows = duckdb_rows(script, case)
     ordered = case.answer.keyword == "rows" and re.search(r"ORDER BY (?!.*\) AS)", text) is not None
     expected = normal_lines(case.answer.body, not ordered)
     header = [cell.partition(":")[0] for cell in split_row(expected[0])]

@@ -8,6 +8,7 @@
 #include "arrow/memory_pool.h"
 #include "arrow/record_batch.h"
 #include "headrace/base/limits.h"
+#include "headrace/connect/memory/memory_table.h"
 #include "headrace/engine/query_run.h"
 #include "headrace/engine/session_state.h"
 #include "headrace/format/format.h"
@@ -36,6 +37,21 @@ Status WithNearestFile(Vfs& vfs, const std::vector<std::string>& paths, const St
     return status.WithMessage(status.message(), "; did you mean ", nearest, "?");
   }
   return status;
+}
+
+/// The entry called `name`: exactly, else without regard to case, else the end.
+template <typename Entries>
+auto Find(Entries& entries, const std::string& name) {
+  const auto exact = entries.find(name);
+  if (exact != entries.end()) return exact;
+  return std::find_if(entries.begin(), entries.end(),
+                      [&](const auto& entry) { return EqualsIgnoringCase(entry.first, name); });
+}
+
+template <typename Entries>
+void Erase(Entries& entries, const std::string& name) {
+  const auto found = Find(entries, name);
+  if (found != entries.end()) entries.erase(found);
 }
 
 }  // namespace
@@ -71,6 +87,7 @@ arrow::MemoryPool* Session::pool() const { return state_->pool.get(); }
 Status Session::Register(const std::string& name, SourcePtr source) {
   if (name.empty()) return Error(ErrorKind::kInvalidArgument, "a table needs a name, got \"\"");
   std::lock_guard lock(state_->mutex);
+  Erase(state_->views, name);
   state_->tables[name] = std::move(source);
   return Status::OK();
 }
@@ -85,17 +102,16 @@ std::vector<std::string> Session::TableNames() const {
   std::lock_guard lock(state_->mutex);
   std::vector<std::string> names;
   for (const auto& [name, source] : state_->tables) names.push_back(name);
+  for (const auto& [name, query] : state_->views) names.push_back(name);
+  std::sort(names.begin(), names.end());
   return names;
 }
 
 Result<SourcePtr> Session::FindTable(const std::string& name) const {
   {
     std::lock_guard lock(state_->mutex);
-    const auto exact = state_->tables.find(name);
-    if (exact != state_->tables.end()) return exact->second;
-    for (const auto& [other, source] : state_->tables) {
-      if (EqualsIgnoringCase(other, name)) return source;
-    }
+    const auto found = Find(state_->tables, name);
+    if (found != state_->tables.end()) return found->second;
   }
   const std::string nearest = NearestName(name, TableNames());
   if (nearest.empty()) {
@@ -107,6 +123,70 @@ Result<SourcePtr> Session::FindTable(const std::string& name) const {
   }
   return Error(ErrorKind::kUnknownName, "no table is named \"{}\"; did you mean {}?", name,
                nearest);
+}
+
+std::optional<Session::EntryKind> Session::FindEntry(const std::string& name) const {
+  std::lock_guard lock(state_->mutex);
+  if (Find(state_->tables, name) != state_->tables.end()) return EntryKind::kTable;
+  if (Find(state_->views, name) != state_->views.end()) return EntryKind::kView;
+  return std::nullopt;
+}
+
+Result<std::optional<std::string>> Session::FindView(const std::string& name) const {
+  std::lock_guard lock(state_->mutex);
+  const auto found = Find(state_->views, name);
+  if (found == state_->views.end()) return std::nullopt;
+  return found->second;
+}
+
+Status Session::CreateTable(const std::string& name, SourcePtr source) {
+  if (name.empty()) return Error(ErrorKind::kInvalidArgument, "a table needs a name, got \"\"");
+  std::lock_guard lock(state_->mutex);
+  Erase(state_->views, name);
+  Erase(state_->tables, name);
+  state_->tables[name] = std::move(source);
+  return Status::OK();
+}
+
+Status Session::CreateView(const std::string& name, std::string query) {
+  if (name.empty()) return Error(ErrorKind::kInvalidArgument, "a view needs a name, got \"\"");
+  std::lock_guard lock(state_->mutex);
+  Erase(state_->views, name);
+  Erase(state_->tables, name);
+  state_->views[name] = std::move(query);
+  return Status::OK();
+}
+
+Status Session::Drop(const std::string& name, EntryKind kind) {
+  const bool is_view = kind == EntryKind::kView;
+  {
+    std::lock_guard lock(state_->mutex);
+    const size_t before = state_->tables.size() + state_->views.size();
+    if (is_view) Erase(state_->views, name);
+    if (!is_view) Erase(state_->tables, name);
+    if (state_->tables.size() + state_->views.size() < before) return Status::OK();
+  }
+  const std::string nearest = NearestName(name, TableNames());
+  return Error(ErrorKind::kUnknownName, "no {} is named \"{}\"{}", is_view ? "view" : "table", name,
+               nearest.empty() ? "" : fmt::format("; did you mean {}?", nearest));
+}
+
+Status Session::Append(const std::string& name,
+                       const std::vector<std::shared_ptr<arrow::RecordBatch>>& rows) {
+  std::lock_guard lock(state_->mutex);
+  const auto found = Find(state_->tables, name);
+  if (found == state_->tables.end()) {
+    return Error(ErrorKind::kUnknownName, "no table is named \"{}\"", name);
+  }
+  const auto* table = dynamic_cast<const MemoryTable*>(found->second.get());
+  const bool takes_rows = table != nullptr && table->change_mode() == ChangeMode::kAppend &&
+                          table->boundedness() == Boundedness::kBounded;
+  if (!takes_rows) {
+    return Error(ErrorKind::kUnsupported, "only tables in memory take rows, not {}",
+                 found->second->name());
+  }
+  ARROW_ASSIGN_OR_RAISE(found->second, table->WithRows(rows));
+  return Status::OK();
 }
 
 Result<SourcePtr> Session::OpenFile(const std::string& path, const OptionMap& options) const {

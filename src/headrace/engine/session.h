@@ -32,9 +32,23 @@ class Session : public std::enable_shared_from_this<Session> {
   /// Names are case-insensitive in SQL. Replaces a table of that name.
   Status Register(const std::string& name, SourcePtr source);
   Status Unregister(const std::string& name);
+  /// Of tables and views, sorted.
   std::vector<std::string> TableNames() const;
   /// A registered table, exact name first, then without case; kUnknownName with the nearest names.
   Result<SourcePtr> FindTable(const std::string& name) const;
+  /// SQL's view of the catalog: names without regard to case. A view is the text of a query.
+  enum class EntryKind { kTable, kView };
+  std::optional<EntryKind> FindEntry(const std::string& name) const;
+  /// The query of a view, if `name` is one.
+  Result<std::optional<std::string>> FindView(const std::string& name) const;
+  /// Replaces any entry of that name.
+  Status CreateTable(const std::string& name, SourcePtr source);
+  Status CreateView(const std::string& name, std::string query);
+  /// kUnknownName with the nearest names.
+  Status Drop(const std::string& name, EntryKind kind);
+  /// Adds rows to a table in memory, all or none; queries that run see the rows of before.
+  Status Append(const std::string& name,
+                const std::vector<std::shared_ptr<arrow::RecordBatch>>& rows);
   /// A file or glob as a source, by extension or the option "format".
   Result<SourcePtr> OpenFile(const std::string& path, const OptionMap& options) const;
   /// The files of several paths and globs as one source, in this order.

@@ -22,6 +22,7 @@ struct Session::State {
 
   mutable std::mutex mutex;  // of what follows
   std::map<std::string, SourcePtr> tables;
+  std::map<std::string, std::string> views;  // name → query
   CallbackFunction callback_function;
 
   CallbackFunction callback() const {

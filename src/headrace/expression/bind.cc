@@ -202,6 +202,8 @@ class Binder {
         return Error(ErrorKind::kSyntax, "* stands for columns only in SELECT and in count(*)");
       case Unbound::Kind::kCallback:
         return BindCallback(unbound);
+      case Unbound::Kind::kQuery:
+        return Error(ErrorKind::kUnsupported, "a subquery cannot stand here");
     }
     return Error(ErrorKind::kInternal, "unknown kind of expression");
   }

@@ -17,16 +17,20 @@ class Scope {
     std::string qualifier;
     std::string name;
     TypePtr type;
+    /// Found by qualifier.name alone, and left out of *: the second column of JOIN … USING.
+    bool qualified_only = false;
   };
 
   Scope() = default;
   explicit Scope(const arrow::Schema& schema, std::string qualifier = "");
-  void Add(std::string qualifier, std::string name, TypePtr type);
+  void Add(std::string qualifier, std::string name, TypePtr type, bool qualified_only = false);
   const std::vector<Entry>& entries() const { return entries_; }
 
   /// Index of the entry that `path` ([qualifier,] name) names. kUnknownName with the nearest names;
   /// ambiguous names are an error that says so. SQL ignores case (an exact match wins).
   Result<int> Resolve(const std::vector<std::string>& path, Dialect dialect) const;
+  /// Whether `path` names any entry, or several.
+  bool Knows(const std::vector<std::string>& path, Dialect dialect) const;
 
  private:
   std::vector<Entry> entries_;

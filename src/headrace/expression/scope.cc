@@ -21,7 +21,10 @@ std::vector<int> Matches(const std::vector<Scope::Entry>& entries, std::string_v
   std::vector<int> matches;
   for (size_t i = 0; i < entries.size(); ++i) {
     if (!SameName(entries[i].name, name, ignore_case)) continue;
-    if (!qualifier.empty() && !SameName(entries[i].qualifier, qualifier, ignore_case)) continue;
+    if (qualifier.empty() ? entries[i].qualified_only
+                          : !SameName(entries[i].qualifier, qualifier, ignore_case)) {
+      continue;
+    }
     matches.push_back(static_cast<int>(i));
   }
   return matches;
@@ -37,7 +40,9 @@ std::string Joined(const std::vector<std::string>& path) {
 std::string Advice(const std::vector<Scope::Entry>& entries, const std::string& name) {
   constexpr size_t kListedMax = 12;
   std::vector<std::string> names;
-  for (const Scope::Entry& entry : entries) names.push_back(entry.name);
+  for (const Scope::Entry& entry : entries) {
+    if (!entry.qualified_only) names.push_back(entry.name);
+  }
   const std::string nearest = NearestName(name, names);
   if (!nearest.empty()) return fmt::format("; did you mean \"{}\"?", nearest);
   std::string list;
@@ -65,8 +70,14 @@ Scope::Scope(const arrow::Schema& schema, std::string qualifier) {
   for (const auto& field : schema.fields()) Add(qualifier, field->name(), field->type());
 }
 
-void Scope::Add(std::string qualifier, std::string name, TypePtr type) {
-  entries_.push_back({std::move(qualifier), std::move(name), std::move(type)});
+void Scope::Add(std::string qualifier, std::string name, TypePtr type, bool qualified_only) {
+  entries_.push_back({std::move(qualifier), std::move(name), std::move(type), qualified_only});
+}
+
+bool Scope::Knows(const std::vector<std::string>& path, Dialect dialect) const {
+  if (path.empty() || path.size() > 2) return false;
+  const std::string qualifier = path.size() == 2 ? path.front() : "";
+  return !Matches(entries_, qualifier, path.back(), dialect == Dialect::kSql).empty();
 }
 
 Result<int> Scope::Resolve(const std::vector<std::string>& path, Dialect dialect) const {

@@ -23,8 +23,52 @@ std::string TextOf(const Unbound& expression) {
       return expression.path.empty() ? "*" : expression.path.back() + ".*";
     case Unbound::Kind::kCallback:
       return CallText("callback", args);
+    case Unbound::Kind::kQuery:
+      return "subquery";
   }
   return "";
+}
+
+Result<bool> TransformPart(UnboundPtr* part, const UnboundVisit& visit) {
+  if (*part == nullptr) return false;
+  ARROW_ASSIGN_OR_RAISE(UnboundPtr transformed, TransformUnbound(*part, visit));
+  const bool changed = transformed != *part;
+  *part = std::move(transformed);
+  return changed;
+}
+
+Result<bool> TransformParts(std::vector<UnboundPtr>* parts, const UnboundVisit& visit) {
+  bool changed = false;
+  for (UnboundPtr& part : *parts) {
+    ARROW_ASSIGN_OR_RAISE(const bool part_changed, TransformPart(&part, visit));
+    changed |= part_changed;
+  }
+  return changed;
+}
+
+Result<bool> TransformKeys(std::vector<UnboundSortKey>* keys, const UnboundVisit& visit) {
+  bool changed = false;
+  for (UnboundSortKey& key : *keys) {
+    ARROW_ASSIGN_OR_RAISE(const bool part_changed, TransformPart(&key.expression, visit));
+    changed |= part_changed;
+  }
+  return changed;
+}
+
+Result<bool> TransformWindow(std::shared_ptr<const UnboundWindow>* window,
+                             const UnboundVisit& visit) {
+  if (*window == nullptr) return false;
+  auto copy = std::make_shared<UnboundWindow>(**window);
+  ARROW_ASSIGN_OR_RAISE(bool changed, TransformParts(&copy->partition_by, visit));
+  ARROW_ASSIGN_OR_RAISE(const bool keys_changed, TransformKeys(&copy->order_by, visit));
+  changed |= keys_changed;
+  if (copy->frame.has_value()) {
+    ARROW_ASSIGN_OR_RAISE(const bool start, TransformPart(&copy->frame->start.offset, visit));
+    ARROW_ASSIGN_OR_RAISE(const bool end, TransformPart(&copy->frame->end.offset, visit));
+    changed = changed || start || end;
+  }
+  if (changed) *window = std::move(copy);
+  return changed;
 }
 
 std::shared_ptr<Unbound> Make(Unbound::Kind kind, TextSpan span) {
@@ -75,6 +119,18 @@ UnboundPtr Unbound::Callback(int64_t id, std::vector<UnboundPtr> args, TypePtr t
   callback->args = std::move(args);
   callback->type = std::move(type);
   return callback;
+}
+
+Result<UnboundPtr> TransformUnbound(const UnboundPtr& expression, const UnboundVisit& visit) {
+  ARROW_ASSIGN_OR_RAISE(UnboundPtr replacement, visit(expression));
+  if (replacement != nullptr) return replacement;
+  Unbound copy = *expression;
+  ARROW_ASSIGN_OR_RAISE(bool changed, TransformParts(&copy.args, visit));
+  ARROW_ASSIGN_OR_RAISE(const bool filter_changed, TransformPart(&copy.filter, visit));
+  ARROW_ASSIGN_OR_RAISE(const bool keys_changed, TransformKeys(&copy.order_by, visit));
+  ARROW_ASSIGN_OR_RAISE(const bool window_changed, TransformWindow(&copy.window, visit));
+  changed = changed || filter_changed || keys_changed || window_changed;
+  return changed ? std::make_shared<const Unbound>(std::move(copy)) : expression;
 }
 
 std::string DefaultName(const Unbound& expression) {

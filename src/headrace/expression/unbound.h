@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -24,6 +25,11 @@ struct UnboundSortKey {
   std::optional<NullPlacement> nulls;
 };
 
+/// A query inside an expression, as its front end knows it; only that front end binds it.
+struct UnboundQuery {
+  virtual ~UnboundQuery() = default;
+};
+
 /// One end of a frame; `offset` (a constant) for kPreceding and kFollowing.
 struct UnboundFrameBound {
   FrameBound::Kind kind = FrameBound::Kind::kUnboundedPreceding;
@@ -40,6 +46,7 @@ struct UnboundFrame {
 
 /// OVER (PARTITION BY … ORDER BY … frame).
 struct UnboundWindow {
+  std::string base;  // the named window that this one extends; resolved before binding
   std::vector<UnboundPtr> partition_by;
   std::vector<UnboundSortKey> order_by;
   std::optional<UnboundFrame> frame;
@@ -50,10 +57,11 @@ struct Unbound {
   enum class Kind : uint8_t {
     kColumn,    // path: [table,] column
     kLiteral,   // literal
-    kCall,      // name, args, distinct, window, ignore_nulls; operators are calls by their symbol
+    kCall,      // name, args and all that may stand with them; operators go by their symbol
     kCast,      // args[0], type, try_cast
     kStar,      // path: empty or [table]
     kCallback,  // callback_id, args, type
+    kQuery,     // query, name (how its rows are used), args
   };
 
   Kind kind = Kind::kLiteral;
@@ -62,11 +70,15 @@ struct Unbound {
   ScalarPtr literal;
   std::string name;
   std::vector<UnboundPtr> args;
+  std::vector<std::string> arg_names;  // beside args, where names were given: f(name := value)
   bool distinct = false;
+  UnboundPtr filter;                     // of an aggregate
+  std::vector<UnboundSortKey> order_by;  // of the rows that an aggregate sees
   bool try_cast = false;
   bool ignore_nulls = false;
   TypePtr type;
   std::shared_ptr<const UnboundWindow> window;
+  std::shared_ptr<const UnboundQuery> query;
   int64_t callback_id = 0;
 
   static UnboundPtr Column(std::vector<std::string> path, TextSpan span = {});
@@ -76,6 +88,11 @@ struct Unbound {
   static UnboundPtr Star(std::vector<std::string> path = {}, TextSpan span = {});
   static UnboundPtr Callback(int64_t id, std::vector<UnboundPtr> args, TypePtr type);
 };
+
+/// What `visit` gives for a node replaces it, whole; null goes on with the node's parts, window and
+/// filter included. Unchanged trees are shared.
+using UnboundVisit = std::function<Result<UnboundPtr>(const UnboundPtr&)>;
+Result<UnboundPtr> TransformUnbound(const UnboundPtr& expression, const UnboundVisit& visit);
 
 /// The name an expression has when none is given: a column's own, else its text in SQL.
 std::string DefaultName(const Unbound& expression);

@@ -11,53 +11,134 @@
 
 namespace headrace::sql {
 
-struct Select;
+struct Query;
+using QueryPtr = std::shared_ptr<const Query>;
 
-/// expression [AS name]; a star has no name.
+/// A query inside an expression; the node that holds it says by `name` how it is used:
+/// "scalar", "exists", "= any", "<> all" … (args[0] is the left side of the comparison).
+struct QueryOperand final : UnboundQuery {
+  explicit QueryOperand(QueryPtr query) : query(std::move(query)) {}
+  QueryPtr query;
+};
+
+/// expression [AS name], or * [EXCLUDE (…)] [REPLACE (…)], which has no name.
 struct SelectItem {
   UnboundPtr expression;
   std::string name;
+  std::vector<std::string> exclude;
+  std::vector<SelectItem> replace;
 };
 
-/// 'file' [(option value, …)], name or (query), with its alias.
+/// 'file' [(option value, …)], name, (query), function(…), each with alias [(column, …)].
 struct TableReference {
-  enum class Kind { kFile, kName, kQuery };
+  enum class Kind { kFile, kName, kQuery, kFunction };
   Kind kind = Kind::kName;
-  std::string name;  // or path
+  std::string name;  // or path, or function
   std::string alias;
-  OptionMap options;  // of the file
-  std::shared_ptr<const Select> query;
+  std::vector<std::string> columns;
+  OptionMap options;             // of the file or function
+  std::vector<UnboundPtr> args;  // of the function
+  QueryPtr query;
   TextSpan span;
 };
 
 struct JoinClause {
-  enum class Kind { kInner, kLeft, kAsof, kAsofLeft };
+  enum class Kind { kInner, kLeft, kRight, kFull, kSemi, kAnti, kCross, kAsof, kAsofLeft };
   Kind kind = Kind::kInner;
   TableReference right;
-  UnboundPtr condition;
+  UnboundPtr condition;  // null: USING, NATURAL or CROSS
+  std::vector<std::string> using_columns;
+  bool natural = false;
   TextSpan span;
 };
 
+struct NamedWindow {
+  std::string name;
+  std::shared_ptr<const UnboundWindow> window;
+};
+
 struct Select {
+  bool distinct = false;
+  std::vector<UnboundPtr> distinct_on;
   std::vector<SelectItem> items;
   std::optional<TableReference> from;
   std::vector<JoinClause> joins;
   UnboundPtr where;
   std::vector<UnboundPtr> group_by;
+  bool group_by_all = false;
   UnboundPtr having;
+  std::vector<NamedWindow> windows;
+  UnboundPtr qualify;
+};
+
+/// name [(column, …)] AS (query).
+struct CommonTable {
+  std::string name;
+  std::vector<std::string> columns;
+  QueryPtr query;
+};
+
+/// left UNION|INTERSECT|EXCEPT [ALL] right.
+struct SetOperation {
+  enum class Kind { kUnion, kIntersect, kExcept };
+  Kind kind = Kind::kUnion;
+  bool all = false;
+  bool by_name = false;
+  QueryPtr left;
+  QueryPtr right;
+  TextSpan span;
+};
+
+/// [WITH …] body [ORDER BY …] [LIMIT …]; exactly one of select, set and values is there.
+struct Query {
+  std::vector<CommonTable> with;
+  std::shared_ptr<const Select> select;
+  std::shared_ptr<const SetOperation> set;
+  std::vector<std::vector<UnboundPtr>> values;
   std::vector<UnboundSortKey> order_by;
-  std::optional<int64_t> limit;
-  int64_t offset = 0;
+  bool order_by_all = false;  // the one key of order_by says how
+  UnboundPtr limit;
+  UnboundPtr offset;
+  TextSpan span;
+};
+
+/// name type, of CREATE TABLE.
+struct ColumnDefinition {
+  std::string name;
+  TypePtr type;
 };
 
 struct Statement {
-  Select query;
+  enum class Kind {
+    kQuery,
+    kCopy,
+    kCreateTable,
+    kCreateView,
+    kInsert,
+    kDrop,
+    kDescribe,
+    kShowTables,
+    kSummarize,
+  };
+  Kind kind = Kind::kQuery;
   bool is_explain = false;
   bool analyze = false;
-  /// COPY (query) TO copy_path.
-  std::optional<std::string> copy_path;
-  OptionMap copy_options;
-  TextSpan copy_span;  // of the path
+  QueryPtr query;
+  /// COPY (query) TO path.
+  std::string path;
+  OptionMap options;
+  TextSpan path_span;
+  /// Of a table or view.
+  std::string name;
+  TextSpan name_span;
+  std::vector<std::string> columns;
+  std::vector<ColumnDefinition> definitions;
+  bool or_replace = false;
+  bool if_exists = false;      // DROP … IF EXISTS
+  bool if_not_exists = false;  // CREATE … IF NOT EXISTS
+  bool is_view = false;        // DROP VIEW
+  /// The text of a view's query.
+  TextSpan query_span;
 };
 
 }  // namespace headrace::sql

@@ -1,12 +1,19 @@
-// FROM and JOIN: files, tables, queries and what names they bring.
+// FROM and JOIN: files, tables, views, queries and what names they bring.
+#include <algorithm>
+
 #include "arrow/record_batch.h"
 #include "arrow/type.h"
 #include "headrace/connect/memory/memory_table.h"
+#include "headrace/plan/make_node.h"
+#include "headrace/plan/transform.h"
 #include "headrace/sql/binder.h"
 #include "headrace/sql/lexer.h"
+#include "headrace/sql/parser.h"
 
 namespace headrace::sql {
 namespace {
+
+constexpr int kNestedViewsMax = 32;
 
 /// The name of a file without folders and extensions; "" when it is a pattern.
 std::string StemOf(std::string_view path) {
@@ -25,16 +32,11 @@ Result<SourcePtr> OneRow() {
   return MemoryTable::Make(schema, {batch}, std::move(options));
 }
 
-std::vector<std::string> NamesOf(const ExtraTables& tables) {
-  std::vector<std::string> names;
-  for (const auto& [name, plan] : tables) names.push_back(name);
-  return names;
-}
-
 Scope Concatenate(const Scope& left, const Scope& right) {
   Scope both = left;
-  for (const Scope::Entry& entry : right.entries())
-    both.Add(entry.qualifier, entry.name, entry.type);
+  for (const Scope::Entry& entry : right.entries()) {
+    both.Add(entry.qualifier, entry.name, entry.type, entry.qualified_only);
+  }
   return both;
 }
 
@@ -42,6 +44,122 @@ Scope Concatenate(const Scope& left, const Scope& right) {
 std::string QualifierOf(const TableReference& table) {
   if (!table.alias.empty()) return table.alias;
   return table.kind == TableReference::Kind::kFile ? StemOf(table.name) : table.name;
+}
+
+JoinKind PlanKindOf(JoinClause::Kind kind) {
+  switch (kind) {
+    case JoinClause::Kind::kLeft:
+    case JoinClause::Kind::kAsofLeft:
+      return JoinKind::kLeft;
+    case JoinClause::Kind::kRight:
+      return JoinKind::kRight;
+    case JoinClause::Kind::kFull:
+      return JoinKind::kFull;
+    case JoinClause::Kind::kSemi:
+      return JoinKind::kSemi;
+    case JoinClause::Kind::kAnti:
+      return JoinKind::kAnti;
+    default:
+      return JoinKind::kInner;
+  }
+}
+
+/// Names that both sides have, for NATURAL.
+std::vector<std::string> SharedNames(const Scope& left, const Scope& right) {
+  std::vector<std::string> names;
+  for (const Scope::Entry& entry : left.entries()) {
+    if (!entry.qualified_only && right.Knows({entry.name}, Dialect::kSql)) {
+      names.push_back(entry.name);
+    }
+  }
+  return names;
+}
+
+/// Columns that JOIN … USING takes from both sides.
+struct SharedColumns {
+  std::vector<int> left;
+  std::vector<int> right;
+};
+
+Result<SharedColumns> FindShared(const Scope& left, const Scope& right,
+                                 const std::vector<std::string>& names, TextSpan span) {
+  SharedColumns shared;
+  for (const std::string& name : names) {
+    Result<int> from_left = left.Resolve({name}, Dialect::kSql);
+    if (!from_left.ok()) return WithSpan(from_left.status(), span);
+    Result<int> from_right = right.Resolve({name}, Dialect::kSql);
+    if (!from_right.ok()) return WithSpan(from_right.status(), span);
+    shared.left.push_back(*from_left);
+    shared.right.push_back(*from_right);
+  }
+  return shared;
+}
+
+bool IsShared(const std::vector<int>& columns, size_t index) {
+  return std::find(columns.begin(), columns.end(), static_cast<int>(index)) != columns.end();
+}
+
+UnboundPtr PlaceOf(size_t index) { return Unbound::Column({"", std::to_string(index)}); }
+
+/// Entries by their places: PlaceOf(i) means entry i.
+Scope ScopeOfPlaces(const Scope& scope) {
+  Scope places;
+  for (const Scope::Entry& entry : scope.entries()) {
+    places.Add("", std::to_string(places.entries().size()), entry.type);
+  }
+  return places;
+}
+
+/// Right and full joins: each shared column is the value of the side that has one; the left side's
+/// own column is there by its qualified name alone.
+Result<Relation> MergeShared(Relation joined, const SharedColumns& shared, size_t left_width) {
+  const auto& entries = joined.scope.entries();
+  const Scope places = ScopeOfPlaces(joined.scope);
+  std::vector<NamedExpression> outputs;
+  Relation merged;
+  for (size_t i = 0; i < entries.size(); ++i) {
+    const Scope::Entry& entry = entries[i];
+    const auto found = std::find(shared.left.begin(), shared.left.end(), static_cast<int>(i));
+    const bool is_left = i < left_width && found != shared.left.end();
+    ExpressionPtr column = ColumnOf(*joined.plan->schema(), static_cast<int>(i));
+    if (is_left) {
+      const auto other =
+          static_cast<size_t>(shared.right[static_cast<size_t>(found - shared.left.begin())]) +
+          left_width;
+      ARROW_ASSIGN_OR_RAISE(
+          column, headrace::Bind(*Unbound::Call("coalesce", {PlaceOf(i), PlaceOf(other)}), places,
+                                 Dialect::kSql));
+    }
+    merged.scope.Add(is_left ? "" : entry.qualifier, entry.name, column->type,
+                     entry.qualified_only);
+    outputs.push_back({std::move(column), entry.name});
+  }
+  for (const int left : shared.left) {
+    const Scope::Entry& entry = entries[static_cast<size_t>(left)];
+    merged.scope.Add(entry.qualifier, entry.name, entry.type, /*qualified_only=*/true);
+    outputs.push_back({ColumnOf(*joined.plan->schema(), left), entry.name});
+  }
+  ARROW_ASSIGN_OR_RAISE(merged.plan, PlanProject(std::move(joined.plan), std::move(outputs)));
+  return merged;
+}
+
+bool HasRightSide(JoinClause::Kind kind) {
+  return kind != JoinClause::Kind::kSemi && kind != JoinClause::Kind::kAnti;
+}
+
+bool IsAsof(JoinClause::Kind kind) {
+  return kind == JoinClause::Kind::kAsof || kind == JoinClause::Kind::kAsofLeft;
+}
+
+Result<PlanPtr> PlanOfJoin(const JoinClause& join, PlanPtr left, PlanPtr right,
+                           ExpressionPtr condition) {
+  const JoinKind kind = PlanKindOf(join.kind);
+  Result<PlanPtr> plan =
+      IsAsof(join.kind)
+          ? PlanAsofJoin(std::move(left), std::move(right), kind, std::move(condition))
+          : PlanJoin(std::move(left), std::move(right), kind, std::move(condition));
+  if (!plan.ok()) return WithSpan(plan.status(), join.span);
+  return plan;
 }
 
 }  // namespace
@@ -68,44 +186,115 @@ Result<Relation> Binder::BindTable(const TableReference& table) {
     if (!found.ok()) return WithSpan(found.status(), table.span);
     plan = *std::move(found);
   }
+  ARROW_ASSIGN_OR_RAISE(plan, WithColumnNames(std::move(plan), table.columns, table.span));
   Scope scope(*plan->schema(), QualifierOf(table));
   return Relation{std::move(plan), std::move(scope)};
 }
 
 Result<PlanPtr> Binder::FindTable(const TableReference& table) {
-  if (table.kind == TableReference::Kind::kFile) {
-    ARROW_ASSIGN_OR_RAISE(SourcePtr file, session_.OpenFile(table.name, table.options));
-    return PlanScan(std::move(file));
+  if (table.kind == TableReference::Kind::kFunction) return BindTableFunction(table);
+  if (table.kind == TableReference::Kind::kName) return FindNamed(table.name);
+  ARROW_ASSIGN_OR_RAISE(SourcePtr file, session_.OpenFile(table.name, table.options));
+  return PlanScan(std::move(file));
+}
+
+/// A query of WITH, the innermost first, a table of this query alone, a view or a table.
+Result<PlanPtr> Binder::FindNamed(const std::string& name) {
+  std::vector<std::string> names = session_.TableNames();
+  for (auto known = known_.rbegin(); known != known_.rend(); ++known) {
+    if (EqualsIgnoringCase(known->name, name)) return known->plan;
+    names.push_back(known->name);
   }
-  const auto exact = tables_.find(table.name);
+  const auto exact = tables_.find(name);
   if (exact != tables_.end()) return exact->second;
-  for (const auto& [name, plan] : tables_) {
-    if (EqualsIgnoringCase(name, table.name)) return plan;
+  for (const auto& [other, plan] : tables_) {
+    if (EqualsIgnoringCase(other, name)) return plan;
+    names.push_back(other);
   }
-  Result<SourcePtr> source = session_.FindTable(table.name);
+  ARROW_ASSIGN_OR_RAISE(const std::optional<std::string> view, session_.FindView(name));
+  if (view.has_value()) return BindView(name, *view);
+  Result<SourcePtr> source = session_.FindTable(name);
   if (source.ok()) return PlanScan(*std::move(source));
-  const std::string nearest = NearestName(table.name, NamesOf(tables_));
-  if (nearest.empty()) return source.status();
-  return Error(ErrorKind::kUnknownName, "no table is named \"{}\"; did you mean {}?", table.name,
-               nearest);
+  const std::string nearest = NearestName(name, names);
+  return Error(ErrorKind::kUnknownName, "no table is named \"{}\"{}", name,
+               nearest.empty() ? "" : fmt::format("; did you mean {}?", nearest));
+}
+
+/// The query of a view, which sees the tables of the session alone.
+Result<PlanPtr> Binder::BindView(const std::string& name, const std::string& text) {
+  if (views_ >= kNestedViewsMax) {
+    return Error(ErrorKind::kUnsupported, "views nest deeper than {} levels: {}", kNestedViewsMax,
+                 name);
+  }
+  const ExtraTables none;
+  const auto bind = [&]() -> Result<PlanPtr> {
+    ARROW_ASSIGN_OR_RAISE(const Statement statement, Parser(text).ParseStatement());
+    Binder binder(session_, none, text);
+    binder.views_ = views_ + 1;
+    return binder.BindQuery(*statement.query);
+  };
+
+  const Result<PlanPtr> plan = bind();
+  if (plan.ok()) return plan;
+  return Error(KindOf(plan.status()), "view {}: {}", name, plan.status().message());
 }
 
 Result<Relation> Binder::BindJoin(Relation left, const JoinClause& join) {
+  if (join.right.kind == TableReference::Kind::kFunction && join.right.name == "unnest") {
+    return BindUnnest(std::move(left), join);
+  }
   ARROW_ASSIGN_OR_RAISE(Relation right, BindTable(join.right));
+  if (join.natural || !join.using_columns.empty()) {
+    return BindJoinUsing(std::move(left), std::move(right), join);
+  }
   Relation joined;
   joined.scope = Concatenate(left.scope, right.scope);
-  ARROW_ASSIGN_OR_RAISE(ExpressionPtr condition,
-                        headrace::Bind(*join.condition, joined.scope, Dialect::kSql));
-  const bool inner = join.kind == JoinClause::Kind::kInner || join.kind == JoinClause::Kind::kAsof;
-  const bool asof =
-      join.kind == JoinClause::Kind::kAsof || join.kind == JoinClause::Kind::kAsofLeft;
-  const JoinKind kind = inner ? JoinKind::kInner : JoinKind::kLeft;
-  Result<PlanPtr> plan =
-      asof ? PlanAsofJoin(std::move(left.plan), std::move(right.plan), kind, std::move(condition))
-           : PlanJoin(std::move(left.plan), std::move(right.plan), kind, std::move(condition));
-  if (!plan.ok()) return WithSpan(plan.status(), join.span);
-  joined.plan = *std::move(plan);
+  ExpressionPtr condition;
+  if (join.condition != nullptr) {
+    ARROW_ASSIGN_OR_RAISE(condition, headrace::Bind(*join.condition, joined.scope, Dialect::kSql));
+  }
+  if (!HasRightSide(join.kind)) joined.scope = left.scope;
+  ARROW_ASSIGN_OR_RAISE(joined.plan, PlanOfJoin(join, std::move(left.plan), std::move(right.plan),
+                                                std::move(condition)));
   return joined;
+}
+
+/// The last column of USING is the time of an as-of join.
+Result<Relation> Binder::BindJoinUsing(Relation left, Relation right, const JoinClause& join) {
+  const std::vector<std::string> names =
+      join.natural ? SharedNames(left.scope, right.scope) : join.using_columns;
+  if (names.empty()) {
+    return WithSpan(Error(ErrorKind::kInvalidArgument,
+                          "the sides of a NATURAL join have no column of the same name"),
+                    join.span);
+  }
+  ARROW_ASSIGN_OR_RAISE(const SharedColumns shared,
+                        FindShared(left.scope, right.scope, names, join.span));
+  const size_t left_width = left.scope.entries().size();
+  const Scope places = ScopeOfPlaces(Concatenate(left.scope, right.scope));
+  std::vector<ExpressionPtr> terms;
+  for (size_t i = 0; i < names.size(); ++i) {
+    const char* op = IsAsof(join.kind) && i + 1 == names.size() ? ">=" : "=";
+    const auto term =
+        Unbound::Call(op, {PlaceOf(static_cast<size_t>(shared.left[i])),
+                           PlaceOf(static_cast<size_t>(shared.right[i]) + left_width)});
+    Result<ExpressionPtr> bound = headrace::Bind(*term, places, Dialect::kSql);
+    if (!bound.ok()) return WithSpan(bound.status(), join.span);
+    terms.push_back(*std::move(bound));
+  }
+  Relation joined;
+  joined.scope = left.scope;
+  if (HasRightSide(join.kind)) {
+    const auto& entries = right.scope.entries();
+    for (size_t i = 0; i < entries.size(); ++i) {
+      joined.scope.Add(entries[i].qualifier, entries[i].name, entries[i].type,
+                       entries[i].qualified_only || IsShared(shared.right, i));
+    }
+  }
+  ARROW_ASSIGN_OR_RAISE(joined.plan, PlanOfJoin(join, std::move(left.plan), std::move(right.plan),
+                                                MakeConjunction(std::move(terms))));
+  const bool merges = join.kind == JoinClause::Kind::kRight || join.kind == JoinClause::Kind::kFull;
+  return merges ? MergeShared(std::move(joined), shared, left_width) : joined;
 }
 
 }  // namespace headrace::sql

@@ -1,115 +1,67 @@
-// SELECT: items, groups, conditions and order over the rows of FROM. Sort keys that are no items
-// are computed as hidden columns beside them and dropped at the end.
+// SELECT: clauses in the order in which they are bound, and the plan made of them.
+#include "headrace/sql/select_binder.h"
+
 #include "arrow/scalar.h"
 #include "arrow/type.h"
 #include "headrace/plan/make_node.h"
-#include "headrace/sql/binder.h"
+#include "headrace/plan/transform.h"
 #include "headrace/sql/lexer.h"
 
 namespace headrace::sql {
 namespace {
 
-constexpr size_t kOutputColumnsMax = 65536;
+void AppendTerms(const UnboundPtr& expression, std::vector<UnboundPtr>* terms) {
+  if (expression->kind != Unbound::Kind::kCall || expression->name != "and") {
+    terms->push_back(expression);
+    return;
+  }
+  for (const UnboundPtr& arg : expression->args) AppendTerms(arg, terms);
+}
 
-/// Binds one SELECT over its relation.
-class SelectBinder {
- public:
-  SelectBinder(const Select& select, Relation relation)
-      : select_(select), relation_(std::move(relation)) {}
+bool IsAggregateCall(const Expression& expression) {
+  return IsCallOf(expression, FunctionKind::kAggregate) && expression.window == nullptr;
+}
 
-  Result<PlanPtr> Bind();
-
- private:
-  struct Key {
-    size_t output;
-    bool descending;
-    NullPlacement nulls;
-  };
-
-  Status BindItems();
-  Status AddStar(const Unbound& star);
-  Status BindGroups();
-  Status BindHaving();
-  Status BindSortKeys();
-  Result<size_t> OutputOf(const UnboundPtr& sort_key);
-  Result<std::optional<size_t>> OutputNamed(const Unbound& name) const;
-  /// The item that an integer literal stands for; null when `expression` is none.
-  Result<std::optional<size_t>> Position(const Unbound& expression, const char* clause) const;
-  /// Over the columns of FROM; names that they lack may be aliases of items.
-  Result<ExpressionPtr> BindWithAliases(const Unbound& expression) const;
-
-  bool IsAggregate() const;
-  Result<PlanPtr> PlanOutputs();
-  Result<PlanPtr> Sorted(PlanPtr plan, size_t first) const;
-  Result<PlanPtr> OnlyItems(PlanPtr plan, size_t first) const;
-  Result<PlanPtr> Limited(PlanPtr plan) const;
-
-  const Select& select_;
-  Relation relation_;
-  std::vector<NamedExpression> outputs_;  // the items, then hidden sort keys
-  size_t num_items_ = 0;
-  std::vector<NamedExpression> groups_;
-  ExpressionPtr having_;
-  std::vector<Key> keys_;
-};
+}  // namespace
 
 Result<PlanPtr> SelectBinder::Bind() {
-  if (select_.where != nullptr) {
-    ARROW_ASSIGN_OR_RAISE(ExpressionPtr predicate,
-                          headrace::Bind(*select_.where, relation_.scope, Dialect::kSql));
-    ARROW_ASSIGN_OR_RAISE(relation_.plan,
-                          PlanFilter(std::move(relation_.plan), std::move(predicate)));
-  }
+  ARROW_RETURN_NOT_OK(BindFromAndWhere());
+  ARROW_RETURN_NOT_OK(BindClauses());
+  return PlanAll();
+}
+
+Result<PlanPtr> SelectBinder::PlanAll() {
+  ARROW_ASSIGN_OR_RAISE(PlanPtr plan, PlanOutputs());
+  ARROW_ASSIGN_OR_RAISE(plan, Distinct(std::move(plan)));
+  ARROW_ASSIGN_OR_RAISE(plan, Sorted(std::move(plan)));
+  ARROW_ASSIGN_OR_RAISE(plan, OnlyItems(std::move(plan)));
+  return WithLimit(std::move(plan), query_);
+}
+
+Status SelectBinder::BindFromAndWhere() {
+  ARROW_ASSIGN_OR_RAISE(relation_, binder_.BindFrom(select_));
+  scope_ = relation_.scope;
+  ARROW_RETURN_NOT_OK(ExpandItems());
+  if (select_.where == nullptr) return Status::OK();
+  std::vector<UnboundPtr> terms;
+  AppendTerms(select_.where, &terms);
+  for (const UnboundPtr& term : terms) ARROW_RETURN_NOT_OK(AddCondition(term));
+  return Status::OK();
+}
+
+Status SelectBinder::BindClauses() {
   ARROW_RETURN_NOT_OK(BindItems());
   ARROW_RETURN_NOT_OK(BindGroups());
-  ARROW_RETURN_NOT_OK(BindHaving());
-  ARROW_RETURN_NOT_OK(BindSortKeys());
-  ARROW_ASSIGN_OR_RAISE(PlanPtr plan, PlanOutputs());
-  const size_t first = IsAggregate() ? groups_.size() : 0;
-  ARROW_ASSIGN_OR_RAISE(plan, Sorted(std::move(plan), first));
-  ARROW_ASSIGN_OR_RAISE(plan, OnlyItems(std::move(plan), first));
-  return Limited(std::move(plan));
+  if (select_.having != nullptr) {
+    ARROW_ASSIGN_OR_RAISE(having_, BindPrepared(select_.having));
+  }
+  if (select_.qualify != nullptr) {
+    ARROW_ASSIGN_OR_RAISE(qualify_, BindPrepared(select_.qualify));
+  }
+  return BindSortKeys();
 }
 
-Status SelectBinder::BindItems() {
-  for (const SelectItem& item : select_.items) {
-    if (item.expression->kind == Unbound::Kind::kStar) {
-      ARROW_RETURN_NOT_OK(AddStar(*item.expression));
-      continue;
-    }
-    ARROW_ASSIGN_OR_RAISE(ExpressionPtr bound,
-                          headrace::Bind(*item.expression, relation_.scope, Dialect::kSql));
-    std::string name = item.name;
-    if (name.empty()) {
-      const bool is_column = bound->kind == Expression::Kind::kColumn;
-      name = is_column ? bound->name : DefaultName(*item.expression);
-    }
-    outputs_.push_back({std::move(bound), std::move(name)});
-  }
-  num_items_ = outputs_.size();
-  if (num_items_ <= kOutputColumnsMax) return Status::OK();
-  return Error(ErrorKind::kUnsupported, "a query gives at most {} columns, got {}",
-               kOutputColumnsMax, num_items_);
-}
-
-Status SelectBinder::AddStar(const Unbound& star) {
-  const auto& entries = relation_.scope.entries();
-  bool found = false;
-  for (size_t i = 0; i < entries.size() && outputs_.size() <= kOutputColumnsMax; ++i) {
-    const Scope::Entry& entry = entries[i];
-    if (!star.path.empty() && !EqualsIgnoringCase(entry.qualifier, star.path.front())) continue;
-    found = true;
-    outputs_.push_back(
-        {Expression::Column(static_cast<int>(i), entry.name, entry.type), entry.name});
-  }
-  if (found || (star.path.empty() && select_.from.has_value())) return Status::OK();
-  if (star.path.empty()) {
-    return WithSpan(Error(ErrorKind::kInvalidArgument, "* needs a table (FROM)"), star.span);
-  }
-  return WithSpan(Error(ErrorKind::kUnknownName, "unknown table \"{}\"", star.path.front()),
-                  star.span);
-}
-
+/// The item that an integer literal stands for; null when `expression` is none.
 Result<std::optional<size_t>> SelectBinder::Position(const Unbound& expression,
                                                      const char* clause) const {
   if (expression.kind != Unbound::Kind::kLiteral ||
@@ -125,48 +77,41 @@ Result<std::optional<size_t>> SelectBinder::Position(const Unbound& expression,
                   expression.span);
 }
 
-Result<ExpressionPtr> SelectBinder::BindWithAliases(const Unbound& expression) const {
-  Result<ExpressionPtr> plain = headrace::Bind(expression, relation_.scope, Dialect::kSql);
-  if (plain.ok() || KindOf(plain.status()) != ErrorKind::kUnknownName) return plain;
-  Scope scope = relation_.scope;
-  const size_t width = scope.entries().size();
-  std::vector<size_t> aliased;
-  for (size_t i = 0; i < num_items_; ++i) {
-    const std::string& name = outputs_[i].name;
-    if (relation_.scope.Resolve({name}, Dialect::kSql).ok()) continue;
-    scope.Add("", name, outputs_[i].expression->type);
-    aliased.push_back(i);
-  }
-  ARROW_ASSIGN_OR_RAISE(ExpressionPtr bound, headrace::Bind(expression, scope, Dialect::kSql));
-  return ReplaceColumns(bound, [&](const Expression& column) -> ExpressionPtr {
-    const auto index = static_cast<size_t>(column.column);
-    if (index >= width) return outputs_[aliased[index - width]].expression;
-    return std::make_shared<const Expression>(column);
-  });
-}
-
 Status SelectBinder::BindGroups() {
+  if (select_.group_by_all) {
+    for (size_t i = 0; i < num_items_; ++i) {
+      const Expression& item = *outputs_[i].expression;
+      if (!ContainsCall(item, FunctionKind::kAggregate)) groups_.push_back(outputs_[i]);
+    }
+    return Status::OK();
+  }
   for (const UnboundPtr& group : select_.group_by) {
     ARROW_ASSIGN_OR_RAISE(const std::optional<size_t> position, Position(*group, "GROUP BY"));
     if (position.has_value()) {
       groups_.push_back(outputs_[*position]);
       continue;
     }
-    ARROW_ASSIGN_OR_RAISE(ExpressionPtr bound, BindWithAliases(*group));
+    ARROW_ASSIGN_OR_RAISE(ExpressionPtr bound, BindPrepared(group));
     groups_.push_back({std::move(bound), DefaultName(*group)});
   }
   return Status::OK();
 }
 
-Status SelectBinder::BindHaving() {
-  if (select_.having == nullptr) return Status::OK();
-  return BindWithAliases(*select_.having).Value(&having_);
-}
-
 Status SelectBinder::BindSortKeys() {
-  for (const UnboundSortKey& key : select_.order_by) {
+  for (const UnboundSortKey& key : query_.order_by) {
+    const NullPlacement nulls = key.nulls.value_or(NullPlacement::kLast);
+    if (query_.order_by_all) {
+      for (size_t i = 0; i < num_items_; ++i) keys_.push_back({i, key.descending, nulls});
+      return Status::OK();
+    }
     ARROW_ASSIGN_OR_RAISE(const size_t output, OutputOf(key.expression));
-    keys_.push_back({output, key.descending, key.nulls.value_or(NullPlacement::kLast)});
+    if (output >= num_items_ && select_.distinct) {
+      return WithSpan(Error(ErrorKind::kInvalidArgument,
+                            "ORDER BY of SELECT DISTINCT takes only what is selected: {}",
+                            DefaultName(*key.expression)),
+                      key.expression->span);
+    }
+    keys_.push_back({output, key.descending, nulls});
   }
   return Status::OK();
 }
@@ -193,7 +138,7 @@ Result<size_t> SelectBinder::OutputOf(const UnboundPtr& sort_key) {
     ARROW_ASSIGN_OR_RAISE(known, OutputNamed(*sort_key));
   }
   if (known.has_value()) return *known;
-  ARROW_ASSIGN_OR_RAISE(ExpressionPtr bound, BindWithAliases(*sort_key));
+  ARROW_ASSIGN_OR_RAISE(ExpressionPtr bound, BindPrepared(sort_key));
   for (size_t i = 0; i < outputs_.size(); ++i) {
     if (Equals(*outputs_[i].expression, *bound)) return i;
   }
@@ -203,65 +148,113 @@ Result<size_t> SelectBinder::OutputOf(const UnboundPtr& sort_key) {
 
 bool SelectBinder::IsAggregate() const {
   if (!groups_.empty() || having_ != nullptr) return true;
+  if (qualify_ != nullptr && ContainsCall(*qualify_, FunctionKind::kAggregate)) return true;
   for (const NamedExpression& output : outputs_) {
     if (ContainsCall(*output.expression, FunctionKind::kAggregate)) return true;
   }
   return false;
 }
 
-Result<PlanPtr> SelectBinder::PlanOutputs() {
-  if (!IsAggregate()) return PlanProject(relation_.plan, outputs_);
-  AggregateOptions options;
-  const bool endless = relation_.plan->properties().boundedness == Boundedness::kUnbounded;
-  if (endless) options.emit = EmitPolicy::kChanges;
-  return PlanAggregate(relation_.plan, groups_, outputs_, having_, options);
+/// Aggregates of `expression` and of the operands of its subqueries, without repeats.
+void SelectBinder::CollectAggregates(const ExpressionPtr& expression) {
+  const size_t width = relation_.scope.entries().size();
+  if (expression->kind == Expression::Kind::kColumn &&
+      static_cast<size_t>(expression->column) >= width) {
+    const Extra& extra = extras_[static_cast<size_t>(expression->column) - width];
+    for (const ExpressionPtr& operand : extra.operands) CollectAggregates(operand);
+  }
+  if (!IsAggregateCall(*expression)) {
+    ForEachPart(*expression, [&](const ExpressionPtr& part) { CollectAggregates(part); });
+    return;
+  }
+  for (const NamedExpression& known : calls_) {
+    if (Equals(*known.expression, *expression)) return;
+  }
+  calls_.push_back({expression, ToString(*expression)});
 }
 
-Result<PlanPtr> SelectBinder::Sorted(PlanPtr plan, size_t first) const {
+/// One row per group: the groups, then the aggregates.
+Result<PlanPtr> SelectBinder::PlanGroups(PlanPtr plan) {
+  for (const NamedExpression& output : outputs_) CollectAggregates(output.expression);
+  if (having_ != nullptr) CollectAggregates(having_);
+  if (qualify_ != nullptr) CollectAggregates(qualify_);
+  std::vector<NamedExpression> groups = groups_;
+  std::vector<NamedExpression> calls = calls_;
+  std::vector<SortExpression> order = row_order_;
+  for (std::vector<NamedExpression>* list : {&groups, &calls}) {
+    for (NamedExpression& named : *list) {
+      ARROW_ASSIGN_OR_RAISE(named.expression, Attached(named.expression, &plan));
+    }
+  }
+  for (SortExpression& key : order) {
+    ARROW_ASSIGN_OR_RAISE(key.expression, Attached(key.expression, &plan));
+  }
+  if (!order.empty()) {
+    ARROW_ASSIGN_OR_RAISE(plan, PlanSort(std::move(plan), std::move(order)));
+  }
+  AggregateOptions options;
+  const bool endless = plan->properties().boundedness == Boundedness::kUnbounded;
+  if (endless) options.emit = EmitPolicy::kChanges;
+  ARROW_ASSIGN_OR_RAISE(
+      plan, PlanAggregate(std::move(plan), std::move(groups), std::move(calls), nullptr, options));
+  attached_.clear();
+  grouped_ = true;
+  return plan;
+}
+
+/// Items and hidden sort keys, without the rows that HAVING and QUALIFY leave out.
+Result<PlanPtr> SelectBinder::PlanOutputs() {
+  PlanPtr plan = relation_.plan;
+  if (IsAggregate()) {
+    ARROW_ASSIGN_OR_RAISE(plan, PlanGroups(std::move(plan)));
+  }
+  if (having_ != nullptr) {
+    ARROW_ASSIGN_OR_RAISE(ExpressionPtr having, Attached(having_, &plan));
+    ARROW_ASSIGN_OR_RAISE(plan, PlanFilter(std::move(plan), std::move(having)));
+  }
+  std::vector<NamedExpression> outputs = outputs_;
+  if (qualify_ != nullptr) outputs.push_back({qualify_, "qualify"});
+  for (NamedExpression& output : outputs) {
+    ARROW_ASSIGN_OR_RAISE(output.expression, Attached(output.expression, &plan));
+  }
+  ARROW_ASSIGN_OR_RAISE(plan, PlanProject(std::move(plan), std::move(outputs)));
+  if (qualify_ == nullptr) return plan;
+  const auto width = static_cast<int>(outputs_.size());
+  ARROW_ASSIGN_OR_RAISE(plan, PlanFilter(plan, ColumnOf(*plan->schema(), width)));
+  std::vector<NamedExpression> kept;
+  for (int i = 0; i < width; ++i) {
+    kept.push_back({ColumnOf(*plan->schema(), i), outputs_[static_cast<size_t>(i)].name});
+  }
+  return PlanProject(std::move(plan), std::move(kept));
+}
+
+Result<PlanPtr> SelectBinder::Distinct(PlanPtr plan) const {
+  if (!select_.distinct) return plan;
+  if (!select_.distinct_on.empty()) {
+    return WithSpan(Error(ErrorKind::kUnsupported, "DISTINCT ON is not supported"),
+                    select_.distinct_on.front()->span);
+  }
+  return PlanDistinct(std::move(plan));
+}
+
+Result<PlanPtr> SelectBinder::Sorted(PlanPtr plan) const {
   if (keys_.empty()) return plan;
   std::vector<SortExpression> keys;
   for (const Key& key : keys_) {
-    const int column = static_cast<int>(first + key.output);
-    keys.push_back({ColumnOf(*plan->schema(), column), key.descending, key.nulls});
+    keys.push_back(
+        {ColumnOf(*plan->schema(), static_cast<int>(key.output)), key.descending, key.nulls});
   }
   return PlanSort(std::move(plan), std::move(keys));
 }
 
-/// Drops groups and hidden sort keys.
-Result<PlanPtr> SelectBinder::OnlyItems(PlanPtr plan, size_t first) const {
-  if (first == 0 && outputs_.size() == num_items_) return plan;
+/// Drops hidden sort keys.
+Result<PlanPtr> SelectBinder::OnlyItems(PlanPtr plan) const {
+  if (outputs_.size() == num_items_) return plan;
   std::vector<NamedExpression> items;
   for (size_t i = 0; i < num_items_; ++i) {
-    items.push_back({ColumnOf(*plan->schema(), static_cast<int>(first + i)), outputs_[i].name});
+    items.push_back({ColumnOf(*plan->schema(), static_cast<int>(i)), outputs_[i].name});
   }
   return PlanProject(std::move(plan), std::move(items));
-}
-
-Result<PlanPtr> SelectBinder::Limited(PlanPtr plan) const {
-  if (!select_.limit.has_value() && select_.offset == 0) return plan;
-  return PlanLimit(std::move(plan), select_.limit.value_or(std::numeric_limits<int64_t>::max()),
-                   select_.offset);
-}
-
-}  // namespace
-
-Result<PlanPtr> Binder::BindQuery(const Select& select) {
-  ARROW_ASSIGN_OR_RAISE(Relation relation, BindFrom(select));
-  return SelectBinder(select, std::move(relation)).Bind();
-}
-
-Result<BoundStatement> Binder::BindStatement(const Statement& statement) {
-  BoundStatement bound;
-  ARROW_ASSIGN_OR_RAISE(bound.plan, BindQuery(statement.query));
-  if (statement.is_explain) {
-    bound.kind = BoundStatement::Kind::kExplain;
-    bound.analyze = statement.analyze;
-  } else if (statement.copy_path.has_value()) {
-    bound.kind = BoundStatement::Kind::kCopy;
-    bound.path = *statement.copy_path;
-    bound.options = statement.copy_options;
-  }
-  return bound;
 }
 
 }  // namespace headrace::sql

@@ -20,9 +20,10 @@ bool ContinuesName(char c) { return StartsName(c) || IsDigit(c) || c == '$'; }
 char Upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; }
 
 /// Longest first.
-constexpr std::array<std::string_view, 22> kSymbols = {
-    "//", "||", "<=", ">=", "<>", "!=", "==", "::", "(", ")", ",",
-    ".",  ";",  "*",  "+",  "-",  "/",  "%",  "=",  "<", ">", "["};
+constexpr std::array<std::string_view, 44> kSymbols = {
+    "!~~*", "->>", "!~~", "~~*", "//", "||", "<=", ">=", "<>", "!=", "==", "::", ":=", "=>", "->",
+    "**",   "<<",  ">>",  "~~",  "!~", "(",  ")",  ",",  ".",  ";",  "*",  "+",  "-",  "/",  "%",
+    "=",    "<",   ">",   "[",   "]",  "{",  "}",  ":",  "?",  "^",  "&",  "|",  "~",  "@"};
 
 }  // namespace
 
@@ -120,7 +121,7 @@ void Lexer::SkipWord() {
 }
 
 Token Lexer::Number(int64_t begin) {
-  while (IsDigit(At(0))) ++next_;
+  while (IsDigit(At(0)) || (At(0) == '_' && IsDigit(At(1)))) ++next_;
   if (At(0) == '.') {
     ++next_;
     while (IsDigit(At(0))) ++next_;
@@ -158,7 +159,10 @@ Token Lexer::Next() {
       return Make(Token::Kind::kSymbol, begin, begin + static_cast<int64_t>(symbol.size()));
     }
   }
-  if (c == ']') return Make(Token::Kind::kSymbol, begin, begin + 1);
+  if (c == '$' && ContinuesName(At(1))) {
+    SkipWord();
+    return Make(Token::Kind::kParameter, begin, next_);
+  }
   if (c > ' ' && c < '\x7f') return Fail(begin, fmt::format("unexpected character: {}", c));
   return Fail(begin, fmt::format("unexpected byte: 0x{:02x}", static_cast<unsigned char>(c)));
 }

@@ -15,6 +15,7 @@ struct Token {
     kString,      // 'text'
     kBlob,        // x'00ff'
     kNumber,      // 12, 1.50, 1e3
+    kParameter,   // $1, $name
     kSymbol,      // an operator or a mark
     kEnd,
     kError,  // what follows is no token; Lexer::status says why

@@ -1,34 +1,27 @@
 // Expressions by precedence, loosest first:
-//   OR · AND · NOT · comparison, IS, BETWEEN, IN · || · + − · * / // % · sign · ::
+//   OR · AND · NOT · predicates · || -> & | << >> · + − · * / // % · ^ · sign · [] . ::
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <span>
 
+#include "arrow/scalar.h"
+#include "arrow/type.h"
 #include "headrace/base/limits.h"
 #include "headrace/sql/parser.h"
 
 namespace headrace::sql {
 namespace {
 
-constexpr std::array<std::string_view, 8> kComparisons = {
-    "=", "==", "<>", "!=", "<", "<=", ">", ">="};
-constexpr std::array<std::string_view, 1> kConcatenation = {"||"};
+constexpr std::array<std::string_view, 7> kOthers = {"||", "->", "->>", "&", "|", "<<", ">>"};
 constexpr std::array<std::string_view, 2> kSums = {"+", "-"};
 constexpr std::array<std::string_view, 4> kProducts = {"*", "/", "//", "%"};
 /// Binary operators that group from the left, loosest level first.
-constexpr std::array<std::span<const std::string_view>, 3> kLevels = {kConcatenation, kSums,
-                                                                      kProducts};
+constexpr std::array<std::span<const std::string_view>, 3> kLevels = {kOthers, kSums, kProducts};
 
 bool IsOneOf(const Token& token, std::span<const std::string_view> symbols) {
   return token.kind == Token::Kind::kSymbol &&
          std::find(symbols.begin(), symbols.end(), token.text) != symbols.end();
-}
-
-/// The operator as the registry spells it.
-std::string CanonicalOperator(std::string_view symbol) {
-  if (symbol == "==") return "=";
-  if (symbol == "!=") return "<>";
-  return std::string(symbol);
 }
 
 /// Keeps the work of binding in proportion to a text that any program may have written.
@@ -129,81 +122,11 @@ Result<Parser::Term> Parser::ParseNegation() {
   return MakeCall("not", {std::move(operand)}, SpanFrom(begin));
 }
 
-Result<Parser::Term> Parser::ParsePredicate() {
-  ARROW_ASSIGN_OR_RAISE(Term operand, ParseArithmetic(0));
-  while (Peek().IsWord("IS") || Peek().IsWord("NOT") || Peek().IsWord("BETWEEN") ||
-         Peek().IsWord("IN") || Peek().IsWord("LIKE")) {
-    ARROW_ASSIGN_OR_RAISE(operand, ParsePredicateOf(std::move(operand)));
-  }
-  if (!IsOneOf(Peek(), kComparisons)) return operand;
-  std::string symbol = CanonicalOperator(Take().text);
-  ARROW_ASSIGN_OR_RAISE(Term right, ParseArithmetic(0));
-  if (IsOneOf(Peek(), kComparisons)) {
-    return WithSpan(
-        Error(ErrorKind::kSyntax,
-              "comparisons do not chain; write a < b AND b < c instead of a < b {} c", Peek().text),
-        Peek().span);
-  }
-  const TextSpan span = Around(operand.span, right.span);
-  return MakeCall(std::move(symbol), {std::move(operand), std::move(right)}, span);
-}
-
-Result<Parser::Term> Parser::ParsePredicateOf(Term operand) {
-  if (AcceptWord("IS")) return ParseIsNull(std::move(operand));
-  const bool negated = AcceptWord("NOT");
-  Result<Term> predicate = Unexpected("IN or BETWEEN");
-  if (AcceptWord("BETWEEN")) {
-    predicate = ParseBetween(std::move(operand));
-  } else if (AcceptWord("IN")) {
-    predicate = ParseIn(std::move(operand));
-  } else if (Peek().IsWord("LIKE")) {
-    return Unsupported(Peek(), "LIKE is not supported; starts_with(text, prefix) is");
-  }
-  if (!negated || !predicate.ok()) return predicate;
-  return Negated(*std::move(predicate));
-}
-
-Result<Parser::Term> Parser::ParseIsNull(Term operand) {
-  const bool negated = AcceptWord("NOT");
-  ARROW_RETURN_NOT_OK(ExpectWord("NULL"));
-  const TextSpan span = SpanFrom(operand.span.begin);
-  return MakeCall(negated ? "is_not_null" : "is_null", {std::move(operand)}, span);
-}
-
-/// x BETWEEN a AND b is x >= a AND x <= b.
-Result<Parser::Term> Parser::ParseBetween(Term operand) {
-  ARROW_ASSIGN_OR_RAISE(Term low, ParseArithmetic(0));
-  ARROW_RETURN_NOT_OK(ExpectWord("AND"));
-  ARROW_ASSIGN_OR_RAISE(Term high, ParseArithmetic(0));
-  const TextSpan span = SpanFrom(operand.span.begin);
-  ARROW_ASSIGN_OR_RAISE(Term above, MakeCall(">=", {operand, std::move(low)}, span));
-  ARROW_ASSIGN_OR_RAISE(Term below, MakeCall("<=", {operand, std::move(high)}, span));
-  return MakeCall("and", {std::move(above), std::move(below)}, span);
-}
-
-/// x IN (a, b) is x = a OR x = b.
-Result<Parser::Term> Parser::ParseIn(Term operand) {
-  ARROW_RETURN_NOT_OK(ExpectSymbol("("));
-  if (Peek().IsWord("SELECT")) {
-    return Unsupported(Peek(), "IN (SELECT ...) is not supported; write a JOIN");
-  }
-  std::vector<Term> matches;
-  do {
-    ARROW_ASSIGN_OR_RAISE(Term item, ParseTerm());
-    const TextSpan span = Around(operand.span, item.span);
-    ARROW_ASSIGN_OR_RAISE(Term match, MakeCall("=", {operand, std::move(item)}, span));
-    matches.push_back(std::move(match));
-  } while (AcceptSymbol(","));
-  ARROW_RETURN_NOT_OK(ExpectSymbol(")"));
-  if (matches.size() == 1) return std::move(matches.front());
-  return MakeCall("or", matches, SpanFrom(operand.span.begin));
-}
-
 Result<Parser::Term> Parser::ParseArithmetic(size_t level) {
   if (level == kLevels.size()) return ParseSigned();
   ARROW_ASSIGN_OR_RAISE(Term left, ParseArithmetic(level + 1));
   while (IsOneOf(Peek(), kLevels[level])) {
-    std::string symbol = CanonicalOperator(Take().text);
+    std::string symbol(Take().text);
     ARROW_ASSIGN_OR_RAISE(Term right, ParseArithmetic(level + 1));
     const TextSpan span = Around(left.span, right.span);
     ARROW_ASSIGN_OR_RAISE(left,
@@ -213,25 +136,115 @@ Result<Parser::Term> Parser::ParseArithmetic(size_t level) {
 }
 
 Result<Parser::Term> Parser::ParseSigned() {
-  if (!Peek().IsSymbol("-") && !Peek().IsSymbol("+")) return ParsePostfix();
+  if (!Peek().IsSymbol("-") && !Peek().IsSymbol("+") && !Peek().IsSymbol("~")) return ParsePower();
   const Nesting nesting(*this);
   ARROW_RETURN_NOT_OK(CheckNesting());
   const Token sign = Take();
-  if (sign.text == "-" && Peek().kind == Token::Kind::kNumber && !PeekNext().IsSymbol("::")) {
+  if (sign.text == "-" && Peek().kind == Token::Kind::kNumber && !PeekNext().IsSymbol("::") &&
+      !PeekNext().IsSymbol("^") && !PeekNext().IsSymbol("**")) {
     return ParseNumber(true, sign.span.begin);
   }
   ARROW_ASSIGN_OR_RAISE(Term operand, ParseSigned());
   if (sign.text == "+") return operand;
-  return MakeCall("-", {std::move(operand)}, SpanFrom(sign.span.begin));
+  return MakeCall(std::string(sign.text), {std::move(operand)}, SpanFrom(sign.span.begin));
 }
 
+/// x ^ y, from the left.
+Result<Parser::Term> Parser::ParsePower() {
+  ARROW_ASSIGN_OR_RAISE(Term left, ParsePostfix());
+  while (Peek().IsSymbol("^") || Peek().IsSymbol("**")) {
+    Take();
+    Result<Term> right = Peek().IsSymbol("-") ? ParseSigned() : ParsePostfix();
+    ARROW_RETURN_NOT_OK(right);
+    const TextSpan span = Around(left.span, right->span);
+    ARROW_ASSIGN_OR_RAISE(left, MakeCall("**", {std::move(left), *std::move(right)}, span));
+  }
+  return left;
+}
+
+/// Casts, subscripts and fields after a primary.
 Result<Parser::Term> Parser::ParsePostfix() {
   ARROW_ASSIGN_OR_RAISE(Term term, ParsePrimary());
-  while (AcceptSymbol("::")) {
+  while (true) {
     const int64_t begin = term.span.begin;
-    ARROW_ASSIGN_OR_RAISE(term, MakeCast(std::move(term), false, begin));
+    if (AcceptSymbol("::")) {
+      ARROW_ASSIGN_OR_RAISE(term, MakeCast(std::move(term), false, begin));
+    } else if (AcceptSymbol("[")) {
+      ARROW_ASSIGN_OR_RAISE(term, ParseSubscript(std::move(term)));
+    } else if (Peek().IsSymbol(".") && term.expression->kind != Unbound::Kind::kLiteral) {
+      Take();
+      const TextSpan span = Peek().span;
+      ARROW_ASSIGN_OR_RAISE(std::string field, ParseName("a field"));
+      Term name{Unbound::Literal(std::make_shared<arrow::StringScalar>(std::move(field)), span),
+                span};
+      ARROW_ASSIGN_OR_RAISE(
+          term, MakeCall("struct_extract", {std::move(term), std::move(name)}, SpanFrom(begin)));
+    } else {
+      return term;
+    }
+    if (term.height > kNestingDepthMax) return Unexpected("fewer casts and subscripts");
   }
-  return term;
+}
+
+/// After [: index ] or [begin] : [end] ].
+Result<Parser::Term> Parser::ParseSubscript(Term term) {
+  const int64_t begin = term.span.begin;
+  const auto null = [&]() -> Term {
+    return {Unbound::Literal(arrow::MakeNullScalar(arrow::int64()), Peek().span), Peek().span};
+  };
+  Term index = null();
+  if (!Peek().IsSymbol(":")) {
+    ARROW_ASSIGN_OR_RAISE(index, ParseTerm());
+  }
+  if (!AcceptSymbol(":")) {
+    ARROW_RETURN_NOT_OK(ExpectSymbol("]"));
+    return MakeCall("list_extract", {std::move(term), std::move(index)}, SpanFrom(begin));
+  }
+  Term end = null();
+  if (!Peek().IsSymbol("]")) {
+    ARROW_ASSIGN_OR_RAISE(end, ParseTerm());
+  }
+  ARROW_RETURN_NOT_OK(ExpectSymbol("]"));
+  return MakeCall("list_slice", {std::move(term), std::move(index), std::move(end)},
+                  SpanFrom(begin));
+}
+
+/// Nulls come last unless the text says otherwise, ascending and descending alike.
+Result<std::vector<UnboundSortKey>> Parser::ParseOrderBy(std::vector<Term>* parts) {
+  Take();
+  ARROW_RETURN_NOT_OK(ExpectWord("BY"));
+  std::vector<UnboundSortKey> keys;
+  do {
+    ARROW_ASSIGN_OR_RAISE(Term term, ParseTerm());
+    ARROW_ASSIGN_OR_RAISE(keys.emplace_back(), ParseSortDirection(term.expression));
+    if (parts != nullptr) parts->push_back(std::move(term));
+  } while (AcceptSymbol(","));
+  return keys;
+}
+
+/// [ASC | DESC] [NULLS FIRST | NULLS LAST]
+Result<UnboundSortKey> Parser::ParseSortDirection(UnboundPtr expression) {
+  UnboundSortKey key;
+  key.expression = std::move(expression);
+  if (!AcceptWord("ASC")) key.descending = AcceptWord("DESC");
+  key.nulls = NullPlacement::kLast;
+  if (AcceptWord("NULLS")) {
+    if (!PeekIsOneOf({"FIRST", "LAST"})) return Unexpected("FIRST or LAST");
+    key.nulls = Take().IsWord("FIRST") ? NullPlacement::kFirst : NullPlacement::kLast;
+  }
+  return key;
+}
+
+Result<int64_t> Parser::ParseRowCount(std::string_view expected) {
+  int64_t count = 0;
+  const std::string_view text = Peek().text;
+  const auto [stop, failure] = std::from_chars(text.data(), text.data() + text.size(), count);
+  if (Peek().kind != Token::Kind::kNumber || failure != std::errc() ||
+      stop != text.data() + text.size()) {
+    return Unexpected(expected);
+  }
+  Take();
+  return count;
 }
 
 }  // namespace headrace::sql

@@ -1,4 +1,6 @@
-// What an expression is made of: columns, calls, CASE, CAST, parentheses.
+// What an expression is made of: columns, parameters, CASE, CAST, parentheses.
+#include <charconv>
+
 #include "arrow/scalar.h"
 #include "arrow/type.h"
 #include "headrace/sql/parser.h"
@@ -24,16 +26,31 @@ Result<Parser::Term> Parser::ParsePrimary() {
     return ParseCast(token.IsWord("TRY_CAST"));
   }
   if (token.IsSymbol("(")) return ParseParenthesized();
-  if (token.IsWord("EXISTS")) return Unsupported(token, "EXISTS is not supported; write a JOIN");
+  if (token.IsSymbol("[")) return ParseList();
+  if (token.IsSymbol("{")) return ParseStruct();
+  if (token.IsSymbol("?") || token.kind == Token::Kind::kParameter) return ParseParameter();
+  if (token.IsWord("EXISTS")) {
+    Take();
+    ARROW_RETURN_NOT_OK(ExpectSymbol("("));
+    ARROW_ASSIGN_OR_RAISE(Term term, ParseSubquery("exists", {}, token.span.begin));
+    ARROW_RETURN_NOT_OK(ExpectSymbol(")"));
+    return term;
+  }
   return ParseNamed();
 }
 
+/// (expression), (SELECT …), or a row (a, b).
 Result<Parser::Term> Parser::ParseParenthesized() {
   const int64_t begin = Take().span.begin;
-  if (Peek().IsWord("SELECT")) {
-    return Unsupported(Peek(), "a subquery stands only in FROM, not in an expression");
+  if (StartsQuery()) {
+    ARROW_ASSIGN_OR_RAISE(Term query, ParseSubquery("scalar", {}, begin));
+    ARROW_RETURN_NOT_OK(ExpectSymbol(")"));
+    return query;
   }
   ARROW_ASSIGN_OR_RAISE(Term term, ParseTerm());
+  if (Peek().IsSymbol(",")) {
+    return Unsupported(Peek(), "rows in parentheses (a, b) are not supported in expressions");
+  }
   ARROW_RETURN_NOT_OK(ExpectSymbol(")"));
   term.span = SpanFrom(begin);
   return term;
@@ -42,19 +59,31 @@ Result<Parser::Term> Parser::ParseParenthesized() {
 /// A typed literal, a call, or a column with or without its table.
 Result<Parser::Term> Parser::ParseNamed() {
   if (PeekNext().kind == Token::Kind::kString) {
+    const auto timestamp = [](const char* zone) {
+      return arrow::timestamp(arrow::TimeUnit::MICRO, zone);
+    };
     if (Peek().IsWord("DATE")) return ParseTypedLiteral(arrow::date32(), "DATE '2024-01-31'");
     if (Peek().IsWord("TIME")) {
       return ParseTypedLiteral(arrow::time64(arrow::TimeUnit::MICRO), "TIME '23:59:59'");
     }
     if (Peek().IsWord("TIMESTAMP")) {
-      return ParseTypedLiteral(arrow::timestamp(arrow::TimeUnit::MICRO),
-                               "TIMESTAMP '2024-01-31 23:59:59'");
+      return ParseTypedLiteral(timestamp(""), "TIMESTAMP '2024-01-31 23:59:59'");
     }
-    if (Peek().IsWord("INTERVAL")) return Unsupported(Peek(), "INTERVAL is not supported");
+    if (Peek().IsWord("TIMESTAMPTZ")) {
+      return ParseTypedLiteral(timestamp("UTC"), "TIMESTAMPTZ '2024-01-31 23:59:59Z'");
+    }
   }
-  if (Peek().kind == Token::Kind::kWord && PeekNext().IsSymbol("(") && !IsReserved(Peek().text)) {
-    return ParseFunction();
+  if (Peek().IsWord("INTERVAL") &&
+      (PeekNext().kind == Token::Kind::kString || PeekNext().kind == Token::Kind::kNumber ||
+       PeekNext().IsSymbol("-") || PeekNext().IsSymbol("("))) {
+    return ParseInterval();
   }
+  if (Peek().IsWord("MAP") && PeekNext().IsSymbol("{")) return ParseMap();
+  if (Peek().IsWord("ARRAY") && PeekNext().IsSymbol("[")) {
+    Take();
+    return ParseList();
+  }
+  if (StartsCall()) return ParseFunction();
   const int64_t begin = Peek().span.begin;
   std::vector<std::string> path;
   ARROW_ASSIGN_OR_RAISE(path.emplace_back(), ParseName("an expression"));
@@ -65,66 +94,31 @@ Result<Parser::Term> Parser::ParseNamed() {
   return Term{Unbound::Column(std::move(path), span), span};
 }
 
-Result<Parser::Term> Parser::ParseFunction() {
-  const Token name = Take();
-  Unbound call;
-  call.kind = Unbound::Kind::kCall;
-  call.name = std::string(name.text);
-  std::vector<Term> parts;
-  ARROW_RETURN_NOT_OK(ParseArguments(name.text, &call, &parts));
-  if (Peek().IsWord("FILTER") && PeekNext().IsSymbol("(")) {
-    return Unsupported(Peek(), "FILTER (WHERE ...) is not supported; aggregate a CASE");
+/// ?, $1, $name: the literal that was given for it.
+Result<Parser::Term> Parser::ParseParameter() {
+  const Token token = Take();
+  static const Parameters kNone;
+  const Parameters& given = parameters_ == nullptr ? kNone : *parameters_;
+  const std::string_view name = token.IsSymbol("?") ? "" : token.text.substr(1);
+  const auto made = [&](const ScalarPtr& value) -> Term {
+    return {Unbound::Literal(value, token.span), token.span};
+  };
+  const auto named = given.named.find(name);
+  if (named != given.named.end()) return made(named->second);
+  size_t number = 0;
+  const auto [stop, failure] = std::from_chars(name.data(), name.data() + name.size(), number);
+  if (name.empty()) {
+    number = ++next_parameter_;
+  } else if (failure != std::errc() || stop != name.data() + name.size()) {
+    return WithSpan(
+        Error(ErrorKind::kInvalidArgument, "no value is given for the parameter {}", token.text),
+        token.span);
   }
-  if (Peek().IsWord("OVER")) ARROW_RETURN_NOT_OK(ParseOver(&call, &parts));
-  call.span = SpanFrom(name.span.begin);
-  ARROW_ASSIGN_OR_RAISE(Term term, Above(parts, call.span));
-  term.expression = std::make_shared<const Unbound>(std::move(call));
-  return term;
-}
-
-Status Parser::ParseArguments(std::string_view function, Unbound* call, std::vector<Term>* parts) {
-  ARROW_RETURN_NOT_OK(ExpectSymbol("("));
-  if (Peek().IsWord("DISTINCT")) {
-    return Unsupported(Peek(), fmt::format("DISTINCT is not supported in {}; group by the values "
-                                           "in a query inside FROM",
-                                           function));
-  }
-  if (Peek().IsSymbol("*")) {
-    const TextSpan span = Take().span;
-    call->args.push_back(Unbound::Star({}, span));
-    return ExpectSymbol(")");
-  }
-  if (AcceptSymbol(")")) return Status::OK();
-  do {
-    ARROW_ASSIGN_OR_RAISE(Term arg, ParseTerm());
-    call->args.push_back(arg.expression);
-    parts->push_back(std::move(arg));
-  } while (AcceptSymbol(","));
-  return ExpectSymbol(")");
-}
-
-Status Parser::ParseOver(Unbound* call, std::vector<Term>* parts) {
-  Take();
-  ARROW_RETURN_NOT_OK(ExpectSymbol("("));
-  auto window = std::make_shared<UnboundWindow>();
-  if (AcceptWord("PARTITION")) {
-    ARROW_RETURN_NOT_OK(ExpectWord("BY"));
-    do {
-      ARROW_ASSIGN_OR_RAISE(Term key, ParseTerm());
-      window->partition_by.push_back(key.expression);
-      parts->push_back(std::move(key));
-    } while (AcceptSymbol(","));
-  }
-  if (Peek().IsWord("ORDER")) {
-    ARROW_ASSIGN_OR_RAISE(window->order_by, ParseOrderBy(parts));
-  }
-  for (const char* frame : {"ROWS", "RANGE", "GROUPS"}) {
-    if (Peek().IsWord(frame)) {
-      return Unsupported(Peek(), fmt::format("{} frames are not supported", frame));
-    }
-  }
-  call->window = std::move(window);
-  return ExpectSymbol(")");
+  if (number >= 1 && number <= given.positional.size()) return made(given.positional[number - 1]);
+  return WithSpan(
+      Error(ErrorKind::kInvalidArgument, "the query has a parameter {}, and {} values are given",
+            number, given.positional.size()),
+      token.span);
 }
 
 /// CASE [x] WHEN a THEN b … [ELSE c] END; with x, `a` stands for x = a.

@@ -1,4 +1,4 @@
-// Statements: SELECT, COPY, EXPLAIN.
+// Statements: queries, COPY, CREATE, INSERT, DROP, DESCRIBE, SHOW, SUMMARIZE, EXPLAIN.
 #include <algorithm>
 
 #include "headrace/sql/parser.h"
@@ -13,43 +13,181 @@ std::string LowerCase(std::string text) {
   return text;
 }
 
+/// SELECT * FROM the table that comes next.
+QueryPtr QueryOfTable(TableReference table) {
+  auto select = std::make_shared<Select>();
+  SelectItem star;
+  star.expression = Unbound::Star({}, table.span);
+  select->items.push_back(std::move(star));
+  auto query = std::make_shared<Query>();
+  query->span = table.span;
+  select->from = std::move(table);
+  query->select = std::move(select);
+  return query;
+}
+
 }  // namespace
 
 Result<Statement> Parser::ParseStatement() {
   Statement statement;
   statement.is_explain = AcceptWord("EXPLAIN");
   statement.analyze = statement.is_explain && AcceptWord("ANALYZE");
-  if (Peek().IsWord("COPY")) {
-    if (statement.analyze) return Unsupported(Peek(), "EXPLAIN ANALYZE takes a query, not COPY");
-    ARROW_RETURN_NOT_OK(ParseCopy(&statement));
-  } else if (Peek().IsWord("SELECT")) {
-    ARROW_ASSIGN_OR_RAISE(statement.query, ParseSelect());
-  } else {
-    return UnknownStatement();
+  const Token first = Peek();
+  ARROW_RETURN_NOT_OK(ParseStatementBody(&statement));
+  const bool explains = statement.kind == Statement::Kind::kQuery ||
+                        (statement.kind == Statement::Kind::kCopy && !statement.analyze);
+  if (statement.is_explain && !explains) {
+    return Unsupported(first, fmt::format("EXPLAIN {}takes a query, not {}",
+                                          statement.analyze ? "ANALYZE " : "", first.text));
   }
   ARROW_RETURN_NOT_OK(ExpectEnd());
   return statement;
 }
 
-Status Parser::UnknownStatement() const {
-  for (const char* word : {"ALTER", "CREATE", "DELETE", "DESCRIBE", "DROP", "INSERT", "SHOW",
-                           "UPDATE", "VALUES", "WITH"}) {
-    if (Peek().IsWord(word)) return Unsupported(Peek(), fmt::format("{} is not supported", word));
+Status Parser::ParseStatementBody(Statement* statement) {
+  if (StartsQuery() || Peek().IsSymbol("(") || Peek().IsWord("VALUES")) {
+    return ParseQuery().Value(&statement->query);
   }
-  return Unexpected("SELECT, COPY or EXPLAIN");
+  if (AcceptWord("COPY")) return ParseCopy(statement);
+  if (AcceptWord("CREATE")) return ParseCreate(statement);
+  if (AcceptWord("INSERT")) return ParseInsert(statement);
+  if (AcceptWord("DROP")) return ParseDrop(statement);
+  if (AcceptWord("SHOW")) return ParseShow(statement);
+  if (PeekIsOneOf({"DESCRIBE", "DESC"})) {
+    return ParseQueryOrTable(statement, Statement::Kind::kDescribe);
+  }
+  if (Peek().IsWord("SUMMARIZE")) {
+    return ParseQueryOrTable(statement, Statement::Kind::kSummarize);
+  }
+  return UnknownStatement();
 }
 
-/// COPY (query) TO 'path' [[WITH] (option [value], …)].
+Status Parser::UnknownStatement() const {
+  for (const char* word : {"ALTER", "DELETE", "UPDATE", "MERGE", "PIVOT", "UNPIVOT", "SET",
+                           "PRAGMA", "ATTACH", "BEGIN", "COMMIT", "ROLLBACK"}) {
+    if (Peek().IsWord(word)) return Unsupported(Peek(), fmt::format("{} is not supported", word));
+  }
+  return Unexpected(
+      "SELECT, WITH, VALUES, COPY, CREATE, INSERT, DROP, DESCRIBE, SHOW, SUMMARIZE "
+      "or EXPLAIN");
+}
+
+/// COPY (query) | table TO 'path' [[WITH] (option [value], …)].
 Status Parser::ParseCopy(Statement* statement) {
-  Take();
-  if (!AcceptSymbol("(")) return Unexpected("( and a query");
-  ARROW_ASSIGN_OR_RAISE(statement->query, ParseSelect());
-  ARROW_RETURN_NOT_OK(ExpectSymbol(")"));
+  statement->kind = Statement::Kind::kCopy;
+  if (AcceptSymbol("(")) {
+    ARROW_ASSIGN_OR_RAISE(statement->query, ParseQuery());
+    ARROW_RETURN_NOT_OK(ExpectSymbol(")"));
+  } else {
+    TableReference table;
+    table.span = Peek().span;
+    ARROW_ASSIGN_OR_RAISE(table.name, ParseName("a table or ( and a query"));
+    statement->query = QueryOfTable(std::move(table));
+  }
   ARROW_RETURN_NOT_OK(ExpectWord("TO"));
-  statement->copy_span = Peek().span;
-  ARROW_ASSIGN_OR_RAISE(statement->copy_path, ParseString("the path of a file in quotes"));
+  statement->path_span = Peek().span;
+  ARROW_ASSIGN_OR_RAISE(statement->path, ParseString("the path of a file in quotes"));
   AcceptWord("WITH");
-  return Peek().IsSymbol("(") ? ParseOptions(&statement->copy_options) : Status::OK();
+  return Peek().IsSymbol("(") ? ParseOptions(&statement->options) : Status::OK();
+}
+
+/// CREATE [OR REPLACE] [TEMP] TABLE | VIEW [IF NOT EXISTS] name …
+Status Parser::ParseCreate(Statement* statement) {
+  if (AcceptWord("OR")) {
+    ARROW_RETURN_NOT_OK(ExpectWord("REPLACE"));
+    statement->or_replace = true;
+  }
+  if (!AcceptWord("TEMP")) AcceptWord("TEMPORARY");
+  statement->is_view = AcceptWord("VIEW");
+  if (!statement->is_view && !AcceptWord("TABLE")) return Unexpected("TABLE or VIEW");
+  statement->kind =
+      statement->is_view ? Statement::Kind::kCreateView : Statement::Kind::kCreateTable;
+  if (Peek().IsWord("IF") && PeekNext().IsWord("NOT")) {
+    Take();
+    Take();
+    ARROW_RETURN_NOT_OK(ExpectWord("EXISTS"));
+    statement->if_not_exists = true;
+  }
+  ARROW_RETURN_NOT_OK(ParseStatementName(statement, "a name"));
+  return ParseCreateQuery(statement);
+}
+
+/// [(column, …)] AS query, or (column type, …) of a table.
+Status Parser::ParseCreateQuery(Statement* statement) {
+  if (Peek().IsSymbol("(")) {
+    const Parser start = *this;
+    Result<std::vector<std::string>> names = ParseNameList("a column");
+    if (!names.ok() && !statement->is_view) {
+      Restore(start);
+      return ParseColumnDefinitions(statement);
+    }
+    ARROW_ASSIGN_OR_RAISE(statement->columns, std::move(names));
+  }
+  ARROW_RETURN_NOT_OK(ExpectWord("AS"));
+  const int64_t begin = Peek().span.begin;
+  ARROW_ASSIGN_OR_RAISE(statement->query, ParseQuery());
+  statement->query_span = SpanFrom(begin);
+  return Status::OK();
+}
+
+Status Parser::ParseColumnDefinitions(Statement* statement) {
+  Take();
+  do {
+    ColumnDefinition column;
+    ARROW_ASSIGN_OR_RAISE(column.name, ParseName("a column"));
+    ARROW_ASSIGN_OR_RAISE(column.type, ParseType());
+    if (PeekIsOneOf({"NOT", "PRIMARY", "UNIQUE", "DEFAULT", "CHECK", "REFERENCES"})) {
+      return Unsupported(Peek(), "constraints and defaults of columns are not supported");
+    }
+    statement->definitions.push_back(std::move(column));
+  } while (AcceptSymbol(","));
+  return ExpectSymbol(")");
+}
+
+/// INSERT INTO table [(column, …)] query
+Status Parser::ParseInsert(Statement* statement) {
+  statement->kind = Statement::Kind::kInsert;
+  ARROW_RETURN_NOT_OK(ExpectWord("INTO"));
+  ARROW_RETURN_NOT_OK(ParseStatementName(statement, "a table"));
+  if (Peek().IsSymbol("(") && !PeekNext().IsWord("SELECT") && !PeekNext().IsWord("WITH")) {
+    ARROW_ASSIGN_OR_RAISE(statement->columns, ParseNameList("a column"));
+  }
+  if (!StartsQuery() && !Peek().IsSymbol("(")) return Unexpected("VALUES or SELECT");
+  return ParseQuery().Value(&statement->query);
+}
+
+/// DROP TABLE | VIEW [IF EXISTS] name
+Status Parser::ParseDrop(Statement* statement) {
+  statement->kind = Statement::Kind::kDrop;
+  statement->is_view = AcceptWord("VIEW");
+  if (!statement->is_view && !AcceptWord("TABLE")) return Unexpected("TABLE or VIEW");
+  if (Peek().IsWord("IF") && PeekNext().IsWord("EXISTS")) {
+    Take();
+    Take();
+    statement->if_exists = true;
+  }
+  return ParseStatementName(statement, statement->is_view ? "a view" : "a table");
+}
+
+Status Parser::ParseShow(Statement* statement) {
+  statement->kind = Statement::Kind::kShowTables;
+  AcceptWord("ALL");
+  return ExpectWord("TABLES");
+}
+
+/// DESCRIBE | SUMMARIZE, then a query, a table or a file.
+Status Parser::ParseQueryOrTable(Statement* statement, Statement::Kind kind) {
+  Take();
+  statement->kind = kind;
+  if (StartsQuery()) return ParseQuery().Value(&statement->query);
+  ARROW_ASSIGN_OR_RAISE(TableReference table, ParseTable());
+  statement->query = QueryOfTable(std::move(table));
+  return Status::OK();
+}
+
+Status Parser::ParseStatementName(Statement* statement, std::string_view expected) {
+  statement->name_span = Peek().span;
+  return ParseName(expected).Value(&statement->name);
 }
 
 /// (option [value], …), as COPY and files in FROM have them.
@@ -72,6 +210,15 @@ Result<std::string> Parser::ParseOptionValue() {
   if (Peek().IsSymbol(",") || Peek().IsSymbol(")")) return std::string("true");
   if (Peek().kind == Token::Kind::kString) return UnquotedText(Take());
   const std::string sign = AcceptSymbol("-") ? "-" : "";
+  if (sign.empty() && AcceptSymbol("[")) {
+    std::string list;
+    do {
+      ARROW_ASSIGN_OR_RAISE(const std::string item, ParseOptionValue());
+      list += (list.empty() ? "" : ",") + item;
+    } while (AcceptSymbol(","));
+    ARROW_RETURN_NOT_OK(ExpectSymbol("]"));
+    return list;
+  }
   const bool plain =
       Peek().kind == Token::Kind::kNumber || (sign.empty() && Peek().kind == Token::Kind::kWord);
   if (!plain) return Unexpected("a value");

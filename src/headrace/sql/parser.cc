@@ -18,8 +18,9 @@ constexpr std::array<std::string_view, 45> kReservedWords = {
     "QUALIFY", "RIGHT",    "SELECT", "THEN",  "TRUE",      "UNION",  "USING", "WHEN",  "WHERE"};
 
 /// Words that go on after a table or an item, so they are no alias without AS.
-constexpr std::array<std::string_view, 5> kNoAlias = {"ASOF", "POSITIONAL", "SEMI", "ANTI",
-                                                      "WINDOW"};
+constexpr std::array<std::string_view, 10> kNoAlias = {
+    "ASOF", "POSITIONAL",  "SEMI",  "ANTI",    "WINDOW",
+    "WITH", "TABLESAMPLE", "FETCH", "EXCLUDE", "REPLACE"};
 
 template <typename Words>
 bool Contains(const Words& words, std::string_view word) {
@@ -53,7 +54,8 @@ Status CheckText(std::string_view text) {
   return Status::OK();
 }
 
-Parser::Parser(std::string_view text) : lexer_(text) {
+Parser::Parser(std::string_view text, const Parameters* parameters)
+    : text_(text), parameters_(parameters), lexer_(text) {
   current_ = lexer_.Next();
   following_ = lexer_.Next();
 }
@@ -95,6 +97,11 @@ Status Parser::Unexpected(std::string_view expected) const {
   if (Peek().kind == Token::Kind::kError) return lexer_.status();
   return WithSpan(Error(ErrorKind::kSyntax, "expected {}, got {}", expected, Shown(Peek())),
                   Peek().span);
+}
+
+bool Parser::PeekIsOneOf(std::initializer_list<std::string_view> words) const {
+  return std::any_of(words.begin(), words.end(),
+                     [&](std::string_view word) { return Peek().IsWord(word); });
 }
 
 Status Parser::Unsupported(const Token& token, std::string_view what) const {

@@ -2,12 +2,14 @@
 // recursion and height of trees are limited, so no text overflows the stack here or later.
 #pragma once
 
+#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "headrace/sql/ast.h"
 #include "headrace/sql/lexer.h"
+#include "headrace/sql/sql.h"
 
 namespace headrace::sql {
 
@@ -15,8 +17,8 @@ namespace headrace::sql {
 /// done, and kOverflow for numbers; all with a span.
 class Parser {
  public:
-  /// The text must outlive the parser.
-  explicit Parser(std::string_view text);
+  /// Text and parameters must outlive the parser.
+  explicit Parser(std::string_view text, const Parameters* parameters = nullptr);
 
   /// A whole statement, with an optional ';'.
   Result<Statement> ParseStatement();
@@ -35,6 +37,9 @@ class Parser {
   /// Counts nesting while it lives.
   class Nesting;
 
+  /// Set operations of one query, which nest to the left.
+  static constexpr int kSetOperationsMax = 200;
+
   // parser.cc: tokens
   const Token& Peek() const { return current_; }
   const Token& PeekNext() const { return following_; }
@@ -45,6 +50,7 @@ class Parser {
   Status ExpectSymbol(std::string_view symbol);
   Status ExpectEnd();
   Status Unexpected(std::string_view expected) const;
+  bool PeekIsOneOf(std::initializer_list<std::string_view> words) const;
   Status Unsupported(const Token& token, std::string_view what) const;
   Result<std::string> ParseName(std::string_view expected);
   Result<std::string> ParseString(std::string_view expected);
@@ -52,28 +58,58 @@ class Parser {
   Result<std::string> ParseAlias();
   TextSpan SpanFrom(int64_t begin) const { return {begin, last_end_}; }
   Status CheckNesting() const;
+  /// Back to where a copy of the parser was taken.
+  void Restore(const Parser& start) { *this = start; }
 
   // parse_statement.cc
+  Status ParseStatementBody(Statement* statement);
   Status ParseCopy(Statement* statement);
+  Status ParseCreate(Statement* statement);
+  Status ParseColumnDefinitions(Statement* statement);
+  Status ParseCreateQuery(Statement* statement);
+  Status ParseInsert(Statement* statement);
+  Status ParseDrop(Statement* statement);
+  Status ParseShow(Statement* statement);
+  Status ParseQueryOrTable(Statement* statement, Statement::Kind kind);
+  Status ParseStatementName(Statement* statement, std::string_view expected);
   Status ParseOptions(OptionMap* options);
   Result<std::string> ParseOptionValue();
   Status UnknownStatement() const;
 
+  // parse_query.cc
+  bool StartsQuery() const;
+  Result<QueryPtr> ParseQuery();
+  Status ParseWith(Query* query);
+  Result<QueryPtr> ParseSetOperations();
+  Result<QueryPtr> ParseIntersections();
+  Result<QueryPtr> ParseSetOperand();
+  Result<QueryPtr> ParseSetOperation(SetOperation::Kind kind, QueryPtr left,
+                                     Result<QueryPtr> (Parser::*parse_right)());
+  Status ParseValues(Query* query);
+  Status ParseOrderAndLimit(Query* query);
+  Status ParseQueryOrder(Query* query);
+  Status ParseLimit(Query* query);
+  Result<std::vector<std::string>> ParseNameList(std::string_view expected);
+
   // parse_select.cc
   Result<Select> ParseSelect();
+  Status ParseSelectAfterFrom(Select* select);
+  Status ParseDistinct(Select* select);
   Status ParseItems(Select* select);
   Result<UnboundPtr> ParseItem();
-  Status ParseFrom(Select* select);
+  Status ParseStarChanges(SelectItem* item);
   Status ParseGroupBy(Select* select);
-  Status ParseLimit(Select* select);
-  Status RefuseMoreClauses() const;
+  Status ParseNamedWindows(Select* select);
+
+  // parse_from.cc
+  Status ParseFrom(Select* select);
   Result<TableReference> ParseTable();
-  Status CheckTableName(const Token& name) const;
+  Status ParseNamedTable(TableReference* table);
+  Status ParseTableArguments(TableReference* table);
+  Status ParseTableAlias(TableReference* table);
   Result<bool> ParseJoin(Select* select);
   Result<std::optional<JoinClause::Kind>> ParseJoinKind();
-  /// The keys' terms go to `parts` too, where it is given.
-  Result<std::vector<UnboundSortKey>> ParseOrderBy(std::vector<Term>* parts = nullptr);
-  Result<int64_t> ParseRowCount(std::string_view expected);
+  Status ParseJoinCondition(JoinClause* join);
 
   // parse_expression.cc
   Result<UnboundPtr> ParseExpression();
@@ -83,43 +119,85 @@ class Parser {
                               Result<Term> (Parser::*parse_operand)());
   Result<Term> ParseConjunction();
   Result<Term> ParseNegation();
-  Result<Term> ParsePredicate();
-  Result<Term> ParsePredicateOf(Term operand);
-  Result<Term> ParseIsNull(Term operand);
-  Result<Term> ParseBetween(Term operand);
-  Result<Term> ParseIn(Term operand);
   Result<Term> ParseArithmetic(size_t level);
   Result<Term> ParseSigned();
+  Result<Term> ParsePower();
   Result<Term> ParsePostfix();
+  Result<Term> ParseSubscript(Term term);
   Result<Term> MakeCall(std::string name, const std::vector<Term>& args, TextSpan span) const;
   Result<Term> Negated(Term term) const;
   Result<Term> Above(const std::vector<Term>& parts, TextSpan span) const;
+  /// The keys' terms go to `parts` too, where it is given.
+  Result<std::vector<UnboundSortKey>> ParseOrderBy(std::vector<Term>* parts = nullptr);
+  Result<UnboundSortKey> ParseSortDirection(UnboundPtr expression);
+  Result<int64_t> ParseRowCount(std::string_view expected);
+
+  // parse_predicate.cc
+  Result<Term> ParsePredicate();
+  Result<Term> ParseComparison(Term left);
+  bool StartsPredicate() const;
+  Result<Term> ParsePredicateOf(Term operand);
+  Result<Term> ParseIs(Term operand);
+  Result<Term> ParseIsTruth(Term operand, bool negated);
+  Result<Term> ParseIsDistinct(Term operand, bool negated);
+  Result<Term> ParseBetween(Term operand);
+  Result<Term> ParseIn(Term operand);
+  Result<Term> ParseLike(const char* function, Term operand);
+  Result<Term> ParseQuantified(const std::string& comparison, Term operand);
+  Result<Term> ParseSubquery(std::string use, std::vector<Term> args, int64_t begin);
 
   // parse_primary.cc
   Result<Term> ParsePrimary();
   Result<Term> ParseParenthesized();
   Result<Term> ParseNamed();
-  Result<Term> ParseFunction();
-  Status ParseArguments(std::string_view function, Unbound* call, std::vector<Term>* parts);
-  Status ParseOver(Unbound* call, std::vector<Term>* parts);
+  Result<Term> ParseParameter();
   Result<Term> ParseCase();
   Result<Term> ParseCast(bool try_cast);
   Result<Term> MakeCast(Term term, bool try_cast, int64_t begin);
 
+  // parse_call.cc
+  bool StartsCall() const;
+  Result<Term> ParseFunction();
+  Result<std::optional<Term>> ParseSpecialCall();
+  Result<Term> ParseExtract();
+  Result<Term> ParseSubstring();
+  Result<Term> ParsePosition();
+  Result<Term> ParseTrim();
+  Status ParseArguments(Unbound* call, std::vector<Term>* parts);
+  Status ParseArgument(Unbound* call, std::vector<Term>* parts);
+  Status ParseAfterCall(Unbound* call, std::vector<Term>* parts);
+  Status ParseWithinGroup(Unbound* call, std::vector<Term>* parts);
+  Status ParseOver(Unbound* call, std::vector<Term>* parts);
+  Result<std::shared_ptr<const UnboundWindow>> ParseWindow(std::vector<Term>* parts);
+  Result<UnboundFrame> ParseFrame(std::vector<Term>* parts);
+  Result<UnboundFrameBound> ParseFrameBound(std::vector<Term>* parts);
+
   // parse_literal.cc
   Result<Term> ParseNumber(bool negative, int64_t begin);
   Result<Term> ParseTypedLiteral(const TypePtr& type, const char* example);
+  Result<Term> ParseInterval();
   Result<Term> ParseBlob();
+  Result<Term> ParseList();
+  Result<Term> ParseStruct();
+  Result<Term> ParseMap();
+
+  // parse_type.cc
   Result<TypePtr> ParseType();
+  Result<TypePtr> ParseElementType();
+  Result<TypePtr> ParseStructType();
+  Result<TypePtr> ParseMapType();
   Result<std::string> ParseTypeName(std::vector<int64_t>* params);
   Status ParseTypeParams(std::vector<int64_t>* params);
 
+  std::string_view text_;
+  const Parameters* parameters_;
   Lexer lexer_;
   Token current_;
   Token following_;
   int64_t last_end_ = 0;
   int depth_ = 0;
-  int64_t nodes_ = 0;  // of the expressions parsed so far
+  size_t next_parameter_ = 0;  // of those written ?
+  int64_t nodes_ = 0;          // of the expressions parsed so far
 };
 
 class Parser::Nesting {

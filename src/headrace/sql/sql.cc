@@ -28,9 +28,9 @@ auto Guarded(const Work& work) -> decltype(work()) {
 }
 
 Result<BoundStatement> ParseAndBind(Session& session, std::string_view text,
-                                    const ExtraTables& tables) {
-  ARROW_ASSIGN_OR_RAISE(const Statement statement, Parser(text).ParseStatement());
-  return Binder(session, tables).BindStatement(statement);
+                                    const ExtraTables& tables, const Parameters& parameters) {
+  ARROW_ASSIGN_OR_RAISE(const Statement statement, Parser(text, &parameters).ParseStatement());
+  return Binder(session, tables, text).BindStatement(statement);
 }
 
 /// A cursor over one batch with one column.
@@ -45,15 +45,68 @@ Result<Cursor> CursorOver(Session& session, const std::string& name, ArrayPtr co
   return session.Run(std::move(plan));
 }
 
+Result<Cursor> RowsWritten(Session& session, int64_t rows) {
+  arrow::Int64Builder builder;
+  ARROW_RETURN_NOT_OK(builder.Append(rows));
+  ARROW_ASSIGN_OR_RAISE(ArrayPtr written, builder.Finish());
+  return CursorOver(session, "rows_written", std::move(written));
+}
+
+Result<Cursor> Done(Session& session, const std::string& what) {
+  arrow::StringBuilder builder;
+  ARROW_RETURN_NOT_OK(builder.Append(what));
+  ARROW_ASSIGN_OR_RAISE(ArrayPtr done, builder.Finish());
+  return CursorOver(session, "done", std::move(done));
+}
+
 Result<Cursor> RunCopy(Session& session, BoundStatement statement, Poll poll) {
   ARROW_ASSIGN_OR_RAISE(std::unique_ptr<Sink> sink,
                         CreateFile(session.vfs(), statement.path, std::move(statement.options)));
   ARROW_ASSIGN_OR_RAISE(const int64_t rows, session.RunInto(std::move(statement.plan),
                                                             std::move(sink), std::move(poll)));
-  arrow::Int64Builder builder;
-  ARROW_RETURN_NOT_OK(builder.Append(rows));
-  ARROW_ASSIGN_OR_RAISE(ArrayPtr written, builder.Finish());
-  return CursorOver(session, "rows_written", std::move(written));
+  return RowsWritten(session, rows);
+}
+
+/// CREATE TABLE and INSERT: the rows are all there before the table is changed.
+Result<Cursor> RunIntoTable(Session& session, BoundStatement statement,
+                            Poll poll) {
+  if (statement.does_nothing) return RowsWritten(session, 0);
+  if (statement.plan->properties().boundedness == Boundedness::kUnbounded) {
+    return Error(ErrorKind::kUnsupported, "a table in memory takes rows that come to an end");
+  }
+  ARROW_ASSIGN_OR_RAISE(Cursor cursor, session.Run(std::move(statement.plan)));
+  cursor.set_poll(std::move(poll));
+  std::vector<std::shared_ptr<arrow::RecordBatch>> batches;
+  int64_t rows = 0;
+  while (true) {
+    ARROW_ASSIGN_OR_RAISE(auto batch, cursor.Next());
+    if (batch == nullptr) break;
+    rows += batch->num_rows();
+    batches.push_back(std::move(batch));
+  }
+  if (statement.kind == BoundStatement::Kind::kInsert) {
+    ARROW_RETURN_NOT_OK(session.Append(statement.name, batches));
+    return RowsWritten(session, rows);
+  }
+  MemoryTableOptions options;
+  options.name = statement.name;
+  ARROW_ASSIGN_OR_RAISE(SourcePtr table,
+                        MemoryTable::Make(cursor.schema(), std::move(batches), options));
+  ARROW_RETURN_NOT_OK(session.CreateTable(statement.name, std::move(table)));
+  return RowsWritten(session, rows);
+}
+
+Result<Cursor> RunDrop(Session& session, const BoundStatement& statement) {
+  const auto kind = statement.is_view ? Session::EntryKind::kView : Session::EntryKind::kTable;
+  if (statement.does_nothing) return Done(session, "nothing to drop");
+  ARROW_RETURN_NOT_OK(session.Drop(statement.name, kind));
+  return Done(session, fmt::format("{} dropped", statement.name));
+}
+
+Result<Cursor> RunCreateView(Session& session, BoundStatement statement) {
+  if (statement.does_nothing) return Done(session, "nothing to create");
+  ARROW_RETURN_NOT_OK(session.CreateView(statement.name, std::move(statement.view_query)));
+  return Done(session, fmt::format("view {} created", statement.name));
 }
 
 Result<Cursor> RunExplain(Session& session, BoundStatement statement, Poll poll) {
@@ -76,6 +129,13 @@ Result<Cursor> RunStatement(Session& session, BoundStatement statement, Poll pol
       return RunCopy(session, std::move(statement), std::move(poll));
     case BoundStatement::Kind::kExplain:
       return RunExplain(session, std::move(statement), std::move(poll));
+    case BoundStatement::Kind::kCreateTable:
+    case BoundStatement::Kind::kInsert:
+      return RunIntoTable(session, std::move(statement), std::move(poll));
+    case BoundStatement::Kind::kCreateView:
+      return RunCreateView(session, std::move(statement));
+    case BoundStatement::Kind::kDrop:
+      return RunDrop(session, statement);
     case BoundStatement::Kind::kQuery:
       break;
   }
@@ -87,9 +147,10 @@ Result<Cursor> RunStatement(Session& session, BoundStatement statement, Poll pol
 }  // namespace
 
 Result<BoundStatement> Bind(Session& session, std::string_view text, const ExtraTables& tables,
-                            int64_t first_line) {
+                            int64_t first_line, const Parameters& parameters) {
   ARROW_RETURN_NOT_OK(CheckText(text));
-  Result<BoundStatement> bound = Guarded([&] { return ParseAndBind(session, text, tables); });
+  Result<BoundStatement> bound =
+      Guarded([&] { return ParseAndBind(session, text, tables, parameters); });
   if (!bound.ok()) return WithCaret(bound.status(), text, first_line);
   return bound;
 }

@@ -15,9 +15,22 @@ namespace headrace::sql {
 
 /// What a statement is, ready to run.
 struct BoundStatement {
-  enum class Kind { kQuery, kCopy, kExplain };
+  enum class Kind {
+    kQuery,  // rows of `plan`; so are DESCRIBE, SHOW and SUMMARIZE
+    kCopy,
+    kExplain,
+    kCreateTable,
+    kCreateView,
+    kInsert,
+    kDrop,
+  };
   Kind kind = Kind::kQuery;
   PlanPtr plan;
+  // of a table or view
+  std::string name;
+  std::string view_query;
+  bool is_view = false;
+  bool does_nothing = false;  // IF [NOT] EXISTS
   // kCopy
   std::string path;
   OptionMap options;
@@ -40,13 +53,20 @@ Result<std::vector<ScriptStatement>> SplitScript(std::string_view script);
 /// Their texts.
 Result<std::vector<std::string>> SplitStatements(std::string_view script);
 
+/// Values for ?, $1 and $name of a statement.
+struct Parameters {
+  std::vector<ScalarPtr> positional;
+  std::map<std::string, ScalarPtr, std::less<>> named;
+};
+
 /// Parses and binds one statement. Errors quote the line with a caret under the place; the text
 /// begins in line `first_line`.
 Result<BoundStatement> Bind(Session& session, std::string_view text, const ExtraTables& tables = {},
-                            int64_t first_line = 1);
+                            int64_t first_line = 1, const Parameters& parameters = {});
 
-/// Runs a bound statement. A query gives its rows; COPY one row with `rows_written` (int64);
-/// EXPLAIN one text column `plan`, a row a line. `poll` as in Cursor.
+/// Runs a bound statement. A query gives its rows; COPY, CREATE TABLE and INSERT one row with
+/// `rows_written` (int64); CREATE VIEW and DROP one text `done`; EXPLAIN one text column `plan`, a
+/// row a line. `poll` as in Cursor.
 Result<Cursor> Run(Session& session, BoundStatement statement, Poll poll = nullptr);
 /// Bind, then Run.
 Result<Cursor> Execute(Session& session, std::string_view text, const ExtraTables& tables = {},

@@ -1,0 +1,197 @@
+// Queries: WITH, set operations, VALUES, and ORDER BY and LIMIT over them.
+#include "arrow/array/concatenate.h"
+#include "arrow/array/util.h"
+#include "arrow/record_batch.h"
+#include "arrow/scalar.h"
+#include "arrow/type.h"
+#include "headrace/connect/memory/memory_table.h"
+#include "headrace/expression/coerce.h"
+#include "headrace/plan/make_node.h"
+#include "headrace/sql/binder.h"
+#include "headrace/sql/lexer.h"
+#include "headrace/sql/select_binder.h"
+#include "headrace/types/encoding.h"
+
+namespace headrace::sql {
+namespace {
+
+/// Nodes that the queries of WITH may put into one plan, where each reference counts.
+constexpr int64_t kKnownNodesMax = 10'000;
+
+int64_t CountNodes(const PlanNode& plan) {
+  int64_t count = 1;
+  for (const PlanPtr& input : plan.inputs()) count += CountNodes(*input);
+  return count;
+}
+
+/// The column that a key of ORDER BY over a whole query means.
+Result<ExpressionPtr> OutputKey(const Unbound& key, const arrow::Schema& schema) {
+  const bool is_position = key.kind == Unbound::Kind::kLiteral &&
+                           key.literal->type->id() == arrow::Type::INT64 && key.literal->is_valid;
+  if (!is_position) return headrace::Bind(key, Scope(schema), Dialect::kSql);
+  const int64_t position = static_cast<const arrow::Int64Scalar&>(*key.literal).value;
+  if (position < 1 || position > schema.num_fields()) {
+    return WithSpan(
+        Error(ErrorKind::kInvalidArgument, "ORDER BY takes a position between 1 and {}, got {}",
+              schema.num_fields(), position),
+        key.span);
+  }
+  return ColumnOf(schema, static_cast<int>(position - 1));
+}
+
+Result<PlanPtr> OrderedOutput(PlanPtr plan, const Query& query) {
+  if (query.order_by.empty()) return plan;
+  std::vector<SortExpression> keys;
+  for (const UnboundSortKey& key : query.order_by) {
+    const NullPlacement nulls = key.nulls.value_or(NullPlacement::kLast);
+    if (query.order_by_all) {
+      for (const ExpressionPtr& column : AllColumnsOf(*plan->schema())) {
+        keys.push_back({column, key.descending, nulls});
+      }
+      break;
+    }
+    ARROW_ASSIGN_OR_RAISE(ExpressionPtr bound, OutputKey(*key.expression, *plan->schema()));
+    keys.push_back({std::move(bound), key.descending, nulls});
+  }
+  return PlanSort(std::move(plan), std::move(keys));
+}
+
+/// The rows that LIMIT or OFFSET counts; a null is no limit.
+Result<std::optional<int64_t>> RowCount(const UnboundPtr& count, const char* clause) {
+  if (count == nullptr) return std::nullopt;
+  ARROW_ASSIGN_OR_RAISE(ExpressionPtr bound, headrace::Bind(*count, Scope(), Dialect::kSql));
+  bound = FoldConstants(bound);
+  if (bound->kind == Expression::Kind::kLiteral) {
+    if (!bound->literal->is_valid) return std::nullopt;
+    const Result<ExpressionPtr> integer = ConvertTo(bound, arrow::int64());
+    if (arrow::is_integer(bound->type->id()) && integer.ok()) {
+      const ExpressionPtr folded = FoldConstants(*integer);
+      const int64_t rows = static_cast<const arrow::Int64Scalar&>(*folded->literal).value;
+      if (rows >= 0) return rows;
+    }
+  }
+  return WithSpan(Error(ErrorKind::kInvalidArgument,
+                        "{} takes a whole number of rows that is not negative, got {}", clause,
+                        ToString(*bound)),
+                  count->span);
+}
+
+/// Cells of one column of VALUES as an array of their common type.
+Result<ArrayPtr> ColumnOfCells(std::vector<ExpressionPtr> cells) {
+  ARROW_ASSIGN_OR_RAISE(const TypePtr type, CommonTypeOf(cells));
+  arrow::ArrayVector pieces;
+  for (const ExpressionPtr& cell : cells) {
+    ARROW_ASSIGN_OR_RAISE(ExpressionPtr converted, ConvertTo(cell, type));
+    converted = FoldConstants(converted);
+    if (converted->kind != Expression::Kind::kLiteral) {
+      return WithSpan(
+          Error(ErrorKind::kUnsupported, "VALUES takes constants, got {}", ToString(*cell)),
+          cell->span);
+    }
+    ARROW_ASSIGN_OR_RAISE(pieces.emplace_back(),
+                          arrow::MakeArrayFromScalar(*converted->literal, 1));
+  }
+  return arrow::Concatenate(pieces);
+}
+
+}  // namespace
+
+Result<PlanPtr> WithLimit(PlanPtr plan, const Query& query) {
+  ARROW_ASSIGN_OR_RAISE(const std::optional<int64_t> limit, RowCount(query.limit, "LIMIT"));
+  ARROW_ASSIGN_OR_RAISE(const std::optional<int64_t> offset, RowCount(query.offset, "OFFSET"));
+  if (!limit.has_value() && offset.value_or(0) == 0) return plan;
+  return PlanLimit(std::move(plan), limit.value_or(std::numeric_limits<int64_t>::max()),
+                   offset.value_or(0));
+}
+
+Result<PlanPtr> WithColumnNames(PlanPtr plan, const std::vector<std::string>& names,
+                                TextSpan span) {
+  if (names.empty()) return plan;
+  const auto width = static_cast<size_t>(plan->schema()->num_fields());
+  if (names.size() > width) {
+    return WithSpan(
+        Error(ErrorKind::kInvalidArgument,
+              "expected at most {} names, as there are columns, got {}", width, names.size()),
+        span);
+  }
+  std::vector<NamedExpression> outputs;
+  for (size_t i = 0; i < width; ++i) {
+    const ExpressionPtr column = ColumnOf(*plan->schema(), static_cast<int>(i));
+    outputs.push_back({column, i < names.size() ? names[i] : column->name});
+  }
+  return PlanProject(std::move(plan), std::move(outputs));
+}
+
+Result<PlanPtr> Binder::BindQuery(const Query& query) {
+  const size_t known = known_.size();
+  ARROW_RETURN_NOT_OK(BindWith(query));
+  Result<PlanPtr> plan = BindBody(query);
+  known_.resize(known);
+  return plan;
+}
+
+/// Each query of WITH sees those before it.
+Status Binder::BindWith(const Query& query) {
+  for (const CommonTable& table : query.with) {
+    ARROW_ASSIGN_OR_RAISE(PlanPtr plan, BindQuery(*table.query));
+    ARROW_ASSIGN_OR_RAISE(plan, WithColumnNames(std::move(plan), table.columns, table.query->span));
+    nodes_ += CountNodes(*plan);
+    if (nodes_ > kKnownNodesMax) {
+      return WithSpan(
+          Error(ErrorKind::kUnsupported, "the queries of WITH make a plan of more than {} nodes",
+                kKnownNodesMax),
+          table.query->span);
+    }
+    known_.push_back({table.name, std::move(plan)});
+  }
+  return Status::OK();
+}
+
+Result<PlanPtr> Binder::BindBody(const Query& query) {
+  if (query.select != nullptr) return SelectBinder(*this, *query.select, query, nullptr).Bind();
+  Result<PlanPtr> plan = query.set != nullptr ? BindSetOperation(*query.set) : BindValues(query);
+  ARROW_RETURN_NOT_OK(plan);
+  ARROW_ASSIGN_OR_RAISE(PlanPtr ordered, OrderedOutput(*std::move(plan), query));
+  return WithLimit(std::move(ordered), query);
+}
+
+Result<PlanPtr> Binder::BindSetOperation(const SetOperation& set) {
+  ARROW_ASSIGN_OR_RAISE(PlanPtr left, BindQuery(*set.left));
+  ARROW_ASSIGN_OR_RAISE(PlanPtr right, BindQuery(*set.right));
+  const auto kind = set.kind == SetOperation::Kind::kUnion ? headrace::SetOperation::kUnion
+                    : set.kind == SetOperation::Kind::kIntersect
+                        ? headrace::SetOperation::kIntersect
+                        : headrace::SetOperation::kExcept;
+  Result<PlanPtr> plan =
+      PlanSetOperation(std::move(left), std::move(right), kind, set.all, set.by_name);
+  if (!plan.ok()) return WithSpan(plan.status(), set.span);
+  return plan;
+}
+
+/// Rows of constants; columns are called col0, col1, …
+Result<PlanPtr> Binder::BindValues(const Query& query) {
+  std::vector<std::vector<ExpressionPtr>> columns(query.values.front().size());
+  for (const auto& row : query.values) {
+    for (size_t i = 0; i < row.size(); ++i) {
+      ARROW_ASSIGN_OR_RAISE(ExpressionPtr cell, headrace::Bind(*row[i], Scope(), Dialect::kSql));
+      columns[i].push_back(FoldConstants(cell));
+    }
+  }
+  arrow::FieldVector fields;
+  arrow::ArrayVector arrays;
+  for (std::vector<ExpressionPtr>& cells : columns) {
+    ARROW_ASSIGN_OR_RAISE(arrays.emplace_back(), ColumnOfCells(std::move(cells)));
+    fields.push_back(arrow::field(fmt::format("col{}", fields.size()), arrays.back()->type()));
+  }
+  const SchemaPtr schema = arrow::schema(std::move(fields));
+  const auto rows = static_cast<int64_t>(query.values.size());
+  MemoryTableOptions options;
+  options.name = "values";
+  ARROW_ASSIGN_OR_RAISE(
+      SourcePtr table,
+      MemoryTable::Make(schema, {arrow::RecordBatch::Make(schema, rows, std::move(arrays))},
+                        std::move(options)));
+  return PlanScan(std::move(table));
+}
+
+}  // namespace headrace::sql

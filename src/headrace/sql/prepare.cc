@@ -1,0 +1,239 @@
+// Expressions put in terms of the scope before they are bound: aliases, fields of structs, columns
+// of the query around, named windows, FILTER, subqueries.
+#include <algorithm>
+#include <array>
+
+#include "arrow/scalar.h"
+#include "arrow/type.h"
+#include "headrace/plan/lift_calls.h"
+#include "headrace/sql/lexer.h"
+#include "headrace/sql/select_binder.h"
+
+namespace headrace::sql {
+namespace {
+
+/// Keeps the work of binding in proportion: aliases of aliases could double at every step.
+constexpr int64_t kPreparedNodesMax = 1'000'000;
+
+/// No name of a query can be this: quoted names are not empty, and this starts with a blank.
+constexpr const char* kExtraQualifier = " extra";
+
+/// Aggregates for which a null counts as a value: leaving rows out is not the same as a null.
+constexpr std::array<std::string_view, 4> kTakesNulls = {"list", "array_agg", "first", "last"};
+
+bool TakesNulls(std::string_view name) {
+  return std::any_of(kTakesNulls.begin(), kTakesNulls.end(), [&](std::string_view candidate) {
+    return EqualsIgnoringCase(candidate, name);
+  });
+}
+
+UnboundPtr TextLiteral(const std::string& text, TextSpan span) {
+  return Unbound::Literal(std::make_shared<arrow::StringScalar>(text), span);
+}
+
+bool SameKey(const SortExpression& left, const SortExpression& right) {
+  return left.descending == right.descending && left.nulls == right.nulls &&
+         Equals(*left.expression, *right.expression);
+}
+
+bool SameKeys(const std::vector<SortExpression>& left, const std::vector<SortExpression>& right) {
+  return std::equal(left.begin(), left.end(), right.begin(), right.end(), SameKey);
+}
+
+}  // namespace
+
+Result<ExpressionPtr> SelectBinder::BindPrepared(const UnboundPtr& expression) {
+  ARROW_ASSIGN_OR_RAISE(const UnboundPtr prepared, Prepare(expression));
+  ARROW_ASSIGN_OR_RAISE(ExpressionPtr bound, headrace::Bind(*prepared, scope_, Dialect::kSql));
+  if (!HasOuter(*bound)) return bound;
+  return WithSpan(Error(ErrorKind::kUnsupported,
+                        "columns of the query around stand only in the WHERE of a subquery: {}",
+                        DefaultName(*expression)),
+                  expression->span);
+}
+
+Result<UnboundPtr> SelectBinder::Prepare(const UnboundPtr& expression) {
+  return TransformUnbound(expression, [this](const UnboundPtr& node) { return PrepareNode(node); });
+}
+
+/// What takes the place of `node`; null: its parts are prepared, it stays.
+Result<UnboundPtr> SelectBinder::PrepareNode(const UnboundPtr& node) {
+  if (++prepared_nodes_ > kPreparedNodesMax) {
+    return WithSpan(
+        Error(ErrorKind::kSyntax, "the expressions have more than {} parts", kPreparedNodesMax),
+        node->span);
+  }
+  switch (node->kind) {
+    case Unbound::Kind::kColumn:
+      return PrepareColumn(node);
+    case Unbound::Kind::kCall:
+      return PrepareCall(node);
+    case Unbound::Kind::kQuery:
+      return PrepareQuery(*node);
+    default:
+      return nullptr;
+  }
+}
+
+/// A column of FROM, else an alias, a field, or a column of the query around, in this order.
+Result<UnboundPtr> SelectBinder::PrepareColumn(const UnboundPtr& column) {
+  if (scope_.Knows(column->path, Dialect::kSql)) return nullptr;
+  if (column->path.size() == 1) {
+    for (size_t i = 0; i < visible_items_; ++i) {
+      const Item& item = items_[i];
+      if (item.expression == nullptr || !EqualsIgnoringCase(item.name, column->path.front())) {
+        continue;
+      }
+      const size_t visible = visible_items_;
+      visible_items_ = i;
+      Result<UnboundPtr> prepared = Prepare(item.expression);
+      visible_items_ = visible;
+      return prepared;
+    }
+  }
+  ARROW_ASSIGN_OR_RAISE(UnboundPtr field, PrepareField(*column));
+  if (field != nullptr) return field;
+  if (outer_ == nullptr || !outer_->Knows(column->path, Dialect::kSql)) return nullptr;
+  Result<int> resolved = outer_->Resolve(column->path, Dialect::kSql);
+  if (!resolved.ok()) return WithSpan(resolved.status(), column->span);
+  Extra extra;
+  extra.is_outer = true;
+  extra.outer_column = *resolved;
+  extra.type = outer_->entries()[static_cast<size_t>(*resolved)].type;
+  return AddExtra(std::move(extra), column->span);
+}
+
+/// column.field… or table.column.field…; null when there is no such column.
+Result<UnboundPtr> SelectBinder::PrepareField(const Unbound& column) {
+  const auto& path = column.path;
+  for (size_t length = std::min<size_t>(2, path.size() - 1); length >= 1; --length) {
+    const std::vector<std::string> prefix(path.begin(),
+                                          path.begin() + static_cast<int64_t>(length));
+    if (!scope_.Knows(prefix, Dialect::kSql)) continue;
+    UnboundPtr value = Unbound::Column(prefix, column.span);
+    for (size_t i = length; i < path.size(); ++i) {
+      value =
+          Unbound::Call("struct_extract", {value, TextLiteral(path[i], column.span)}, column.span);
+    }
+    return value;
+  }
+  return nullptr;
+}
+
+Result<UnboundPtr> SelectBinder::PrepareCall(const UnboundPtr& call) {
+  const bool has_base = call->window != nullptr && !call->window->base.empty();
+  if (!has_base && call->filter == nullptr && call->order_by.empty()) return nullptr;
+  Unbound copy = *call;
+  if (has_base) {
+    ARROW_ASSIGN_OR_RAISE(copy.window, NamedWindowOf(*call->window, call->span));
+  }
+  if (!call->order_by.empty()) {
+    ARROW_RETURN_NOT_OK(AddRowOrder(*call));
+    copy.order_by.clear();
+  }
+  if (call->filter == nullptr) return Prepare(std::make_shared<const Unbound>(std::move(copy)));
+  ARROW_ASSIGN_OR_RAISE(UnboundPtr filtered, Filtered(copy));
+  return Prepare(filtered);
+}
+
+/// The order of rows that an aggregate asks for; the same for all aggregates of a query.
+Status SelectBinder::AddRowOrder(const Unbound& call) {
+  std::vector<SortExpression> order;
+  for (const UnboundSortKey& key : call.order_by) {
+    ARROW_ASSIGN_OR_RAISE(ExpressionPtr bound, BindPrepared(key.expression));
+    ARROW_RETURN_NOT_OK(RefuseAggregates(bound, "ORDER BY of another"));
+    order.push_back({std::move(bound), key.descending, key.nulls.value_or(NullPlacement::kLast)});
+  }
+  if (row_order_.empty())
+    row_order_ = std::move(order);
+  else if (!SameKeys(row_order_, order)) {
+    return WithSpan(Error(ErrorKind::kUnsupported,
+                          "all aggregates of a query take the same ORDER BY: {}", call.name),
+                    call.span);
+  }
+  return Status::OK();
+}
+
+Result<std::shared_ptr<const UnboundWindow>> SelectBinder::NamedWindowOf(
+    const UnboundWindow& window, TextSpan span) const {
+  std::vector<std::string> names;
+  for (const NamedWindow& named : select_.windows) {
+    names.push_back(named.name);
+    if (!EqualsIgnoringCase(named.name, window.base)) continue;
+    auto whole = std::make_shared<UnboundWindow>(*named.window);
+    if (!window.partition_by.empty()) whole->partition_by = window.partition_by;
+    if (!window.order_by.empty()) whole->order_by = window.order_by;
+    if (whole->base.empty() || EqualsIgnoringCase(whole->base, window.base)) {
+      whole->base.clear();
+      return whole;
+    }
+    return NamedWindowOf(*whole, span);
+  }
+  const std::string nearest = NearestName(window.base, names);
+  return WithSpan(Error(ErrorKind::kUnknownName, "there is no window \"{}\"{}", window.base,
+                        nearest.empty() ? "" : fmt::format("; did you mean \"{}\"?", nearest)),
+                  span);
+}
+
+/// f(x) FILTER (WHERE p) is f(CASE WHEN p THEN x END).
+Result<UnboundPtr> SelectBinder::Filtered(const Unbound& call) const {
+  if (TakesNulls(call.name)) {
+    return WithSpan(Error(ErrorKind::kUnsupported, "FILTER is not supported for {}", call.name),
+                    call.span);
+  }
+  Unbound filtered = call;
+  filtered.filter = nullptr;
+  const bool is_star =
+      call.args.empty() || (call.args.size() == 1 && call.args[0]->kind == Unbound::Kind::kStar);
+  if (is_star) {
+    filtered.args = {Unbound::Literal(std::make_shared<arrow::BooleanScalar>(true), call.span)};
+  }
+  for (UnboundPtr& arg : filtered.args) {
+    if (!is_star && arg->kind == Unbound::Kind::kLiteral && &arg != &filtered.args.front()) {
+      continue;
+    }
+    arg = Unbound::Call("case", {call.filter, arg}, arg->span);
+  }
+  return std::make_shared<const Unbound>(std::move(filtered));
+}
+
+/// The place of a query in an expression: a column that is attached where the expression is used.
+Result<UnboundPtr> SelectBinder::PrepareQuery(const Unbound& node) {
+  const auto* operand = dynamic_cast<const QueryOperand*>(node.query.get());
+  if (operand == nullptr) return nullptr;
+  Extra extra;
+  extra.use = node.name;
+  for (const UnboundPtr& arg : node.args) {
+    ARROW_ASSIGN_OR_RAISE(extra.operands.emplace_back(), BindPrepared(arg));
+  }
+  ARROW_ASSIGN_OR_RAISE(extra.subquery, binder_.BindSubquery(*operand->query, scope_));
+  const bool exists = extra.use == "exists";
+  if (!exists && extra.subquery.num_items != 1) {
+    return WithSpan(
+        Error(ErrorKind::kTypeMismatch, "a subquery in an expression gives one column, got {}",
+              extra.subquery.num_items),
+        node.span);
+  }
+  extra.type =
+      extra.use == "scalar" ? extra.subquery.plan->schema()->field(0)->type() : arrow::boolean();
+  // x op ALL (…) is NOT (x negated-op ANY (…)).
+  const size_t all = extra.use.rfind(" all");
+  if (all == std::string::npos) return AddExtra(std::move(extra), node.span);
+  constexpr std::array<std::pair<const char*, const char*>, 6> kNegated = {
+      {{"=", "<>"}, {"<>", "="}, {"<", ">="}, {"<=", ">"}, {">", "<="}, {">=", "<"}}};
+  for (const auto& [symbol, negated] : kNegated) {
+    if (extra.use.substr(0, all) != symbol) continue;
+    extra.use = fmt::format("{} any", negated);
+    break;
+  }
+  return Unbound::Call("not", {AddExtra(std::move(extra), node.span)}, node.span);
+}
+
+UnboundPtr SelectBinder::AddExtra(Extra extra, TextSpan span) {
+  std::string name = std::to_string(extras_.size());
+  scope_.Add(kExtraQualifier, name, extra.type, /*qualified_only=*/true);
+  extras_.push_back(std::move(extra));
+  return Unbound::Column({kExtraQualifier, std::move(name)}, span);
+}
+
+}  // namespace headrace::sql

@@ -1,0 +1,130 @@
+// The binder of one SELECT: items, groups, conditions and order over the rows of FROM.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "headrace/sql/binder.h"
+
+namespace headrace::sql {
+
+/// Expressions are bound over a scope: the columns of FROM, then entries for what is attached to
+/// the plan only where it is used: results of subqueries, and columns of the query around. `outer`
+/// may be null. Sort keys that are no items are computed as hidden columns and dropped at the end.
+class SelectBinder {
+ public:
+  SelectBinder(Binder& binder, const Select& select, const Query& query, const Scope* outer)
+      : binder_(binder), select_(select), query_(query), outer_(outer) {}
+
+  Result<PlanPtr> Bind();
+  /// The same as part of an expression of the outer query.
+  Result<BoundSubquery> BindAsSubquery();
+
+ private:
+  /// An entry of the scope that is no column of FROM.
+  struct Extra {
+    bool is_outer = false;
+    int outer_column = 0;    // is_outer
+    BoundSubquery subquery;  // else
+    std::string use;         // as in QueryOperand
+    std::vector<ExpressionPtr> operands;
+    TypePtr type;
+  };
+  struct Item {
+    UnboundPtr expression;
+    std::string name;
+    std::optional<int> column;  // from a star
+  };
+  struct Key {
+    size_t output;
+    bool descending;
+    NullPlacement nulls;
+  };
+
+  Status BindFromAndWhere();
+  Status BindClauses();
+
+  // bind_items.cc
+  Status ExpandItems();
+  Status ExpandStar(const SelectItem& item);
+  Status CheckStarChanges(const SelectItem& item) const;
+  Status BindItems();
+
+  // prepare.cc
+  /// Names, named windows, filters and subqueries of `expression` put in terms of the scope.
+  Result<UnboundPtr> Prepare(const UnboundPtr& expression);
+  Result<UnboundPtr> PrepareNode(const UnboundPtr& node);
+  Result<UnboundPtr> PrepareColumn(const UnboundPtr& column);
+  Result<UnboundPtr> PrepareField(const Unbound& column);
+  Result<UnboundPtr> PrepareCall(const UnboundPtr& call);
+  Result<UnboundPtr> PrepareQuery(const Unbound& node);
+  Result<std::shared_ptr<const UnboundWindow>> NamedWindowOf(const UnboundWindow& window,
+                                                             TextSpan span) const;
+  Result<UnboundPtr> Filtered(const Unbound& call) const;
+  UnboundPtr AddExtra(Extra extra, TextSpan span);
+  Status AddRowOrder(const Unbound& call);
+  Result<ExpressionPtr> BindPrepared(const UnboundPtr& expression);
+
+  // attach.cc
+  bool HasOuter(const Expression& expression) const;
+  Status AddCondition(const UnboundPtr& term);
+  Result<bool> JoinBySubquery(const UnboundPtr& term);
+  /// `expression` over the columns of `*plan`, which gains the results of its subqueries.
+  Result<ExpressionPtr> Attached(const ExpressionPtr& expression, PlanPtr* plan);
+  Result<int> Attach(size_t extra, PlanPtr* plan);
+  Result<int> AttachScalar(size_t extra, PlanPtr* plan);
+  Result<ExpressionPtr> ConditionOf(size_t extra, bool with_operand, PlanPtr* plan);
+  Result<ExpressionPtr> OperandComparison(size_t extra, PlanPtr* plan);
+  Result<ExpressionPtr> OverPlan(const ExpressionPtr& expression, const PlanNode& plan) const;
+
+  // bind_subquery.cc
+  Result<ExpressionPtr> Tie(const ExpressionPtr& term, bool aggregates);
+  Result<ExpressionPtr> TieGroup(const Expression& term);
+  const Extra* ExtraOf(const Expression& column) const;
+  bool AllOuter(const Expression& expression) const;
+  Result<ExpressionPtr> OuterColumn(const Expression& column, const Extra& extra) const;
+  ExpressionPtr OutputColumn(const ExpressionPtr& expression);
+  ExpressionPtr ValueOfNone() const;
+
+  // bind_select.cc
+  Result<PlanPtr> PlanAll();
+  Result<std::optional<size_t>> Position(const Unbound& expression, const char* clause) const;
+  Status BindGroups();
+  Status BindSortKeys();
+  Result<size_t> OutputOf(const UnboundPtr& sort_key);
+  Result<std::optional<size_t>> OutputNamed(const Unbound& name) const;
+  bool IsAggregate() const;
+  void CollectAggregates(const ExpressionPtr& expression);
+  Result<PlanPtr> PlanGroups(PlanPtr plan);
+  Result<PlanPtr> PlanOutputs();
+  Result<PlanPtr> Distinct(PlanPtr plan) const;
+  Result<PlanPtr> Sorted(PlanPtr plan) const;
+  Result<PlanPtr> OnlyItems(PlanPtr plan) const;
+
+  Binder& binder_;
+  const Select& select_;
+  const Query& query_;
+  const Scope* const outer_;
+
+  Relation relation_;
+  Scope scope_;
+  std::vector<Extra> extras_;              // entries of the scope behind the columns of FROM
+  std::map<size_t, int> attached_;         // extra → column of the plan
+  bool grouped_ = false;                   // the plan is that of the groups
+  std::vector<ExpressionPtr> correlated_;  // terms of WHERE over columns of the query around
+  std::vector<Item> items_;
+  size_t visible_items_ = 0;  // items that an alias may mean now
+  int64_t prepared_nodes_ = 0;
+  std::vector<NamedExpression> outputs_;  // the items, then hidden sort keys
+  size_t num_items_ = 0;
+  std::vector<NamedExpression> groups_;
+  std::vector<NamedExpression> calls_;     // of aggregates
+  std::vector<SortExpression> row_order_;  // that aggregates ask for
+  ExpressionPtr having_;
+  ExpressionPtr qualify_;
+  std::vector<Key> keys_;
+};
+
+}  // namespace headrace::sql
