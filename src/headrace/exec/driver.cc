@@ -3,6 +3,8 @@
 #include "headrace/exec/driver.h"
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <limits>
 
 #include "headrace/base/check.h"
@@ -13,6 +15,23 @@ namespace {
 
 /// Ordinals of what an operator gives out of its Finish: after every split.
 constexpr int64_t kFinishSplit = std::numeric_limits<int64_t>::max();
+
+/// Adds the time of a step to a counter.
+class Stopwatch {
+ public:
+  explicit Stopwatch(std::atomic<int64_t>& micros) : micros_(micros) {}
+  ~Stopwatch() {
+    const auto passed = std::chrono::steady_clock::now() - begin_;
+    const int64_t nanos = std::chrono::duration_cast<std::chrono::nanoseconds>(passed).count();
+    micros_.fetch_add((nanos + 500) / 1000, std::memory_order_relaxed);
+  }
+  Stopwatch(const Stopwatch&) = delete;
+  Stopwatch& operator=(const Stopwatch&) = delete;
+
+ private:
+  std::atomic<int64_t>& micros_;
+  const std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+};
 
 }  // namespace
 
@@ -111,6 +130,7 @@ Result<Flow> Driver::CallOperator(size_t index, Out& out) {
   Stage& stage = stages_[index];
   Operator& op = *parts_.operators[index];
   PoolLabel label(parts_.budgets[index]->name().c_str());
+  const Stopwatch stopwatch(parts_.metrics[index]->busy_micros);
   switch (stage.pending) {
     case Slot::kBatch:
       return op.Push(stage.port, stage.batch, out);

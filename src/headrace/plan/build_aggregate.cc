@@ -3,6 +3,7 @@
 //   project(groups, outputs) · filter(having) · aggregate · project(keys, arguments) · input
 #include "arrow/type.h"
 #include "headrace/plan/builder.h"
+#include "headrace/plan/distinct_calls.h"
 #include "headrace/plan/lift_calls.h"
 #include "headrace/plan/make_node.h"
 #include "headrace/plan/transform.h"
@@ -160,10 +161,13 @@ Result<PlanPtr> PlanAggregate(PlanPtr input, std::vector<NamedExpression> groups
   ARROW_ASSIGN_OR_RAISE(const AggregateCalls calls, CollectCalls(groups, outputs, having));
   ARROW_ASSIGN_OR_RAISE(AggregateInput prepared,
                         PrepareInput(std::move(input), groups, calls.calls()));
-  ARROW_ASSIGN_OR_RAISE(
-      const PlanPtr node,
-      MakeAggregateNode(std::move(prepared.plan), std::move(prepared.keys),
-                        std::move(prepared.calls), options.order, options.emit, options.window));
+  Result<PlanPtr> made =
+      HasDistinctCall(prepared.calls)
+          ? MakeDistinctAggregate(prepared.plan, prepared.keys, prepared.calls, options.order)
+          : MakeAggregateNode(std::move(prepared.plan), std::move(prepared.keys),
+                              std::move(prepared.calls), options.order, options.emit,
+                              options.window);
+  ARROW_ASSIGN_OR_RAISE(const PlanPtr node, std::move(made));
   const AboveAggregate above(*node, groups, calls);
   PlanPtr plan = node;
   if (having != nullptr) {
