@@ -9,6 +9,7 @@
 Module functions use one session that is made when first needed; `Session` makes others.
 """
 
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -43,9 +44,11 @@ except PackageNotFoundError:  # a build tree
     __version__ = "0.0.0+build"
 
 
-def sql(query: str, /, **tables: Any) -> Cursor:
+def sql(
+    query: str, /, params: Sequence[Any] | Mapping[str, Any] | None = None, **tables: Any
+) -> Cursor:
     """`Session.sql` of the default session."""
-    return default_session().sql(query, **tables)
+    return default_session().sql(query, params, **tables)
 
 
 def scan(path: Paths, *, format: str | None = None, **options: Any) -> Cursor:

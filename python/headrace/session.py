@@ -12,6 +12,7 @@ from typing import Any, Union
 from headrace import _headrace
 from headrace.cursor import Cursor
 from headrace.errors import InvalidArgumentError, TypeMismatchError
+from headrace.expr import one_cell
 from headrace.options import option_texts
 from headrace.progress import MODES, Progress
 from headrace.tables import table_of
@@ -64,8 +65,17 @@ class Session:
         self._handle = _headrace.open_session(option_texts(given))
         self._handle.set_progress_mode(MODES[progress])
 
-    def sql(self, query: str, /, **tables: Any) -> Cursor:
+    def sql(
+        self,
+        query: str,
+        /,
+        params: Sequence[Any] | Mapping[str, Any] | None = None,
+        **tables: Any,
+    ) -> Cursor:
         """The statement `query`. A SELECT runs when its cursor is read; others run now.
+
+        Several statements are divided by `;`: the cursor is that of the last. `params` are the
+        values for `?` and `$1`, in a list, or for `$name`, in a mapping.
 
         `tables` are visible to this query alone: cursors, which become part of it, and whatever
         offers Arrow data (pyarrow, pandas, polars, DuckDB), which is not copied.
@@ -75,7 +85,8 @@ class Session:
         """
         plans = {name: self._plan(data) for name, data in tables.items()}
         with Progress.of(self._handle.progress_mode()) as progress:
-            return Cursor(self._handle.sql(query, plans, progress))
+            positional, named = parameter_cells(params)
+            return Cursor(self._handle.sql(query, plans, progress, positional, named))
 
     def scan(self, path: Paths, *, format: str | None = None, **options: Any) -> Cursor:
         """A file, the files that a pattern with `*` matches in order of their names, or a list.
@@ -157,6 +168,21 @@ class Session:
             scanned = data._plan.scanned_table()
             return _headrace.make_table(data.to_arrow()) if scanned is None else scanned
         return table_of(data)
+
+
+def parameter_cells(
+    params: Sequence[Any] | Mapping[str, Any] | None,
+) -> tuple[list[Any], dict[str, Any]]:
+    """Values for `?` and `$1`, and for `$name`, as arrays of one cell."""
+    if params is None:
+        return [], {}
+    if isinstance(params, Mapping):
+        return [], {name: one_cell(value) for name, value in params.items()}
+    if isinstance(params, (list, tuple)):
+        return [one_cell(value) for value in params], {}
+    raise TypeMismatchError(
+        f"params: expected a list, a tuple or a mapping, got {type(params).__name__}"
+    )
 
 
 def path_list(path: Paths) -> list[str]:

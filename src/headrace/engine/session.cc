@@ -13,6 +13,7 @@
 #include "headrace/engine/session_state.h"
 #include "headrace/format/format.h"
 #include "headrace/plan/builder.h"
+#include "headrace/plan/estimate.h"
 
 namespace headrace {
 namespace {
@@ -233,7 +234,7 @@ Result<int64_t> Session::RunInto(PlanPtr plan, std::unique_ptr<Sink> sink, Poll 
 
 Result<std::string> Session::ExplainPlan(PlanPtr plan, bool analyze, Poll poll) {
   ARROW_ASSIGN_OR_RAISE(PlanPtr optimized, Optimize(std::move(plan)));
-  std::string text = Explain(*optimized, /*estimates=*/true);
+  std::string text = ExplainWithEstimates(*optimized);
   if (!analyze) return text;
   ARROW_ASSIGN_OR_RAISE(auto run, QueryRun::Make(shared_from_this(), std::move(optimized)));
   Cursor cursor(std::move(run));

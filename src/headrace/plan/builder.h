@@ -109,7 +109,7 @@ Result<PlanPtr> PlanAsofJoin(PlanPtr left, PlanPtr right, JoinKind kind, Express
 
 /// Rewrites with every rule, in the order of plan/rule/list.inc.
 Result<PlanPtr> Optimize(PlanPtr plan);
-/// The tree as text, one node a line, inputs indented; with how many rows each may give.
-std::string Explain(const PlanNode& plan, bool estimates = false);
+/// The tree as text, one node a line, inputs indented.
+std::string Explain(const PlanNode& plan);
 
 }  // namespace headrace

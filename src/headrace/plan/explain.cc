@@ -18,9 +18,15 @@ void AppendTree(const PlanNode& node, size_t depth, bool estimates, std::string*
 
 }  // namespace
 
-std::string Explain(const PlanNode& plan, bool estimates) {
+std::string Explain(const PlanNode& plan) {
   std::string text;
-  AppendTree(plan, 0, estimates, &text);
+  AppendTree(plan, 0, /*estimates=*/false, &text);
+  return text;
+}
+
+std::string ExplainWithEstimates(const PlanNode& plan) {
+  std::string text;
+  AppendTree(plan, 0, /*estimates=*/true, &text);
   return text;
 }
 

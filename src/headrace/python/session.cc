@@ -41,8 +41,23 @@ Result<PlanPtr> RunAtOnce(Session& session, sql::BoundStatement statement, const
   return PlanScan(std::move(table));
 }
 
+/// Arrays of one cell each, as literals.
+sql::Parameters ParametersOf(const std::vector<nb::object>& positional,
+                             const std::map<std::string, nb::object>& named) {
+  sql::Parameters parameters;
+  const auto value_of = [](const nb::object& cell) {
+    ArrayPtr array = ImportArray(cell);
+    return CallEngine([&] { return array->GetScalar(0); });
+  };
+  for (const nb::object& cell : positional) parameters.positional.push_back(value_of(cell));
+  for (const auto& [name, cell] : named) parameters.named.emplace(name, value_of(cell));
+  return parameters;
+}
+
+/// All statements of `text`; those before the last run now.
 PlanHandle Sql(const std::shared_ptr<SessionHandle>& self, const std::string& text,
-               const Tables& tables, nb::object progress) {
+               const Tables& tables, nb::object progress, const std::vector<nb::object>& positional,
+               const std::map<std::string, nb::object>& named) {
   Session& session = self->Get();
   const Poll poll = MakePoll(std::move(progress));
   sql::ExtraTables plans;
@@ -51,10 +66,19 @@ PlanHandle Sql(const std::shared_ptr<SessionHandle>& self, const std::string& te
     plans.emplace(name, table.plan);
     Merge(table.callbacks, &callbacks);
   }
+  const sql::Parameters parameters = ParametersOf(positional, named);
   PlanPtr plan = CallEngine([&]() -> Result<PlanPtr> {
-    ARROW_ASSIGN_OR_RAISE(sql::BoundStatement statement, sql::Bind(session, text, plans));
-    if (statement.kind == sql::BoundStatement::Kind::kQuery) return statement.plan;
-    return RunAtOnce(session, std::move(statement), poll);
+    ARROW_ASSIGN_OR_RAISE(std::vector<sql::ScriptStatement> script, sql::SplitScript(text));
+    if (script.size() <= 1) script = {{text, 1}};
+    for (size_t i = 0;; ++i) {
+      ARROW_ASSIGN_OR_RAISE(
+          sql::BoundStatement statement,
+          sql::Bind(session, script[i].text, plans, script[i].line, parameters));
+      const bool is_last = i + 1 == script.size();
+      if (is_last && statement.kind == sql::BoundStatement::Kind::kQuery) return statement.plan;
+      ARROW_ASSIGN_OR_RAISE(PlanPtr rows, RunAtOnce(session, std::move(statement), poll));
+      if (is_last) return rows;
+    }
   });
   return {self, std::move(plan), std::move(callbacks)};
 }
@@ -167,7 +191,9 @@ void AddSessionClasses(nb::module_& module) {
       nb::arg("data"), nb::arg("reads_once"), nb::arg("schema").none());
   module.def("stop_stream_readers", &StopStreamReaders);
   nb::class_<SessionHandle>(module, "Session")
-      .def("sql", &Sql, nb::arg("text"), nb::arg("tables"), nb::arg("progress") = nb::none())
+      .def("sql", &Sql, nb::arg("text"), nb::arg("tables"), nb::arg("progress") = nb::none(),
+           nb::arg("positional") = std::vector<nb::object>(),
+           nb::arg("named") = std::map<std::string, nb::object>())
       .def(
           "set_progress_mode",
           [](SessionHandle& self, std::string mode) { self.progress_mode = std::move(mode); },

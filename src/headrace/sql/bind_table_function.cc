@@ -94,14 +94,8 @@ Result<PlanPtr> Binder::ReadFiles(const TableReference& table, const char* forma
   ARROW_ASSIGN_OR_RAISE(const auto paths, PathsOf(table.args.front(), table.name));
   OptionMap options = table.options;
   options.emplace("format", format);
-  std::vector<PlanPtr> files;
-  for (const std::string& path : paths) {
-    ARROW_ASSIGN_OR_RAISE(SourcePtr file, session_.OpenFile(path, options));
-    ARROW_ASSIGN_OR_RAISE(files.emplace_back(), PlanScan(std::move(file)));
-  }
-  if (files.size() == 1) return files.front();
-  const bool by_name = false;
-  return PlanUnion(std::move(files), by_name);
+  ARROW_ASSIGN_OR_RAISE(SourcePtr files, session_.OpenFiles(paths, options));
+  return PlanScan(std::move(files));
 }
 
 /// range(end), range(begin, end[, step])
