@@ -372,11 +372,11 @@ std::string Query::Profile() const {
     for (size_t op = 0; op < pipeline.spec->operators.size(); ++op) {
       const OperatorSpec& spec = *pipeline.spec->operators[op].spec;
       const OperatorMetrics& metrics = *pipeline.metrics[op];
-      text += fmt::format("  {} {}  rows_out={} time={:.3f}s peak_memory={} spilled={} runs={} late={}\n",
-                          spec.name(), spec.Describe(), metrics.rows_out.load(),
-                          static_cast<double>(metrics.busy_micros.load()) / 1e6,
-                          pipeline.budgets[op]->peak_bytes(), metrics.spilled_bytes.load(),
-                          metrics.spilled_runs.load(), metrics.late_rows.load());
+      text += fmt::format(
+          "  {} {}  rows_out={} time={:.3f}s peak_memory={} spilled={} runs={} late={}\n",
+          spec.name(), spec.Describe(), metrics.rows_out.load(),
+          static_cast<double>(metrics.busy_micros.load()) / 1e6, pipeline.budgets[op]->peak_bytes(),
+          metrics.spilled_bytes.load(), metrics.spilled_runs.load(), metrics.late_rows.load());
     }
   }
   return text;

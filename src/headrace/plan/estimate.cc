@@ -9,7 +9,7 @@
 namespace headrace {
 namespace {
 
-using Rows = std::optional<double>;
+using Estimate = std::optional<double>;
 
 /// The share of rows that one term of a filter lets pass.
 double ShareOf(const Expression& term) {
@@ -24,30 +24,29 @@ double ShareOf(const Expression& term) {
   }
 }
 
-Rows RowsOf(const PlanNode& node);
+Estimate RowsOf(const PlanNode& node);
 
-Rows OfFilter(const FilterNode& filter) {
-  Rows rows = RowsOf(*filter.input());
+Estimate OfFilter(const FilterNode& filter) {
+  Estimate rows = RowsOf(*filter.input());
   if (!rows.has_value()) return rows;
   double share = 1;
   for (const ExpressionPtr& term : SplitConjunction(filter.predicate)) share *= ShareOf(*term);
   return *rows * std::max(share, 0.001);
 }
 
-Rows OfAggregate(const AggregateNode& aggregate) {
+Estimate OfAggregate(const AggregateNode& aggregate) {
   if (aggregate.keys.empty()) return 1;
-  const Rows rows = RowsOf(*aggregate.input());
+  const Estimate rows = RowsOf(*aggregate.input());
   if (!rows.has_value()) return rows;
   const double groups = std::pow(*rows, 1 - 0.5 / static_cast<double>(aggregate.keys.size()));
   return std::min(*rows, std::max(groups, 1.0));
 }
 
-Rows OfJoin(const JoinNode& join) {
-  const Rows left = RowsOf(*join.inputs()[0]);
-  const Rows right = RowsOf(*join.inputs()[1]);
+Estimate OfJoin(const JoinNode& join) {
+  const Estimate left = RowsOf(*join.inputs()[0]);
+  const Estimate right = RowsOf(*join.inputs()[1]);
   if (!left.has_value() || !right.has_value()) return std::nullopt;
-  const double matched =
-      join.terms.left_keys.empty() ? *left * *right : std::max(*left, *right);
+  const double matched = join.terms.left_keys.empty() ? *left * *right : std::max(*left, *right);
   switch (join.kind) {
     case JoinKind::kSemi:
     case JoinKind::kAnti:
@@ -60,7 +59,7 @@ Rows OfJoin(const JoinNode& join) {
   }
 }
 
-Rows RowsOf(const PlanNode& node) {
+Estimate RowsOf(const PlanNode& node) {
   if (const auto* scan = As<ScanNode>(node)) {
     const auto rows = scan->source->row_count();
     if (!rows.has_value()) return std::nullopt;
@@ -71,13 +70,13 @@ Rows RowsOf(const PlanNode& node) {
   if (const auto* join = As<JoinNode>(node)) return OfJoin(*join);
   if (const auto* limit = As<LimitNode>(node)) {
     const auto count = static_cast<double>(limit->count);
-    const Rows rows = RowsOf(*limit->input());
+    const Estimate rows = RowsOf(*limit->input());
     return rows.has_value() ? std::min(*rows, count) : count;
   }
   if (As<UnionNode>(node) != nullptr) {
     double sum = 0;
     for (const PlanPtr& input : node.inputs()) {
-      const Rows rows = RowsOf(*input);
+      const Estimate rows = RowsOf(*input);
       if (!rows.has_value()) return rows;
       sum += *rows;
     }
@@ -89,7 +88,7 @@ Rows RowsOf(const PlanNode& node) {
 }  // namespace
 
 std::optional<int64_t> EstimatedRows(const PlanNode& node) {
-  const Rows rows = RowsOf(node);
+  const Estimate rows = RowsOf(node);
   if (!rows.has_value() || *rows > 9e18) return std::nullopt;
   return static_cast<int64_t>(std::llround(*rows));
 }

@@ -68,8 +68,7 @@ Result<Cursor> RunCopy(Session& session, BoundStatement statement, Poll poll) {
 }
 
 /// CREATE TABLE and INSERT: the rows are all there before the table is changed.
-Result<Cursor> RunIntoTable(Session& session, BoundStatement statement,
-                            Poll poll) {
+Result<Cursor> RunIntoTable(Session& session, BoundStatement statement, Poll poll) {
   if (statement.does_nothing) return RowsWritten(session, 0);
   if (statement.plan->properties().boundedness == Boundedness::kUnbounded) {
     return Error(ErrorKind::kUnsupported, "a table in memory takes rows that come to an end");

@@ -100,8 +100,8 @@ Result<PlanPtr> AddKeys(const PlanPtr& plan, const JoinNode& join, Terms* terms)
   std::vector<SidePair> pairs;
   const auto is_pair = [&](const ExpressionPtr& term) {
     std::optional<SidePair> pair = SplitTerm(term, width);
-    const bool is_key = pair.has_value() && (pair->op == Comparison::kEqual ||
-                                             pair->op == Comparison::kNotDistinct);
+    const bool is_key = pair.has_value() &&
+                        (pair->op == Comparison::kEqual || pair->op == Comparison::kNotDistinct);
     if (is_key) pairs.push_back(*std::move(pair));
     return is_key;
   };
@@ -148,8 +148,8 @@ Result<PlanPtr> PushIntoJoin(const PlanPtr& plan, const JoinNode& join, Terms te
 
 /// Terms over the columns that `below` maps to columns of the input (−1: none) go below `plan`.
 Result<PlanPtr> PushBelow(const PlanPtr& plan, const std::vector<int>& below, Terms terms) {
-  Terms moved = TakeMovable(
-      &terms, [&](int column) { return below[static_cast<size_t>(column)] >= 0; });
+  Terms moved =
+      TakeMovable(&terms, [&](int column) { return below[static_cast<size_t>(column)] >= 0; });
   for (ExpressionPtr& term : moved) term = MoveColumns(term, below);
   ARROW_ASSIGN_OR_RAISE(PlanPtr input, Push(plan->input(), std::move(moved)));
   ARROW_ASSIGN_OR_RAISE(PlanPtr above, plan->WithInputs({std::move(input)}));

@@ -90,6 +90,40 @@ TEST(PushFiltersDown, IntoTheSidesOfJoins) {
             "    scan r [k, v]\n");
 }
 
+TEST(PushFiltersDown, EqualitiesBecomeKeysOfTheJoin) {
+  const PlanPtr right =
+      Scan(Table("r", {arrow::field("k", arrow::int64()), arrow::field("v", arrow::int64())}));
+  const PlanPtr pairs = PlanJoin(Scan(), right, JoinKind::kInner, nullptr).ValueOrDie();
+  const UnboundPtr predicate = Call("and", {Call("=", {Col("a"), Col("k")}), GreaterThan("v", 2)});
+  EXPECT_EQ(After(PushFiltersDown, Filter(pairs, predicate)),
+            "join inner on a = k\n"
+            "  scan t [a, b, s, x]\n"
+            "  filter (v > 2)\n"
+            "    scan r [k, v]\n");
+}
+
+TEST(PushFiltersDown, BelowAggregatesByTheirKeys) {
+  const PlanPtr counts = Aggregate(Scan(), {Col("a")}, {CountAll()});
+  const PlanPtr plan =
+      Filter(counts, Call("and", {GreaterThan("a", 1), GreaterThan("count(*)", 2)}));
+  EXPECT_EQ(After(PushFiltersDown, plan),
+            "project a, count(*)\n"
+            "  filter (count(*) > 2)\n"
+            "    aggregate count(*) by a\n"
+            "      filter (a > 1)\n"
+            "        scan t [a, b, s, x]\n");
+}
+
+TEST(PushFiltersDown, IntoEveryInputOfAUnion) {
+  const PlanPtr plan = PlanUnion({Scan(), Scan()}).ValueOrDie();
+  EXPECT_EQ(After(PushFiltersDown, Filter(plan, GreaterThan("a", 1))),
+            "union\n"
+            "  filter (a > 1)\n"
+            "    scan t [a, b, s, x]\n"
+            "  filter (a > 1)\n"
+            "    scan t [a, b, s, x]\n");
+}
+
 TEST(PushFiltersDown, MergesFiltersInOrder) {
   const PlanPtr plan = Filter(Filter(Scan(), GreaterThan("a", 1)), GreaterThan("b", 2));
   EXPECT_EQ(After(PushFiltersDown, plan),
