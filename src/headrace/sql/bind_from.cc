@@ -216,8 +216,9 @@ Result<PlanPtr> Binder::FindNamed(const std::string& name) {
   Result<SourcePtr> source = session_.FindTable(name);
   if (source.ok()) return PlanScan(*std::move(source));
   const std::string nearest = NearestName(name, names);
-  return Error(ErrorKind::kUnknownName, "no table is named \"{}\"{}", name,
-               nearest.empty() ? "" : fmt::format("; did you mean {}?", nearest));
+  if (nearest.empty()) return source.status();
+  return Error(ErrorKind::kUnknownName, "no table is named \"{}\"; did you mean {}?", name,
+               nearest);
 }
 
 /// The query of a view, which sees the tables of the session alone.
