@@ -73,6 +73,7 @@ const std::vector<Column>& AllColumns() {
        R"([[{"t": 5}, null], null, []])", true, false},
       {"dictionary_text", dictionary(int32(), utf8()), R"(["a", null, "b", "a"])"},
       {"dictionary_ordered", dictionary(int32(), utf8(), true), R"(["a", null, "b"])"},
+      {"dictionary_wide_codes", dictionary(int64(), utf8()), R"(["a", null, "b", "a"])"},
       {"dictionary_integer", dictionary(int32(), int64()), "[7, null, -7]"},
       {"dictionary_decimal", dictionary(int32(), decimal128(9, 2)), R"(["1.25", null, "2.50"])"},
       {"list_of_dictionary", list(dictionary(int32(), utf8())), R"([["a", null], null, ["b"]])",

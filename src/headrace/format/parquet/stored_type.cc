@@ -45,7 +45,9 @@ TypePtr ToldType(const TypePtr& type) {
   switch (type->id()) {
     case Type::DICTIONARY: {
       const auto& dictionary = static_cast<const arrow::DictionaryType&>(*type);
-      return arrow::dictionary(arrow::int32(), dictionary.value_type(), dictionary.ordered());
+      const bool is_wide = dictionary.index_type()->byte_width() >= arrow::int32()->byte_width();
+      return arrow::dictionary(is_wide ? dictionary.index_type() : arrow::int32(),
+                               dictionary.value_type(), dictionary.ordered());
     }
     case Type::LIST:
       return arrow::list(ToldField(type->field(0)));

@@ -8,8 +8,8 @@
 namespace headrace::parquet_format {
 
 /// Columns are written in their plain type. What readers are told of `type` in ARROW:schema:
-/// itself, with int32 codes in dictionaries, because a row group may have more values than the
-/// codes of one batch can count.
+/// itself, with int32 for narrower codes of dictionaries, because a row group may have more values
+/// than the codes of one batch can count.
 TypePtr ToldType(const TypePtr& type);
 
 /// The type to promise for a column that decodes as `stored` and was written as `origin`: `origin`
