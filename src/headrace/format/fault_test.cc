@@ -123,6 +123,39 @@ TEST_P(FaultTest, ReadersReportFaults) {
   }
 }
 
+TEST(PartitionedFaultTest, AllFilesOrNone) {
+  const auto memory = MakeMemoryVfs();
+  ASSERT_ARROW_OK(memory->MakeDirectories("/out"));
+  const auto faulty = MakeFaultyVfs(*memory);
+  const SchemaPtr schema =
+      arrow::schema({arrow::field("k", arrow::int64()), arrow::field("t", arrow::utf8())});
+  const auto batch =
+      arrow::RecordBatch::Make(schema, 5,
+                               {FromJson(arrow::int64(), "[1, 2, null, 1, 2]"),
+                                FromJson(arrow::utf8(), R"(["a", "b", "c", "d", "e"])")});
+  const OptionMap options = {{"partition_by", "k"}, {"format", "csv"}};
+  const auto write = [&] { return WriteFile(*faulty, "/out/t", schema, {batch, batch}, options); };
+  fault::Count("");
+  ASSERT_ARROW_OK(write());
+  const int64_t passages = fault::Disarm();
+  EXPECT_EQ(Rows(*ReadFile(*memory, "/out/t").ValueOrDie()),
+            "a|1;d|1;a|1;d|1;b|2;e|2;b|2;e|2;c|NULL;c|NULL");
+  ASSERT_ARROW_OK(memory->RemoveTree("/out/t"));
+  for (int64_t k = 1; k <= passages; ++k) {
+    SCOPED_TRACE(k);
+    fault::Arm("", k);
+    const Status status = write();
+    fault::Disarm();
+    EXPECT_FALSE(status.ok());
+    const std::vector<FileInfo> left = memory->List("/out").ValueOrDie();
+    if (left.empty()) continue;
+    // Only the sync of the folder comes after the rename.
+    EXPECT_EQ(left.front().path, "/out/t") << status.ToString();
+    EXPECT_EQ(k, passages);
+    ASSERT_ARROW_OK(memory->RemoveTree("/out/t"));
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Formats, FaultTest,
                          ::testing::Values("t.csv", "t.csv.gz", "t.jsonl", "t.jsonl.zst",
                                            "t.parquet", "t.arrow"),

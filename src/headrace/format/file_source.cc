@@ -44,7 +44,7 @@ Status CheckSameSchema(const BoundDataFile& first, const BoundDataFile& other) {
   return Status::OK();
 }
 
-class FileSource final : public Source {
+class FileSource final : public Source, public FileSplits {
  public:
   FileSource(Vfs& vfs, std::string format, std::vector<BoundDataFile> files)
       : vfs_(vfs), format_(std::move(format)), files_(std::move(files)) {
@@ -86,12 +86,16 @@ class FileSource final : public Source {
 
   Result<std::unique_ptr<SplitReader>> Open(const Split& split, const ScanRequest& request,
                                             const ReadContext& context) override {
-    const auto next = std::upper_bound(first_part_.begin(), first_part_.end(), split.index);
-    HEADRACE_CHECK(next != first_part_.begin(), "a split of another source");
-    const size_t file = static_cast<size_t>(next - first_part_.begin()) - 1;
+    const size_t file = FileOf(split);
     Split part = split;
     part.index -= first_part_[file];
     return files_[file].file->Open(part, request, context);
+  }
+
+  size_t FileOf(const Split& split) const override {
+    const auto next = std::upper_bound(first_part_.begin(), first_part_.end(), split.index);
+    HEADRACE_CHECK(next != first_part_.begin(), "a split of another source");
+    return static_cast<size_t>(next - first_part_.begin()) - 1;
   }
 
   Result<std::string> Snapshot() override {

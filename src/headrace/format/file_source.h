@@ -30,8 +30,16 @@ struct BoundDataFile {
   std::unique_ptr<DataFile> file;
 };
 
-/// REQUIRES: at least one file. Files whose columns differ from those of the first (in name, order
-/// or logical type) are kTypeMismatch. `vfs` must outlive the source.
+/// What sources of several files tell beside: which of them a split is from.
+class FileSplits {
+ public:
+  virtual ~FileSplits() = default;
+  virtual size_t FileOf(const Split& split) const = 0;
+};
+
+/// A source that is a FileSplits too. REQUIRES: at least one file. Files whose columns differ from
+/// those of the first (in name, order or logical type) are kTypeMismatch. `vfs` must outlive the
+/// source.
 Result<SourcePtr> MakeFileSource(Vfs& vfs, std::string format, std::vector<BoundDataFile> files);
 
 /// `array`s of `batch` in the order of `projection`, whose batches hold the columns `present`

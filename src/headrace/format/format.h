@@ -30,11 +30,15 @@ Result<const FileFormat*> FindFormat(std::string_view name);
 /// known.
 Result<const FileFormat*> FormatOfPath(std::string_view path);
 
-/// Globs every pattern, finds the format (option "format", else the extension, which must be of one
-/// format) and opens the files as one source, pattern after pattern.
+/// Opens the files that match the patterns, in the order of the patterns, as one source. A folder
+/// stands for all files under it. The format is option "format", else by the extension. For all
+/// formats: "filename" (true, or the name of a column with the path), "hive_partitioning" (auto,
+/// true, false: columns of folders key=value), "union_by_name"; other options are the format's.
 Result<SourcePtr> OpenFiles(Vfs& vfs, const std::string& pattern, OptionMap options);
 Result<SourcePtr> OpenFiles(Vfs& vfs, const std::vector<std::string>& patterns, OptionMap options);
-/// The sink for `path`: option "format", else the extension.
+/// The sink for `path`: option "format", else the extension. With option "partition_by" (names of
+/// columns with commas between them) `path` is a folder of files in folders key=value, by default
+/// of Parquet.
 Result<std::unique_ptr<Sink>> CreateFile(Vfs& vfs, const std::string& path, OptionMap options);
 
 }  // namespace headrace

@@ -47,7 +47,7 @@ TEST(FormatTest, MissingFiles) {
     EXPECT_EQ(KindOf(ReadFile(*vfs, path).status()), ErrorKind::kNotFound) << path;
   }
   ASSERT_ARROW_OK(vfs->MakeDirectories("/d.csv"));
-  EXPECT_EQ(KindOf(ReadFile(*vfs, "/d.csv").status()), ErrorKind::kInvalidArgument);
+  EXPECT_EQ(KindOf(ReadFile(*vfs, "/d.csv").status()), ErrorKind::kNotFound);
 }
 
 class ChangedFileTest : public ::testing::TestWithParam<const char*> {};

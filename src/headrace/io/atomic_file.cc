@@ -1,20 +1,61 @@
 // AtomicFile: write beside, sync, rename.
 #include "headrace/io/atomic_file.h"
 
+#include <signal.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
+#include <mutex>
+#include <set>
 
 #include "headrace/base/fault.h"
+#include "headrace/base/hash.h"
 
 namespace headrace {
 namespace {
 
-// ".out.parquet.1234-7.part": hidden, so that a glob over the folder never sees half a file.
-std::string TemporaryPath(const std::string& path) {
-  static std::atomic<int64_t> count{0};
-  const std::string name = path.substr(path.rfind('/') + 1);
-  return JoinPath(ParentPath(path), fmt::format(".{}.{}-{}.part", name, ::getpid(), ++count));
+std::string HostName() {
+  char name[256] = {};
+  (void)::gethostname(name, sizeof name - 1);
+  return fmt::format("{:08x}", HashBytes(name) & 0xFFFFFFFF);
+}
+
+// The process in "….<host>-<process>-<count>.part" of this host; 0 for other names.
+pid_t ProcessOf(std::string_view name, std::string_view host) {
+  if (!name.starts_with('.') || !name.ends_with(".part")) return 0;
+  const size_t at = name.rfind(fmt::format(".{}-", host));
+  if (at == name.npos) return 0;
+  pid_t process = 0;
+  for (char c : name.substr(at + host.size() + 2)) {
+    if (c == '-') return process;
+    if (c < '0' || c > '9' || process > 100'000'000) return 0;
+    process = process * 10 + (c - '0');
+  }
+  return 0;
+}
+
+// Nobody waits for what a dead process has begun. What cannot be removed stays.
+void Sweep(Vfs& vfs, const std::string& folder, std::string_view host) {
+  const Result<std::vector<FileInfo>> entries = vfs.List(folder);
+  if (!entries.ok()) return;
+  for (const FileInfo& entry : *entries) {
+    const std::string_view path = entry.path;
+    const pid_t process = ProcessOf(path.substr(path.rfind('/') + 1), host);
+    if (process == 0 || ::kill(process, 0) == 0 || errno != ESRCH) continue;
+    (void)(entry.is_directory ? vfs.RemoveTree(entry.path) : vfs.Remove(entry.path));
+  }
+}
+
+void SweepOnce(Vfs& vfs, const std::string& folder, std::string_view host) {
+  static std::mutex mutex;
+  static std::set<std::string> swept;
+  if (&vfs != &LocalVfs()) return;
+  {
+    const std::lock_guard lock(mutex);
+    if (!swept.insert(folder).second) return;
+  }
+  Sweep(vfs, folder, host);
 }
 
 // Passes the fault point of writes.
@@ -53,6 +94,16 @@ Status AboutTarget(const Status& status, const std::string& temporary, const std
 
 }  // namespace
 
+// Hidden, so that a glob over the folder never sees half a file.
+std::string TemporaryPath(Vfs& vfs, const std::string& path) {
+  static std::atomic<int64_t> count{0};
+  static const std::string host = HostName();
+  const std::string folder = ParentPath(path);
+  SweepOnce(vfs, folder, host);
+  const std::string name = path.substr(path.rfind('/') + 1);
+  return JoinPath(folder, fmt::format(".{}.{}-{}-{}.part", name, host, ::getpid(), ++count));
+}
+
 AtomicFile::AtomicFile(Vfs& vfs, std::string path, std::string temporary,
                        std::shared_ptr<WritableFile> stream)
     : vfs_(vfs),
@@ -65,7 +116,7 @@ Result<std::unique_ptr<AtomicFile>> AtomicFile::Make(Vfs& vfs, std::string path)
   if (path.empty() || path.ends_with('/')) {
     return Error(ErrorKind::kInvalidArgument, "expected the path of a file, got '{}'", path);
   }
-  std::string temporary = TemporaryPath(path);
+  std::string temporary = TemporaryPath(vfs, path);
   Result<std::shared_ptr<WritableFile>> opened = vfs.OpenForWrite(temporary);
   if (!opened.ok()) return AboutTarget(opened.status(), temporary, path);
   auto file = std::move(opened).ValueUnsafe();

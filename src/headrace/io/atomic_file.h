@@ -8,6 +8,11 @@
 
 namespace headrace {
 
+/// A hidden sibling of `path` that no other writer uses: ".out.parquet.<host>-<process>-7.part". On
+/// the machine's own files, siblings that processes of this host left when they were killed are
+/// removed, once per folder.
+std::string TemporaryPath(Vfs& vfs, const std::string& path);
+
 /// Writes to a hidden sibling of `path`; Commit flushes, syncs, renames and syncs the folder.
 /// Abort, and dropping it, remove the sibling. One thread. After a failed call only Abort is
 /// allowed.

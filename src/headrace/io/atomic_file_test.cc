@@ -2,6 +2,8 @@
 #include "headrace/io/atomic_file.h"
 
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cstring>
 #include <filesystem>
@@ -173,6 +175,36 @@ TEST(AtomicFileSweepTest, PowerFailureAtEveryPoint) {
     EXPECT_TRUE(content == kOld || content == kNew) << "passage " << k;
     EXPECT_TRUE(!made || content == kNew) << "a commit that was reported is durable";
   }
+}
+
+TEST(AtomicFileTest, WhatKilledProcessesLeftIsSwept) {
+  const std::filesystem::path folder =
+      std::filesystem::temp_directory_path() / fmt::format("headrace-sweep-{}", ::getpid());
+  std::filesystem::create_directories(folder);
+  const std::string own = TemporaryPath(LocalVfs(), folder / "first");
+  // A process that has ended: its number is free until the system comes round to it again.
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(0);
+  ASSERT_EQ(::waitpid(child, nullptr, 0), child);
+  const std::string mine = fmt::format("-{}-", ::getpid());
+  const auto of = [&](pid_t process, std::string name) {
+    const size_t at = own.rfind(mine);
+    return own.substr(0, at) + fmt::format("-{}-", process) + std::move(name) + ".part";
+  };
+  const std::filesystem::path next = folder / "next";
+  std::filesystem::create_directories(next);
+  const auto put = [&](const std::string& path) {
+    const std::string moved = next / std::filesystem::path(path).filename();
+    EXPECT_TRUE(LocalVfs().OpenForWrite(moved).ok());
+    return moved;
+  };
+  const std::string dead = put(of(child, "1")), alive = put(of(::getpid(), "2"));
+  const std::string other = put("/.x.00000000-" + std::to_string(child) + "-1.part");
+  ASSERT_TRUE(AtomicFile::Make(LocalVfs(), next / "out.csv").ok());
+  EXPECT_FALSE(std::filesystem::exists(dead));
+  EXPECT_TRUE(std::filesystem::exists(alive));
+  EXPECT_TRUE(std::filesystem::exists(other)) << "of another host";
+  std::filesystem::remove_all(folder);
 }
 
 }  // namespace

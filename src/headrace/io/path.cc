@@ -1,6 +1,7 @@
 // Paths and glob patterns.
 #include <algorithm>
 #include <optional>
+#include <set>
 #include <tuple>
 
 #include "headrace/io/vfs.h"
@@ -79,6 +80,63 @@ bool MatchesPattern(std::string_view pattern, std::string_view name) {
   return true;
 }
 
+bool IsWild(std::string_view text) { return text.find_first_of("*?[") != text.npos; }
+
+std::vector<std::string> ComponentsOf(std::string_view path) {
+  std::vector<std::string> components;
+  while (!path.empty()) {
+    const size_t slash = std::min(path.find('/'), path.size());
+    const std::string_view component = path.substr(0, slash);
+    // Two "**" in a row mean one.
+    const bool repeated = component == "**" && !components.empty() && components.back() == "**";
+    if (!component.empty() && !repeated) components.emplace_back(component);
+    path.remove_prefix(std::min(slash + 1, path.size()));
+  }
+  return components;
+}
+
+/// Folders that ** goes down: links may lead in circles.
+constexpr int kGlobDepthMax = 64;
+
+/// Adds the files under `folder` that match the components from `at` on.
+Status Expand(Vfs& vfs, const std::string& folder, const std::vector<std::string>& components,
+              size_t at, std::set<std::string>* paths, int depth = 0) {
+  const std::string& component = components[at];
+  const bool last = at + 1 == components.size();
+  if (!IsWild(component)) {
+    const std::string path = JoinPath(folder, component);
+    const Result<FileInfo> info = vfs.Stat(path);
+    if (!info.ok()) {
+      return KindOf(info.status()) == ErrorKind::kNotFound ? Status::OK() : info.status();
+    }
+    if (!last) {
+      return info->is_directory ? Expand(vfs, path, components, at + 1, paths) : Status::OK();
+    }
+    if (!info->is_directory) paths->insert(path);
+    return Status::OK();
+  }
+  const bool any_depth = component == "**";
+  if (any_depth && !last) ARROW_RETURN_NOT_OK(Expand(vfs, folder, components, at + 1, paths));
+  const Result<std::vector<FileInfo>> entries = vfs.List(folder);
+  if (!entries.ok()) {
+    return KindOf(entries.status()) == ErrorKind::kNotFound ? Status::OK() : entries.status();
+  }
+  for (const FileInfo& entry : *entries) {
+    const std::string_view name = std::string_view(entry.path).substr(entry.path.rfind('/') + 1);
+    if (!MatchesPattern(any_depth ? "*" : component, name)) continue;
+    if (!entry.is_directory) {
+      if (last) paths->insert(entry.path);
+    } else if (any_depth) {
+      if (depth < kGlobDepthMax) {
+        ARROW_RETURN_NOT_OK(Expand(vfs, entry.path, components, at, paths, depth + 1));
+      }
+    } else if (!last) {
+      ARROW_RETURN_NOT_OK(Expand(vfs, entry.path, components, at + 1, paths));
+    }
+  }
+  return Status::OK();
+}
+
 }  // namespace
 
 std::string ParentPath(std::string_view path) {
@@ -97,23 +155,16 @@ std::string JoinPath(std::string_view directory, std::string_view name) {
 }
 
 Result<std::vector<std::string>> Glob(Vfs& vfs, const std::string& pattern) {
-  const size_t slash = pattern.rfind('/');
-  const std::string last = slash == std::string::npos ? pattern : pattern.substr(slash + 1);
-  const bool wild = last.find_first_of("*?[") != std::string::npos;
   Result<FileInfo> literal = vfs.Stat(pattern);
   if (literal.ok()) return std::vector<std::string>{pattern};
-  if (!wild) return literal.status();
-  if (KindOf(literal.status()) != ErrorKind::kNotFound) return literal.status();
-  ARROW_ASSIGN_OR_RAISE(std::vector<FileInfo> entries, vfs.List(ParentPath(pattern)));
-  std::vector<std::string> paths;
-  for (FileInfo& entry : entries) {
-    const std::string_view path = entry.path;
-    const std::string_view name = path.substr(path.rfind('/') + 1);
-    if (!entry.is_directory && MatchesPattern(last, name)) paths.push_back(std::move(entry.path));
+  if (!IsWild(pattern) || KindOf(literal.status()) != ErrorKind::kNotFound) {
+    return literal.status();
   }
+  std::set<std::string> paths;
+  const bool absolute = pattern.starts_with('/');
+  ARROW_RETURN_NOT_OK(Expand(vfs, absolute ? "/" : "", ComponentsOf(pattern), 0, &paths));
   if (paths.empty()) return Error(ErrorKind::kNotFound, "no file matches {}", pattern);
-  std::sort(paths.begin(), paths.end());
-  return paths;
+  return std::vector<std::string>(paths.begin(), paths.end());
 }
 
 }  // namespace headrace

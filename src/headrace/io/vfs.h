@@ -60,8 +60,8 @@ std::unique_ptr<Vfs> MakeMemoryVfs();
 /// on every read, write, sync and close of its files.
 std::unique_ptr<Vfs> MakeFaultyVfs(Vfs& base);
 
-/// Paths that match a pattern with *, ? and [...] in its last component, sorted; the pattern itself
-/// when it has none of them. kNotFound when nothing matches.
+/// Files that match a pattern (*, ?, [...] in names, ** for any folders, but hidden ones),
+/// sorted: or the pattern itself when something has that very name. kNotFound when nothing matches.
 Result<std::vector<std::string>> Glob(Vfs& vfs, const std::string& pattern);
 
 std::string ParentPath(std::string_view path);

@@ -248,6 +248,28 @@ TEST_P(VfsTest, GlobMatchesTheLastComponent) {
   EXPECT_EQ(glob("*a*a*a*a*a*a*a*a*a*b"), "not_found");
 }
 
+TEST_P(VfsTest, GlobGoesThroughFolders) {
+  for (const char* name : {"a/x.csv", "a/b/x.csv", "a/b/c/y.csv", "b/x.csv", ".h/x.csv", "x.csv"}) {
+    ASSERT_OK(vfs_->MakeDirectories(ParentPath(Path(name))));
+    Put(Path(name), "");
+  }
+  const auto glob = [&](const std::string& pattern) {
+    std::string names;
+    const auto paths = Glob(*vfs_, Path(pattern));
+    if (!paths.ok()) return std::string(InfoOf(KindOf(paths.status())).name);
+    for (const std::string& path : *paths) names += path.substr(folder_.size() + 1) + " ";
+    return names;
+  };
+  EXPECT_EQ(glob("*/x.csv"), "a/x.csv b/x.csv ");
+  EXPECT_EQ(glob("?/*/x.csv"), "a/b/x.csv ");
+  EXPECT_EQ(glob("**/x.csv"), "a/b/x.csv a/x.csv b/x.csv x.csv ");
+  EXPECT_EQ(glob("**/**/x.csv"), "a/b/x.csv a/x.csv b/x.csv x.csv ");
+  EXPECT_EQ(glob("a/**"), "a/b/c/y.csv a/b/x.csv a/x.csv ");
+  EXPECT_EQ(glob("**/c/*"), "a/b/c/y.csv ");
+  EXPECT_EQ(glob("**/b/**/*.csv"), "a/b/c/y.csv a/b/x.csv b/x.csv ");
+  EXPECT_EQ(glob("**/z.csv"), "not_found");
+}
+
 TEST(PathTest, ParentsAndJoins) {
   EXPECT_EQ(ParentPath("a/b"), "a");
   EXPECT_EQ(ParentPath("/a"), "/");
