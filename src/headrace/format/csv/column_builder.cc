@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <type_traits>
@@ -216,6 +217,8 @@ struct Maker {
       int32_t text_precision = 0, text_scale = 0;
       Value value;
       if (!Value::FromString(text, &value, &text_precision, &text_scale).ok()) return false;
+      // Rescale looks powers of ten up without a check.
+      if (std::abs(int64_t{text_scale} - scale) > Value::kMaxScale) return false;
       const Result<Value> rescaled = value.Rescale(text_scale, scale);
       if (!rescaled.ok() || !rescaled->FitsInPrecision(precision)) return false;
       *out = *rescaled;

@@ -185,6 +185,16 @@ TEST_F(CsvTest, UnprojectedColumnsAreNotParsed) {
   EXPECT_EQ(Rows(*ReadTable(*source, request).ValueOrDie()), "1;3");
 }
 
+TEST_F(CsvTest, ExponentsOfDecimalsMayBeHuge) {
+  for (const char* text : {"1e-4775808", "1e4775808", "0.1e-39", "1e39"}) {
+    PutFile(*vfs_, "/t.csv", fmt::format("a\n{}\n", text));
+    const SourcePtr source =
+        OpenFiles(*vfs_, "/t.csv", {{"columns", "a DECIMAL(10, 2)"}}).ValueOrDie();
+    const Status status = ReadTable(*source, Everything(*source)).status();
+    EXPECT_EQ(KindOf(status), ErrorKind::kBadData) << text << ": " << status.ToString();
+  }
+}
+
 TEST_F(CsvTest, BatchesObeyBytes) {
   std::string text = "a,b\n";
   for (int i = 0; i < 300; ++i) text += fmt::format("{},{}\n", i, std::string(1000, 'x'));

@@ -99,7 +99,7 @@ Result<size_t> RowScanner::FindLineStart(size_t from, size_t stop) {
     const char* const data = window_.data();
     const size_t end = std::min(stop, window_.last() ? window_.size() : window_.size() - 1);
     while (at < end && data[at] != '\n' && data[at] != '\r') ++at;
-    if (at == end) {
+    if (at >= end) {  // the last range may be longer than the rest of the file
       if (window_.last()) break;
     } else if (data[at] == '\n' || data[at + 1] != '\n') {
       return at + 1;
