@@ -91,8 +91,9 @@ def test_missing_things(session: hr.Session, good: Path, tmp_path: Path) -> None
         session.scan(str(tmp_path / "none*.csv"))
     with pytest.raises(hr.UnknownNameError, match="nothing"):
         session.scan(good).select(hr.col("nothing"))
-    with pytest.raises(hr.Error):
-        session.scan(tmp_path, format="csv").to_arrow()
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(hr.NotFoundError, match="empty"):
+        session.scan(tmp_path / "empty", format="csv")
 
 
 def test_a_file_that_changes_under_a_query(session: hr.Session, tmp_path: Path) -> None:
