@@ -193,7 +193,7 @@ void GroupTable::StoreKey(uint32_t id, const EncodedKeys& keys, uint32_t row) {
   auto* key = new (rows_[id])
       BytesKey{keys.hashes[row], static_cast<uint32_t>(bytes.size()), keys.nulls[row], {}};
   if (bytes.size() <= kShortBytesMax) {
-    std::memcpy(key->short_bytes, bytes.data(), bytes.size());
+    bytes.copy(key->short_bytes, bytes.size());
     return;
   }
   const char* far = long_keys_.Add(bytes);
@@ -309,7 +309,7 @@ void GroupTable::KeysOf(const uint32_t* groups, int64_t count, EncodedKeys* out)
   out->bytes.resize(is_fixed_ ? 0 : static_cast<size_t>(out->offsets[rows]));
   for (size_t i = 0; i < rows && !is_fixed_; ++i) {
     const std::string_view key = BytesOf(groups[i]);
-    std::memcpy(out->bytes.data() + out->offsets[i], key.data(), key.size());
+    std::copy(key.begin(), key.end(), out->bytes.data() + out->offsets[i]);
   }
 }
 

@@ -40,7 +40,7 @@ Result<SortedBlock> GatherBlock(const RowStore& store, std::span<const KeyedRow>
   block.keys.offsets.push_back(0);
   size_t end = 0;
   for (const KeyedRow& row : rows) {
-    std::memcpy(block.keys.bytes.data() + end, row.key.data(), row.key.size());
+    std::copy(row.key.begin(), row.key.end(), block.keys.bytes.data() + end);
     end += row.key.size();
     block.keys.offsets.push_back(static_cast<int64_t>(end));
   }
