@@ -261,6 +261,15 @@ bool ExpectSameRows(const FileCase& one, const FileCase& other, std::string_view
   return true;
 }
 
+void ExpectSameRowsInAnyBatches(FileCase one, int shape, std::string_view bytes) {
+  FileCase other = one;
+  other.batch_rows = shape % 2 == 0 ? 1 : 3;
+  other.batch_bytes = shape < 4 ? 16 : 1000;
+  ExpectSameRows(one, other, bytes);
+  one.columns = other.columns = {shape, 0};
+  ExpectSameRows(one, other, bytes);
+}
+
 void ExpectPresentable(const Status& error) {
   Expect(KindOf(error) != ErrorKind::kInternal, "not our fault: " + error.message());
   Expect(!error.message().empty(), "an error says what is wrong");

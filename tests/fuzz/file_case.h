@@ -50,6 +50,10 @@ Result<std::shared_ptr<arrow::Table>> ReadCase(const FileCase& file_case, std::s
 /// Reads in two ways and expects the same rows, or an error from both. Whether there are rows.
 bool ExpectSameRows(const FileCase& one, const FileCase& other, std::string_view bytes);
 
+/// ExpectSameRows of `one` and other sizes of batches, by `shape` (0 to 7): of all columns, then of
+/// some.
+void ExpectSameRowsInAnyBatches(FileCase one, int shape, std::string_view bytes);
+
 /// Expects of an error that it is not ours and that it can be shown.
 void ExpectPresentable(const Status& error);
 

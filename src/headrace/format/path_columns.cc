@@ -11,6 +11,7 @@
 #include "arrow/type.h"
 #include "arrow/util/utf8.h"
 #include "headrace/base/check.h"
+#include "headrace/base/hex.h"
 #include "headrace/format/csv/cell.h"
 #include "headrace/format/file_source.h"
 #include "headrace/format/mapped_reader.h"
@@ -22,12 +23,6 @@ struct Folder {
   std::string key;
   std::optional<std::string> value;
 };
-
-int HexDigit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  c = static_cast<char>(c | 0x20);
-  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
 
 std::string Decoded(std::string_view text) {
   std::string plain;

@@ -9,6 +9,7 @@
 #include "arrow/scalar.h"
 #include "arrow/type.h"
 #include "arrow/util/decimal.h"
+#include "headrace/base/hex.h"
 #include "headrace/sql/parser.h"
 
 namespace headrace::sql {
@@ -48,13 +49,6 @@ Result<ScalarPtr> NumberLiteral(const std::string& text) {
   const auto [stop, failure] = std::from_chars(text.data(), end, value);
   if (failure == std::errc() && stop == end) return std::make_shared<arrow::Int64Scalar>(value);
   return DecimalLiteral(text);
-}
-
-int HexDigit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
 }
 
 }  // namespace

@@ -5,9 +5,13 @@
 
 #include <cctype>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 
 #include "arrow/type.h"
+#include "arrow/util/decimal.h"
+#include "headrace/base/error.h"
+#include "headrace/base/hex.h"
 
 namespace headrace::csv {
 namespace {
@@ -237,6 +241,35 @@ bool ParseReal(std::string_view text, double* value) {
   return ParseShortReal(text, value) || ParseRealAs(text, value);
 }
 bool ParseReal(std::string_view text, float* value) { return ParseRealAs(text, value); }
+
+template <typename Value>
+bool ParseDecimal(std::string_view text, int32_t precision, int32_t scale, Value* value) {
+  int32_t text_precision = 0, text_scale = 0;
+  Value read;
+  if (!Value::FromString(text, &read, &text_precision, &text_scale).ok()) return false;
+  // Rescale looks powers of ten up without a check.
+  if (std::abs(int64_t{text_scale} - scale) > Value::kMaxScale) return false;
+  const Result<Value> rescaled = read.Rescale(text_scale, scale);
+  if (!rescaled.ok() || !rescaled->FitsInPrecision(precision)) return false;
+  *value = *rescaled;
+  return true;
+}
+
+template bool ParseDecimal(std::string_view, int32_t, int32_t, arrow::Decimal32*);
+template bool ParseDecimal(std::string_view, int32_t, int32_t, arrow::Decimal64*);
+template bool ParseDecimal(std::string_view, int32_t, int32_t, arrow::Decimal128*);
+template bool ParseDecimal(std::string_view, int32_t, int32_t, arrow::Decimal256*);
+
+bool ParseHex(std::string_view text, std::string* bytes) {
+  bytes->clear();
+  if (!text.starts_with("\\x") || text.size() % 2 != 0) return false;
+  for (size_t i = 2; i < text.size(); i += 2) {
+    const int high = HexDigit(text[i]), low = HexDigit(text[i + 1]);
+    if (high < 0 || low < 0) return false;
+    bytes->push_back(static_cast<char>(high << 4 | low));
+  }
+  return true;
+}
 
 bool ParseBoolean(std::string_view text, bool* value) {
   *value = EqualsIgnoringCase(text, "true");

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <string>
 #include <string_view>
 
 #include "arrow/type_fwd.h"
@@ -44,6 +45,14 @@ inline bool ParseInteger(std::string_view text, int64_t* value) {
 /// '-'. False when the magnitude is past the type.
 bool ParseReal(std::string_view text, double* value);
 bool ParseReal(std::string_view text, float* value);
+
+/// A number that is exact in `precision` digits, `scale` of them behind the point. Value is one of
+/// Arrow's decimals.
+template <typename Value>
+bool ParseDecimal(std::string_view text, int32_t precision, int32_t scale, Value* value);
+
+/// "\x" and pairs of hexadecimal digits. False leaves `bytes` in any state.
+bool ParseHex(std::string_view text, std::string* bytes);
 
 /// "true" or "false" in any case.
 bool ParseBoolean(std::string_view text, bool* value);

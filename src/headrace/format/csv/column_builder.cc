@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <type_traits>
@@ -96,24 +95,6 @@ class ValueColumn final : public ColumnBuilder {
   std::string scratch_;
 };
 
-int HexDigit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  c = static_cast<char>(c | 0x20);
-  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/// "\x" and pairs of hexadecimal digits.
-bool DecodeHex(std::string_view text, std::string* bytes) {
-  bytes->clear();
-  if (!text.starts_with("\\x") || text.size() % 2 != 0) return false;
-  for (size_t i = 2; i < text.size(); i += 2) {
-    const int high = HexDigit(text[i]), low = HexDigit(text[i + 1]);
-    if (high < 0 || low < 0) return false;
-    bytes->push_back(static_cast<char>(high << 4 | low));
-  }
-  return true;
-}
-
 /// Binary, of fixed or any length (`width` < 0).
 template <typename Builder>
 class BinaryColumn final : public ColumnBuilder {
@@ -131,7 +112,7 @@ class BinaryColumn final : public ColumnBuilder {
         ARROW_RETURN_NOT_OK(builder_.AppendNull());
         continue;
       }
-      fits = fits && DecodeHex(text, &bytes_) &&
+      fits = fits && ParseHex(text, &bytes_) &&
              (width_ < 0 || static_cast<int>(bytes_.size()) == width_);
       if (!fits) misfits->push_back(row);
       ARROW_RETURN_NOT_OK(fits ? builder_.Append(bytes_) : builder_.AppendNull());
@@ -214,15 +195,7 @@ struct Maker {
     const auto& decimal = static_cast<const arrow::DecimalType&>(*type);
     return Make<Value>([precision = decimal.precision(), scale = decimal.scale()](
                            std::string_view text, Value* out) {
-      int32_t text_precision = 0, text_scale = 0;
-      Value value;
-      if (!Value::FromString(text, &value, &text_precision, &text_scale).ok()) return false;
-      // Rescale looks powers of ten up without a check.
-      if (std::abs(int64_t{text_scale} - scale) > Value::kMaxScale) return false;
-      const Result<Value> rescaled = value.Rescale(text_scale, scale);
-      if (!rescaled.ok() || !rescaled->FitsInPrecision(precision)) return false;
-      *out = *rescaled;
-      return true;
+      return ParseDecimal(text, precision, scale, out);
     });
   }
 

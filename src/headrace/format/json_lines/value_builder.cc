@@ -16,6 +16,7 @@
 #include "arrow/type.h"
 #include "arrow/util/decimal.h"
 #include "arrow/util/float16.h"
+#include "headrace/base/hex.h"
 #include "headrace/format/csv/cell.h"
 
 namespace headrace::json_lines {
@@ -131,24 +132,6 @@ class NullBuilder final : public ValueBuilder {
   int64_t length_ = 0;
 };
 
-int HexDigit(char c) {
-  if (IsDigit(c)) return c - '0';
-  c = static_cast<char>(c | 0x20);
-  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/// "\x" and pairs of hexadecimal digits.
-bool DecodeHex(std::string_view text, std::string* bytes) {
-  bytes->clear();
-  if (!text.starts_with("\\x") || text.size() % 2 != 0) return false;
-  for (size_t i = 2; i < text.size(); i += 2) {
-    const int high = HexDigit(text[i]), low = HexDigit(text[i + 1]);
-    if (high < 0 || low < 0) return false;
-    bytes->push_back(static_cast<char>(high << 4 | low));
-  }
-  return true;
-}
-
 /// Binary, of fixed or any length (`width` < 0).
 template <typename Builder>
 class BinaryBuilder final : public ValueBuilder {
@@ -159,7 +142,7 @@ class BinaryBuilder final : public ValueBuilder {
   Fit Append(JsonValue& value, Reading& reading) override {
     if (Peek(value) == 'n' && CheckNull(value) == simdjson::SUCCESS) return AppendNull(reading);
     std::string_view text;
-    if (GetText(value, &text) == simdjson::SUCCESS && DecodeHex(text, &bytes_) &&
+    if (GetText(value, &text) == simdjson::SUCCESS && csv::ParseHex(text, &bytes_) &&
         (width_ < 0 || static_cast<int>(bytes_.size()) == width_)) {
       reading.bytes += kOverheadBytes + static_cast<int64_t>(bytes_.size());
       return NoMemory(builder_.Append(bytes_), reading);
@@ -384,20 +367,16 @@ struct Maker {
   /// "1.0", "1e3", "-0": numbers without a fraction.
   template <typename Wide>
   static bool ReadWhole(std::string_view token, Wide* out) {
-    int32_t precision = 0, scale = 0;
-    arrow::Decimal128 decimal;
+    arrow::Decimal128 whole;
     if (!IsNumber(token) ||
-        !arrow::Decimal128::FromString(token, &decimal, &precision, &scale).ok() ||
-        std::abs(scale) > arrow::Decimal128::kMaxScale) {
+        !csv::ParseDecimal(token, arrow::Decimal128::kMaxPrecision, 0, &whole)) {
       return false;
     }
-    const auto whole = decimal.Rescale(scale, 0);
-    if (!whole.ok()) return false;
     if constexpr (std::is_signed_v<Wide>) {
-      return whole->ToInteger(out).ok();
+      return whole.ToInteger(out).ok();
     } else {
-      *out = whole->low_bits();
-      return whole->high_bits() == 0;
+      *out = whole.low_bits();
+      return whole.high_bits() == 0;
     }
   }
 
@@ -443,16 +422,8 @@ struct Maker {
       if (text.starts_with('"') && GetText(value, &text) != simdjson::SUCCESS) {
         return Fit::kMisfit;
       }
-      int32_t text_precision = 0, text_scale = 0;
-      Value read;
-      if (!IsNumber(text) || !Value::FromString(text, &read, &text_precision, &text_scale).ok() ||
-          std::abs(int64_t{text_scale} - scale) > Value::kMaxScale) {
-        return Fit::kMisfit;
-      }
-      const Result<Value> rescaled = read.Rescale(text_scale, scale);
-      if (!rescaled.ok() || !rescaled->FitsInPrecision(precision)) return Fit::kMisfit;
-      *out = *rescaled;
-      return Fit::kFits;
+      const bool fits = IsNumber(text) && csv::ParseDecimal(text, precision, scale, out);
+      return fits ? Fit::kFits : Fit::kMisfit;
     });
   }
 
