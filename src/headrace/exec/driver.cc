@@ -55,7 +55,7 @@ Result<Driver::Step> Driver::RunAnyStage() {
     Stage& stage = stages_[index];
     if (stage.upstream_done && !stage.done) {
       stage.pending = Slot::kFinish;
-      stage.ordinal = {kFinishSplit, 0};
+      stage.ordinal = FinishOrdinal();
       return RunStage(index);
     }
   }
@@ -73,26 +73,43 @@ Result<Driver::Step> Driver::Pull() {
   Stage& first = stages_[0];
   first.port = port;
   if (auto* batch = std::get_if<Batch>(&item)) {
-    first.ordinal = many_ports ? Ordinal{} : batch->ordinal();  // ports merge into one sequence
+    first.ordinal = OrdinalOf(*batch, many_ports);
+    batch->set_ordinal(first.ordinal);
     first.batch = std::move(*batch);
     first.pending = Slot::kBatch;
   } else if (auto* watermark = std::get_if<Watermark>(&item)) {
     first.watermark = *watermark;
     first.pending = Slot::kWatermark;
   } else if (auto* ended = std::get_if<SplitEnded>(&item)) {
-    EndSplit(ended->split);
+    if (!parts_.one_split) EndSplit(parts_.split_base + ended->split);
   } else if (std::holds_alternative<Pending>(item)) {
     return Step::kBlocked;
   } else {
     port_done_[static_cast<size_t>(port)] = true;
     if (many_ports) {
       first.pending = Slot::kFinish;
-      first.ordinal = {};
+      first.ordinal = {parts_.split_base, 0};
     } else {
       first.upstream_done = true;
     }
   }
   return Step::kProgress;
+}
+
+/// Ports merge into one sequence.
+Ordinal Driver::OrdinalOf(const Batch& batch, bool many_ports) {
+  if (parts_.one_split) return {parts_.split_base, next_batch_++};
+  if (many_ports) return {parts_.split_base, 0};
+  return {parts_.split_base + batch.ordinal().split, batch.ordinal().seq};
+}
+
+Ordinal Driver::FinishOrdinal() const {
+  return {parts_.one_split ? parts_.split_base : kFinishSplit, 0};
+}
+
+void Driver::FinishOutput() {
+  if (parts_.one_split) parts_.output->EndSplit(parts_.split_base);
+  parts_.output->Finish();
 }
 
 void Driver::EndSplit(int64_t split) {
@@ -211,13 +228,13 @@ Result<Driver::Step> Driver::RunOutput(Stage& stage) {
     if (flow.kind == Flow::Kind::kMoreOutput) return Step::kProgress;
     if (flow.kind == Flow::Kind::kFinished) {
       CloseUpTo(num_stages() - 1);
-      parts_.output->Finish();
+      FinishOutput();
       return Step::kDone;
     }
   } else if (stage.pending == Slot::kWatermark) {
     parts_.output->Advance(stage.watermark);
   } else {
-    parts_.output->Finish();
+    FinishOutput();
     stage.done = true;
   }
   stage.pending = Slot::kNothing;

@@ -45,6 +45,8 @@ class Driver {
     std::vector<std::shared_ptr<MemoryBudget>> budgets;  // one per operator
     std::unique_ptr<PipelineOutput> output;              // null: the last operator is a breaker
     std::function<Status()> on_done;                     // runs within the last step
+    int64_t split_base = 0;                              // added to the numbers of splits
+    bool one_split = false;                              // all rows are of split `split_base`
   };
   explicit Driver(Parts parts);
 
@@ -88,12 +90,16 @@ class Driver {
   void CompleteCall(size_t index);
   void CloseUpTo(size_t index);
   void EndSplit(int64_t split);
+  Ordinal OrdinalOf(const Batch& batch, bool many_ports);
+  Ordinal FinishOrdinal() const;
+  void FinishOutput();
 
   Parts parts_;
   std::vector<Stage> stages_;
   std::vector<bool> port_done_;
   int64_t bytes_wanted_ = 0;
   size_t memory_stage_ = 0;
+  int64_t next_batch_ = 0;  // of the one split
 };
 
 }  // namespace headrace

@@ -15,6 +15,11 @@ Status Lowering::Lower(const PlanNode& node) {
   return Error(ErrorKind::kUnsupported, "no operator runs the plan node {}", node.name());
 }
 
+PhysicalPipeline& Lowering::OpenOne() {
+  open_.clear();
+  return open_.emplace_back();
+}
+
 Status Lowering::StartScan(const ScanNode& scan) {
   PhysicalInput input;
   input.kind = PhysicalInput::Kind::kScan;
@@ -25,95 +30,169 @@ Status Lowering::StartScan(const ScanNode& scan) {
   input.request.batch_bytes = options_.batch_bytes;
   ARROW_ASSIGN_OR_RAISE(input.splits, scan.source->Splits(input.request));
   const int splits = static_cast<int>(std::min<size_t>(input.splits.size(), 1 << 20));
-  open_ = PhysicalPipeline();
-  open_.lanes = std::clamp(splits, 1, options_.lanes);
-  open_.inputs.push_back(std::move(input));
+  PhysicalPipeline& open = OpenOne();
+  open.lanes = std::clamp(splits, 1, options_.lanes);
+  open.inputs.push_back(std::move(input));
   ordered_ = scan.properties().boundedness == Boundedness::kBounded;
   return Status::OK();
 }
 
 void Lowering::Append(OperatorSpecPtr spec, std::shared_ptr<GlobalState> global) {
-  open_.operators.push_back({std::move(spec), std::move(global), next_operator_++});
+  for (PhysicalPipeline& open : open_) {
+    open.operators.push_back({spec, global, next_operator_++});
+  }
+}
+
+/// Moves the open pipelines into the plan; gives the number of the last one.
+int Lowering::AddOpenPipelines() {
+  // Splits of one pipeline are numbered below this.
+  constexpr int kSplitBits = 40;
+  const bool many = open_.size() > 1;
+  for (size_t i = 0; i < open_.size(); ++i) {
+    PhysicalPipeline& open = open_[i];
+    open.split_base = static_cast<int64_t>(i) << kSplitBits;
+    open.one_split = many && open.lanes == 1 && ordered_;
+    const int number = static_cast<int>(plan_.pipelines.size());
+    if (open.after_previous) open.waits_for.push_back(number - 1);
+    plan_.pipelines.push_back(std::move(open));
+  }
+  open_.clear();
+  return static_cast<int>(plan_.pipelines.size()) - 1;
 }
 
 int Lowering::EndInChannel(int readers, std::vector<int> hash_keys) {
   ChannelSpec channel;
-  const bool order_by_splits = ordered_ && readers == 1 && open_.lanes > 1;
+  channel.writers = 0;
+  const int id = static_cast<int>(plan_.channels.size());
+  bool any_parallel = false;
+  for (PhysicalPipeline& open : open_) {
+    open.first_writer = channel.writers;
+    open.output_channel = id;
+    open.hash_keys = hash_keys;
+    channel.writers += open.lanes;
+    any_parallel = any_parallel || open.lanes > 1;
+  }
+  const bool order_by_splits = ordered_ && readers == 1 && any_parallel;
   channel.order = order_by_splits ? ChannelOrder::kSplits : ChannelOrder::kArrival;
-  channel.writers = open_.lanes;
   channel.readers = readers;
   channel.bytes_max = options_.queue_bytes;
-  const int id = static_cast<int>(plan_.channels.size());
   plan_.channels.push_back(channel);
-  open_.output_channel = id;
-  open_.hash_keys = std::move(hash_keys);
-  plan_.pipelines.push_back(std::move(open_));
-  open_ = PhysicalPipeline();
+  AddOpenPipelines();
   return id;
 }
 
 int Lowering::EndInChannel() { return EndInChannel(1, {}); }
 
 void Lowering::Serialize() {
-  if (open_.lanes == 1) return;
-  const int channel = EndInChannel();
-  PhysicalInput input;
-  input.kind = PhysicalInput::Kind::kChannel;
-  input.channel = channel;
-  open_.inputs.push_back(std::move(input));
+  if (is_serial()) return;
+  StartPorts({EndInChannel()}, nullptr);
 }
 
 void Lowering::ExchangeByHash(std::vector<int> keys) {
   if (keys.empty()) return Serialize();
-  if (options_.lanes == 1) return;
+  if (options_.lanes == 1) return Serialize();
   const int channel = EndInChannel(options_.lanes, std::move(keys));
-  PhysicalInput input;
-  input.kind = PhysicalInput::Kind::kChannel;
-  input.channel = channel;
-  open_.inputs.push_back(std::move(input));
-  open_.lanes = options_.lanes;
+  StartPorts({channel}, nullptr);
+  open_.front().lanes = options_.lanes;
   ordered_ = false;
 }
 
 std::shared_ptr<GlobalState> Lowering::EndInBreaker(OperatorSpecPtr build, int* pipeline) {
   std::shared_ptr<GlobalState> state = build->MakeGlobal();
   HEADRACE_CHECK(state != nullptr, "a breaker has a global state");
-  Append(std::move(build), state);
-  *pipeline = static_cast<int>(plan_.pipelines.size());
-  plan_.pipelines.push_back(std::move(open_));
-  open_ = PhysicalPipeline();
+  EndInBreaker(std::move(build), state, pipeline);
   return state;
+}
+
+void Lowering::EndInBreaker(OperatorSpecPtr build, std::shared_ptr<GlobalState> state,
+                            int* pipeline) {
+  Append(std::move(build), std::move(state));
+  *pipeline = AddOpenPipelines();
 }
 
 void Lowering::StartParts(std::shared_ptr<GlobalState> state, int breaker_pipeline,
                           OperatorSpecPtr output, int lanes) {
-  open_ = PhysicalPipeline();
+  PhysicalPipeline& open = OpenOne();
   PhysicalInput input;
   input.kind = PhysicalInput::Kind::kParts;
   input.parts = state;
-  open_.inputs.push_back(std::move(input));
-  open_.lanes = std::min(lanes, options_.lanes);
+  open.inputs.push_back(std::move(input));
+  open.lanes = std::min(lanes, options_.lanes);
   ordered_ = true;
   WaitFor(breaker_pipeline);
-  Append(std::move(output), std::move(state));
+  if (output != nullptr) Append(std::move(output), std::move(state));
 }
 
-void Lowering::WaitFor(int pipeline) { open_.waits_for.push_back(pipeline); }
+void Lowering::WaitFor(int pipeline) {
+  for (PhysicalPipeline& open : open_) open.waits_for.push_back(pipeline);
+}
 
 void Lowering::StartPorts(const std::vector<int>& channels, OperatorSpecPtr spec) {
-  open_ = PhysicalPipeline();
+  PhysicalPipeline& open = OpenOne();
   for (int channel : channels) {
     PhysicalInput input;
     input.kind = PhysicalInput::Kind::kChannel;
     input.channel = channel;
-    open_.inputs.push_back(std::move(input));
+    open.inputs.push_back(std::move(input));
   }
+  if (spec == nullptr) return;
   ordered_ = true;
   Append(std::move(spec));
 }
 
+Lowering::OpenSet Lowering::TakeOpen() { return {std::exchange(open_, {}), ordered_}; }
+
+void Lowering::OpenAlso(OpenSet before, bool in_turn) {
+  for (PhysicalPipeline& open : open_) {
+    open.after_previous = open.after_previous || (in_turn && !before.pipelines.empty());
+    before.pipelines.push_back(std::move(open));
+  }
+  open_ = std::move(before.pipelines);
+  ordered_ = ordered_ && before.ordered;
+}
+
+int Lowering::MarkOpen() {
+  const int mark = next_mark_++;
+  for (PhysicalPipeline& open : open_) open.marks.push_back(mark);
+  return mark;
+}
+
+void Lowering::WaitForMark(int mark) {
+  for (PhysicalPipeline& open : open_) open.waits_for_marks.push_back(mark);
+}
+
+Status Lowering::LowerUnion(const std::vector<PlanPtr>& inputs) {
+  OpenSet before;
+  bool all_end = true;
+  for (const PlanPtr& input : inputs) {
+    all_end = all_end && input->properties().boundedness == Boundedness::kBounded;
+  }
+  for (const PlanPtr& input : inputs) {
+    ARROW_RETURN_NOT_OK(Lower(*input));
+    OpenAlso(std::move(before), all_end);
+    before = TakeOpen();
+  }
+  open_ = std::move(before.pipelines);
+  ordered_ = before.ordered && all_end;
+  return Status::OK();
+}
+
+/// Waiting for a mark becomes waiting for the pipelines that have it.
+void Lowering::ResolveMarks() {
+  for (PhysicalPipeline& waiting : plan_.pipelines) {
+    for (int mark : waiting.waits_for_marks) {
+      for (size_t i = 0; i < plan_.pipelines.size(); ++i) {
+        const std::vector<int>& marks = plan_.pipelines[i].marks;
+        if (std::find(marks.begin(), marks.end(), mark) == marks.end()) continue;
+        waiting.waits_for.push_back(static_cast<int>(i));
+      }
+    }
+  }
+}
+
 Result<PhysicalPlan> Lowering::Finish(PlanPtr plan) {
   plan_.result_channel = EndInChannel();
+  ResolveMarks();
   plan_.logical = std::move(plan);
   return std::move(plan_);
 }

@@ -36,7 +36,14 @@ struct PhysicalPipeline {
   int lanes = 1;
   int output_channel = -1;     // −1: the last operator is a breaker
   std::vector<int> hash_keys;  // columns that divide the output among the readers
-  std::vector<int> waits_for;  // pipelines whose breaker must be sealed before
+  bool after_previous = false;  // waits for the pipeline before it in the plan
+  std::vector<int> marks;       // by which others wait for it
+  std::vector<int> waits_for_marks;
+  std::vector<int> waits_for;  // pipelines that must have ended, and their breakers be sealed
+  // Of pipelines that write to one channel or breaker, one after the other (see Lowering):
+  int first_writer = 0;    // of the channel: that of lane 0
+  int64_t split_base = 0;  // added to the numbers of splits, so that rows keep their order
+  bool one_split = false;  // all rows are of the split `split_base`
 };
 
 struct PhysicalPlan {
@@ -57,8 +64,9 @@ struct LoweringOptions {
 /// Lowers `plan` to pipelines that end in one channel with one reader.
 Result<PhysicalPlan> LowerPlan(PlanPtr plan, const LoweringOptions& options);
 
-/// What the lowering functions of exec/op/list.inc build with. At any time one pipeline is open:
-/// the one that gives the rows of the node lowered last.
+/// What the lowering functions of exec/op/list.inc build with. At any time one pipeline is open,
+/// that which gives the rows of the node lowered last – or several, of a union: each gives a part of
+/// the rows, and over bounded inputs it starts when the one before it has ended.
 class Lowering {
  public:
   explicit Lowering(const LoweringOptions& options) : options_(options) {}
@@ -67,7 +75,7 @@ class Lowering {
   Status Lower(const PlanNode& node);
 
   Status StartScan(const ScanNode& scan);
-  /// Adds a row-wise operator to the open pipeline.
+  /// Adds a row-wise operator to the open pipelines.
   void Append(OperatorSpecPtr spec, std::shared_ptr<GlobalState> global = nullptr);
   /// Goes on with one lane; row order is kept.
   void Serialize();
@@ -75,14 +83,33 @@ class Lowering {
   void ExchangeByHash(std::vector<int> keys);
   /// Ends the open pipeline in a breaker; gives its state and sets `pipeline` to its number.
   std::shared_ptr<GlobalState> EndInBreaker(OperatorSpecPtr build, int* pipeline);
-  /// Opens a pipeline over the parts of a breaker's state, on at most `lanes` lanes.
+  /// The same into a state that was made before.
+  void EndInBreaker(OperatorSpecPtr build, std::shared_ptr<GlobalState> state, int* pipeline);
+  /// Opens a pipeline over the parts of a breaker's state, on at most `lanes` lanes. Without `output`
+  /// the operator appended next reads the parts.
   void StartParts(std::shared_ptr<GlobalState> state, int breaker_pipeline, OperatorSpecPtr output,
                   int lanes);
   /// The open pipeline starts only when `pipeline` has ended.
   void WaitFor(int pipeline);
-  /// Ends the open pipeline in a channel read by one lane; gives the channel.
+  /// Lowers `inputs` so that their pipelines are open together, in this order.
+  Status LowerUnion(const std::vector<PlanPtr>& inputs);
+  /// Takes the open pipelines away, for OpenAlso to give them back in front of those open then. By
+  /// `in_turn` each of these starts when the one before it has ended.
+  struct OpenSet {
+    std::vector<PhysicalPipeline> pipelines;
+    bool ordered = true;
+  };
+  OpenSet TakeOpen();
+  void OpenAlso(OpenSet before, bool in_turn);
+  /// Marks the open pipelines: those open then wait, by WaitForMark, until they have ended.
+  int MarkOpen();
+  void WaitForMark(int mark);
+  /// The rows of all open pipelines come one after the other from one lane.
+  bool is_serial() const { return open_.size() == 1 && open_.front().lanes == 1; }
+  /// Ends the open pipelines in a channel read by one lane; gives the channel.
   int EndInChannel();
-  /// Opens a one-lane pipeline with one port per channel.
+  /// Opens a one-lane pipeline with one port per channel. Without `spec` it passes rows on as they
+  /// come.
   void StartPorts(const std::vector<int>& channels, OperatorSpecPtr spec);
 
   int lanes() const { return options_.lanes; }
@@ -90,13 +117,17 @@ class Lowering {
 
  private:
   int EndInChannel(int readers, std::vector<int> hash_keys);
+  PhysicalPipeline& OpenOne();
+  int AddOpenPipelines();
+  void ResolveMarks();
 
   const LoweringOptions options_;
   PhysicalPlan plan_;
-  PhysicalPipeline open_;
+  std::vector<PhysicalPipeline> open_;
   int next_operator_ = 0;
   int next_scan_ = 0;
-  bool ordered_ = true;  // splits of the open pipeline are in row order
+  int next_mark_ = 0;
+  bool ordered_ = true;  // splits of the open pipelines are in row order
 };
 
 }  // namespace headrace

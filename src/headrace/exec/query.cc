@@ -8,14 +8,19 @@
 
 namespace headrace {
 
+/// What pipelines that end in one breaker share.
+struct Query::Breaker {
+  std::mutex mutex;
+  int lanes_left = 0;  // guarded by `mutex`
+};
+
 struct Query::Pipeline {
   const PhysicalPipeline* spec = nullptr;
   std::vector<std::unique_ptr<OperatorMetrics>> metrics;
   std::vector<std::shared_ptr<MemoryBudget>> budgets;
   std::vector<std::shared_ptr<SplitDispatcher>> dispatchers;  // one per input; null for channels
   std::vector<Driver*> drivers;                               // by lane; owned by the tasks
-  std::mutex combine;
-  int lanes_left = 0;  // guarded by `combine` while lanes combine
+  Breaker* breaker = nullptr;                                 // owned by the query
   int tasks_left = 0;  // guarded by the query's mutex
   bool started = false;
   bool ended = false;
@@ -51,7 +56,13 @@ Status Query::MakeStates() {
   for (const PhysicalPipeline& spec : plan_.pipelines) {
     auto pipeline = std::make_unique<Pipeline>();
     pipeline->spec = &spec;
-    pipeline->lanes_left = pipeline->tasks_left = spec.lanes;
+    pipeline->tasks_left = spec.lanes;
+    if (spec.output_channel < 0) {
+      std::unique_ptr<Breaker>& breaker = breakers_[spec.operators.back().global.get()];
+      if (breaker == nullptr) breaker = std::make_unique<Breaker>();
+      breaker->lanes_left += spec.lanes;
+      pipeline->breaker = breaker.get();
+    }
     pipeline->drivers.resize(static_cast<size_t>(spec.lanes));
     for (const PhysicalOperator& op : spec.operators) {
       pipeline->metrics.push_back(std::make_unique<OperatorMetrics>());
@@ -97,9 +108,10 @@ void Query::MakeDispatchers(Pipeline& pipeline) {
       continue;
     }
     auto dispatcher = std::make_shared<SplitDispatcher>(std::move(splits), pipeline.spec->lanes);
-    if (pipeline.spec->output_channel >= 0) {
+    if (pipeline.spec->output_channel >= 0 && !pipeline.spec->one_split) {
       auto channel = channels_[static_cast<size_t>(pipeline.spec->output_channel)];
-      dispatcher->set_on_begin([channel](int64_t split) { channel->BeginSplit(split); });
+      const int64_t base = pipeline.spec->split_base;
+      dispatcher->set_on_begin([channel, base](int64_t split) { channel->BeginSplit(base + split); });
     }
     pipeline.dispatchers.push_back(std::move(dispatcher));
   }
@@ -133,9 +145,12 @@ std::unique_ptr<PipelineOutput> Query::MakeOutput(const Pipeline& pipeline, int 
   const PhysicalPipeline& spec = *pipeline.spec;
   if (spec.output_channel < 0) return nullptr;
   auto channel = channels_[static_cast<size_t>(spec.output_channel)];
-  if (spec.hash_keys.empty()) return MakeChannelOutput(channel, lane, context_.pool, waker);
+  if (spec.hash_keys.empty()) {
+    return MakeChannelOutput(channel, spec.first_writer + lane, context_.pool, waker);
+  }
+  const int writer = spec.first_writer + lane;
   const int readers = plan_.channels[static_cast<size_t>(spec.output_channel)].readers;
-  return MakeHashOutput(channel, lane, spec.hash_keys, readers, context_.pool, waker);
+  return MakeHashOutput(channel, writer, spec.hash_keys, readers, context_.pool, waker);
 }
 
 Result<std::unique_ptr<Driver>> Query::MakeDriver(Pipeline& pipeline, int lane,
@@ -158,6 +173,8 @@ Result<std::unique_ptr<Driver>> Query::MakeDriver(Pipeline& pipeline, int lane,
     parts.inputs.push_back(std::move(input));
   }
   parts.output = MakeOutput(pipeline, lane, waker);
+  parts.split_base = pipeline.spec->split_base;
+  parts.one_split = pipeline.spec->one_split;
   parts.on_done = [this, &pipeline, lane] { return CombineLane(pipeline, lane); };
   return std::make_unique<Driver>(std::move(parts));
 }
@@ -166,16 +183,20 @@ Status Query::CombineLane(Pipeline& pipeline, int lane) {
   if (pipeline.spec->output_channel >= 0) return Status::OK();
   const size_t last = pipeline.spec->operators.size() - 1;
   GlobalState& global = *pipeline.spec->operators[last].global;
-  std::lock_guard lock(pipeline.combine);
+  std::lock_guard lock(pipeline.breaker->mutex);
   Driver* driver = pipeline.drivers[static_cast<size_t>(lane)];
   ARROW_RETURN_NOT_OK(driver->operators()[last]->Combine(global));
-  if (--pipeline.lanes_left > 0) return Status::OK();
+  if (--pipeline.breaker->lanes_left > 0) return Status::OK();
   return global.Seal(ContextOf(pipeline, last, lane, Waker()));
 }
 
 Status Query::StartPipeline(size_t index) {
   Pipeline& pipeline = *pipelines_[index];
   MakeDispatchers(pipeline);
+  if (pipeline.spec->one_split && pipeline.spec->output_channel >= 0) {
+    channels_[static_cast<size_t>(pipeline.spec->output_channel)]->BeginSplit(
+        pipeline.spec->split_base);
+  }
   std::vector<std::shared_ptr<Task>> made;
   for (int lane = 0; lane < pipeline.spec->lanes; ++lane) {
     std::lock_guard lock(mutex_);

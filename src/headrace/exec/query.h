@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -72,6 +73,7 @@ class Query final : public TaskOwner {
 
  private:
   struct Pipeline;
+  struct Breaker;
   Query(PhysicalPlan plan, QueryContext context);
   Status MakeStates();
   /// Starts the pipelines that wait for nothing any more; each is started once.
@@ -92,6 +94,7 @@ class Query final : public TaskOwner {
   Waker consumer_;  // of the reader of the result
   StopToken stop_;
   std::vector<std::unique_ptr<Pipeline>> pipelines_;
+  std::map<const GlobalState*, std::unique_ptr<Breaker>> breakers_;
   std::vector<std::shared_ptr<Channel>> channels_;
   std::vector<std::shared_ptr<Task>> tasks_;
   std::shared_ptr<std::atomic<bool>> paused_;

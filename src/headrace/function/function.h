@@ -125,31 +125,32 @@ struct AggregateKernel {
   int64_t (*bytes)(const std::byte* state) = nullptr;  // memory beyond `size`; null: none
 };
 
-/// What a window function sees: rows sorted by partition and order, as arrays. Indexes are of those
-/// arrays; what a range below begins with may lie before them (a negative index).
+/// What a window function sees: rows of whole partitions, sorted, as arrays. Rows are indexes of
+/// those arrays.
 struct WindowRows {
+  /// Of the rows to compute; null when the function does not need it.
+  struct PerRow {
+    const int64_t* values = nullptr;
+    int64_t first = 0;  // the row of the first value
+    int64_t operator[](int64_t row) const { return values[row - first]; }
+  };
+
   int64_t begin = 0;  // rows to compute: [begin, end)
   int64_t end = 0;
-  // Per row of the arrays; those that the function does not need are null.
-  const int64_t* partition_begin = nullptr;
-  const int64_t* partition_end = nullptr;
-  const int64_t* peer_begin = nullptr;
-  const int64_t* peer_end = nullptr;
-  const int64_t* peer_group = nullptr;  // its number in the partition, from 0
-  const int64_t* frame_begin = nullptr;
-  const int64_t* frame_end = nullptr;
+  PerRow partition_begin{};
+  PerRow partition_end{};
+  PerRow peer_begin{};
+  PerRow peer_end{};
+  PerRow peer_group{};  // its number in the partition, from 0
+  PerRow frame_begin{};
+  PerRow frame_end{};
   bool ignore_nulls = false;
 };
 
 /// A function over the sorted rows of a partition, by its frame or as a whole. Exactly one of
 /// `compute` and `pick` is set.
 struct WindowKernel {
-  bool needs_peers = false;
-  bool needs_partition_end = false;
   bool needs_frame = false;
-  /// Rows before and after the current one that it may pick beyond its frame, from the constant
-  /// arguments; null: none.
-  Status (*reach)(std::span<const Argument> args, int64_t* before, int64_t* after) = nullptr;
   /// Appends end − begin values to `out`.
   Status (*compute)(KernelContext& ctx, const WindowRows& rows, std::span<const Argument> args,
                     arrow::ArrayBuilder* out) = nullptr;

@@ -71,12 +71,45 @@ struct KernelState {
   std::unique_ptr<std::max_align_t[]> memory;
 };
 
+/// A window function over one partition whose rows are all peers.
+Result<ArrayPtr> RunWindow(const Expression& call, std::span<const Argument> args, int64_t rows) {
+  const std::vector<int64_t> zeros(static_cast<size_t>(rows), 0);
+  const std::vector<int64_t> ends(static_cast<size_t>(rows), rows);
+  WindowRows whole{0, rows};
+  whole.partition_begin = whole.peer_begin = whole.frame_begin = {zeros.data(), 0};
+  whole.partition_end = whole.peer_end = whole.frame_end = {ends.data(), 0};
+  whole.peer_group = {zeros.data(), 0};
+  const WindowKernel& kernel = *call.overload->window;
+  ARROW_ASSIGN_OR_RAISE(auto out, arrow::MakeBuilder(call.type));
+  KernelContext context{TestPool(), call.type};
+  if (kernel.compute != nullptr) {
+    ARROW_RETURN_NOT_OK(kernel.compute(context, whole, args, out.get()));
+    return out->Finish();
+  }
+  std::vector<int64_t> picked;
+  ARROW_RETURN_NOT_OK(kernel.pick(whole, args, &picked));
+  for (size_t row = 0; row < picked.size(); ++row) {
+    const bool is_default = picked[row] < 0 && args.size() > 2;
+    if (picked[row] < 0 && !is_default) {
+      ARROW_RETURN_NOT_OK(out->AppendNull());
+      continue;
+    }
+    const Argument& from = args[is_default ? 2 : 0];
+    const int64_t at = from.is_constant ? 0 : is_default ? static_cast<int64_t>(row) : picked[row];
+    ARROW_ASSIGN_OR_RAISE(const ScalarPtr value, from.array->GetScalar(at));
+    ARROW_RETURN_NOT_OK(out->AppendScalar(*value));
+  }
+  return out->Finish();
+}
+
 Result<ArrayPtr> RunKernel(const Expression& call, std::span<const Argument> args, int64_t rows) {
   KernelContext context{TestPool(), call.type};
   ARROW_ASSIGN_OR_RAISE(auto out, arrow::MakeBuilder(call.type));
   if (call.overload->ordered != nullptr) {
     KernelState state(*call.overload->ordered);
     ARROW_RETURN_NOT_OK(state.kernel.run(context, state.get(), args, 0, rows, out.get()));
+  } else if (call.overload->window != nullptr) {
+    return RunWindow(call, args, rows);
   } else {
     KernelState state(*call.overload->aggregate);
     ARROW_RETURN_NOT_OK(state.kernel.add_all(context, state.get(), {args, rows, {}}));

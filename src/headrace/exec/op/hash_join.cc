@@ -1,36 +1,85 @@
-// Lowering of joins: the right side is built in a pipeline of its own, the left side probes.
+// Lowering of joins. Three pipelines when all rows fit in memory: the built side, its table, and the
+// probe side, which goes on to what comes next. After it a fourth joins what was written to disk, and
+// its rows come last, in the order of the probe side:
+//
+//   build → pieces → table;   probe → …;   rest → sort by place → …
 #include "headrace/exec/op/hash_join.h"
 
-#include <algorithm>
-
+#include "arrow/type.h"
+#include "headrace/exec/op/hash_join_state.h"
 #include "headrace/exec/op/lower.h"
+#include "headrace/exec/op/project.h"
+#include "headrace/exec/op/sort.h"
 #include "headrace/exec/physical.h"
 
 namespace headrace {
+namespace {
+
+HashJoinTermsPtr TermsOf(const JoinNode& join) {
+  auto terms = std::make_shared<HashJoinTerms>();
+  terms->probe_is_left = join.terms.build == JoinSide::kRight;
+  const PlanNode& left = *join.inputs()[0];
+  const PlanNode& right = *join.inputs()[1];
+  terms->probe = terms->probe_is_left ? left.schema() : right.schema();
+  terms->build = terms->probe_is_left ? right.schema() : left.schema();
+  terms->probe_keys = terms->probe_is_left ? join.terms.left_keys : join.terms.right_keys;
+  terms->build_keys = terms->probe_is_left ? join.terms.right_keys : join.terms.left_keys;
+  terms->nulls = join.terms.nulls;
+  terms->kind = join.kind;
+  terms->null_aware = join.terms.null_aware;
+  terms->residual = join.terms.residual;
+  if (terms->probe_is_left || terms->residual == nullptr) return terms;
+  const int left_width = left.schema()->num_fields();
+  const int right_width = right.schema()->num_fields();
+  terms->residual =
+      ReplaceColumns(terms->residual, [&](const Expression& column) -> ExpressionPtr {
+        auto moved = std::make_shared<Expression>(column);
+        moved->column += column.column < left_width ? right_width : -left_width;
+        return moved;
+      });
+  return terms;
+}
+
+/// Opens the pipeline of what the probe left, behind those of the probe.
+void AppendRest(const JoinNode& join, const HashJoinTermsPtr& terms,
+                std::shared_ptr<HashJoinRest> rest, int table, Lowering& lowering) {
+  const int probe_mark = lowering.MarkOpen();
+  Lowering::OpenSet probe = lowering.TakeOpen();
+  lowering.StartParts(std::move(rest), table, std::make_shared<HashJoinRestSpec>(terms),
+                      lowering.lanes());
+  lowering.WaitForMark(probe_mark);
+  const int width = join.schema()->num_fields();
+  LowerToSort(WithPlaceColumns(*join.schema()), {SortKey{width}, SortKey{width + 1}}, lowering);
+  std::vector<ExpressionPtr> kept;
+  for (int column = 0; column < width; ++column) {
+    const auto& field = join.schema()->field(column);
+    kept.push_back(Expression::Column(column, field->name(), field->type()));
+  }
+  lowering.Append(std::make_shared<ProjectSpec>(std::move(kept)));
+  lowering.OpenAlso(std::move(probe), /*in_turn=*/true);
+}
+
+}  // namespace
 
 Status LowerJoin(const PlanNode& node, Lowering& lowering) {
   const auto& join = static_cast<const JoinNode&>(node);
-  const bool runs = (join.kind == JoinKind::kInner || join.kind == JoinKind::kLeft) &&
-                    join.terms.build == JoinSide::kRight && !join.terms.left_keys.empty();
-  const auto& nulls = join.terms.nulls;
-  if (!runs || std::count(nulls.begin(), nulls.end(), NullMatching::kMatch) > 0) {
-    return Error(ErrorKind::kUnsupported, "this kind of join does not run yet: {}",
-                 join.Describe());
-  }
-  const PlanPtr& left = join.inputs()[0];
-  const PlanPtr& right = join.inputs()[1];
-  ARROW_RETURN_NOT_OK(lowering.Lower(*right));
+  const HashJoinTermsPtr terms = TermsOf(join);
+  const size_t probe_side = terms->probe_is_left ? 0 : 1;
+  const PlanPtr& probe = join.inputs()[probe_side];
+  ARROW_RETURN_NOT_OK(lowering.Lower(*join.inputs()[1 - probe_side]));
   int build = 0;
-  auto state =
-      lowering.EndInBreaker(std::make_shared<HashJoinBuildSpec>(
-                                right->schema(), join.terms.right_keys, NullMatching::kNeverMatch),
-                            &build);
-  ARROW_RETURN_NOT_OK(lowering.Lower(*left));
-  lowering.WaitFor(build);
-  lowering.Append(
-      std::make_shared<HashJoinProbeSpec>(left->schema(), join.terms.left_keys, join.kind,
-                                          NullMatching::kNeverMatch, join.terms.residual),
-      state);
+  auto pieces = std::static_pointer_cast<HashJoinPieces>(
+      lowering.EndInBreaker(std::make_shared<HashJoinBuildSpec>(terms), &build));
+  lowering.StartParts(pieces, build, nullptr, lowering.lanes());
+  int table = 0;
+  lowering.EndInBreaker(std::make_shared<HashJoinTableSpec>(terms, pieces), pieces->table(),
+                        &table);
+  ARROW_RETURN_NOT_OK(lowering.Lower(*probe));
+  lowering.WaitFor(table);
+  auto rest = std::make_shared<HashJoinRest>(terms, pieces);
+  lowering.Append(std::make_shared<HashJoinProbeSpec>(terms), rest);
+  const bool ends = probe->properties().boundedness == Boundedness::kBounded;
+  if (ends) AppendRest(join, terms, std::move(rest), table, lowering);
   return Status::OK();
 }
 

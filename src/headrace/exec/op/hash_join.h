@@ -1,4 +1,5 @@
-// Hash join: a pipeline of the right side ends in a build; the left side streams past its table.
+// Hash join: the built side ends a pipeline, its table is made in parts, the other side streams past
+// it. What did not fit in memory is joined after, key group by key group.
 #pragma once
 
 #include <memory>
@@ -10,47 +11,85 @@
 
 namespace headrace {
 
-/// Ends the pipeline of the right side: any number of lanes keep their rows, Seal makes one table
-/// of all of them in RowPosition order. Rows and table are reserved; past the budget kMemoryLimit.
+/// A join as seen by its operators: rows of `probe` stream past those of `build`.
+struct HashJoinTerms {
+  SchemaPtr probe;
+  SchemaPtr build;
+  std::vector<int> probe_keys;  // none: every pair is a candidate (nested loops)
+  std::vector<int> build_keys;
+  std::vector<NullMatching> nulls;  // per key
+  JoinKind kind = JoinKind::kInner;
+  bool probe_is_left = true;
+  ExpressionPtr residual;  // over probe columns, then build columns; null: none
+  bool null_aware = false;
+
+  /// Rows of the side without a match are given too, with nulls.
+  bool keeps_probe() const {
+    return kind == JoinKind::kFull || kind == JoinKind::kSingle ||
+           kind == (probe_is_left ? JoinKind::kLeft : JoinKind::kRight);
+  }
+  bool keeps_build() const {
+    return kind == JoinKind::kFull || kind == (probe_is_left ? JoinKind::kRight : JoinKind::kLeft);
+  }
+  bool gives_pairs() const { return HasRightColumns(kind); }
+  std::string Describe() const;
+};
+using HashJoinTermsPtr = std::shared_ptr<const HashJoinTerms>;
+
+class HashJoinPieces;
+class JoinTable;
+class HashJoinRest;
+
+/// Ends the pipeline of the built side: any number of lanes keep their rows with their keys, and
+/// claim what the table over them needs; past the budget they write them by key group.
 class HashJoinBuildSpec final : public OperatorSpec {
  public:
-  /// `schema` is the right side's; `keys` index it and have plain types equal to those of the
-  /// probe.
-  HashJoinBuildSpec(SchemaPtr schema, std::vector<int> keys, NullMatching nulls)
-      : schema(std::move(schema)), keys(std::move(keys)), nulls(nulls) {}
+  explicit HashJoinBuildSpec(HashJoinTermsPtr terms) : terms(std::move(terms)) {}
   std::string name() const override { return "hash_join_build"; }
-  std::string Describe() const override;
+  std::string Describe() const override { return terms->Describe(); }
   std::shared_ptr<GlobalState> MakeGlobal() const override;
   std::unique_ptr<Operator> Make(std::shared_ptr<GlobalState> global) const override;
 
-  const SchemaPtr schema;
-  const std::vector<int> keys;
-  const NullMatching nulls;
+  const HashJoinTermsPtr terms;
 };
 
-/// Probes with the left side, on any number of lanes. Left rows keep their order; matches of one
-/// row come in right order; output is left columns, then right columns. A row with many matches
-/// comes in several batches (kMoreOutput) and needs no memory for them.
-class HashJoinProbeSpec final : public OperatorSpec {
+/// Over the parts of HashJoinPieces, into a JoinTable: makes a part of the table each – or, when
+/// some rows were written, writes the others too.
+class HashJoinTableSpec final : public OperatorSpec {
  public:
-  /// `schema` is the left side's. `residual` is boolean over the output columns; null: none.
-  HashJoinProbeSpec(SchemaPtr schema, std::vector<int> keys, JoinKind kind, NullMatching nulls,
-                    ExpressionPtr residual)
-      : schema(std::move(schema)),
-        keys(std::move(keys)),
-        kind(kind),
-        nulls(nulls),
-        residual(std::move(residual)) {}
-  std::string name() const override { return "hash_join"; }
-  std::string Describe() const override;
-  /// `global` is that of the build, sealed before the first Push. MakeGlobal gives null.
+  HashJoinTableSpec(HashJoinTermsPtr terms, std::shared_ptr<HashJoinPieces> pieces)
+      : terms(std::move(terms)), pieces(std::move(pieces)) {}
+  std::string name() const override { return "hash_join_table"; }
   std::unique_ptr<Operator> Make(std::shared_ptr<GlobalState> global) const override;
 
-  const SchemaPtr schema;
-  const std::vector<int> keys;
-  const JoinKind kind;
-  const NullMatching nulls;
-  const ExpressionPtr residual;
+  const HashJoinTermsPtr terms;
+  const std::shared_ptr<HashJoinPieces> pieces;
+};
+
+/// Streams the probe side, on any number of lanes. Rows keep their order; matches of one row come in
+/// the order of the built side; a row with many matches comes in several batches (kMoreOutput). When
+/// the built side was written to disk, so are these rows.
+class HashJoinProbeSpec final : public OperatorSpec {
+ public:
+  explicit HashJoinProbeSpec(HashJoinTermsPtr terms) : terms(std::move(terms)) {}
+  std::string name() const override { return "hash_join"; }
+  std::string Describe() const override { return terms->Describe(); }
+  /// `global` is a HashJoinRest.
+  std::unique_ptr<Operator> Make(std::shared_ptr<GlobalState> global) const override;
+
+  const HashJoinTermsPtr terms;
+};
+
+/// Over the parts of HashJoinRest, when the probe has ended: joins what was written, and gives the
+/// rows of the built side that matched nothing. Output: that of the join, then the place (split,
+/// row; int64) by which it is to be sorted.
+class HashJoinRestSpec final : public OperatorSpec {
+ public:
+  explicit HashJoinRestSpec(HashJoinTermsPtr terms) : terms(std::move(terms)) {}
+  std::string name() const override { return "hash_join_rest"; }
+  std::unique_ptr<Operator> Make(std::shared_ptr<GlobalState> global) const override;
+
+  const HashJoinTermsPtr terms;
 };
 
 }  // namespace headrace

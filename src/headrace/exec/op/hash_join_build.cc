@@ -1,51 +1,43 @@
-// One lane of the build: keeps decoded rows, and claims beforehand what the table over them needs.
+// One lane of the build: keeps decoded rows with their keys, and claims beforehand what the table
+// over them needs. Then the table, a part at a time.
+#include <algorithm>
+
 #include "arrow/array.h"
 #include "arrow/type.h"
 #include "headrace/exec/op/hash_join.h"
-#include "headrace/exec/op/hash_join_table.h"
+#include "headrace/exec/op/hash_join_state.h"
 #include "headrace/types/encoding.h"
 
 namespace headrace {
 namespace {
 
-std::string NamesOf(const arrow::Schema& schema, const std::vector<int>& columns) {
-  std::string text;
-  for (int column : columns) {
-    if (!text.empty()) text += ", ";
-    text += schema.field(column)->name();
-  }
-  return text;
-}
+// Batches of one split are joined until they have this many rows.
+constexpr int64_t kChunkRows = 16384;
+constexpr int64_t kFlushBytes = int64_t{8} << 20;
 
-// Rows without a null in `keys`; null when that is all of them.
-Selection RowsWithKeys(const Batch& batch, const std::vector<int>& keys) {
-  std::vector<const arrow::Array*> columns;
-  for (int key : keys) {
-    if (batch.column(key)->null_count() > 0) columns.push_back(batch.column(key).get());
+/// Writes chunks as rows by key group.
+Status WriteChunks(std::vector<JoinChunk> chunks, KeyGroupWriter& writer,
+                   const OperatorContext& context) {
+  for (JoinChunk& chunk : chunks) {
+    writer.Add(std::move(chunk.batch), std::move(chunk.keys.hashes));
+    if (writer.held_bytes() >= kFlushBytes) ARROW_RETURN_NOT_OK(writer.Flush(context));
   }
-  if (columns.empty()) return nullptr;
-  auto rows = std::make_shared<std::vector<uint32_t>>();
-  for (int64_t row = 0; row < batch.num_rows(); ++row) {
-    bool valid = true;
-    for (const arrow::Array* column : columns) valid = valid && column->IsValid(row);
-    if (valid) rows->push_back(static_cast<uint32_t>(row));
-  }
-  return rows;
+  return writer.Flush(context);
 }
 
 class HashJoinBuild final : public Operator {
  public:
-  HashJoinBuild(const HashJoinBuildSpec& spec)
-      : schema_(spec.schema),
-        keys_(spec.keys),
-        nulls_(spec.nulls),
-        chunk_bytes_(RowStore(*spec.schema).bytes_per_chunk()) {}
+  explicit HashJoinBuild(HashJoinTermsPtr terms)
+      : terms_(std::move(terms)),
+        chunk_bytes_(RowStore(*terms_->build).bytes_per_chunk()),
+        writer_(terms_->build) {}
 
   Status Open(const OperatorContext& context) override {
     ARROW_RETURN_NOT_OK(Keep(context));
     reservation_ = Reservation(context.budget);
-    ARROW_ASSIGN_OR_RAISE(KeyEncoder encoder, KeyEncoder::Make(KeyColumnsOf(*schema_, keys_)));
-    has_fixed_keys_ = encoder.is_fixed();
+    if (terms_->build_keys.empty()) return Status::OK();
+    ARROW_ASSIGN_OR_RAISE(encoder_,
+                          KeyEncoder::Make(KeyColumnsOf(*terms_->build, terms_->build_keys)));
     return Status::OK();
   }
 
@@ -54,13 +46,11 @@ class HashJoinBuild final : public Operator {
       ARROW_ASSIGN_OR_RAISE(pending_, RowsToKeep(batch));
     }
     if (pending_->num_rows() > 0) {
-      const int64_t claim = ClaimWith(*pending_);
-      const int64_t before = reservation_.bytes();
-      if (!reservation_.TryResize(claim)) return Flow::NeedMemory(claim - before);
-      num_rows_ += pending_->num_rows();
-      key_bytes_ += KeyBytes(*pending_);
-      row_bytes_ += pending_->num_bytes() + chunk_bytes_;
-      batches_.push_back(std::move(*pending_));
+      const int64_t claim = ClaimOf(*pending_);
+      if (!reservation_.TryGrow(claim)) return Flow::NeedMemory(claim);
+      if (!FitsGathered(*pending_)) ARROW_RETURN_NOT_OK(MakeChunk());
+      gathered_rows_ += pending_->num_rows();
+      gathered_.push_back(std::move(*pending_));
     }
     pending_.reset();
     return Flow::NeedInput();
@@ -68,62 +58,159 @@ class HashJoinBuild final : public Operator {
 
   Result<Flow> Advance(int, Watermark, Out&) override { return Flow::NeedInput(); }
 
+  Result<Flow> Finish(int, Out&) override {
+    ARROW_RETURN_NOT_OK(MakeChunk());
+    if (is_spilled_) ARROW_RETURN_NOT_OK(Spill());
+    return Flow::NeedInput();
+  }
+
   Status Combine(GlobalState& global) override {
-    static_cast<JoinTable&>(global).Add(
-        {context().lane, std::move(batches_), std::move(reservation_)});
+    ARROW_ASSIGN_OR_RAISE(std::shared_ptr<SpillFile> file, writer_.Take());
+    static_cast<HashJoinPieces&>(global).Add(std::move(chunks_), std::move(reservation_),
+                                             std::move(file), null_keys_);
+    return Status::OK();
+  }
+
+  // Without keys there are no key groups to write.
+  Result<int64_t> Reclaim(int64_t) override {
+    if (!encoder_.has_value()) return 0;
+    ARROW_RETURN_NOT_OK(MakeChunk());
+    if (chunks_.empty()) return 0;
+    const int64_t freed = reservation_.bytes();
+    ARROW_RETURN_NOT_OK(Spill());
+    return freed;
+  }
+
+ private:
+  Status Spill() {
+    is_spilled_ = true;
+    ARROW_RETURN_NOT_OK(WriteChunks(std::exchange(chunks_, {}), writer_, context()));
+    reservation_.Clear();
+    return Status::OK();
+  }
+
+  Result<Batch> RowsToKeep(const Batch& batch) {
+    ARROW_ASSIGN_OR_RAISE(Batch rows, batch.Compact(context().pool));
+    ARROW_ASSIGN_OR_RAISE(rows, DecodeBatch(rows, context().pool));
+    null_keys_.any_row = true;
+    auto kept = std::make_shared<std::vector<uint32_t>>();
+    bool any_null = false;
+    for (size_t i = 0; i < terms_->nulls.size(); ++i) {
+      any_null = any_null || (terms_->nulls[i] == NullMatching::kNeverMatch &&
+                              rows.column(terms_->build_keys[i])->null_count() > 0);
+    }
+    if (!any_null) return rows;
+    null_keys_.any_null_key = true;
+    if (terms_->keeps_build()) return rows;
+    for (int64_t row = 0; row < rows.num_rows(); ++row) {
+      if (HasKey(rows, row)) kept->push_back(static_cast<uint32_t>(row));
+    }
+    const Ordinal ordinal = rows.ordinal();
+    ARROW_ASSIGN_OR_RAISE(rows, rows.WithSelection(std::move(kept)).Compact(context().pool));
+    rows.set_ordinal(ordinal);
+    return rows;
+  }
+
+  bool HasKey(const Batch& rows, int64_t row) const {
+    for (size_t i = 0; i < terms_->nulls.size(); ++i) {
+      if (terms_->nulls[i] == NullMatching::kMatch) continue;
+      if (rows.column(terms_->build_keys[i])->IsNull(row)) return false;
+    }
+    return true;
+  }
+
+  // The rows, their keys, and the table over them: old slots stand beside new ones while it grows.
+  int64_t ClaimOf(const Batch& batch) const {
+    const int64_t rows = batch.num_rows();
+    int64_t bytes = batch.num_bytes() + chunk_bytes_ + rows * kJoinTableBytesPerRow;
+    if (!encoder_.has_value()) return bytes;
+    std::vector<ArrayPtr> columns;
+    for (int key : terms_->build_keys) columns.push_back(batch.column(key));
+    // An encoding marks nulls and lengths beside the value, and has a hash.
+    constexpr int64_t kMarkBytes = 8;
+    const int64_t key_bytes = Batch(std::move(columns), rows).num_bytes() +
+                              static_cast<int64_t>(terms_->build_keys.size()) * kMarkBytes * rows;
+    constexpr int64_t kHashBytes = 17;
+    constexpr int64_t kSlotBytes = 40;
+    return bytes + 2 * key_bytes + (kHashBytes + kSlotBytes) * rows;
+  }
+
+  bool FitsGathered(const Batch& batch) const {
+    if (gathered_.empty()) return true;
+    return gathered_rows_ + batch.num_rows() <= kChunkRows &&
+           gathered_.front().ordinal().split == batch.ordinal().split;
+  }
+
+  Status MakeChunk() {
+    if (gathered_.empty()) return Status::OK();
+    JoinChunk chunk;
+    chunk.batch = gathered_.front();
+    if (gathered_.size() > 1) {
+      ARROW_ASSIGN_OR_RAISE(chunk.batch, ConcatenateBatches(gathered_, context().pool));
+    }
+    if (encoder_.has_value()) {
+      ARROW_RETURN_NOT_OK(encoder_->Encode(chunk.batch, context().pool, &chunk.keys));
+    }
+    chunks_.push_back(std::move(chunk));
+    gathered_.clear();
+    gathered_rows_ = 0;
+    return Status::OK();
+  }
+
+  const HashJoinTermsPtr terms_;
+  const int64_t chunk_bytes_;
+  KeyGroupWriter writer_;
+  std::optional<KeyEncoder> encoder_;
+  std::optional<Batch> pending_;
+  std::vector<Batch> gathered_;  // of one split: a chunk to be
+  int64_t gathered_rows_ = 0;
+  std::vector<JoinChunk> chunks_;
+  JoinNullKeys null_keys_;
+  bool is_spilled_ = false;
+  Reservation reservation_;
+};
+
+class HashJoinTable final : public Operator {
+ public:
+  HashJoinTable(HashJoinTermsPtr terms, std::shared_ptr<HashJoinPieces> pieces)
+      : pieces_(std::move(pieces)), writer_(terms->build) {}
+
+  Result<Flow> Push(int, Batch& part, Out&) override {
+    const int64_t number = part.ordinal().split;
+    if (pieces_->is_spilled()) {
+      Reservation reservation;
+      std::vector<JoinChunk> chunks = pieces_->TakeLane(number, &reservation);
+      ARROW_RETURN_NOT_OK(WriteChunks(std::move(chunks), writer_, context()));
+      return Flow::NeedInput();
+    }
+    ARROW_ASSIGN_OR_RAISE(const bool more,
+                          pieces_->table()->BuildStep(static_cast<int>(number), context()));
+    return more ? Flow::MoreOutput() : Flow::NeedInput();
+  }
+
+  Status Combine(GlobalState&) override {
+    ARROW_ASSIGN_OR_RAISE(std::shared_ptr<SpillFile> file, writer_.Take());
+    if (file != nullptr) pieces_->AddFile(std::move(file));
     return Status::OK();
   }
 
  private:
-  Result<Batch> RowsToKeep(const Batch& batch) const {
-    ARROW_ASSIGN_OR_RAISE(Batch rows, batch.Compact(context().pool));
-    ARROW_ASSIGN_OR_RAISE(rows, DecodeBatch(rows, context().pool));
-    if (nulls_ == NullMatching::kMatch) return rows;
-    Selection kept = RowsWithKeys(rows, keys_);
-    return kept == nullptr ? rows : rows.WithSelection(std::move(kept)).Compact(context().pool);
-  }
-
-  int64_t KeyBytes(const Batch& batch) const {
-    std::vector<ArrayPtr> columns;
-    for (int key : keys_) columns.push_back(batch.column(key));
-    // An encoding marks nulls and lengths beside the value.
-    constexpr int64_t kMarkBytes = 8;
-    const auto marks = static_cast<int64_t>(columns.size()) * kMarkBytes * batch.num_rows();
-    return Batch(std::move(columns), batch.num_rows()).num_bytes() + marks;
-  }
-
-  // Bytes of the rows, and of the table that Seal makes of them, with `batch` added.
-  int64_t ClaimWith(const Batch& batch) const {
-    const int64_t rows = num_rows_ + batch.num_rows();
-    // Seal adds keys chunk by chunk: old slots stand beside new ones while the table grows.
-    const GroupTable table(has_fixed_keys_);
-    const int64_t table_bytes = table.BytesToAdd(rows, key_bytes_ + KeyBytes(batch)) * 3 / 2;
-    return row_bytes_ + batch.num_bytes() + chunk_bytes_ + rows * kSealBytesPerRow + table_bytes;
-  }
-
-  const SchemaPtr schema_;
-  const std::vector<int> keys_;
-  const NullMatching nulls_;
-  const int64_t chunk_bytes_;
-  bool has_fixed_keys_ = false;
-  std::optional<Batch> pending_;
-  std::vector<Batch> batches_;
-  int64_t num_rows_ = 0;
-  int64_t row_bytes_ = 0;
-  int64_t key_bytes_ = 0;
-  Reservation reservation_;
+  const std::shared_ptr<HashJoinPieces> pieces_;
+  KeyGroupWriter writer_;
 };
 
 }  // namespace
 
-std::string HashJoinBuildSpec::Describe() const { return "keys=" + NamesOf(*schema, keys); }
-
 std::shared_ptr<GlobalState> HashJoinBuildSpec::MakeGlobal() const {
-  return std::make_shared<JoinTable>(schema, keys, nulls);
+  return std::make_shared<HashJoinPieces>(terms);
 }
 
 std::unique_ptr<Operator> HashJoinBuildSpec::Make(std::shared_ptr<GlobalState>) const {
-  return std::make_unique<HashJoinBuild>(*this);
+  return std::make_unique<HashJoinBuild>(terms);
+}
+
+std::unique_ptr<Operator> HashJoinTableSpec::Make(std::shared_ptr<GlobalState>) const {
+  return std::make_unique<HashJoinTable>(terms, pieces);
 }
 
 }  // namespace headrace

@@ -1,183 +1,217 @@
-// Seal: order the pieces, number their keys, then a counting sort of the rows by number.
+// Building: number the keys of a part chunk by chunk, then a counting sort of its rows by number
+// unless every key has one row. All in steps.
 #include "headrace/exec/op/hash_join_table.h"
 
 #include <algorithm>
+#include <bit>
 #include <limits>
 #include <numeric>
 
-#include "arrow/type.h"
+#include "arrow/array.h"
 #include "headrace/base/check.h"
-#include "headrace/base/limits.h"
+#include "headrace/types/encoding.h"
 
 namespace headrace {
 namespace {
 
 constexpr size_t kPrefetchAhead = 16;
-
-struct Piece {
-  Batch batch;
-  int lane = 0;
-};
-
-bool ComesBefore(const Piece& left, const Piece& right) {
-  const Ordinal& a = left.batch.ordinal();
-  const Ordinal& b = right.batch.ordinal();
-  return std::tie(a.split, a.seq, left.lane) < std::tie(b.split, b.seq, right.lane);
-}
-
-// Takes from `pieces`, from `*next` on, as many as fit one chunk, joined.
-Result<Batch> TakeChunk(std::vector<Piece>& pieces, size_t* next, arrow::MemoryPool* pool) {
-  std::vector<Batch> batches;
-  int64_t rows = 0;
-  int64_t bytes = 0;
-  for (; *next < pieces.size(); ++*next) {
-    Batch& batch = pieces[*next].batch;
-    const int64_t batch_bytes = batch.num_bytes();
-    const bool fits =
-        rows + batch.num_rows() <= kBatchRowsMax && bytes + batch_bytes <= kBatchBytesMax;
-    if (!batches.empty() && !fits) break;
-    rows += batch.num_rows();
-    bytes += batch_bytes;
-    batches.push_back(std::exchange(batch, Batch()));
-  }
-  return ConcatenateBatches(batches, pool);
-}
+constexpr size_t kRowsPerStep = size_t{1} << 19;
 
 }  // namespace
 
-void RowsThatMayMatch(const EncodedKeys& keys, NullMatching nulls, std::vector<uint32_t>* rows) {
+Status RowsThatMayMatch(const Batch& batch, const EncodedKeys& keys,
+                        const std::vector<int>& key_columns, const std::vector<NullMatching>& nulls,
+                        arrow::MemoryPool* pool, std::vector<uint32_t>* rows) {
   rows->resize(static_cast<size_t>(keys.num_rows));
-  if (nulls == NullMatching::kMatch) {
-    std::iota(rows->begin(), rows->end(), 0U);
-    return;
-  }
-  size_t count = 0;
-  for (size_t row = 0; row < rows->size(); ++row) {
-    (*rows)[count] = static_cast<uint32_t>(row);
-    count += keys.nulls[row] == 0 ? 1 : 0;
-  }
-  rows->resize(count);
-}
-
-// What Seal needs while it builds.
-struct JoinTable::Builder {
-  JoinTable& table;
-  const OperatorContext& context;
-  KeyEncoder encoder;
-  EncodedKeys keys{};
-  std::vector<uint32_t> rows{};
-  std::vector<uint32_t> groups_of_batch{};
-  std::vector<uint32_t> group_of_row{};  // of all rows that may match
-  std::vector<RowRef> refs{};            // of the same
-  int64_t row_bytes = 0;                 // held by rows_, or still by pieces
-
-  std::vector<Piece> CollectPieces() {
-    std::vector<Piece> pieces;
-    size_t num_rows = 0;
-    for (JoinPieces& of_lane : table.pieces_) {
-      for (Batch& batch : of_lane.batches) {
-        row_bytes += batch.num_bytes() + table.rows_.bytes_per_chunk();
-        num_rows += static_cast<size_t>(batch.num_rows());
-        pieces.push_back({std::move(batch), of_lane.lane});
-      }
-      table.lane_claims_.push_back(std::move(of_lane.reservation));
-    }
-    table.pieces_.clear();
-    refs.reserve(num_rows);
-    group_of_row.reserve(num_rows);
-    return pieces;
-  }
-
-  // Grows the claim to what the next batch of `keys` needs at most; the rows are claimed already.
-  Status Claim(int64_t new_keys) {
-    const GroupTable& groups = *table.groups_;
-    const auto rows_max = static_cast<int64_t>(refs.capacity());
-    const int64_t wanted = row_bytes + rows_max * kSealBytesPerRow +
-                           groups.BytesToAdd(new_keys, static_cast<int64_t>(keys.bytes.size()));
-    return wanted <= table.claimed_bytes() ? Status::OK() : table.Claim(wanted);
-  }
-
-  Status AddChunk(const Batch& batch) {
-    ARROW_RETURN_NOT_OK(encoder.Encode(batch, context.pool, &keys));
-    RowsThatMayMatch(keys, table.nulls_, &rows);
-    const auto count = static_cast<int64_t>(rows.size());
-    ARROW_RETURN_NOT_OK(Claim(count));
-    if (refs.size() + rows.size() > std::numeric_limits<uint32_t>::max()) {
-      return Error(ErrorKind::kUnsupported, "the right side of a join has more than 2^32 rows");
-    }
-    groups_of_batch.resize(rows.size());
-    table.groups_->FindOrInsert(keys, rows.data(), count, groups_of_batch.data());
-    group_of_row.insert(group_of_row.end(), groups_of_batch.begin(), groups_of_batch.end());
-    const int32_t chunk = table.rows_.Add(batch);
-    for (uint32_t row : rows) refs.push_back({chunk, static_cast<int32_t>(row)});
-    table.num_rows_ += batch.num_rows();
+  std::iota(rows->begin(), rows->end(), 0U);
+  const auto refusing = std::count(nulls.begin(), nulls.end(), NullMatching::kNeverMatch);
+  if (refusing == 0) return Status::OK();
+  if (refusing == static_cast<int64_t>(nulls.size())) {
+    std::erase_if(*rows, [&](uint32_t row) { return keys.nulls[row] != 0; });
     return Status::OK();
   }
-
-  void CountMatches() {
-    std::vector<uint32_t>& ends = table.ends_;
-    ends.assign(static_cast<size_t>(table.groups_->num_ids()), 0);
-    for (size_t i = 0; i < group_of_row.size(); ++i) {
-      if (i + kPrefetchAhead < group_of_row.size()) {
-        __builtin_prefetch(&ends[group_of_row[i + kPrefetchAhead]], 1);
-      }
-      ++ends[group_of_row[i]];
-    }
-    std::exclusive_scan(ends.begin(), ends.end(), ends.begin(), 0U);
+  for (size_t i = 0; i < nulls.size(); ++i) {
+    if (nulls[i] == NullMatching::kMatch) continue;
+    ARROW_ASSIGN_OR_RAISE(const ArrayPtr column, Decode(batch.column(key_columns[i]), pool));
+    std::erase_if(*rows, [&](uint32_t row) { return column->IsNull(row); });
   }
-
-  // Leaves in ends_[g] the end of group g, having moved it there from its begin.
-  void PlaceMatches() {
-    table.matches_.resize(refs.size());
-    std::vector<uint32_t>& next = table.ends_;
-    for (size_t i = 0; i < refs.size(); ++i) {
-      if (i + 2 * kPrefetchAhead < refs.size()) {
-        __builtin_prefetch(&next[group_of_row[i + 2 * kPrefetchAhead]], 1);
-        __builtin_prefetch(&table.matches_[next[group_of_row[i + kPrefetchAhead]]], 1);
-      }
-      table.matches_[next[group_of_row[i]]++] = refs[i];
-    }
-  }
-};
-
-JoinTable::JoinTable(SchemaPtr schema, std::vector<int> keys, NullMatching nulls)
-    : schema_(std::move(schema)), keys_(std::move(keys)), nulls_(nulls), rows_(*schema_) {}
-
-void JoinTable::Add(JoinPieces pieces) { pieces_.push_back(std::move(pieces)); }
-
-int64_t JoinTable::claimed_bytes() const {
-  int64_t bytes = reservation_.bytes();
-  for (const Reservation& claim : lane_claims_) bytes += claim.bytes();
-  return bytes;
+  return Status::OK();
 }
 
-// Never gives back what it claims again: another operator could take it in between.
-Status JoinTable::Claim(int64_t bytes) {
-  for (Reservation& claim : lane_claims_) {
-    const int64_t kept = std::min(claim.bytes(), bytes);
-    claim.TryResize(kept);
-    bytes -= kept;
+JoinTable::JoinTable(HashJoinTermsPtr terms) : terms_(std::move(terms)), rows_(*terms_->build) {}
+
+Status JoinTable::Start(std::vector<JoinChunk> chunks, int parts, const OperatorContext& context) {
+  chunks_ = std::move(chunks);
+  for (JoinChunk& chunk : chunks_) {
+    first_place_.push_back(num_rows_);
+    num_rows_ += chunk.batch.num_rows();
+    (void)rows_.Add(chunk.batch);
   }
-  return reservation_.Resize(bytes);
+  if (num_rows_ >= std::numeric_limits<uint32_t>::max()) {
+    return Error(ErrorKind::kUnsupported, "the built side of a join has more than 2^32 rows");
+  }
+  if (terms_->keeps_build()) {
+    matched_ = std::make_unique<std::atomic<uint8_t>[]>(static_cast<size_t>(num_rows_));
+  }
+  if (terms_->build_keys.empty()) {
+    for (size_t i = 0; i < chunks_.size(); ++i) {
+      for (int64_t row = 0; row < chunks_[i].batch.num_rows(); ++row) {
+        all_.push_back({static_cast<int32_t>(i), static_cast<int32_t>(row)});
+      }
+    }
+    return Status::OK();
+  }
+  ARROW_ASSIGN_OR_RAISE(const KeyEncoder encoder,
+                        KeyEncoder::Make(KeyColumnsOf(*terms_->build, terms_->build_keys)));
+  part_bits_ = std::countr_zero(static_cast<unsigned>(parts));
+  for (int i = 0; i < parts; ++i) parts_.push_back(std::make_unique<Part>(encoder.is_fixed()));
+  (void)context;
+  return Status::OK();
 }
 
-Status JoinTable::Seal(const OperatorContext& context) {
-  HEADRACE_CHECK(!sealed(), "a join table was sealed before");
-  ARROW_ASSIGN_OR_RAISE(KeyEncoder encoder, KeyEncoder::Make(KeyColumnsOf(*schema_, keys_)));
-  groups_.emplace(encoder.is_fixed());
-  reservation_ = Reservation(context.budget);
-  Builder builder{*this, context, std::move(encoder)};
-  std::vector<Piece> pieces = builder.CollectPieces();
-  std::sort(pieces.begin(), pieces.end(), ComesBefore);
-  for (size_t next = 0; next < pieces.size();) {
-    ARROW_ASSIGN_OR_RAISE(Batch chunk, TakeChunk(pieces, &next, context.pool));
-    ARROW_RETURN_NOT_OK(builder.AddChunk(chunk));
+void JoinTable::Clear() {
+  rows_ = RowStore(*terms_->build);
+  chunks_.clear();
+  first_place_.clear();
+  num_rows_ = 0;
+  parts_.clear();
+  all_.clear();
+  matched_.reset();
+}
+
+Status JoinTable::AddKeys(Part& part, size_t index, arrow::MemoryPool* pool) {
+  const JoinChunk& chunk = chunks_[index];
+  std::vector<uint32_t> rows;
+  ARROW_RETURN_NOT_OK(RowsThatMayMatch(chunk.batch, chunk.keys, terms_->build_keys, terms_->nulls,
+                                       pool, &rows));
+  if (part_bits_ > 0) {
+    const auto number = static_cast<uint64_t>(
+        std::find_if(parts_.begin(), parts_.end(),
+                     [&](const auto& candidate) { return candidate.get() == &part; }) -
+        parts_.begin());
+    const int shift = 64 - part_bits_;
+    std::erase_if(rows, [&](uint32_t row) { return chunk.keys.hashes[row] >> shift != number; });
   }
-  builder.CountMatches();
-  builder.PlaceMatches();
-  const auto matches = static_cast<int64_t>(matches_.size() * sizeof(RowRef));
-  const auto ends = static_cast<int64_t>(ends_.size() * sizeof(uint32_t));
-  return Claim(builder.row_bytes + groups_->bytes() + matches + ends);
+  const size_t before = part.group_of_row.size();
+  part.group_of_row.resize(before + rows.size());
+  part.groups.FindOrInsert(chunk.keys, rows.data(), static_cast<int64_t>(rows.size()),
+                           part.group_of_row.data() + before);
+  for (uint32_t row : rows) {
+    part.refs.push_back({static_cast<int32_t>(index), static_cast<int32_t>(row)});
+  }
+  return Status::OK();
+}
+
+void JoinTable::CountSome(Part& part) {
+  const size_t end = std::min(part.group_of_row.size(), part.next + kRowsPerStep);
+  for (size_t i = part.next; i < end; ++i) {
+    if (i + kPrefetchAhead < end) {
+      __builtin_prefetch(&part.ends[part.group_of_row[i + kPrefetchAhead]], 1);
+    }
+    ++part.ends[part.group_of_row[i]];
+  }
+  part.next = end;
+}
+
+// Leaves in ends[g] the end of group g, having moved it there from its begin.
+void JoinTable::PlaceSome(Part& part) {
+  const size_t end = std::min(part.refs.size(), part.next + kRowsPerStep);
+  std::vector<uint32_t>& next = part.ends;
+  for (size_t i = part.next; i < end; ++i) {
+    if (i + 2 * kPrefetchAhead < end) {
+      __builtin_prefetch(&next[part.group_of_row[i + 2 * kPrefetchAhead]], 1);
+      __builtin_prefetch(&part.by_group[next[part.group_of_row[i + kPrefetchAhead]]], 1);
+    }
+    part.by_group[next[part.group_of_row[i]]++] = part.refs[i];
+  }
+  part.next = end;
+}
+
+Result<bool> JoinTable::BuildStep(int number, const OperatorContext& context) {
+  Part& part = *parts_[static_cast<size_t>(number)];
+  switch (part.stage) {
+    case Part::Stage::kKeys:
+      if (part.next < chunks_.size()) {
+        ARROW_RETURN_NOT_OK(AddKeys(part, part.next++, context.pool));
+        return true;
+      }
+      part.next = 0;
+      if (static_cast<size_t>(part.groups.num_ids()) == part.refs.size()) {
+        part.group_of_row = {};  // group g is row g
+        part.stage = Part::Stage::kDone;
+        return false;
+      }
+      part.ends.assign(static_cast<size_t>(part.groups.num_ids()), 0);
+      part.stage = Part::Stage::kCount;
+      return true;
+    case Part::Stage::kCount:
+      CountSome(part);
+      if (part.next < part.group_of_row.size()) return true;
+      std::exclusive_scan(part.ends.begin(), part.ends.end(), part.ends.begin(), 0U);
+      part.by_group.resize(part.refs.size());
+      part.next = 0;
+      part.stage = Part::Stage::kPlace;
+      return true;
+    case Part::Stage::kPlace:
+      PlaceSome(part);
+      if (part.next < part.refs.size()) return true;
+      part.group_of_row = {};
+      part.refs = {};
+      part.stage = Part::Stage::kDone;
+      return false;
+    case Part::Stage::kDone:
+      return false;
+  }
+  return false;
+}
+
+inline JoinTable::Match JoinTable::MatchOf(const Part& part, uint32_t group) {
+  if (group == GroupTable::kNoGroup) return {};
+  if (part.ends.empty()) return {&part.refs[group], 1};
+  const uint32_t begin = group == 0 ? 0 : part.ends[group - 1];
+  return {part.by_group.data() + begin, part.ends[group] - begin};
+}
+
+void JoinTable::FindIn(const Part& part, const EncodedKeys& keys, const std::vector<uint32_t>& rows,
+                       std::vector<Match>* matches) const {
+  thread_local std::vector<uint32_t> found;
+  found.resize(rows.size());
+  part.groups.Find(keys, rows.data(), static_cast<int64_t>(rows.size()), found.data());
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (!part.ends.empty() && i + kPrefetchAhead < rows.size()) {
+      const uint32_t ahead = found[i + kPrefetchAhead];
+      if (ahead != GroupTable::kNoGroup) __builtin_prefetch(part.ends.data() + ahead);
+    }
+    (*matches)[rows[i]] = MatchOf(part, found[i]);
+  }
+}
+
+void JoinTable::Find(const EncodedKeys& keys, const std::vector<uint32_t>& rows,
+                     std::vector<Match>* matches) const {
+  matches->assign(static_cast<size_t>(keys.num_rows), Match());
+  if (parts_.empty()) return;
+  if (part_bits_ == 0) return FindIn(*parts_.front(), keys, rows, matches);
+  const int shift = 64 - part_bits_;
+  std::vector<std::vector<uint32_t>> by_part(parts_.size());
+  for (uint32_t row : rows) by_part[keys.hashes[row] >> shift].push_back(row);
+  for (size_t i = 0; i < parts_.size(); ++i) FindIn(*parts_[i], keys, by_part[i], matches);
+}
+
+JoinTable::Match JoinTable::AllRows() const {
+  return {all_.data(), static_cast<uint32_t>(all_.size())};
+}
+
+std::vector<RowRef> JoinTable::Unmatched(int64_t* next, int64_t max) const {
+  std::vector<RowRef> rows;
+  if (first_place_.empty()) return rows;
+  auto chunk = static_cast<size_t>(
+      std::upper_bound(first_place_.begin(), first_place_.end(), *next) - first_place_.begin() - 1);
+  for (; *next < num_rows_ && static_cast<int64_t>(rows.size()) < max; ++*next) {
+    while (chunk + 1 < first_place_.size() && first_place_[chunk + 1] <= *next) ++chunk;
+    if (matched_[static_cast<size_t>(*next)].load(std::memory_order_relaxed) != 0) continue;
+    rows.push_back({static_cast<int32_t>(chunk), static_cast<int32_t>(*next - first_place_[chunk])});
+  }
+  return rows;
 }
 
 }  // namespace headrace

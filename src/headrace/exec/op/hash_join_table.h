@@ -1,74 +1,104 @@
-// JoinTable: the built side of a hash join – its rows, and which of them have a key.
+// JoinTable: the built side of a hash join in memory – its rows, and which of them have a key.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <span>
 #include <vector>
 
 #include "headrace/exec/key/group_table.h"
+#include "headrace/exec/op/hash_join.h"
 #include "headrace/exec/op/row_store.h"
 #include "headrace/exec/operator.h"
-#include "headrace/plan/node.h"
 
 namespace headrace {
 
-/// Rows that one lane built, charged by `reservation`.
-struct JoinPieces {
-  int lane = 0;
-  std::vector<Batch> batches;  // decoded; without rows that can never match
-  Reservation reservation;
+/// Rows of the built side with their keys. Decoded.
+struct JoinChunk {
+  Batch batch;
+  EncodedKeys keys;
+  std::vector<RowPosition> positions;  // of the rows; none: by the batch's ordinal
 };
 
-/// What Seal needs per row beside the rows and the keys: references in input order and by key, the
-/// group of the row and the end of its group.
-inline constexpr int64_t kSealBytesPerRow = 2 * sizeof(RowRef) + 2 * sizeof(uint32_t);
+/// Which rows of `batch` (whose keys are `keys`) may match anything: those without a null in a key
+/// that matches no null.
+Status RowsThatMayMatch(const Batch& batch, const EncodedKeys& keys,
+                        const std::vector<int>& key_columns, const std::vector<NullMatching>& nulls,
+                        arrow::MemoryPool* pool, std::vector<uint32_t>* rows);
 
-/// Keys map to dense groups; the rows of a group stand together, in RowPosition order:
-///
-///   groups:  key → g      ends_:  end of g in matches_      matches_:  | rows of 0 | rows of 1 | …
-///
-/// Collects pieces until Seal; immutable and thread safe after it.
+/// What a table needs per row beside the rows and the keys.
+inline constexpr int64_t kJoinTableBytesPerRow = 2 * sizeof(RowRef) + 2 * sizeof(uint32_t);
+
+/// The rows of a key stand together, in the order of the built side. Parts are by the upper bits of
+/// the hash; each is built by one thread. Immutable after that, but for the marks of matched rows.
 class JoinTable final : public GlobalState {
  public:
-  JoinTable(SchemaPtr schema, std::vector<int> keys, NullMatching nulls);
+  explicit JoinTable(HashJoinTermsPtr terms);
 
-  void Add(JoinPieces pieces);
-  Status Seal(const OperatorContext& context) override;
+  /// Takes all rows, in order; `parts` is a power of two.
+  Status Start(std::vector<JoinChunk> chunks, int parts, const OperatorContext& context);
+  /// Works on a part for some rows; false when it is complete.
+  Result<bool> BuildStep(int part, const OperatorContext& context);
+  int part_count() const { return static_cast<int>(parts_.size()); }
 
-  bool sealed() const { return groups_.has_value(); }
   int64_t num_rows() const { return num_rows_; }
-  const GroupTable& groups() const { return *groups_; }
   const RowStore& rows() const { return rows_; }
-  /// Rows of a group, in right order. None for kNoGroup.
-  std::span<const RowRef> Matches(uint32_t group) const {
-    if (group == GroupTable::kNoGroup) return {};
-    const uint32_t begin = group == 0 ? 0 : ends_[group - 1];
-    return {matches_.data() + begin, ends_[group] - begin};
+
+  struct Match {
+    const RowRef* first = nullptr;
+    uint32_t count = 0;
+  };
+  /// matches[row] for every row of `keys`; `rows` are those that may match.
+  void Find(const EncodedKeys& keys, const std::vector<uint32_t>& rows,
+            std::vector<Match>* matches) const;
+  /// Every row, for joins without keys.
+  Match AllRows() const;
+
+  void MarkMatched(RowRef row) {
+    matched_[PlaceOf(row)].store(1, std::memory_order_relaxed);
   }
-  void PrefetchMatches(uint32_t group) const {
-    if (group != GroupTable::kNoGroup) __builtin_prefetch(ends_.data() + group);
+  /// The next rows from place `*next` on that were not marked, at most `max` of them.
+  std::vector<RowRef> Unmatched(int64_t* next, int64_t max) const;
+  RowPosition PositionOf(RowRef row) const {
+    const JoinChunk& chunk = chunks_[static_cast<size_t>(row.chunk)];
+    return chunk.positions.empty() ? chunk.batch.PositionOf(row.row)
+                                   : chunk.positions[static_cast<size_t>(row.row)];
   }
+  void Clear();
 
  private:
-  struct Builder;
+  struct Part {
+    explicit Part(bool is_fixed) : groups(is_fixed) {}
+    enum class Stage { kKeys, kCount, kPlace, kDone };
+    Stage stage = Stage::kKeys;
+    size_t next = 0;  // chunk, then row
+    GroupTable groups;
+    std::vector<uint32_t> group_of_row;
+    std::vector<RowRef> refs;      // in order; by group when each has one row
+    std::vector<RowRef> by_group;  // else
+    std::vector<uint32_t> ends;    // of each group in by_group; none when each has one row
+  };
 
-  int64_t claimed_bytes() const;
-  Status Claim(int64_t bytes);
+  size_t PlaceOf(RowRef row) const {
+    return static_cast<size_t>(first_place_[static_cast<size_t>(row.chunk)]) +
+           static_cast<size_t>(row.row);
+  }
+  Status AddKeys(Part& part, size_t index, arrow::MemoryPool* pool);
+  static void CountSome(Part& part);
+  static void PlaceSome(Part& part);
+  static Match MatchOf(const Part& part, uint32_t group);
+  void FindIn(const Part& part, const EncodedKeys& keys, const std::vector<uint32_t>& rows,
+              std::vector<Match>* matches) const;
 
-  const SchemaPtr schema_;
-  const std::vector<int> keys_;
-  const NullMatching nulls_;
-  std::vector<JoinPieces> pieces_;
-  std::vector<Reservation> lane_claims_;
-  Reservation reservation_;  // beyond those
+  const HashJoinTermsPtr terms_;
   RowStore rows_;
+  std::vector<JoinChunk> chunks_;  // keys are kept until all parts are built
+  std::vector<int64_t> first_place_;
   int64_t num_rows_ = 0;
-  std::optional<GroupTable> groups_;
-  std::vector<uint32_t> ends_;
-  std::vector<RowRef> matches_;
+  int part_bits_ = 0;
+  std::vector<std::unique_ptr<Part>> parts_;
+  std::vector<RowRef> all_;  // without keys
+  std::unique_ptr<std::atomic<uint8_t>[]> matched_;
 };
-
-/// Rows of `keys` that may match anything: all, or those without a null.
-void RowsThatMayMatch(const EncodedKeys& keys, NullMatching nulls, std::vector<uint32_t>* rows);
 
 }  // namespace headrace

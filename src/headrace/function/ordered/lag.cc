@@ -6,6 +6,7 @@
 #include "headrace/base/limits.h"
 #include "headrace/function/cell.h"
 #include "headrace/function/define.h"
+#include "headrace/function/ordered/pick.h"
 #include "headrace/function/state.h"
 #include "headrace/function/state_bytes.h"
 #include "headrace/function/view.h"
@@ -128,14 +129,25 @@ constexpr OrderedKernel kKernel = {
     .bytes = Bytes,
 };
 
+Status PickLag(const WindowRows& rows, std::span<const Argument> args,
+               std::vector<int64_t>* picked) {
+  return PickAway(rows, args, -1, picked);
+}
+
+constexpr WindowKernel kWindow = {.pick = PickLag};
+
+constexpr ArgPattern kWithDefault[] = {ArgPattern::kCommon, ArgPattern::kConstantInt64,
+                                       ArgPattern::kCommon};
 constexpr ArgPattern kArgs[] = {ArgPattern::kAny, ArgPattern::kConstantInt64};
 constexpr Overload kOverloads[] = {
-    {.args = std::span<const ArgPattern>(kArgs, 1), .result = FirstType, .ordered = &kKernel},
-    {.args = kArgs, .result = FirstType, .ordered = &kKernel},
+    {.args = std::span<const ArgPattern>(kArgs, 1), .result = FirstType, .ordered = &kKernel, .window = &kWindow},
+    {.args = kArgs, .result = FirstType, .ordered = &kKernel, .window = &kWindow},
+    {.args = kWithDefault, .result = FirstType, .window = &kWindow},
 };
 constexpr Example kExamples[] = {
     {"lag(x)", "NULL, 1, NULL", "(1), (NULL), (3)"},
     {"lag(x, 2)", "NULL, NULL, a", "('a'), (NULL), ('c')"},
+    {"lag(x, 1, 9)", "9, 1, NULL", "(1), (NULL), (3)"},
     {"lag(x, 0)", "1, NULL", "(1), (NULL)"},
 };
 
@@ -147,12 +159,13 @@ HEADRACE_DEFINE_FUNCTION(kLag) = {
     .names = {.sql = "lag", .ltseq = "shift"},
     .overloads = kOverloads,
     .nulls = NullRule::kKernel,
+    .flags = function_flag::kIgnoresNulls,
     .parallel = ParallelClass::kHalo,
     .lookback = kByArgument,
-    .arguments = "x, n",
+    .arguments = "x, n, default",
     .doc =
-        "The value n rows before (1 unless given; a constant from 0 to 65536), null where there "
-        "is no such row. Any type.",
+        "The value n rows before (1 unless given; a constant from 0 to 65536), the default (NULL "
+        "unless given) where there is no such row. Any type.",
     .examples = kExamples,
 };
 

@@ -1,0 +1,33 @@
+// Framed window: aggregates and window functions over frames of sorted partitions.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "headrace/exec/operator.h"
+#include "headrace/plan/node.h"
+
+namespace headrace {
+
+/// Appends one column per call; rows and their order stay. REQUIRES: one lane; rows of a partition
+/// stand together, sorted by `order`. Keeps the partition in work in memory: past the budget
+/// kMemoryLimit.
+class FramedWindowSpec final : public OperatorSpec {
+ public:
+  FramedWindowSpec(SchemaPtr schema, std::vector<int> partition_by, Ordering order,
+                   std::vector<FramedCall> calls)
+      : schema(std::move(schema)),
+        partition_by(std::move(partition_by)),
+        order(std::move(order)),
+        calls(std::move(calls)) {}
+  std::string name() const override { return "framed_window"; }
+  std::unique_ptr<Operator> Make(std::shared_ptr<GlobalState> global) const override;
+
+  const SchemaPtr schema;
+  const std::vector<int> partition_by;
+  const Ordering order;
+  const std::vector<FramedCall> calls;
+};
+
+}  // namespace headrace

@@ -1,0 +1,296 @@
+// Pairs, residuals, and what each kind of join makes of them.
+#include "headrace/exec/op/join_matcher.h"
+
+#include <algorithm>
+
+#include "arrow/array.h"
+#include "arrow/array/builder_primitive.h"
+#include "arrow/array/util.h"
+#include "arrow/type.h"
+#include "headrace/expression/evaluate.h"
+#include "headrace/types/encoding.h"
+
+namespace headrace {
+namespace {
+
+constexpr size_t kPrefetchAhead = 16;
+
+bool IsRange(const std::vector<uint32_t>& rows) {
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (rows[i] != rows[0] + i) return false;
+  }
+  return true;
+}
+
+Result<Batch> TakeRows(const Batch& batch, const std::vector<uint32_t>& rows,
+                       arrow::MemoryPool* pool) {
+  const auto count = static_cast<int64_t>(rows.size());
+  if (count == 0) return batch.Slice(0, 0);
+  if (IsRange(rows)) return batch.Slice(rows[0], count);
+  const arrow::UInt32Array indices(count, arrow::Buffer::Wrap(rows.data(), rows.size()));
+  return batch.Take(indices, pool);
+}
+
+template <typename Value>
+Result<ArrayPtr> Int64s(int64_t count, arrow::MemoryPool* pool, Value value) {
+  arrow::Int64Builder builder(pool);
+  ARROW_RETURN_NOT_OK(builder.Reserve(count));
+  for (int64_t i = 0; i < count; ++i) builder.UnsafeAppend(value(i));
+  return builder.Finish();
+}
+
+}  // namespace
+
+JoinMatcher::JoinMatcher(HashJoinTermsPtr terms, JoinTable& table, const OperatorContext& context)
+    : terms_(std::move(terms)),
+      table_(table),
+      batch_rows_(context.batch_rows),
+      batch_bytes_(context.batch_bytes),
+      pool_(context.pool) {
+  if (terms_->residual == nullptr) return;
+  residual_columns_ = ColumnsOf(*terms_->residual);
+  residual_ = ReplaceColumns(terms_->residual, [this](const Expression& column) {
+    const auto place = std::find(residual_columns_.begin(), residual_columns_.end(), column.column);
+    return Expression::Column(static_cast<int>(place - residual_columns_.begin()), column.name,
+                              column.type);
+  });
+}
+
+Status JoinMatcher::Begin(Batch probe, const EncodedKeys& keys, JoinNullKeys null_keys) {
+  null_keys_ = null_keys;
+  probe_ = std::move(probe);
+  const auto rows = static_cast<size_t>(probe_->num_rows());
+  ARROW_RETURN_NOT_OK(FindMatches(keys));
+  if (terms_->gives_pairs()) {
+    probe_bytes_ = RowBytes(*probe_);
+  } else {
+    probe_bytes_.assign(rows, 0);
+  }
+  outcomes_.assign(rows, Outcome::kNone);
+  row_ = 0;
+  match_ = 0;
+  row_has_passed_ = false;
+  return Status::OK();
+}
+
+Status JoinMatcher::FindMatches(const EncodedKeys& keys) {
+  if (terms_->probe_keys.empty()) {
+    matches_.assign(static_cast<size_t>(probe_->num_rows()), table_.AllRows());
+    return Status::OK();
+  }
+  ARROW_RETURN_NOT_OK(RowsThatMayMatch(*probe_, keys, terms_->probe_keys, terms_->nulls, pool_,
+                                       &key_rows_));
+  table_.Find(keys, key_rows_, &matches_);
+  return Status::OK();
+}
+
+/// Nothing more is to be learned of the row: no pairs are given, and it has a match.
+bool JoinMatcher::IsSettled(size_t row) const {
+  return !terms_->gives_pairs() && outcomes_[row] == Outcome::kMatched;
+}
+
+// Fills pairs_ from the cursor on. A row that is kept without a match gives a pair without a built
+// row; with a residual every row does, after its matches, for the case that none passes.
+void JoinMatcher::CollectPairs() {
+  pairs_.Clear();
+  output_rows_ = 0;
+  output_bytes_ = 0;
+  const bool keeps = terms_->keeps_probe();
+  for (; row_ < matches_.size(); ++row_, match_ = 0) {
+    if (row_ + kPrefetchAhead < matches_.size() && match_ == 0) {
+      const JoinTable::Match& ahead = matches_[row_ + kPrefetchAhead];
+      if (ahead.count > 0) __builtin_prefetch(ahead.first);
+    }
+    const JoinTable::Match match = matches_[row_];
+    for (; match_ < match.count && !IsSettled(row_); ++match_) {
+      if (!HasRoomFor(match.first[match_])) return;
+      pairs_.Add(static_cast<uint32_t>(row_), match.first[match_]);
+      if (!terms_->gives_pairs() && residual_ == nullptr) outcomes_[row_] = Outcome::kMatched;
+    }
+    if (!keeps) continue;
+    if (match.count == 0 && !HasRoomFor(RowRef())) return;
+    if (match.count == 0 || residual_ != nullptr) {
+      pairs_.Add(static_cast<uint32_t>(row_), RowRef());
+    }
+  }
+}
+
+bool JoinMatcher::HasRoomFor(RowRef build) {
+  const int64_t bytes =
+      terms_->gives_pairs() ? probe_bytes_[row_] + table_.rows().BytesOf(build) : 0;
+  const bool fits = output_rows_ < batch_rows_ && output_bytes_ + bytes <= batch_bytes_;
+  if (!fits && output_rows_ > 0) return false;
+  ++output_rows_;
+  output_bytes_ += bytes;
+  return true;
+}
+
+Result<bool> JoinMatcher::Step(Out& out) {
+  CollectPairs();
+  if (residual_ != nullptr && pairs_.size() > 0) {
+    ARROW_RETURN_NOT_OK(EvaluateResidual());
+    KeepThosePassing();
+  }
+  ARROW_RETURN_NOT_OK(Account());
+  const bool more = row_ < matches_.size();
+  if (terms_->gives_pairs()) {
+    if (pairs_.size() > 0) {
+      ARROW_ASSIGN_OR_RAISE(Batch joined, Pairwise());
+      out.Emit(std::move(joined));
+    }
+  } else if (!more) {
+    ARROW_ASSIGN_OR_RAISE(std::optional<Batch> rows, OfProbeRows());
+    if (rows.has_value()) out.Emit(*std::move(rows));
+  }
+  if (!more) probe_.reset();
+  return more;
+}
+
+// passes_[i]: what the residual is for pair i.
+Status JoinMatcher::EvaluateResidual() {
+  std::vector<ArrayPtr> from_probe;
+  std::vector<ArrayPtr> from_build;
+  const int probe_width = terms_->probe->num_fields();
+  for (int column : residual_columns_) {  // sorted: those of the probe come first
+    if (column < probe_width) {
+      from_probe.push_back(probe_->column(column));
+    } else {
+      ARROW_ASSIGN_OR_RAISE(
+          from_build.emplace_back(),
+          table_.rows().Gather(static_cast<size_t>(column - probe_width), pairs_.build, pool_));
+    }
+  }
+  Batch batch(std::move(from_probe), probe_->num_rows());
+  ARROW_ASSIGN_OR_RAISE(batch, TakeRows(batch, pairs_.probe, pool_));
+  std::vector<ArrayPtr> columns = batch.columns();
+  columns.insert(columns.end(), from_build.begin(), from_build.end());
+  auto candidates = std::make_shared<std::vector<uint32_t>>();
+  for (size_t i = 0; i < pairs_.size(); ++i) {
+    if (!pairs_.build[i].none()) candidates->push_back(static_cast<uint32_t>(i));
+  }
+  passes_.assign(pairs_.size(), Outcome::kNone);
+  if (candidates->empty()) return Status::OK();
+  const Batch narrowed = batch.WithColumns(std::move(columns)).WithSelection(candidates);
+  ARROW_ASSIGN_OR_RAISE(const Evaluator evaluator, Evaluator::Make({residual_}));
+  ARROW_ASSIGN_OR_RAISE(const std::vector<ArrayPtr> values, evaluator.Evaluate(narrowed, pool_));
+  ARROW_ASSIGN_OR_RAISE(const ArrayPtr plain, Decode(values.front(), pool_));
+  if (plain->type_id() == arrow::Type::NA) {
+    for (uint32_t pair : *candidates) passes_[pair] = Outcome::kUnknown;
+    return Status::OK();
+  }
+  const auto& truth = static_cast<const arrow::BooleanArray&>(*plain);
+  for (uint32_t pair : *candidates) {
+    if (truth.IsNull(pair)) {
+      passes_[pair] = Outcome::kUnknown;
+    } else if (truth.Value(pair)) {
+      passes_[pair] = Outcome::kMatched;
+    }
+  }
+  return Status::OK();
+}
+
+void JoinMatcher::KeepThosePassing() {
+  size_t kept = 0;
+  for (size_t i = 0; i < pairs_.size(); ++i) {
+    const bool ends_row = pairs_.build[i].none();
+    const bool passes = passes_[i] == Outcome::kMatched;
+    const bool keep = ends_row ? !row_has_passed_ : passes;
+    row_has_passed_ = !ends_row && (row_has_passed_ || keep);
+    if (!terms_->gives_pairs()) {
+      Outcome& outcome = outcomes_[pairs_.probe[i]];
+      outcome = std::max(outcome, passes_[i]);
+    }
+    pairs_.probe[kept] = pairs_.probe[i];
+    pairs_.build[kept] = pairs_.build[i];
+    kept += keep ? 1 : 0;
+  }
+  pairs_.probe.resize(kept);
+  pairs_.build.resize(kept);
+}
+
+/// Marks built rows that matched, and refuses a second match of a scalar subquery.
+Status JoinMatcher::Account() {
+  if (terms_->keeps_build()) {
+    for (RowRef row : pairs_.build) {
+      if (!row.none()) table_.MarkMatched(row);
+    }
+  }
+  if (terms_->kind != JoinKind::kSingle) return Status::OK();
+  for (size_t i = 0; i < pairs_.size(); ++i) {
+    if (pairs_.build[i].none()) continue;
+    Outcome& outcome = outcomes_[pairs_.probe[i]];
+    if (outcome == Outcome::kMatched) {
+      return Error(ErrorKind::kInvalidArgument,
+                   "a subquery that stands for one value gave more than one row");
+    }
+    outcome = Outcome::kMatched;
+  }
+  return Status::OK();
+}
+
+Batch JoinMatcher::Arranged(const Batch& probe, std::vector<ArrayPtr> build) const {
+  const auto width = terms_->probe->num_fields();
+  const std::vector<ArrayPtr>& columns = probe.columns();
+  std::vector<ArrayPtr> of_probe(columns.begin(), columns.begin() + width);
+  std::vector<ArrayPtr> arranged = terms_->probe_is_left ? std::move(of_probe) : build;
+  const std::vector<ArrayPtr>& second = terms_->probe_is_left ? build : of_probe;
+  arranged.insert(arranged.end(), second.begin(), second.end());
+  arranged.insert(arranged.end(), columns.begin() + width, columns.end());
+  return probe.WithColumns(std::move(arranged));
+}
+
+Result<Batch> JoinMatcher::Pairwise() const {
+  ARROW_ASSIGN_OR_RAISE(const Batch joined, TakeRows(*probe_, pairs_.probe, pool_));
+  ARROW_ASSIGN_OR_RAISE(std::vector<ArrayPtr> build, table_.rows().Gather(pairs_.build, pool_));
+  return Arranged(joined, std::move(build));
+}
+
+Result<std::optional<Batch>> JoinMatcher::OfProbeRows() const {
+  if (terms_->kind == JoinKind::kMark) {
+    ARROW_ASSIGN_OR_RAISE(ArrayPtr marks, Marks());
+    return Arranged(*probe_, {std::move(marks)});
+  }
+  const bool wanted = terms_->kind == JoinKind::kSemi;
+  std::vector<uint32_t> rows;
+  for (size_t row = 0; row < outcomes_.size(); ++row) {
+    if ((outcomes_[row] == Outcome::kMatched) == wanted) rows.push_back(static_cast<uint32_t>(row));
+  }
+  if (rows.empty()) return std::nullopt;
+  ARROW_ASSIGN_OR_RAISE(Batch taken, TakeRows(*probe_, rows, pool_));
+  return taken;
+}
+
+Result<ArrayPtr> JoinMatcher::Marks() const {
+  std::vector<uint8_t> has_key(outcomes_.size(), 0);
+  for (uint32_t row : key_rows_) has_key[row] = 1;
+  arrow::BooleanBuilder builder(pool_);
+  for (size_t row = 0; row < outcomes_.size(); ++row) {
+    const bool unknown = terms_->null_aware
+                             ? null_keys_.any_row && (null_keys_.any_null_key || has_key[row] == 0)
+                             : outcomes_[row] == Outcome::kUnknown;
+    const bool matched = outcomes_[row] == Outcome::kMatched;
+    ARROW_RETURN_NOT_OK(unknown && !matched ? builder.AppendNull() : builder.Append(matched));
+  }
+  return builder.Finish();
+}
+
+Result<Batch> JoinMatcher::Unmatched(int64_t* next) {
+  const std::vector<RowRef> rows = table_.Unmatched(next, batch_rows_);
+  const auto count = static_cast<int64_t>(rows.size());
+  if (count == 0) return Batch();
+  std::vector<ArrayPtr> probe;
+  for (const auto& field : terms_->probe->fields()) {
+    ARROW_ASSIGN_OR_RAISE(probe.emplace_back(),
+                          arrow::MakeArrayOfNull(PlainType(field->type()), count, pool_));
+  }
+  const auto position = [&](int64_t i) { return table_.PositionOf(rows[static_cast<size_t>(i)]); };
+  ARROW_ASSIGN_OR_RAISE(probe.emplace_back(), Int64s(count, pool_, [&](int64_t i) {
+                          return kUnmatchedSplit + position(i).split;
+                        }));
+  ARROW_ASSIGN_OR_RAISE(probe.emplace_back(),
+                        Int64s(count, pool_, [&](int64_t i) { return position(i).row; }));
+  ARROW_ASSIGN_OR_RAISE(std::vector<ArrayPtr> build, table_.rows().Gather(rows, pool_));
+  return Arranged(Batch(std::move(probe), count), std::move(build));
+}
+
+}  // namespace headrace

@@ -1,0 +1,92 @@
+// JoinMatcher: the rows that a batch of the probe side gives together with a JoinTable.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "headrace/exec/op/hash_join.h"
+#include "headrace/exec/op/hash_join_table.h"
+#include "headrace/exec/operator.h"
+
+namespace headrace {
+
+/// Added to the split of a built row in its place; splits of the probe side are below it.
+inline constexpr int64_t kUnmatchedSplit = int64_t{1} << 62;
+
+/// What is known of the whole built side for marks that may be null.
+struct JoinNullKeys {
+  bool any_row = false;
+  bool any_null_key = false;
+};
+
+/// One lane. Each step collects some pairs (probe row, built row), keeps those that pass the
+/// residual, and gathers them; a cursor (row, match) remembers where the next step goes on.
+class JoinMatcher {
+ public:
+  /// Batches have the columns of the probe side and perhaps more, which come out last.
+  JoinMatcher(HashJoinTermsPtr terms, JoinTable& table, const OperatorContext& context);
+
+  /// `probe` is compacted; `keys` are its encoded keys (unused without keys).
+  Status Begin(Batch probe, const EncodedKeys& keys, JoinNullKeys null_keys);
+  /// Gives the next rows; false: the batch is done.
+  Result<bool> Step(Out& out);
+  /// Rows of the built side without a match, from the `*next`-th on, and two columns more: their
+  /// place (split, row), after those of all rows of the probe side. Empty: the end.
+  Result<Batch> Unmatched(int64_t* next);
+
+ private:
+  struct Pairs {
+    std::vector<uint32_t> probe;
+    std::vector<RowRef> build;  // none: the probe row matched nothing
+
+    size_t size() const { return probe.size(); }
+    void Clear() {
+      probe.clear();
+      build.clear();
+    }
+    void Add(uint32_t probe_row, RowRef build_row) {
+      probe.push_back(probe_row);
+      build.push_back(build_row);
+    }
+  };
+  enum class Outcome : uint8_t { kNone, kUnknown, kMatched };
+
+  Status FindMatches(const EncodedKeys& keys);
+  void CollectPairs();
+  bool HasRoomFor(RowRef build);
+  bool IsSettled(size_t row) const;
+  Status EvaluateResidual();
+  void KeepThosePassing();
+  Status Account();
+  Result<Batch> Pairwise() const;
+  Result<std::optional<Batch>> OfProbeRows() const;
+  Result<ArrayPtr> Marks() const;
+  Batch Arranged(const Batch& probe, std::vector<ArrayPtr> build) const;
+
+  const HashJoinTermsPtr terms_;
+  JoinTable& table_;
+  const int64_t batch_rows_;
+  const int64_t batch_bytes_;
+  arrow::MemoryPool* const pool_;
+  std::vector<int> residual_columns_;
+  ExpressionPtr residual_;  // over residual_columns_
+
+  // The batch in work, and the cursor in it.
+  std::optional<Batch> probe_;
+  JoinNullKeys null_keys_;
+  std::vector<JoinTable::Match> matches_;  // per row
+  std::vector<uint32_t> key_rows_;         // those that may match
+  std::vector<int64_t> probe_bytes_;
+  std::vector<Outcome> outcomes_;  // per row, unless pairs are given
+  size_t row_ = 0;
+  uint32_t match_ = 0;
+  bool row_has_passed_ = false;  // a match of the row in work passed the residual
+
+  // Of one step.
+  Pairs pairs_;
+  int64_t output_rows_ = 0;
+  int64_t output_bytes_ = 0;
+  std::vector<Outcome> passes_;
+};
+
+}  // namespace headrace
