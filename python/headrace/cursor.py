@@ -360,14 +360,37 @@ class Cursor:
         `other`: a cursor, or a table of pyarrow, pandas, polars, DuckDB.
 
         `on`: names of columns that must be equal (kept once), or an expression or SQL text in which
-        `l.…` are the columns of self and `r.…` those of `other`. `how`: "inner" or "left". Nulls
-        match nothing. Other columns of `other` whose name is taken get `suffix`.
+        `l.…` are the columns of self and `r.…` those of `other`. `how`: "inner", "left", "right"
+        (in the order of `other`), "full" (rows of `other` without a match come last), or rows of
+        self alone: "semi" (those with a match), "anti" (those without). Nulls match nothing. Other
+        columns of `other` whose name is taken get `suffix`.
         """
         other = self._beside(other)
         shared = self._shared_names(on, other)
         condition = equalities(shared) if shared else self._expr(on)  # type: ignore[arg-type]
         joined = self._plan.join(other._plan, condition._handle, how)
+        if how in ("semi", "anti"):
+            return Cursor(joined)
+        if how in ("right", "full", "outer"):
+            joined = self._with_either_key(joined, other, shared)
         return Cursor(joined.pick(self._joined_columns(other, shared, suffix)))
+
+    def _with_either_key(
+        self, joined: _headrace.Plan, other: Cursor, shared: Sequence[str]
+    ) -> _headrace.Plan:
+        """Keys of rows that only `other` has are its own."""
+        names = [f"_{index}" for index in range(len(self.columns) + len(other.columns))]
+        numbered = joined.pick(list(enumerate(names)))
+        outputs: dict[str, ExprBase] = {}
+        for index, name in enumerate(names):
+            value: ExprBase = col(name)
+            if index < len(self.columns) and self.columns[index] in shared:
+                place = len(self.columns) + other.columns.index(self.columns[index])
+                value = call("coalesce", value, col(names[place]))
+            outputs[name] = value
+        whole = numbered.project(handles(outputs))
+        names = [*self.columns, *other.columns]
+        return whole.pick(list(enumerate(names)))
 
     def asof_join(
         self,

@@ -74,7 +74,7 @@ Result<Driver::Step> Driver::Pull() {
   first.port = port;
   if (auto* batch = std::get_if<Batch>(&item)) {
     first.ordinal = OrdinalOf(*batch, many_ports);
-    batch->set_ordinal(first.ordinal);
+    if (!parts_.reads_parts) batch->set_ordinal(first.ordinal);
     first.batch = std::move(*batch);
     first.pending = Slot::kBatch;
   } else if (auto* watermark = std::get_if<Watermark>(&item)) {

@@ -47,6 +47,7 @@ class Driver {
     std::function<Status()> on_done;                     // runs within the last step
     int64_t split_base = 0;                              // added to the numbers of splits
     bool one_split = false;                              // all rows are of split `split_base`
+    bool reads_parts = false;                            // batches that come in name a part
   };
   explicit Driver(Parts parts);
 

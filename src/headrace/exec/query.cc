@@ -175,6 +175,7 @@ Result<std::unique_ptr<Driver>> Query::MakeDriver(Pipeline& pipeline, int lane,
   parts.output = MakeOutput(pipeline, lane, waker);
   parts.split_base = pipeline.spec->split_base;
   parts.one_split = pipeline.spec->one_split;
+  parts.reads_parts = pipeline.spec->inputs.front().kind == PhysicalInput::Kind::kParts;
   parts.on_done = [this, &pipeline, lane] { return CombineLane(pipeline, lane); };
   return std::make_unique<Driver>(std::move(parts));
 }

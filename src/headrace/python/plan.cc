@@ -146,7 +146,13 @@ Scope JoinScope(const PlanHandle& left, const PlanHandle& right) {
 Result<JoinKind> JoinKindOf(const std::string& how) {
   if (how == "inner") return JoinKind::kInner;
   if (how == "left") return JoinKind::kLeft;
-  return Error(ErrorKind::kInvalidArgument, "expected how to be \"inner\" or \"left\", got \"{}\"",
+  if (how == "right") return JoinKind::kRight;
+  if (how == "full" || how == "outer") return JoinKind::kFull;
+  if (how == "semi") return JoinKind::kSemi;
+  if (how == "anti") return JoinKind::kAnti;
+  return Error(ErrorKind::kInvalidArgument,
+               "expected how to be \"inner\", \"left\", \"right\", \"full\", \"semi\" or "
+               "\"anti\", got \"{}\"",
                how);
 }
 
