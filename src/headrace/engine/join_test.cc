@@ -93,7 +93,7 @@ struct JoinCase {
     if (residual && (*l[2] + *r[2]) % 3 != 0) truth = Truth::kFalse;
     if (less) {
       const bool known = l[1].has_value() && r[1].has_value();
-      truth = std::min(truth, !known             ? Truth::kUnknown
+      truth = std::min(truth, !known          ? Truth::kUnknown
                               : *l[1] < *r[1] ? Truth::kTrue
                                               : Truth::kFalse);
     }
@@ -113,8 +113,7 @@ struct JoinCase {
     if (less) terms.push_back(Unbound::Call("<", {column("lj"), column("rj")}));
     if (residual) {
       const auto sum = Unbound::Call("+", {column("lv"), column("rv")});
-      terms.push_back(
-          Unbound::Call("=", {Unbound::Call("%", {sum, number(3)}), number(0)}));
+      terms.push_back(Unbound::Call("=", {Unbound::Call("%", {sum, number(3)}), number(0)}));
     }
     if (terms.empty()) return nullptr;
     const UnboundPtr all = terms.size() == 1 ? terms[0] : Unbound::Call("and", terms);
@@ -138,8 +137,8 @@ Row Joined(const Row* left, const Row* right) {
 
 /// Pairs in the order of the streamed side, then rows of the built side without a match.
 Rows PairsOf(const JoinCase& join) {
-  const JoinSide build = join.build.value_or(join.kind == JoinKind::kRight ? JoinSide::kLeft
-                                                                           : JoinSide::kRight);
+  const JoinSide build =
+      join.build.value_or(join.kind == JoinKind::kRight ? JoinSide::kLeft : JoinSide::kRight);
   const bool streams_left = build == JoinSide::kRight;
   const Rows& streamed = streams_left ? join.left.rows : join.right.rows;
   const Rows& built = streams_left ? join.right.rows : join.left.rows;
@@ -308,9 +307,8 @@ TEST(UnionTest, KeepsTheOrderOfInputsUnderSortsAndLimits) {
     ASSERT_OK_AND_ASSIGN(const Rows rows, RowsOf(plan, settings));
     ASSERT_EQ(rows, expected);
     const auto& field = plan->schema()->field(0);
-    ASSERT_OK_AND_ASSIGN(
-        plan, PlanSort(plan, {{Expression::Column(0, field->name(), field->type()), false,
-                               NullPlacement::kLast}}));
+    ASSERT_OK_AND_ASSIGN(plan, PlanSort(plan, {{Expression::Column(0, field->name(), field->type()),
+                                                false, NullPlacement::kLast}}));
     std::stable_sort(expected.begin(), expected.end(), [](const Row& a, const Row& b) {
       if (!a[0].has_value() || !b[0].has_value()) return a[0].has_value() && !b[0].has_value();
       return *a[0] < *b[0];

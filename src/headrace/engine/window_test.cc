@@ -38,9 +38,8 @@ PlanPtr ScanOf(const Rows& rows) {
     columns.push_back(builder.Finish().ValueOrDie());
   }
   const auto count = static_cast<int64_t>(rows.size());
-  return PlanScan(
-             MemoryTable::Make(schema, {arrow::RecordBatch::Make(schema, count, columns)}, {})
-                 .ValueOrDie())
+  return PlanScan(MemoryTable::Make(schema, {arrow::RecordBatch::Make(schema, count, columns)}, {})
+                      .ValueOrDie())
       .ValueOrDie();
 }
 

@@ -34,8 +34,8 @@ struct PhysicalPipeline {
   std::vector<PhysicalInput> inputs;
   std::vector<PhysicalOperator> operators;
   int lanes = 1;
-  int output_channel = -1;     // −1: the last operator is a breaker
-  std::vector<int> hash_keys;  // columns that divide the output among the readers
+  int output_channel = -1;      // −1: the last operator is a breaker
+  std::vector<int> hash_keys;   // columns that divide the output among the readers
   bool after_previous = false;  // waits for the pipeline before it in the plan
   std::vector<int> marks;       // by which others wait for it
   std::vector<int> waits_for_marks;

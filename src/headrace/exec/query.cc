@@ -21,7 +21,7 @@ struct Query::Pipeline {
   std::vector<std::shared_ptr<SplitDispatcher>> dispatchers;  // one per input; null for channels
   std::vector<Driver*> drivers;                               // by lane; owned by the tasks
   Breaker* breaker = nullptr;                                 // owned by the query
-  int tasks_left = 0;  // guarded by the query's mutex
+  int tasks_left = 0;                                         // guarded by the query's mutex
   bool started = false;
   bool ended = false;
 };
@@ -111,7 +111,8 @@ void Query::MakeDispatchers(Pipeline& pipeline) {
     if (pipeline.spec->output_channel >= 0 && !pipeline.spec->one_split) {
       auto channel = channels_[static_cast<size_t>(pipeline.spec->output_channel)];
       const int64_t base = pipeline.spec->split_base;
-      dispatcher->set_on_begin([channel, base](int64_t split) { channel->BeginSplit(base + split); });
+      dispatcher->set_on_begin(
+          [channel, base](int64_t split) { channel->BeginSplit(base + split); });
     }
     pipeline.dispatchers.push_back(std::move(dispatcher));
   }

@@ -47,8 +47,8 @@ class FrameAggregate {
   const std::vector<Argument> args_;
   const int64_t num_rows_;
   KernelContext context_;
-  std::unique_ptr<States> front_;  // of rows [front_begin_, middle_)
-  std::unique_ptr<States> back_;   // one
+  std::unique_ptr<States> front_;   // of rows [front_begin_, middle_)
+  std::unique_ptr<States> back_;    // one
   std::unique_ptr<States> leaves_;  // one per row from leaves_begin_ on
   int64_t leaves_begin_ = 0;
   std::unique_ptr<States> results_;

@@ -144,8 +144,8 @@ class CallRun {
                           FrameCursor::Make(segment, framed.frame, order, schema, pool));
     run->frames_ = std::move(frames);
     if (framed.call.function->kind == FunctionKind::kAggregate) {
-      run->aggregate_ = std::make_unique<FrameAggregate>(framed.call, run->args_,
-                                                         segment.rows.num_rows(), pool);
+      run->aggregate_ =
+          std::make_unique<FrameAggregate>(framed.call, run->args_, segment.rows.num_rows(), pool);
     }
     return run;
   }
@@ -210,8 +210,8 @@ class CallRun {
     compute.set_use_threads(false);
     ARROW_ASSIGN_OR_RAISE(
         ArrayPtr values,
-        arrow::compute::Take(*args_[0].array, *places,
-                             arrow::compute::TakeOptions::NoBoundsCheck(), &compute));
+        arrow::compute::Take(*args_[0].array, *places, arrow::compute::TakeOptions::NoBoundsCheck(),
+                             &compute));
     if (!any_none || args_.size() < 3) return values;
     ARROW_ASSIGN_OR_RAISE(const ArrayPtr none, is_none.Finish());
     return WithDefaults(values, none, rows);
@@ -300,9 +300,9 @@ class FramedWindow final : public Operator {
     const bool has_last = !held_.empty();
     if (has_last) {
       const Batch& before = held_.back();
-      ARROW_ASSIGN_OR_RAISE(with_last,
-                            ConcatenateBatches({before.Slice(before.num_rows() - 1, 1), *pending_},
-                                               context().pool));
+      ARROW_ASSIGN_OR_RAISE(
+          with_last,
+          ConcatenateBatches({before.Slice(before.num_rows() - 1, 1), *pending_}, context().pool));
     }
     ARROW_RETURN_NOT_OK(partitions_.Find(with_last, context().pool, &starts));
     const int64_t offset = has_last ? 1 : 0;
@@ -347,9 +347,8 @@ class FramedWindow final : public Operator {
     ARROW_RETURN_NOT_OK(FindPeers(segment, std::move(starts)));
     segment_ = std::move(segment);
     for (const FramedCall& framed : spec_.calls) {
-      ARROW_ASSIGN_OR_RAISE(runs_.emplace_back(),
-                            CallRun::Make(framed, *segment_, spec_.order, *spec_.schema,
-                                          context().pool));
+      ARROW_ASSIGN_OR_RAISE(runs_.emplace_back(), CallRun::Make(framed, *segment_, spec_.order,
+                                                                *spec_.schema, context().pool));
     }
     facts_.emplace(*segment_);
     next_row_ = 0;
@@ -421,8 +420,8 @@ Status LowerFramedWindow(const PlanNode& node, Lowering& lowering) {
   const auto& window = static_cast<const FramedWindowNode&>(node);
   ARROW_RETURN_NOT_OK(lowering.Lower(*node.input()));
   lowering.Serialize();
-  lowering.Append(std::make_shared<FramedWindowSpec>(
-      node.input()->schema(), window.partition_by, window.order, window.calls));
+  lowering.Append(std::make_shared<FramedWindowSpec>(node.input()->schema(), window.partition_by,
+                                                     window.order, window.calls));
   return Status::OK();
 }
 

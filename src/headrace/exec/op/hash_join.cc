@@ -31,12 +31,11 @@ HashJoinTermsPtr TermsOf(const JoinNode& join) {
   if (terms->probe_is_left || terms->residual == nullptr) return terms;
   const int left_width = left.schema()->num_fields();
   const int right_width = right.schema()->num_fields();
-  terms->residual =
-      ReplaceColumns(terms->residual, [&](const Expression& column) -> ExpressionPtr {
-        auto moved = std::make_shared<Expression>(column);
-        moved->column += column.column < left_width ? right_width : -left_width;
-        return moved;
-      });
+  terms->residual = ReplaceColumns(terms->residual, [&](const Expression& column) -> ExpressionPtr {
+    auto moved = std::make_shared<Expression>(column);
+    moved->column += column.column < left_width ? right_width : -left_width;
+    return moved;
+  });
   return terms;
 }
 

@@ -37,8 +37,7 @@ class HashJoinProbe final : public Operator {
       if (encoder_.has_value()) {
         ARROW_RETURN_NOT_OK(encoder_->Encode(probe, context().pool, &keys_));
       }
-      ARROW_RETURN_NOT_OK(
-          matcher_->Begin(std::move(probe), keys_, rest_->pieces().null_keys()));
+      ARROW_RETURN_NOT_OK(matcher_->Begin(std::move(probe), keys_, rest_->pieces().null_keys()));
       is_matching_ = true;
     }
     ARROW_ASSIGN_OR_RAISE(is_matching_, matcher_->Step(out));
@@ -81,8 +80,8 @@ class HashJoinProbe final : public Operator {
     rows.set_ordinal(batch.ordinal());
     ARROW_RETURN_NOT_OK(encoder_->Encode(rows, context().pool, &keys_));
     writer_.Add(std::move(rows), keys_.hashes);
-    const int64_t held_max = std::clamp(context().budget->limit_bytes() / kHeldPerBudget,
-                                        kHeldBytesMin, kHeldBytesMax);
+    const int64_t held_max =
+        std::clamp(context().budget->limit_bytes() / kHeldPerBudget, kHeldBytesMin, kHeldBytesMax);
     if (writer_.held_bytes() >= held_max) ARROW_RETURN_NOT_OK(FlushHeld());
     return Flow::NeedInput();
   }

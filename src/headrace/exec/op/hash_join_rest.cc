@@ -113,7 +113,8 @@ class HashJoinRestOperator final : public Operator {
     const int shift = 64 - kKeyGroupBits - pass_bits_;
     const uint64_t mask = (uint64_t{1} << pass_bits_) - 1;
     for (size_t row = 0; row < keys_.hashes.size(); ++row) {
-      if (((keys_.hashes[row] >> shift) & mask) == pass_) kept->push_back(static_cast<uint32_t>(row));
+      if (((keys_.hashes[row] >> shift) & mask) == pass_)
+        kept->push_back(static_cast<uint32_t>(row));
     }
     return rows.WithSelection(std::move(kept)).Compact(context().pool);
   }
@@ -188,8 +189,7 @@ class HashJoinRestOperator final : public Operator {
       ARROW_ASSIGN_OR_RAISE(Batch rows, RowsOfPass(probe_[next_piece_++], *probe_encoder_));
       if (rows.num_rows() == 0) return Flow::MoreOutput();
       ARROW_RETURN_NOT_OK(probe_encoder_->Encode(rows, context().pool, &keys_));
-      ARROW_RETURN_NOT_OK(
-          matcher_->Begin(std::move(rows), keys_, rest_->pieces().null_keys()));
+      ARROW_RETURN_NOT_OK(matcher_->Begin(std::move(rows), keys_, rest_->pieces().null_keys()));
     }
     ARROW_ASSIGN_OR_RAISE(is_matching_, matcher_->Step(out));
     return Flow::MoreOutput();

@@ -73,7 +73,8 @@ Status KeyGroupWriter::Flush(const OperatorContext& context) {
   std::vector<int64_t> order(hashes_.size());
   std::iota(order.begin(), order.end(), 0);
   std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
-    return KeyGroupOf(hashes_[static_cast<size_t>(a)]) < KeyGroupOf(hashes_[static_cast<size_t>(b)]);
+    return KeyGroupOf(hashes_[static_cast<size_t>(a)]) <
+           KeyGroupOf(hashes_[static_cast<size_t>(b)]);
   });
   const arrow::Int64Array indices(static_cast<int64_t>(order.size()),
                                   arrow::Buffer::Wrap(order.data(), order.size()));

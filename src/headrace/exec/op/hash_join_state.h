@@ -42,8 +42,8 @@ class HashJoinPieces final : public GlobalState {
  public:
   explicit HashJoinPieces(HashJoinTermsPtr terms) : terms_(std::move(terms)) {}
 
-  void Add(std::vector<JoinChunk> chunks, Reservation reservation,
-           std::shared_ptr<SpillFile> file, JoinNullKeys null_keys);
+  void Add(std::vector<JoinChunk> chunks, Reservation reservation, std::shared_ptr<SpillFile> file,
+           JoinNullKeys null_keys);
   Status Seal(const OperatorContext& context) override;
   int64_t num_parts() const override;
 

@@ -82,8 +82,8 @@ void JoinTable::Clear() {
 Status JoinTable::AddKeys(Part& part, size_t index, arrow::MemoryPool* pool) {
   const JoinChunk& chunk = chunks_[index];
   std::vector<uint32_t> rows;
-  ARROW_RETURN_NOT_OK(RowsThatMayMatch(chunk.batch, chunk.keys, terms_->build_keys, terms_->nulls,
-                                       pool, &rows));
+  ARROW_RETURN_NOT_OK(
+      RowsThatMayMatch(chunk.batch, chunk.keys, terms_->build_keys, terms_->nulls, pool, &rows));
   if (part_bits_ > 0) {
     const auto number = static_cast<uint64_t>(
         std::find_if(parts_.begin(), parts_.end(),
@@ -209,7 +209,8 @@ std::vector<RowRef> JoinTable::Unmatched(int64_t* next, int64_t max) const {
   for (; *next < num_rows_ && static_cast<int64_t>(rows.size()) < max; ++*next) {
     while (chunk + 1 < first_place_.size() && first_place_[chunk + 1] <= *next) ++chunk;
     if (matched_[static_cast<size_t>(*next)].load(std::memory_order_relaxed) != 0) continue;
-    rows.push_back({static_cast<int32_t>(chunk), static_cast<int32_t>(*next - first_place_[chunk])});
+    rows.push_back(
+        {static_cast<int32_t>(chunk), static_cast<int32_t>(*next - first_place_[chunk])});
   }
   return rows;
 }

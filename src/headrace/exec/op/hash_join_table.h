@@ -54,9 +54,7 @@ class JoinTable final : public GlobalState {
   /// Every row, for joins without keys.
   Match AllRows() const;
 
-  void MarkMatched(RowRef row) {
-    matched_[PlaceOf(row)].store(1, std::memory_order_relaxed);
-  }
+  void MarkMatched(RowRef row) { matched_[PlaceOf(row)].store(1, std::memory_order_relaxed); }
   /// The next rows from place `*next` on that were not marked, at most `max` of them.
   std::vector<RowRef> Unmatched(int64_t* next, int64_t max) const;
   RowPosition PositionOf(RowRef row) const {

@@ -78,8 +78,8 @@ Status JoinMatcher::FindMatches(const EncodedKeys& keys) {
     matches_.assign(static_cast<size_t>(probe_->num_rows()), table_.AllRows());
     return Status::OK();
   }
-  ARROW_RETURN_NOT_OK(RowsThatMayMatch(*probe_, keys, terms_->probe_keys, terms_->nulls, pool_,
-                                       &key_rows_));
+  ARROW_RETURN_NOT_OK(
+      RowsThatMayMatch(*probe_, keys, terms_->probe_keys, terms_->nulls, pool_, &key_rows_));
   table_.Find(keys, key_rows_, &matches_);
   return Status::OK();
 }

@@ -162,8 +162,8 @@ std::unique_ptr<Operator> UnnestSpec::Make(std::shared_ptr<GlobalState>) const {
 Status LowerUnnest(const PlanNode& node, Lowering& lowering) {
   const auto& unnest = static_cast<const UnnestNode&>(node);
   ARROW_RETURN_NOT_OK(lowering.Lower(*node.input()));
-  lowering.Append(std::make_shared<UnnestSpec>(unnest.lists, unnest.keep_empty,
-                                               !unnest.ordinality.empty()));
+  lowering.Append(
+      std::make_shared<UnnestSpec>(unnest.lists, unnest.keep_empty, !unnest.ordinality.empty()));
   return Status::OK();
 }
 

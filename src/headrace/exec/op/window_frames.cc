@@ -22,8 +22,7 @@ Result<std::optional<FrameCursor::Values>> FrameCursor::ValuesOf(const FrameBoun
   Values values;
   values.key_nulls = segment_->rows.column(key.column);
   values.bound_nulls = segment_->rows.column(bound.value->column);
-  ARROW_RETURN_NOT_OK(
-      encoder.Encode(Batch({values.key_nulls}, rows), nullptr, pool, &values.keys));
+  ARROW_RETURN_NOT_OK(encoder.Encode(Batch({values.key_nulls}, rows), nullptr, pool, &values.keys));
   ARROW_RETURN_NOT_OK(
       encoder.Encode(Batch({values.bound_nulls}, rows), nullptr, pool, &values.bounds));
   return values;
@@ -77,7 +76,8 @@ int64_t FrameCursor::BeginOf(int64_t row) {
   }
   if (frame_.unit == FrameUnit::kRange) return ByValue(*start_values_, row, false);
   if (frame_.unit == FrameUnit::kGroups) {
-    return GroupBegin(std::max(first_group_ - 1, peer_.run() + sign * std::min(bound.count, end_group_)));
+    return GroupBegin(
+        std::max(first_group_ - 1, peer_.run() + sign * std::min(bound.count, end_group_)));
   }
   const int64_t away = std::min(bound.count, segment_->rows.num_rows());
   return std::clamp(row + sign * away, partition_.begin(), partition_.end());

@@ -91,7 +91,8 @@ HEADRACE_DEFINE_FUNCTION(kLead) = {
     .lookahead = kByArgument,
     .arguments = "x, n, default",
     .doc =
-        "The value n rows after (1 unless given; a constant), the default (NULL unless given) where "
+        "The value n rows after (1 unless given; a constant), the default (NULL unless given) "
+        "where "
         "there is no such row. Any type.",
     .examples = kLeadExamples,
 };

@@ -140,7 +140,10 @@ constexpr ArgPattern kWithDefault[] = {ArgPattern::kCommon, ArgPattern::kConstan
                                        ArgPattern::kCommon};
 constexpr ArgPattern kArgs[] = {ArgPattern::kAny, ArgPattern::kConstantInt64};
 constexpr Overload kOverloads[] = {
-    {.args = std::span<const ArgPattern>(kArgs, 1), .result = FirstType, .ordered = &kKernel, .window = &kWindow},
+    {.args = std::span<const ArgPattern>(kArgs, 1),
+     .result = FirstType,
+     .ordered = &kKernel,
+     .window = &kWindow},
     {.args = kArgs, .result = FirstType, .ordered = &kKernel, .window = &kWindow},
     {.args = kWithDefault, .result = FirstType, .window = &kWindow},
 };

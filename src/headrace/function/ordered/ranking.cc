@@ -158,7 +158,8 @@ HEADRACE_DEFINE_FUNCTION(kRank) = {
     .nulls = NullRule::kKernel,
     .parallel = ParallelClass::kSerial,
     .arguments = "–",
-    .doc = "One more than the rows that come before the row and its peers (rows of equal ORDER BY).",
+    .doc =
+        "One more than the rows that come before the row and its peers (rows of equal ORDER BY).",
     .examples = kRankExamples,
 };
 
@@ -207,7 +208,8 @@ HEADRACE_DEFINE_FUNCTION(kNtile) = {
     .parallel = ParallelClass::kSerial,
     .arguments = "n",
     .doc =
-        "The number of the row's bucket, from 1, when the partition is divided into n buckets whose "
+        "The number of the row's bucket, from 1, when the partition is divided into n buckets "
+        "whose "
         "sizes differ by at most 1.",
     .examples = kNtileExamples,
 };
