@@ -65,8 +65,8 @@ struct LoweringOptions {
 Result<PhysicalPlan> LowerPlan(PlanPtr plan, const LoweringOptions& options);
 
 /// What the lowering functions of exec/op/list.inc build with. At any time one pipeline is open,
-/// that which gives the rows of the node lowered last – or several, of a union: each gives a part of
-/// the rows, and over bounded inputs it starts when the one before it has ended.
+/// that which gives the rows of the node lowered last – or several, of a union: each gives a part
+/// of the rows, and over bounded inputs it starts when the one before it has ended.
 class Lowering {
  public:
   explicit Lowering(const LoweringOptions& options) : options_(options) {}
@@ -85,8 +85,8 @@ class Lowering {
   std::shared_ptr<GlobalState> EndInBreaker(OperatorSpecPtr build, int* pipeline);
   /// The same into a state that was made before.
   void EndInBreaker(OperatorSpecPtr build, std::shared_ptr<GlobalState> state, int* pipeline);
-  /// Opens a pipeline over the parts of a breaker's state, on at most `lanes` lanes. Without `output`
-  /// the operator appended next reads the parts.
+  /// Opens a pipeline over the parts of a breaker's state, on at most `lanes` lanes. Without
+  /// `output` the operator appended next reads the parts.
   void StartParts(std::shared_ptr<GlobalState> state, int breaker_pipeline, OperatorSpecPtr output,
                   int lanes);
   /// The open pipeline starts only when `pipeline` has ended.

@@ -11,10 +11,10 @@
 
 namespace headrace {
 
-/// Two stacks of states: the front holds, for every row up to `middle`, the state of all rows from it
-/// to the middle; the back is one state of the rows behind the middle. A frame is the merge of both;
-/// a row leaves without being taken out again, so no aggregate need have `remove`, and sums of
-/// floating point numbers do not drift. About four merges a row.
+/// Two stacks of states: the front holds, for every row up to `middle`, the state of all rows
+/// from it to the middle; the back is one state of the rows behind the middle. A frame is the
+/// merge of both; a row leaves without being taken out again, so no aggregate need have `remove`,
+/// and sums of floating point numbers do not drift. About four merges a row.
 class FrameAggregate {
  public:
   /// `args` have `num_rows` rows, or are constants.
@@ -26,8 +26,8 @@ class FrameAggregate {
 
   /// One value per frame, in order; `frames` go on from those of the last call.
   Result<ArrayPtr> Next(const RowRanges& frames);
-  /// The same with rows left out of each frame: `excluded`, but `kept` of them (both may be empty).
-  /// Looks at every row of every frame.
+  /// The same with rows left out of each frame: `excluded`, but `kept` of them (both may be
+  /// empty). Looks at every row of every frame.
   Result<ArrayPtr> NextExcluding(const RowRanges& frames, const RowRanges& excluded,
                                  const std::vector<int64_t>& kept);
 

@@ -1,6 +1,6 @@
-// Lowering of joins. Three pipelines when all rows fit in memory: the built side, its table, and the
-// probe side, which goes on to what comes next. After it a fourth joins what was written to disk, and
-// its rows come last, in the order of the probe side:
+// Lowering of joins. Three pipelines when all rows fit in memory: the built side, its table, and
+// the probe side, which goes on to what comes next. After it a fourth joins what was written to
+// disk, and its rows come last, in the order of the probe side:
 //
 //   build → pieces → table;   probe → …;   rest → sort by place → …
 #include "headrace/exec/op/hash_join.h"

@@ -1,5 +1,5 @@
-// Hash join: the built side ends a pipeline, its table is made in parts, the other side streams past
-// it. What did not fit in memory is joined after, key group by key group.
+// Hash join: the built side ends a pipeline, its table is made in parts, the other side streams
+// past it. What did not fit in memory is joined after, key group by key group.
 #pragma once
 
 #include <memory>
@@ -66,9 +66,9 @@ class HashJoinTableSpec final : public OperatorSpec {
   const std::shared_ptr<HashJoinPieces> pieces;
 };
 
-/// Streams the probe side, on any number of lanes. Rows keep their order; matches of one row come in
-/// the order of the built side; a row with many matches comes in several batches (kMoreOutput). When
-/// the built side was written to disk, so are these rows.
+/// Streams the probe side, on any number of lanes. Rows keep their order; matches of one row come
+/// in the order of the built side; a row with many matches comes in several batches
+/// (kMoreOutput). When the built side was written to disk, so are these rows.
 class HashJoinProbeSpec final : public OperatorSpec {
  public:
   explicit HashJoinProbeSpec(HashJoinTermsPtr terms) : terms(std::move(terms)) {}

@@ -1,5 +1,6 @@
-// After the probe: joins what was written, key group by key group. Built rows of a key group that do
-// not fit are joined in several passes, each over the rows whose next hash bits have one value.
+// After the probe: joins what was written, key group by key group. Built rows of a key group that
+// do not fit are joined in several passes, each over the rows whose next hash bits have one
+// value.
 #include <algorithm>
 #include <numeric>
 #include <tuple>

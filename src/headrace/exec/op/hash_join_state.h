@@ -1,5 +1,5 @@
-// What the operators of a hash join hand to each other: rows of the built side, and files of rows by
-// key group.
+// What the operators of a hash join hand to each other: rows of the built side, and files of rows
+// by key group.
 #pragma once
 
 #include <memory>
@@ -36,8 +36,8 @@ class KeyGroupWriter {
   std::unique_ptr<SpillFile> file_;
 };
 
-/// Rows of the built side that lanes kept or wrote. Its parts are those of the table to be built, or
-/// the lanes whose rows are still to be written.
+/// Rows of the built side that lanes kept or wrote. Its parts are those of the table to be built,
+/// or the lanes whose rows are still to be written.
 class HashJoinPieces final : public GlobalState {
  public:
   explicit HashJoinPieces(HashJoinTermsPtr terms) : terms_(std::move(terms)) {}
