@@ -263,6 +263,7 @@ GeneratedFile PythonMethods() {
       "        def _call(self, name: str, *args: Any) -> Expr: ...\n",
       kMark, kGivenText);
   for (const FunctionDef* function : AllFunctions()) {
+    if (ArgumentNames(*function).empty()) continue;
     const PythonArguments args = ArgumentsOf(*function, true);
     for (const std::string& name : PythonNames(*function)) {
       const char* comma = args.parameters.empty() ? "" : ", ";

@@ -145,7 +145,7 @@ HEADRACE_DEFINE_FUNCTION(kRowNumber) = {
     .overloads = kRowNumberOverloads,
     .nulls = NullRule::kKernel,
     .parallel = ParallelClass::kCarry,
-    .arguments = "–",
+    .arguments = "",
     .doc = "The number of the row in its partition, from 1.",
     .examples = kRowNumberExamples,
 };
@@ -157,7 +157,7 @@ HEADRACE_DEFINE_FUNCTION(kRank) = {
     .overloads = kRankOverloads,
     .nulls = NullRule::kKernel,
     .parallel = ParallelClass::kSerial,
-    .arguments = "–",
+    .arguments = "",
     .doc =
         "One more than the rows that come before the row and its peers (rows of equal ORDER BY).",
     .examples = kRankExamples,
@@ -170,7 +170,7 @@ HEADRACE_DEFINE_FUNCTION(kDenseRank) = {
     .overloads = kDenseRankOverloads,
     .nulls = NullRule::kKernel,
     .parallel = ParallelClass::kSerial,
-    .arguments = "–",
+    .arguments = "",
     .doc = "The number of the group of peers (rows of equal ORDER BY) in the partition, from 1.",
     .examples = kDenseRankExamples,
 };
@@ -182,7 +182,7 @@ HEADRACE_DEFINE_FUNCTION(kPercentRank) = {
     .overloads = kPercentRankOverloads,
     .nulls = NullRule::kKernel,
     .parallel = ParallelClass::kSerial,
-    .arguments = "–",
+    .arguments = "",
     .doc = "(rank − 1) / (rows of the partition − 1); 0 where the partition has one row.",
     .examples = kPercentRankExamples,
 };
@@ -194,7 +194,7 @@ HEADRACE_DEFINE_FUNCTION(kCumeDist) = {
     .overloads = kCumeDistOverloads,
     .nulls = NullRule::kKernel,
     .parallel = ParallelClass::kSerial,
-    .arguments = "–",
+    .arguments = "",
     .doc = "The part of the partition's rows that come before the row or are its peers.",
     .examples = kCumeDistExamples,
 };
