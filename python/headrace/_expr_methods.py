@@ -198,15 +198,61 @@ class ExprMethods:
         """
         return self._call("last")
 
-    def lag(self, n: int | None = None) -> Expr:
-        """The value n rows before (1 unless given; a constant from 0 to 65536), null where
-        there is no such row. Any type.
+    def lag(self, n: int | None = None, default: Any | None = None) -> Expr:
+        """The value n rows before (1 unless given; a constant from 0 to 65536), the default
+        (NULL unless given) where there is no such row. Any type.
 
         SQL: lag(x) over (1), (NULL), (3) is NULL, 1, NULL
         SQL: lag(x, 2) over ('a'), (NULL), ('c') is NULL, NULL, a
+        SQL: lag(x, 1, 9) over (1), (NULL), (3) is 9, 1, NULL
         SQL: lag(x, 0) over (1), (NULL) is 1, NULL
         """
-        return self._call("lag", *_given(n))
+        return self._call("lag", *_given(n, default))
+
+    def lead(self, n: int | None = None, default: Any | None = None) -> Expr:
+        """The value n rows after (1 unless given; a constant), the default (NULL unless
+        given) where there is no such row. Any type.
+
+        SQL: lead(x) over (1), (NULL), (3) is NULL, 3, NULL
+        SQL: lead(x, 2, 0) over (1), (NULL), (3) is 3, 0, 0
+        """
+        return self._call("lead", *_given(n, default))
+
+    def first_value(self) -> Expr:
+        """The value of the first row of the frame; with IGNORE NULLS of the first that has
+        one.
+
+        SQL: first_value(x) over (1), (NULL) is 1, 1
+        SQL: first_value(x) over (NULL), ('a') is NULL, NULL
+        """
+        return self._call("first_value")
+
+    def last_value(self) -> Expr:
+        """The value of the last row of the frame; with IGNORE NULLS of the last that has
+        one.
+
+        SQL: last_value(x) over (1), (NULL) is NULL, NULL
+        SQL: last_value(x) over (NULL), ('a') is a, a
+        """
+        return self._call("last_value")
+
+    def nth_value(self, n: int) -> Expr:
+        """The value of the n-th row of the frame, from 1 (a constant); NULL where the frame
+        is shorter. With IGNORE NULLS rows without a value do not count.
+
+        SQL: nth_value(x, 2) over (1), (NULL) is NULL, NULL
+        SQL: nth_value(x, 2) over (NULL), ('a') is a, a
+        """
+        return self._call("nth_value", n)
+
+    def ntile(self) -> Expr:
+        """The number of the row's bucket, from 1, when the partition is divided into n
+        buckets whose sizes differ by at most 1.
+
+        SQL: ntile(2) over (5), (NULL), (5) is 1, 1, 2
+        SQL: ntile(3) over (1) is 1
+        """
+        return self._call("ntile")
 
     def cumulative_sum(self) -> Expr:
         """The sum of the values up to and with this row. A null adds nothing; null before

@@ -211,15 +211,119 @@ def last(x: Any) -> Expr:
     return call("last", x)
 
 
-def lag(x: Any, n: int | None = None) -> Expr:
-    """The value n rows before (1 unless given; a constant from 0 to 65536), null where
-    there is no such row. Any type.
+def lag(x: Any, n: int | None = None, default: Any | None = None) -> Expr:
+    """The value n rows before (1 unless given; a constant from 0 to 65536), the default
+    (NULL unless given) where there is no such row. Any type.
 
     SQL: lag(x) over (1), (NULL), (3) is NULL, 1, NULL
     SQL: lag(x, 2) over ('a'), (NULL), ('c') is NULL, NULL, a
+    SQL: lag(x, 1, 9) over (1), (NULL), (3) is 9, 1, NULL
     SQL: lag(x, 0) over (1), (NULL) is 1, NULL
     """
-    return call("lag", x, *_given(n))
+    return call("lag", x, *_given(n, default))
+
+
+def lead(x: Any, n: int | None = None, default: Any | None = None) -> Expr:
+    """The value n rows after (1 unless given; a constant), the default (NULL unless given)
+    where there is no such row. Any type.
+
+    SQL: lead(x) over (1), (NULL), (3) is NULL, 3, NULL
+    SQL: lead(x, 2, 0) over (1), (NULL), (3) is 3, 0, 0
+    """
+    return call("lead", x, *_given(n, default))
+
+
+def first_value(x: Any) -> Expr:
+    """The value of the first row of the frame; with IGNORE NULLS of the first that has one.
+
+    SQL: first_value(x) over (1), (NULL) is 1, 1
+    SQL: first_value(x) over (NULL), ('a') is NULL, NULL
+    """
+    return call("first_value", x)
+
+
+def last_value(x: Any) -> Expr:
+    """The value of the last row of the frame; with IGNORE NULLS of the last that has one.
+
+    SQL: last_value(x) over (1), (NULL) is NULL, NULL
+    SQL: last_value(x) over (NULL), ('a') is a, a
+    """
+    return call("last_value", x)
+
+
+def nth_value(x: Any, n: int) -> Expr:
+    """The value of the n-th row of the frame, from 1 (a constant); NULL where the frame is
+    shorter. With IGNORE NULLS rows without a value do not count.
+
+    SQL: nth_value(x, 2) over (1), (NULL) is NULL, NULL
+    SQL: nth_value(x, 2) over (NULL), ('a') is a, a
+    """
+    return call("nth_value", x, n)
+
+
+def row_number() -> Expr:
+    """The number of the row in its partition, from 1.
+
+    SQL: row_number() over (5), (NULL), (5) is 1, 2, 3
+    SQL: row_number() over (1) is 1
+    """
+    return call("row_number")
+
+
+def rank() -> Expr:
+    """One more than the rows that come before the row and its peers (rows of equal ORDER
+    BY).
+
+    SQL: rank() over (5), (NULL) is 1, 1
+    SQL: rank() over (1) is 1
+    """
+    return call("rank")
+
+
+def dense_rank() -> Expr:
+    """The number of the group of peers (rows of equal ORDER BY) in the partition, from 1.
+
+    SQL: dense_rank() over (5), (NULL) is 1, 1
+    SQL: dense_rank() over (1) is 1
+    """
+    return call("dense_rank")
+
+
+def rank_dense() -> Expr:
+    """The number of the group of peers (rows of equal ORDER BY) in the partition, from 1.
+
+    SQL: dense_rank() over (5), (NULL) is 1, 1
+    SQL: dense_rank() over (1) is 1
+    """
+    return call("rank_dense")
+
+
+def percent_rank() -> Expr:
+    """(rank − 1) / (rows of the partition − 1); 0 where the partition has one row.
+
+    SQL: percent_rank() over (5), (NULL) is 0.0, 0.0
+    SQL: percent_rank() over (1) is 0.0
+    """
+    return call("percent_rank")
+
+
+def cume_dist() -> Expr:
+    """The part of the partition's rows that come before the row or are its peers.
+
+    SQL: cume_dist() over (5), (NULL) is 1.0, 1.0
+    SQL: cume_dist() over (1) is 1.0
+    """
+    return call("cume_dist")
+
+
+def ntile(n: int) -> Expr:
+    """The number of the row's bucket, from 1, when the partition is divided into n buckets
+    whose sizes differ by at most 1.
+
+    SQL: ntile(2) over (5), (NULL), (5) is 1, 1, 2
+    SQL: ntile(3) over (1) is 1
+    """
+    return call("ntile", n)
 
 
 def cumulative_sum(x: Any) -> Expr:
