@@ -249,9 +249,9 @@ std::string Docstring(const FunctionDef& function, const std::string& indent) {
 }
 
 constexpr const char* kGivenText =
-    "def _given(*args: Any) -> list[Any]:\n"
+    "def _given(*args: Any) -> tuple[Any, ...]:\n"
     "    \"\"\"The optional arguments that were given.\"\"\"\n"
-    "    return [arg for arg in args if arg is not None]\n";
+    "    return tuple(arg for arg in args if arg is not None)\n";
 
 GeneratedFile PythonMethods() {
   std::string text = fmt::format(

@@ -58,6 +58,16 @@ Column ColumnFor(ArgPattern pattern, int variant) {
       return any[5];
     case ArgPattern::kDuration:
       return {arrow::duration(arrow::TimeUnit::MICRO), "[0, null, -5]"};
+    case ArgPattern::kInterval:
+      return {arrow::month_day_nano_interval(), "[[1, 2, 3], null, [0, 0, 0]]"};
+    case ArgPattern::kList:
+      return any[6];
+    case ArgPattern::kMap:
+      return {arrow::map(arrow::utf8(), arrow::int64()), R"([[["a", 1]], null, []])"};
+    case ArgPattern::kStruct:
+      return {arrow::struct_({arrow::field("a", arrow::int64())}), R"([{"a": 1}, null, {}])"};
+    case ArgPattern::kItem:
+      return {arrow::int32(), "[1, null, 2]"};
     case ArgPattern::kConstantInt64:
       return {arrow::int64(), "[2]"};
     case ArgPattern::kCommonComparable:
@@ -92,6 +102,7 @@ const std::vector<Call>& Calls() {
             call.args.push_back({array.ValueOrDie(), pattern == ArgPattern::kConstantInt64});
             types.push_back(column.type);
           }
+          if (overload.result == nullptr) continue;
           const auto result = overload.result(types);
           if (!result.ok()) continue;
           call.result_type = *result;
@@ -221,10 +232,11 @@ std::string SavedAfterRows(const Call& call) {
 }  // namespace
 
 std::vector<std::string> Seeds() {
-  Expect(Calls().size() < 256, "a byte chooses the call");
+  Expect(Calls().size() < 256 * 256, "two bytes choose the call");
   std::vector<std::string> seeds;
   for (size_t i = 0; i < Calls().size(); ++i) {
-    seeds.push_back(static_cast<char>(i) + SavedAfterRows(Calls()[i]));
+    const std::string chosen = {static_cast<char>(i / 256), static_cast<char>(i % 256)};
+    seeds.push_back(chosen + SavedAfterRows(Calls()[i]));
   }
   return seeds;
 }
@@ -245,7 +257,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const bool is_seed = IsSeed({reinterpret_cast<const char*>(data), size});
   Input input(data, size);
   const auto& calls = Calls();
-  const Call& call = calls[static_cast<size_t>(input.Choose(static_cast<int>(calls.size())))];
+  const int high = input.Choose(256);
+  const int number = high * 256 + input.Choose(256);
+  const Call& call = calls[static_cast<size_t>(number) % calls.size()];
   if (call.overload->aggregate != nullptr) {
     CheckAggregate(call, input.rest(), is_seed);
   } else {

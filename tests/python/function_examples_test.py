@@ -63,12 +63,13 @@ def test_example(example):
 
 
 def test_every_function_has_its_python_names():
-    syntax = {"case", "and", "or", "not"}
+    syntax = {"case", "and", "or", "not", "if"}
     for example in EXAMPLES:
         name = example["expression"].split("(")[0].strip()
         if name.isidentifier() and name.islower() and name not in syntax:
             assert callable(getattr(functions, name)), name
-            assert callable(getattr(hr.Expr, name)), name
+            if f"{name}()" not in example["expression"]:
+                assert callable(getattr(hr.Expr, name)), name
 
 
 def test_functions_and_methods_make_the_same():

@@ -78,7 +78,7 @@ class CallBinder {
     }
     if (best.overload == nullptr) return NoOverload();
     ARROW_RETURN_NOT_OK(ConvertArgs(best));
-    ARROW_ASSIGN_OR_RAISE(TypePtr type, best.overload->result(best.types));
+    ARROW_ASSIGN_OR_RAISE(TypePtr type, ResultOf(best));
     return Expression::Call(&function_, best.overload, std::move(args_), std::move(type));
   }
 
@@ -96,7 +96,9 @@ class CallBinder {
         is_comparable = is_comparable || (*patterns)[i] == ArgPattern::kCommonComparable;
         continue;
       }
-      const auto conversion = ConversionTo((*patterns)[i], args_[i]);
+      const auto conversion = (*patterns)[i] == ArgPattern::kItem
+                                  ? ConversionToItem(*args_[0]->type, args_[i])
+                                  : ConversionTo((*patterns)[i], args_[i]);
       if (!conversion.has_value()) return Candidate{};
       candidate.types[i] = conversion->type;
       candidate.cost += conversion->cost;
@@ -109,6 +111,13 @@ class CallBinder {
       if (IsCommon((*patterns)[i])) candidate.types[i] = common;
     }
     return candidate;
+  }
+
+  Result<TypePtr> ResultOf(const Candidate& candidate) const {
+    if (candidate.overload->result != nullptr) return candidate.overload->result(candidate.types);
+    std::vector<ScalarPtr> literals;
+    for (const ExpressionPtr& arg : args_) literals.push_back(FoldConstants(arg)->literal);
+    return candidate.overload->result_of_literals(candidate.types, literals);
   }
 
   Status ConvertArgs(const Candidate& candidate) {

@@ -300,6 +300,14 @@ TypePtr TypeOfPattern(ArgPattern pattern) {
       return arrow::timestamp(arrow::TimeUnit::MICRO);
     case ArgPattern::kDuration:
       return arrow::duration(arrow::TimeUnit::MICRO);
+    case ArgPattern::kInterval:
+      return arrow::month_day_nano_interval();
+    case ArgPattern::kList:
+      return arrow::list(arrow::null());
+    case ArgPattern::kMap:
+      return arrow::map(arrow::utf8(), arrow::null());
+    case ArgPattern::kStruct:
+      return arrow::struct_({});
     default:
       return arrow::null();
   }
@@ -307,6 +315,14 @@ TypePtr TypeOfPattern(ArgPattern pattern) {
 
 std::optional<Conversion> Exactly(const TypePtr& wanted, const arrow::DataType& type) {
   if (type.id() == wanted->id()) return Conversion{wanted, 0};
+  return std::nullopt;
+}
+
+std::optional<Conversion> ToNested(ArgPattern pattern, const TypePtr& type) {
+  const Type::type wanted = pattern == ArgPattern::kList  ? Type::LIST
+                            : pattern == ArgPattern::kMap ? Type::MAP
+                                                          : Type::STRUCT;
+  if (type->id() == wanted) return Conversion{type, 0};
   return std::nullopt;
 }
 
@@ -363,9 +379,24 @@ std::optional<Conversion> ConversionTo(ArgPattern pattern, const ExpressionPtr& 
     case ArgPattern::kTimestamp:
     case ArgPattern::kDuration:
       return ToTemporal(pattern, type, literal.get());
+    case ArgPattern::kList:
+    case ArgPattern::kMap:
+    case ArgPattern::kStruct:
+      return ToNested(pattern, type);
     default:
       return Exactly(TypeOfPattern(pattern), *type);
   }
+}
+
+std::optional<Conversion> ConversionToItem(const arrow::DataType& container,
+                                           const ExpressionPtr& arg) {
+  const bool is_map = container.id() == Type::MAP;
+  if (!is_map && container.id() != Type::LIST) return std::nullopt;
+  const TypePtr item = is_map ? static_cast<const arrow::MapType&>(container).key_type()
+                              : container.field(0)->type();
+  const TypePtr plain = PlainType(item);
+  if (!CoerceTo(arg, plain).ok()) return std::nullopt;
+  return Conversion{plain, 1};
 }
 
 Result<TypePtr> CommonType(const TypePtr& left, const TypePtr& right) {
@@ -471,6 +502,16 @@ const char* PatternName(ArgPattern pattern) {
       return "TIMESTAMP";
     case ArgPattern::kDuration:
       return "INTERVAL";
+    case ArgPattern::kInterval:
+      return "INTERVAL of months";
+    case ArgPattern::kList:
+      return "LIST";
+    case ArgPattern::kMap:
+      return "MAP";
+    case ArgPattern::kStruct:
+      return "STRUCT";
+    case ArgPattern::kItem:
+      return "item";
   }
   return "";
 }

@@ -46,6 +46,11 @@ enum class ArgPattern : uint8_t {
   kDate32,
   kTimestamp,  // any unit and zone
   kDuration,
+  kInterval,  // months, days and nanoseconds
+  kList,      // of any items
+  kMap,
+  kStruct,
+  kItem,              // the type of the items of the first argument: of a list, or of a map's keys
   kCommon,            // all kCommon arguments get their least common type
   kCommonComparable,  // the same, of a type with an order
   kConstantInt64,     // a literal, known at bind time
@@ -162,9 +167,12 @@ struct WindowKernel {
 
 /// The result type from the (plain, coerced) argument types.
 using ResultRule = Result<TypePtr> (*)(std::span<const TypePtr> args);
+/// The same where it depends on values: `literals[i]` is null when argument i is not constant.
+using LiteralResultRule = Result<TypePtr> (*)(std::span<const TypePtr> args,
+                                              std::span<const ScalarPtr> literals);
 
-/// One implementation: exactly the kernel pointer of the definition's kind is set; an ordered
-/// function has `ordered`, `window` or both.
+/// One implementation: exactly the kernel pointer of the definition's kind and one result rule are
+/// set; an ordered function has `ordered`, `window` or both.
 struct Overload {
   std::span<const ArgPattern> args;
   ResultRule result = nullptr;
@@ -177,6 +185,7 @@ struct Overload {
   bool variadic = false;
   /// The first this many patterns repeat as a group, one or more times, before the others: CASE.
   int leading_group = 0;
+  LiteralResultRule result_of_literals = nullptr;
 };
 
 enum class NullRule : uint8_t {

@@ -84,8 +84,9 @@ std::vector<std::string> NamesIn(const FunctionDef& function, Dialect dialect) {
   std::vector<std::string> names;
   std::string_view rest = JoinedNames(function, dialect);
   while (!rest.empty()) {
-    // The operator "||" is the one name that holds the separator.
-    const size_t length = rest.starts_with("||") ? 2 : std::min(rest.find('|'), rest.size());
+    // Names that begin with the separator, the operators | and ||, are all of it.
+    const size_t length =
+        rest.starts_with('|') ? rest.size() : std::min(rest.find('|'), rest.size());
     names.emplace_back(rest.substr(0, length));
     rest.remove_prefix(std::min(length + 1, rest.size()));
   }

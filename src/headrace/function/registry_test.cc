@@ -35,7 +35,7 @@ TEST(RegistryTest, EveryRowIsComplete) {
     EXPECT_EQ(function->parallel != ParallelClass::kNone, function->kind == FunctionKind::kOrdered);
     for (const Overload& overload : function->overloads) {
       EXPECT_EQ(CountKernels(overload), 1);
-      EXPECT_NE(overload.result, nullptr);
+      EXPECT_EQ((overload.result != nullptr) + (overload.result_of_literals != nullptr), 1);
       EXPECT_EQ(overload.ordered != nullptr || overload.window != nullptr,
                 function->kind == FunctionKind::kOrdered);
       EXPECT_EQ(overload.aggregate != nullptr, function->kind == FunctionKind::kAggregate);

@@ -16,7 +16,7 @@ bool Parser::StartsCall() const {
   if (Peek().kind != Token::Kind::kWord) return false;
   if (PeekIsOneOf({"CURRENT_DATE", "CURRENT_TIMESTAMP", "CURRENT_TIME"})) return true;
   if (!PeekNext().IsSymbol("(")) return false;
-  return !IsReserved(Peek().text) || PeekIsOneOf({"LEFT", "RIGHT"});
+  return !IsReserved(Peek().text) || PeekIsOneOf({"LEFT", "RIGHT", "LIKE"});
 }
 
 Result<Parser::Term> Parser::ParseFunction() {

@@ -8,9 +8,12 @@
 #include "headrace/function/decimal_value.h"
 #include "headrace/function/define.h"
 #include "headrace/function/loop.h"
+#include "headrace/function/scalar/temporal_arithmetic.h"
 
 namespace headrace {
 namespace {
+
+using enum ArgPattern;
 
 // ---- integers and floats ----
 
@@ -240,8 +243,16 @@ constexpr Overload kAddOverloads[] = {
     {.args = kFloat32s, .result = FirstType, .scalar = Binary<float, Add>},
     {.args = kFloat64s, .result = FirstType, .scalar = Binary<double, Add>},
     {.args = kDecimals, .result = DecimalSumType, .scalar = DecimalSumKernel<false>},
+    {.args = kArgs<kTimestamp, kDuration>, .result = TimePlusDurationType, .scalar = AddTicks},
+    {.args = kArgs<kDuration, kTimestamp>, .result = DurationPlusTimeType, .scalar = AddTicks},
+    {.args = kArgs<kDuration, kDuration>, .result = FinerDurationType, .scalar = AddTicks},
+    {.args = kArgs<kTimestamp, kInterval>, .result = TimePlusIntervalType, .scalar = AddInterval},
+    {.args = kArgs<kInterval, kTimestamp>, .result = IntervalPlusTimeType, .scalar = AddToInterval},
+    {.args = kArgs<kDate32, kInt64>, .result = FirstType, .scalar = AddDays},
+    {.args = kArgs<kInt64, kDate32>, .result = SecondType, .scalar = AddToDays},
 };
 constexpr Example kAddExamples[] = {
+    {"DATE '2013-01-31' + 1", "2013-02-01"},
     {"1 + 2", "3"},
     {"1 + NULL", "NULL"},
     {"CAST('1.25' AS DECIMAL(4, 2)) + CAST('0.005' AS DECIMAL(4, 3))", "1.255"},
@@ -254,6 +265,14 @@ constexpr Overload kSubtractOverloads[] = {
     {.args = kFloat32s, .result = FirstType, .scalar = Binary<float, Subtract>},
     {.args = kFloat64s, .result = FirstType, .scalar = Binary<double, Subtract>},
     {.args = kDecimals, .result = DecimalSumType, .scalar = DecimalSumKernel<true>},
+    {.args = kArgs<kDate32, kDate32>, .result = Int64Type, .scalar = DaysBetween},
+    {.args = kArgs<kTimestamp, kTimestamp>, .result = FinerDurationType, .scalar = SubtractTicks},
+    {.args = kArgs<kTimestamp, kDuration>, .result = TimePlusDurationType, .scalar = SubtractTicks},
+    {.args = kArgs<kDuration, kDuration>, .result = FinerDurationType, .scalar = SubtractTicks},
+    {.args = kArgs<kTimestamp, kInterval>,
+     .result = TimePlusIntervalType,
+     .scalar = SubtractInterval},
+    {.args = kArgs<kDate32, kInt64>, .result = FirstType, .scalar = SubtractDays},
     {.args = First(kInt32s, 1), .result = FirstType, .scalar = Unary<int32_t, Negate>},
     {.args = First(kInt64s, 1), .result = FirstType, .scalar = Unary<int64_t, Negate>},
     {.args = First(kFloat32s, 1), .result = FirstType, .scalar = Unary<float, Negate>},
@@ -263,6 +282,7 @@ constexpr Overload kSubtractOverloads[] = {
 constexpr Example kSubtractExamples[] = {
     {"1 - 3", "-2"},
     {"-(2 + 3)", "-5"},
+    {"DATE '2013-02-01' - DATE '2013-01-31'", "1"},
     {"NULL - 1", "NULL"},
 };
 
@@ -302,8 +322,10 @@ HEADRACE_DEFINE_FUNCTION(kAdd) = {
     .flags = function_flag::kCommutative,
     .arguments = "x, y",
     .doc =
-        "The sum of two numbers. An integer or decimal sum that does not fit its type is an "
-        "error; decimals are exact.",
+        "The sum of two numbers; of a time and a span; of a date and a number of days. An integer "
+        "or "
+        "decimal sum that does not fit its type is an error; decimals are exact. Months are added "
+        "first, a day that a month lacks becomes its last.",
     .examples = kAddExamples,
 };
 
@@ -313,7 +335,9 @@ HEADRACE_DEFINE_FUNCTION(kSubtract) = {
     .overloads = kSubtractOverloads,
     .arguments = "x, y",
     .doc =
-        "The difference of two numbers, or the negation of one. An integer or decimal result "
+        "The difference of two numbers, of two times (a span; of two dates a number of days) or of "
+        "a "
+        "time and a span, or the negation of a number. An integer or decimal result "
         "that does not fit its type is an error; decimals are exact.",
     .examples = kSubtractExamples,
 };

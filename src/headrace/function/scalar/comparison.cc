@@ -1,5 +1,6 @@
 // Comparisons of every type that has an order: = <> < <= > >=, with the order of order.h.
 #include "arrow/type.h"
+#include "headrace/function/choice.h"
 #include "headrace/function/define.h"
 #include "headrace/function/loop.h"
 #include "headrace/function/order.h"
@@ -54,6 +55,85 @@ Result<ArrayPtr> Compare(KernelContext& ctx, std::span<const Argument> args, con
   if (known) return result;
   return Error(ErrorKind::kInternal, "no order for {}", args[0].array->type()->ToString());
 }
+
+/// Nulls are values here that equal each other.
+template <bool kDistinct>
+Result<ArrayPtr> CompareNulls(KernelContext& ctx, std::span<const Argument> args,
+                              const Rows& rows) {
+  struct Row {
+    int64_t operator[](int64_t row) const { return row; }
+  };
+  const Validity a_valid(args[0]);
+  const Validity b_valid(args[1]);
+  if (args[0].array->type_id() == arrow::Type::NA) {
+    return RunTest(ctx, Row{}, Row{}, rows, [](int64_t, int64_t) { return !kDistinct; });
+  }
+  Result<ArrayPtr> result = nullptr;
+  const bool known = VisitOrdered(args[0].array->type_id(), [&](auto tag) {
+    using Column = typename decltype(tag)::Column;
+    const Column a(args[0]);
+    const Column b(args[1]);
+    result = RunTest(ctx, Row{}, Row{}, rows, [&](int64_t row, int64_t) {
+      const bool a_here = a_valid[row];
+      const bool same = a_here == b_valid[row] && (!a_here || ValueEquals(a[row], b[row]));
+      return same != kDistinct;
+    });
+  });
+  if (known) return result;
+  return Error(ErrorKind::kInternal, "no order for {}", args[0].array->type()->ToString());
+}
+
+/// Of each row the place of the argument that comes first (or last) in order, nulls left out.
+template <bool kGreatest>
+std::vector<uint32_t> BestOf(std::span<const Argument> args, const Rows& rows) {
+  std::vector<uint32_t> choice(static_cast<size_t>(rows.length), kNoBranch);
+  VisitOrdered(args[0].array->type_id(), [&](auto tag) {
+    using Column = typename decltype(tag)::Column;
+    std::vector<Column> columns(args.begin(), args.end());
+    for (size_t i = 0; i < args.size(); ++i) {
+      const Validity valid(args[i]);
+      for (int64_t row = 0; row < rows.length; ++row) {
+        if (!valid[row]) continue;
+        uint32_t& best = choice[static_cast<size_t>(row)];
+        const bool wins =
+            best == kNoBranch || (kGreatest ? ValueLess(columns[best][row], columns[i][row])
+                                            : ValueLess(columns[i][row], columns[best][row]));
+        if (wins) best = static_cast<uint32_t>(i);
+      }
+    }
+  });
+  return choice;
+}
+
+template <bool kGreatest>
+Result<ArrayPtr> Best(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
+  return ChooseRows(ctx, args, BestOf<kGreatest>(args, rows));
+}
+
+template <bool kGreatest>
+constexpr Overload kBestOverloads[] = {
+    {.args = kArgs<ArgPattern::kCommonComparable>,
+     .result = FirstType,
+     .scalar = Best<kGreatest>,
+     .variadic = true},
+};
+constexpr Example kGreatestExamples[] = {
+    {"greatest(1, 3, 2)", "3"}, {"greatest(1, NULL)", "1"}, {"greatest(NULL, NULL)", "NULL"}};
+constexpr Example kLeastExamples[] = {
+    {"least('b', 'a')", "a"}, {"least(1, NULL)", "1"}, {"least(NULL, NULL)", "NULL"}};
+
+template <bool kDistinct>
+constexpr Overload kDistinctOverloads[] = {
+    {.args = kArgs<ArgPattern::kCommonComparable, ArgPattern::kCommonComparable>,
+     .result = BooleanType,
+     .scalar = CompareNulls<kDistinct>},
+};
+constexpr Example kDistinctExamples[] = {{"is_distinct_from(1, 2)", "true"},
+                                         {"is_distinct_from(1, NULL)", "true"},
+                                         {"is_distinct_from(NULL, NULL)", "false"}};
+constexpr Example kNotDistinctExamples[] = {{"is_not_distinct_from(1, 1)", "true"},
+                                            {"is_not_distinct_from(1, NULL)", "false"},
+                                            {"is_not_distinct_from(NULL, NULL)", "true"}};
 
 constexpr ArgPattern kBoth[] = {ArgPattern::kCommonComparable, ArgPattern::kCommonComparable};
 
@@ -152,6 +232,48 @@ HEADRACE_DEFINE_FUNCTION(kGreaterEqual) = {
     .arguments = "x, y",
     .doc = "Whether x stands after y or equals it.",
     .examples = kGreaterEqualExamples,
+};
+
+HEADRACE_DEFINE_FUNCTION(kIsDistinctFrom) = {
+    .id = "is_distinct_from",
+    .names = {.sql = "is_distinct_from"},
+    .overloads = kDistinctOverloads<true>,
+    .nulls = NullRule::kKernel,
+    .flags = function_flag::kCommutative,
+    .arguments = "x, y",
+    .doc = "Whether two values differ, where null equals null and nothing else. Never null.",
+    .examples = kDistinctExamples,
+};
+
+HEADRACE_DEFINE_FUNCTION(kIsNotDistinctFrom) = {
+    .id = "is_not_distinct_from",
+    .names = {.sql = "is_not_distinct_from"},
+    .overloads = kDistinctOverloads<false>,
+    .nulls = NullRule::kKernel,
+    .flags = function_flag::kCommutative,
+    .arguments = "x, y",
+    .doc = "Whether two values are equal, where null equals null and nothing else. Never null.",
+    .examples = kNotDistinctExamples,
+};
+
+HEADRACE_DEFINE_FUNCTION(kGreatest) = {
+    .id = "greatest",
+    .names = {.sql = "greatest"},
+    .overloads = kBestOverloads<true>,
+    .nulls = NullRule::kKernel,
+    .arguments = "x, ...",
+    .doc = "The greatest of the arguments that are not null; null when all are. NaN is greatest.",
+    .examples = kGreatestExamples,
+};
+
+HEADRACE_DEFINE_FUNCTION(kLeast) = {
+    .id = "least",
+    .names = {.sql = "least"},
+    .overloads = kBestOverloads<false>,
+    .nulls = NullRule::kKernel,
+    .arguments = "x, ...",
+    .doc = "The least of the arguments that are not null; null when all are.",
+    .examples = kLeastExamples,
 };
 
 }  // namespace headrace

@@ -1,6 +1,7 @@
-// CASE and COALESCE: each argument is evaluated only for the rows that need it.
+// CASE, COALESCE and their short forms: each argument is evaluated only for the rows that need it.
 #include "headrace/function/choice.h"
 #include "headrace/function/define.h"
+#include "headrace/function/order.h"
 
 namespace headrace {
 namespace {
@@ -83,6 +84,45 @@ Result<ArrayPtr> Case(KernelContext& ctx, std::span<const LazyArgument> args, co
   return choices.Finish(ctx);
 }
 
+/// x, but null where it equals y.
+Result<ArrayPtr> NullIf(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
+  std::vector<uint32_t> choice(static_cast<size_t>(rows.length), 0);
+  const Validity x_valid(args[0]);
+  const Validity y_valid(args[1]);
+  VisitOrdered(args[0].array->type_id(), [&](auto tag) {
+    const typename decltype(tag)::Column x(args[0]);
+    const typename decltype(tag)::Column y(args[1]);
+    for (int64_t row = 0; row < rows.length; ++row) {
+      const bool equal = x_valid[row] && y_valid[row] && ValueEquals(x[row], y[row]);
+      if (equal) choice[static_cast<size_t>(row)] = kNoBranch;
+    }
+  });
+  return ChooseRows(ctx, args.first(1), choice);
+}
+
+constexpr Overload kNullIfOverloads[] = {
+    {.args = kArgs<ArgPattern::kCommonComparable, ArgPattern::kCommonComparable>,
+     .result = FirstType,
+     .scalar = NullIf},
+};
+constexpr Example kNullIfExamples[] = {
+    {"nullif(1, 2)", "1"}, {"nullif(1, 1)", "NULL"}, {"nullif(1, NULL)", "1"}};
+
+constexpr Overload kIfNullOverloads[] = {
+    {.args = kArgs<ArgPattern::kCommon, ArgPattern::kCommon>,
+     .result = FirstType,
+     .lazy = Coalesce},
+};
+constexpr Example kIfNullExamples[] = {{"ifnull(NULL, 2)", "2"}, {"ifnull(NULL, NULL)", "NULL"}};
+
+constexpr Overload kIfOverloads[] = {
+    {.args = kArgs<ArgPattern::kBoolean, ArgPattern::kCommon, ArgPattern::kCommon>,
+     .result = SecondType,
+     .lazy = Case},
+};
+constexpr Example kIfExamples[] = {
+    {"if(1 < 2, 'a', 'b')", "a"}, {"if(NULL, 'a', 'b')", "b"}, {"if(0 <> 0, 1 // 0, -1)", "-1"}};
+
 constexpr ArgPattern kCoalesceArgs[] = {ArgPattern::kCommon};
 constexpr Overload kCoalesceOverloads[] = {
     {.args = kCoalesceArgs, .result = FirstType, .lazy = Coalesce, .variadic = true},
@@ -131,6 +171,38 @@ HEADRACE_DEFINE_FUNCTION(kCase) = {
         "The value behind the first condition that is true, else the last argument, else null. "
         "A value is evaluated only for the rows that take it.",
     .examples = kCaseExamples,
+};
+
+HEADRACE_DEFINE_FUNCTION(kNullIf) = {
+    .id = "nullif",
+    .names = {.sql = "nullif"},
+    .overloads = kNullIfOverloads,
+    .nulls = NullRule::kKernel,
+    .arguments = "x, y",
+    .doc = "x, or null where x equals y.",
+    .examples = kNullIfExamples,
+};
+
+HEADRACE_DEFINE_FUNCTION(kIfNull) = {
+    .id = "ifnull",
+    .names = {.sql = "ifnull", .ltseq = "fill_null"},
+    .overloads = kIfNullOverloads,
+    .nulls = NullRule::kKernel,
+    .arguments = "x, y",
+    .doc = "x, or y where x is null; y is evaluated only there.",
+    .examples = kIfNullExamples,
+};
+
+HEADRACE_DEFINE_FUNCTION(kIf) = {
+    .id = "if",
+    .names = {.sql = "if|iff", .ltseq = "if_else"},
+    .overloads = kIfOverloads,
+    .nulls = NullRule::kKernel,
+    .arguments = "condition, value, otherwise",
+    .doc =
+        "`value` where the condition is true, else `otherwise`; each is evaluated only for the "
+        "rows that take it.",
+    .examples = kIfExamples,
 };
 
 }  // namespace headrace

@@ -1,15 +1,11 @@
 // Functions of time.
 #include "arrow/type.h"
+#include "headrace/function/civil_time.h"
 #include "headrace/function/define.h"
 #include "headrace/function/loop.h"
 
 namespace headrace {
 namespace {
-
-int64_t TicksPerSecond(arrow::TimeUnit::type unit) {
-  constexpr int64_t kTicks[] = {1, 1'000, 1'000'000, 1'000'000'000};
-  return kTicks[static_cast<int>(unit)];
-}
 
 /// Floors a timestamp to a multiple of a width, both counted from the epoch. `width_ticks` and
 /// `time_ticks` are ticks per second of the two; a width finer than the timestamp's unit fails.

@@ -1,0 +1,164 @@
+// Calendar arithmetic on day numbers and time zones of the date library.
+#include "headrace/function/civil_time.h"
+
+#include <exception>
+#include <limits>
+
+#include "arrow/type.h"
+#include "date/date.h"
+#include "date/tz.h"
+
+namespace headrace {
+
+int64_t TicksPerSecond(arrow::TimeUnit::type unit) {
+  constexpr int64_t kTicks[] = {1, 1'000, 1'000'000, 1'000'000'000};
+  return kTicks[static_cast<int>(unit)];
+}
+
+arrow::TimeUnit::type UnitOfTime(const arrow::DataType& type) {
+  return type.id() == arrow::Type::DURATION ? static_cast<const arrow::DurationType&>(type).unit()
+                                            : static_cast<const arrow::TimestampType&>(type).unit();
+}
+
+// Days are counted from 0000-03-01 in eras of 400 years, so that leap days end years.
+int64_t DaysOfDate(int64_t year, int64_t month, int64_t day) {
+  const int64_t carried = FloorDivide(month - 1, 12);
+  year += carried;
+  month -= carried * 12;
+  year -= month <= 2 ? 1 : 0;
+  const int64_t era = FloorDivide(year, 400);
+  const int64_t year_of_era = year - era * 400;
+  const int64_t day_of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
+  const int64_t day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+  return era * 146'097 + day_of_era - 719'468;
+}
+
+CivilDate DateOfDays(int64_t days) {
+  const int64_t shifted = days + 719'468;
+  const int64_t era = FloorDivide(shifted, 146'097);
+  const int64_t day_of_era = shifted - era * 146'097;
+  const int64_t year_of_era =
+      (day_of_era - day_of_era / 1'460 + day_of_era / 36'524 - day_of_era / 146'096) / 365;
+  const int64_t day_of_year =
+      day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+  const int64_t shifted_month = (5 * day_of_year + 2) / 153;
+  const auto day = static_cast<int32_t>(day_of_year - (153 * shifted_month + 2) / 5 + 1);
+  const auto month =
+      static_cast<int32_t>(shifted_month < 10 ? shifted_month + 3 : shifted_month - 9);
+  return {year_of_era + era * 400 + (month <= 2 ? 1 : 0), month, day};
+}
+
+int32_t DaysInMonth(int64_t year, int32_t month) {
+  return static_cast<int32_t>(DaysOfDate(year, month + 1, 1) - DaysOfDate(year, month, 1));
+}
+
+bool IsDate(int64_t year, int64_t month, int64_t day) {
+  constexpr int64_t kYearMax = 5'000'000;
+  return year > -kYearMax && year < kYearMax && month >= 1 && month <= 12 && day >= 1 &&
+         day <= DaysInMonth(year, static_cast<int32_t>(month));
+}
+
+int32_t WeekdayOf(int64_t days) {
+  const int64_t since_sunday = days + 4;  // 1970-01-01 was a Thursday
+  return static_cast<int32_t>(since_sunday - FloorDivide(since_sunday, 7) * 7);
+}
+
+int64_t MondayOf(int64_t days) { return days - (WeekdayOf(days) + 6) % 7; }
+
+IsoWeek IsoWeekOf(int64_t days) {
+  // The week belongs to the year of its Thursday.
+  const int64_t thursday = MondayOf(days) + 3;
+  const int64_t year = DateOfDays(thursday).year;
+  return {year, static_cast<int32_t>((thursday - DaysOfDate(year, 1, 1)) / 7 + 1)};
+}
+
+CivilTime TimeOfTicks(int64_t ticks, int64_t ticks_per_second) {
+  const int64_t per_day = ticks_per_second * kSecondsPerDay;
+  const int64_t days = FloorDivide(ticks, per_day);
+  const auto rest = static_cast<__int128>(ticks) - static_cast<__int128>(days) * per_day;
+  return {days, static_cast<int64_t>(rest) * (kNanosPerSecond / ticks_per_second)};
+}
+
+bool TicksOfTime(const CivilTime& time, int64_t ticks_per_second, int64_t* out) {
+  const __int128 ticks = static_cast<__int128>(time.days) * ticks_per_second * kSecondsPerDay +
+                         FloorDivide(time.nanos, kNanosPerSecond / ticks_per_second);
+  *out = static_cast<int64_t>(ticks);
+  return *out != ticks;
+}
+
+int64_t AddMonths(int64_t days, int64_t months) {
+  const CivilDate date = DateOfDays(days);
+  const int64_t first = DaysOfDate(date.year, date.month + months, 1);
+  const CivilDate month = DateOfDays(first);
+  return first + std::min(date.day, DaysInMonth(month.year, month.month)) - 1;
+}
+
+Result<TimeZone> TimeZone::Make(const std::string& name) {
+  TimeZone zone;
+  if (name.empty() || name == "UTC" || name == "Z") return zone;
+  const bool is_offset = name.size() == 6 && (name[0] == '+' || name[0] == '-') && name[3] == ':';
+  if (is_offset) {
+    const int64_t minutes = std::stoi(name.substr(1, 2)) * 60 + std::stoi(name.substr(4, 2));
+    zone.fixed_ = (name[0] == '-' ? -60 : 60) * minutes;
+    return zone;
+  }
+  try {
+    zone.zone_ = date::locate_zone(name);
+  } catch (const std::exception&) {
+    return Error(ErrorKind::kInvalidArgument, "there is no time zone \"{}\"", name);
+  }
+  return zone;
+}
+
+int64_t TimeZone::OffsetAt(int64_t utc_seconds) {
+  if (zone_ == nullptr) return fixed_;
+  if (utc_seconds >= begin_ && utc_seconds < end_) return offset_;
+  // Beyond these years the rules repeat and the library would count them out one by one.
+  constexpr int64_t kSecondsMax = 4'102'444'800 * 4;
+  const int64_t asked = std::clamp(utc_seconds, -kSecondsMax, kSecondsMax);
+  const auto info = static_cast<const date::time_zone*>(zone_)->get_info(
+      date::sys_seconds(std::chrono::seconds(asked)));
+  begin_ = info.begin.time_since_epoch().count();
+  end_ = info.end.time_since_epoch().count();
+  return offset_ = info.offset.count();
+}
+
+int64_t TimeZone::OffsetAtLocal(int64_t local_seconds) {
+  if (zone_ == nullptr) return fixed_;
+  constexpr int64_t kDay = kSecondsPerDay;
+  // The offset in force before any change near by is right unless the local time is past one.
+  const int64_t before = OffsetAt(local_seconds - kDay);
+  if (OffsetAt(local_seconds - before) == before) return before;
+  const int64_t after = OffsetAt(local_seconds + kDay);
+  return OffsetAt(local_seconds - after) == after ? after : before;
+}
+
+Result<LocalClock> LocalClock::Make(const arrow::DataType& type) {
+  LocalClock clock;
+  const auto& timestamp = static_cast<const arrow::TimestampType&>(type);
+  clock.ticks_per_second_ = TicksPerSecond(timestamp.unit());
+  clock.is_zoned_ = !timestamp.timezone().empty();
+  ARROW_ASSIGN_OR_RAISE(clock.zone_, TimeZone::Make(timestamp.timezone()));
+  return clock;
+}
+
+int64_t LocalClock::OffsetAt(int64_t ticks) {
+  return is_zoned_ ? zone_.OffsetAt(FloorDivide(ticks, ticks_per_second_)) : 0;
+}
+
+CivilTime LocalClock::At(int64_t ticks) {
+  CivilTime time = TimeOfTicks(ticks, ticks_per_second_);
+  if (!is_zoned_) return time;
+  time.nanos += OffsetAt(ticks) * kNanosPerSecond;
+  const int64_t carried = FloorDivide(time.nanos, kNanosPerDay);
+  return {time.days + carried, time.nanos - carried * kNanosPerDay};
+}
+
+bool LocalClock::TicksAt(const CivilTime& time, int64_t* out) {
+  if (!is_zoned_) return TicksOfTime(time, ticks_per_second_, out);
+  const int64_t local = time.days * kSecondsPerDay + FloorDivide(time.nanos, kNanosPerSecond);
+  const int64_t offset = zone_.OffsetAtLocal(local);
+  return TicksOfTime({time.days, time.nanos - offset * kNanosPerSecond}, ticks_per_second_, out);
+}
+
+}  // namespace headrace

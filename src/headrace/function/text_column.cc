@@ -1,0 +1,50 @@
+// Building text columns.
+#include "headrace/function/text_column.h"
+
+#include <limits>
+
+#include "arrow/array/util.h"
+
+namespace headrace {
+
+Result<TextColumn> TextColumn::Make(int64_t rows, arrow::MemoryPool* pool) {
+  ARROW_ASSIGN_OR_RAISE(auto offsets, Output<int32_t>::Make(rows + 1, pool));
+  return TextColumn(std::move(offsets), rows, pool);
+}
+
+uint8_t* TextColumn::Extend(int64_t count) {
+  uint8_t* const begin = bytes_.mutable_data() + bytes_.length();
+  bytes_.UnsafeAdvance(count);
+  return begin;
+}
+
+Status TextColumn::EndRow() {
+  if (bytes_.length() > std::numeric_limits<int32_t>::max()) {
+    return Error(ErrorKind::kMemoryLimit, "the text of one batch is longer than 2 GiB at row {}",
+                 rows_);
+  }
+  offsets_.data()[++rows_] = static_cast<int32_t>(bytes_.length());
+  return Status::OK();
+}
+
+Status TextColumn::EndRowAsNull() {
+  if (validity_ == nullptr) {
+    ARROW_ASSIGN_OR_RAISE(validity_, arrow::AllocateBitmap(length_, pool_));
+    arrow::bit_util::SetBitsTo(validity_->mutable_data(), 0, length_, true);
+  }
+  arrow::bit_util::ClearBit(validity_->mutable_data(), rows_);
+  return EndRow();
+}
+
+Status TextColumn::SkipTo(int64_t row) {
+  while (rows_ < row) ARROW_RETURN_NOT_OK(EndRow());
+  return Status::OK();
+}
+
+Result<ArrayPtr> TextColumn::Finish(const TypePtr& type) {
+  ARROW_ASSIGN_OR_RAISE(auto bytes, bytes_.Finish());
+  return arrow::MakeArray(arrow::ArrayData::Make(
+      type, length_, {std::move(validity_), offsets_.FinishBuffer(), std::move(bytes)}));
+}
+
+}  // namespace headrace
