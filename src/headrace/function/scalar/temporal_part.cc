@@ -281,7 +281,7 @@ HEADRACE_DEFINE_FUNCTION(kDateDiff) = {
     .id = "date_diff",
     .names = {.sql = "date_diff|datediff"},
     .overloads = kDifferenceForm<CountBegins>,
-    .arguments = "part, from, to",
+    .arguments = "part, start, end",
     .doc =
         "How many periods begin between two times: months between 31 January and 1 February are "
         "1. See date_sub for whole ones.",
@@ -292,7 +292,7 @@ HEADRACE_DEFINE_FUNCTION(kDateSub) = {
     .id = "date_sub",
     .names = {.sql = "date_sub|datesub"},
     .overloads = kDifferenceForm<CountWhole>,
-    .arguments = "part, from, to",
+    .arguments = "part, start, end",
     .doc = "How many whole periods lie between two times.",
     .examples = kDateSubExamples,
 };

@@ -222,10 +222,10 @@ HEADRACE_DEFINE_FUNCTION(kTranslate) = {
     .names = {.sql = "translate"},
     .overloads = kThreeTexts<Translate>,
     .flags = function_flag::kElementwise,
-    .arguments = "x, from, to",
+    .arguments = "x, letters, replacements",
     .doc =
-        "The text with each code point of `from` replaced by the one at its place in `to`, or "
-        "taken out when `to` is shorter.",
+        "The text with each code point of `letters` replaced by the one at its place in "
+        "`replacements`, or taken out when those are fewer.",
     .examples = kTranslateExamples,
 };
 
