@@ -1,0 +1,255 @@
+// Maps and structs: making them, and reaching into them.
+#include "arrow/array/array_nested.h"
+#include "arrow/array/builder_base.h"
+#include "arrow/array/concatenate.h"
+#include "arrow/scalar.h"
+#include "arrow/type.h"
+#include "headrace/function/choice.h"
+#include "headrace/function/define.h"
+#include "headrace/function/order.h"
+#include "headrace/function/scalar/list_column.h"
+#include "headrace/types/type_table.h"
+
+namespace headrace {
+namespace {
+
+using enum ArgPattern;
+
+Result<TypePtr> MapType(std::span<const TypePtr> args) {
+  const TypePtr key = args[0]->field(0)->type();
+  if (IsComparable(*key)) return arrow::map(key, args[1]->field(0)->type());
+  return Error(ErrorKind::kTypeMismatch, "the keys of a map need an order, got {}",
+               SqlNameOf(*args[0]));
+}
+
+Result<ArrayPtr> MakeMap(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
+  const ListColumn keys(args[0]);
+  const ListColumn values(args[1]);
+  const Validity key_valid(args[0]);
+  const Validity value_valid(args[1]);
+  ARROW_ASSIGN_OR_RAISE(auto offsets, Output<int32_t>::Make(rows.length + 1, ctx.pool));
+  std::vector<int64_t> key_places;
+  std::vector<int64_t> value_places;
+  const Validity item_valid(*keys.values());
+  offsets.data()[0] = 0;
+  Status status;
+  const auto add_row = [&](int64_t row) -> Status {
+    if (!key_valid[row] || !value_valid[row]) return Status::OK();
+    if (keys.Length(row) != values.Length(row)) {
+      return Error(ErrorKind::kInvalidArgument, "map expected as many keys as values, got {} and {}",
+                   keys.Length(row), values.Length(row));
+    }
+    for (int64_t i = 0; i < keys.Length(row); ++i) {
+      if (!item_valid[keys.Begin(row) + i]) {
+        return Error(ErrorKind::kInvalidArgument, "the key of a map is null in row {}", row);
+      }
+      key_places.push_back(keys.Begin(row) + i);
+      value_places.push_back(values.Begin(row) + i);
+    }
+    return Status::OK();
+  };
+  int64_t next = 0;
+  const auto end_rows = [&](int64_t end) {
+    for (; next < end; ++next) offsets.data()[next + 1] = static_cast<int32_t>(key_places.size());
+  };
+  ARROW_RETURN_NOT_OK(ForEachActive(rows, [&](int64_t row) {
+    end_rows(row);
+    ARROW_RETURN_NOT_OK(add_row(row));
+    end_rows(row + 1);
+    return Status::OK();
+  }));
+  end_rows(rows.length);
+  ARROW_ASSIGN_OR_RAISE(const ArrayPtr key_items, TakeItems(*keys.values(), key_places, ctx.pool));
+  ARROW_ASSIGN_OR_RAISE(const ArrayPtr value_items,
+                        TakeItems(*values.values(), value_places, ctx.pool));
+  return std::make_shared<arrow::MapArray>(ctx.result_type, rows.length, offsets.FinishBuffer(),
+                                           key_items, value_items);
+}
+
+const arrow::MapArray& MapOf(const Argument& arg) {
+  return static_cast<const arrow::MapArray&>(*arg.array);
+}
+
+template <bool kKeys>
+Result<ArrayPtr> Part(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
+  const arrow::MapArray& map = MapOf(args[0]);
+  const ListColumn entries(args[0]);
+  const Validity valid(args[0]);
+  std::vector<int64_t> places;
+  std::vector<int32_t> ends;
+  for (int64_t row = 0; row < rows.length; ++row) {
+    for (int64_t place = entries.Begin(row); valid[row] && place < entries.End(row); ++place) {
+      places.push_back(place);
+    }
+    ends.push_back(static_cast<int32_t>(places.size()));
+  }
+  ARROW_ASSIGN_OR_RAISE(const ArrayPtr items,
+                        TakeItems(kKeys ? *map.keys() : *map.items(), places, ctx.pool));
+  return MakeLists(ctx, ends, items);
+}
+
+template <bool kKeys>
+Result<TypePtr> PartType(std::span<const TypePtr> args) {
+  const auto& type = static_cast<const arrow::MapType&>(*args[0]);
+  return arrow::list(kKeys ? type.key_type() : type.item_type());
+}
+
+/// The last value of the key, as later ones win.
+Result<ArrayPtr> Lookup(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
+  const arrow::MapArray& map = MapOf(args[0]);
+  const ListColumn entries(args[0]);
+  const Validity valid(args[0]);
+  const ArrayPtr keys = map.keys();
+  std::vector<int64_t> places(static_cast<size_t>(rows.length), kNoItem);
+  VisitOrdered(keys->type_id(), [&](auto tag) {
+    using Tag = decltype(tag);
+    const Argument key_argument{keys, false};
+    const typename Tag::Column column(key_argument);
+    const typename Tag::Column wanted(args[1]);
+    for (int64_t row = 0; row < rows.length; ++row) {
+      for (int64_t place = entries.Begin(row); valid[row] && place < entries.End(row); ++place) {
+        const bool equal = ValueEquals(typename Tag::Value(column[place]),
+                                       typename Tag::Value(wanted[row]));
+        if (equal) places[static_cast<size_t>(row)] = place;
+      }
+    }
+  });
+  return TakeItems(*map.items(), places, ctx.pool);
+}
+
+Result<TypePtr> NamedStructType(std::span<const TypePtr> args,
+                                std::span<const ScalarPtr> literals) {
+  arrow::FieldVector fields;
+  for (size_t i = 0; i < args.size(); i += 2) {
+    if (literals[i] == nullptr || !literals[i]->is_valid) {
+      return Error(ErrorKind::kTypeMismatch, "the names of a struct are constant texts");
+    }
+    fields.push_back(arrow::field(literals[i]->ToString(), args[i + 1]));
+  }
+  return arrow::struct_(std::move(fields));
+}
+
+Result<ArrayPtr> NamedStruct(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
+  arrow::ArrayVector children;
+  const std::vector<int64_t> first(static_cast<size_t>(rows.length), 0);
+  for (size_t i = 1; i < args.size(); i += 2) {
+    if (args[i].is_constant) {
+      ARROW_ASSIGN_OR_RAISE(children.emplace_back(), TakeItems(*args[i].array, first, ctx.pool));
+    } else {
+      children.push_back(args[i].array);
+    }
+  }
+  return std::make_shared<arrow::StructArray>(ctx.result_type, rows.length, std::move(children));
+}
+
+Result<int> FieldOf(const arrow::DataType& type, const std::string& name) {
+  const int index = static_cast<const arrow::StructType&>(type).GetFieldIndex(name);
+  if (index >= 0) return index;
+  return Error(ErrorKind::kUnknownName, "{} has no field \"{}\"", SqlNameOf(type), name);
+}
+
+Result<TypePtr> FieldType(std::span<const TypePtr> args, std::span<const ScalarPtr> literals) {
+  if (literals[1] == nullptr || !literals[1]->is_valid) {
+    return Error(ErrorKind::kTypeMismatch, "the name of a field is a constant text");
+  }
+  ARROW_ASSIGN_OR_RAISE(const int index, FieldOf(*args[0], literals[1]->ToString()));
+  return args[0]->field(index)->type();
+}
+
+Result<ArrayPtr> StructField(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
+  const auto& array = static_cast<const arrow::StructArray&>(*args[0].array);
+  if (rows.length == 0 || args[1].array->length() == 0) {
+    return MakeNulls(ctx.result_type, rows.length, ctx.pool);
+  }
+  ARROW_ASSIGN_OR_RAISE(const int index,
+                        FieldOf(*array.type(), std::string(BytesView(args[1])[0])));
+  const Argument field{array.field(index), args[0].is_constant};
+  const std::vector<uint32_t> choice(static_cast<size_t>(rows.length), 0);
+  return ChooseRows(ctx, {&field, 1}, choice);
+}
+
+constexpr Overload kMapForm[] = {
+    {.args = kArgs<kList, kList>, .result = MapType, .scalar = MakeMap},
+};
+template <bool kKeys>
+constexpr Overload kPartForm[] = {
+    {.args = kArgs<kMap>, .result = PartType<kKeys>, .scalar = Part<kKeys>},
+};
+constexpr Overload kLookupForm[] = {
+    {.args = kArgs<kMap, kItem>, .result = ItemType, .scalar = Lookup},
+};
+constexpr Overload kNamedStructForm[] = {
+    {.args = kArgs<kString, kAny>,
+     .scalar = NamedStruct,
+     .leading_group = 2,
+     .result_of_literals = NamedStructType},
+};
+constexpr Overload kFieldForm[] = {
+    {.args = kArgs<kStruct, kString>, .scalar = StructField, .result_of_literals = FieldType},
+};
+
+constexpr Example kMapExamples[] = {{"map(list_value('a', 'b'), list_value(1, NULL))", "{'a': 1, 'b': NULL}"}, {"map(NULL, list_value(1))", "NULL"}};
+constexpr Example kMapKeysExamples[] = {{"map_keys(map(list_value('a', 'b'), list_value(1, NULL)))", "['a', 'b']"}, {"map_keys(NULL)", "NULL"}};
+constexpr Example kMapValuesExamples[] = {{"map_values(map(list_value('a', 'b'), list_value(1, NULL)))", "[1, NULL]"}, {"map_values(NULL)", "NULL"}};
+constexpr Example kMapExtractExamples[] = {{"map_extract_value(map(list_value('a', 'b'), list_value(1, NULL)), 'a')", "1"}, {"map_extract_value(map(list_value('a', 'b'), list_value(1, NULL)), 'c')", "NULL"}};
+constexpr Example kNamedStructExamples[] = {{"named_struct('a', 1, 'b', NULL)", "{'a': 1, 'b': NULL}"}, {"struct_extract(named_struct('a', 'x'), 'a')", "x"}};
+constexpr Example kStructExtractExamples[] = {{"struct_extract(named_struct('a', 1), 'a')", "1"}, {"struct_extract(named_struct('a', NULL), 'a')", "NULL"}};
+
+}  // namespace
+
+HEADRACE_DEFINE_FUNCTION(kMap) = {
+    .id = "map",
+    .names = {.sql = "map"},
+    .overloads = kMapForm,
+    .arguments = "keys, values",
+    .doc = "A map of a list of keys to a list of values, as many.",
+    .examples = kMapExamples,
+};
+
+HEADRACE_DEFINE_FUNCTION(kMapKeys) = {
+    .id = "map_keys",
+    .names = {.sql = "map_keys"},
+    .overloads = kPartForm<true>,
+    .arguments = "x",
+    .doc = "A list of the keys of a map.",
+    .examples = kMapKeysExamples,
+};
+
+HEADRACE_DEFINE_FUNCTION(kMapValues) = {
+    .id = "map_values",
+    .names = {.sql = "map_values"},
+    .overloads = kPartForm<false>,
+    .arguments = "x",
+    .doc = "A list of the values of a map.",
+    .examples = kMapValuesExamples,
+};
+
+HEADRACE_DEFINE_FUNCTION(kMapExtract) = {
+    .id = "map_extract_value",
+    .names = {.sql = "map_extract_value|map_get"},
+    .overloads = kLookupForm,
+    .arguments = "x, key",
+    .doc = "The value of a key in a map; null when there is none.",
+    .examples = kMapExtractExamples,
+};
+
+HEADRACE_DEFINE_FUNCTION(kNamedStruct) = {
+    .id = "named_struct",
+    .names = {.sql = "named_struct"},
+    .overloads = kNamedStructForm,
+    .nulls = NullRule::kKernel,
+    .arguments = "name, value, ...",
+    .doc = "A struct of names, which are constant, and values.",
+    .examples = kNamedStructExamples,
+};
+
+HEADRACE_DEFINE_FUNCTION(kStructExtract) = {
+    .id = "struct_extract",
+    .names = {.sql = "struct_extract"},
+    .overloads = kFieldForm,
+    .arguments = "x, name",
+    .doc = "A field of a struct by its constant name.",
+    .examples = kStructExtractExamples,
+};
+
+}  // namespace headrace
