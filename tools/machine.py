@@ -33,6 +33,9 @@ APT_PACKAGES = [
     "libxxhash-dev",
     "libhwy-dev",
     "libsimdjson-dev",
+    "libre2-dev",
+    "libutf8proc-dev",
+    "libhowardhinnant-date-dev",
     "libedit-dev",
     # 1.74's asio.hpp does not compile as C++20.
     "libboost1.81-dev|libboost1.83-dev|libboost-dev",

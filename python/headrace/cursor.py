@@ -235,8 +235,8 @@ class Cursor:
     def metrics(self) -> dict[str, int]:
         """Figures of the run being read, so far.
 
-        rows_out, rows_read, bytes_read (in memory), spilled_bytes, peak_memory_bytes,
-        elapsed_micros.
+        rows_out, rows_read, bytes_read (in memory), rejected_rows, spilled_bytes,
+        peak_memory_bytes, elapsed_micros.
         """
         return self._the_run().metrics()
 

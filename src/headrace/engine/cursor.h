@@ -19,6 +19,8 @@ class QueryRun;
 /// What a query has done so far.
 struct QueryMetrics {
   int64_t rows_out = 0;
+  /// Rows of input that were left out or mended because an option says so (on_error of CSV).
+  int64_t rejected_rows = 0;
   int64_t spilled_bytes = 0;
   int64_t peak_memory_bytes = 0;
   int64_t elapsed_micros = 0;

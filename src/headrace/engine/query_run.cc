@@ -207,6 +207,7 @@ QueryMetrics QueryRun::metrics() const {
   QueryMetrics metrics;
   metrics.rows_out = rows_out_;
   if (query_ == nullptr) return metrics;
+  metrics.rejected_rows = query_->rejected_rows();
   metrics.spilled_bytes = query_->spilled_bytes();
   metrics.peak_memory_bytes = budget_->peak_bytes();
   const ReadProgress& progress = query_->progress();

@@ -244,10 +244,12 @@ Result<std::string> Session::ExplainPlan(PlanPtr plan, bool analyze, Poll poll) 
     if (batch == nullptr) break;
   }
   const QueryMetrics metrics = cursor.metrics();
-  return fmt::format("{}\n{}rows={} elapsed={:.3f}s peak_memory={} spilled={}\n", text,
+  const std::string rejected =
+      metrics.rejected_rows == 0 ? "" : fmt::format(" rejected={}", metrics.rejected_rows);
+  return fmt::format("{}\n{}rows={} elapsed={:.3f}s peak_memory={} spilled={}{}\n", text,
                      cursor.Profile(), metrics.rows_out,
                      static_cast<double>(metrics.elapsed_micros) / 1e6, metrics.peak_memory_bytes,
-                     metrics.spilled_bytes);
+                     metrics.spilled_bytes, rejected);
 }
 
 void Session::SetCallbackFunction(CallbackFunction function) {

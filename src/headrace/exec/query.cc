@@ -127,7 +127,7 @@ Result<std::unique_ptr<PipelineInput>> Query::MakeInput(Pipeline& pipeline, size
   if (input.kind == PhysicalInput::Kind::kParts) {
     return MakePartsInput(pipeline.dispatchers[port], waker);
   }
-  ReadContext context{context_.pool, stop_, waker, ""};
+  ReadContext context{context_.pool, stop_, waker, "", rejected_rows_};
   if (input.scan->properties().boundedness == Boundedness::kBounded) {
     return MakeScanInput(*input.scan, input.request, pipeline.dispatchers[port], &progress_,
                          context);

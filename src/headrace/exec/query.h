@@ -67,6 +67,8 @@ class Query final : public TaskOwner {
   std::string Profile() const;
   int64_t spilled_bytes() const;
   const ReadProgress& progress() const { return progress_; }
+  /// Rows that readers left out or mended so far, see ReadContext.
+  int64_t rejected_rows() const { return rejected_rows_->load(); }
 
   void TaskEnded(int task, Status status) override;
   Result<int64_t> ReclaimAll(int64_t bytes) override;
@@ -91,6 +93,8 @@ class Query final : public TaskOwner {
   PhysicalPlan plan_;
   QueryContext context_;
   ReadProgress progress_;
+  const std::shared_ptr<std::atomic<int64_t>> rejected_rows_ =
+      std::make_shared<std::atomic<int64_t>>(0);
   Waker consumer_;  // of the reader of the result
   StopToken stop_;
   std::vector<std::unique_ptr<Pipeline>> pipelines_;

@@ -38,6 +38,7 @@ IntegersByName MetricsOf(const RunHandle& self) {
   out["rows_out"] = metrics.rows_out;
   out["rows_read"] = metrics.rows_read;
   out["bytes_read"] = metrics.bytes_read;
+  out["rejected_rows"] = metrics.rejected_rows;
   out["spilled_bytes"] = metrics.spilled_bytes;
   out["peak_memory_bytes"] = metrics.peak_memory_bytes;
   out["elapsed_micros"] = metrics.elapsed_micros;

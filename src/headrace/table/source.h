@@ -2,6 +2,7 @@
 // Lookup and Changes.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <limits>
 #include <memory>
@@ -80,6 +81,9 @@ struct ReadContext {
   StopToken stop;
   Waker waker;
   std::string position;  // from Position(); empty: from the start
+  /// Where readers count the rows that they leave out or mend because an option says so; may be
+  /// null.
+  std::shared_ptr<std::atomic<int64_t>> rejected_rows = nullptr;
 };
 
 /// Probes by key. Thread safe after EnsureIndex.

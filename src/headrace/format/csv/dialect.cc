@@ -22,6 +22,15 @@ Result<int> OptionalCharacter(OptionReader& reader, const OptionMap& options, st
   return static_cast<unsigned char>(value);
 }
 
+Result<OnError> ReadOnError(OptionReader& reader) {
+  ARROW_ASSIGN_OR_RAISE(const std::string word, reader.Text("on_error", "fail"));
+  if (word == "fail") return OnError::kFail;
+  if (word == "null") return OnError::kNull;
+  if (word == "skip_row") return OnError::kSkipRow;
+  return Error(ErrorKind::kInvalidArgument,
+               "csv reader: option on_error expects fail, null or skip_row, got '{}'", word);
+}
+
 std::vector<std::string> SplitList(std::string_view text) {
   std::vector<std::string> words;
   for (size_t comma; (comma = text.find(',')) != std::string_view::npos;) {
@@ -93,6 +102,7 @@ Result<Dialect> ReadDialect(OptionReader& reader, const OptionMap& options, std:
   ARROW_ASSIGN_OR_RAISE(dialect.comment,
                         OptionalCharacter(reader, options, "comment", Dialect::kNone));
   ARROW_ASSIGN_OR_RAISE(dialect.skip_rows, reader.Integer("skip_rows", 0, 0, int64_t{1} << 40));
+  ARROW_ASSIGN_OR_RAISE(dialect.on_error, ReadOnError(reader));
   ARROW_RETURN_NOT_OK(CheckCharacters(dialect));
   ARROW_RETURN_NOT_OK(CheckNulls(dialect));
   return dialect;

@@ -35,7 +35,8 @@ struct Dialect {
   OnError on_error = OnError::kFail;      // of readers
 };
 
-/// Reads delimiter, quote, escape, null, header and, for readers, comment and skip_rows. A path
+/// Reads delimiter, quote, escape, null, header and, for readers, comment, skip_rows and
+/// on_error. A path
 /// that ends in .tsv (.tsv.gz …) has a tab for its delimiter by default.
 Result<Dialect> ReadDialect(OptionReader& reader, const OptionMap& options, std::string_view path);
 Result<Dialect> ReadOutputDialect(OptionReader& reader, const OptionMap& options,

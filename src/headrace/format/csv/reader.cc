@@ -102,6 +102,7 @@ class CsvReader final : public SplitReader {
         rows += block_.num_rows;
         bytes += block_.bytes;
       }
+      CountRejects(scanner_->TakeRejectedRows());
       if (rows == 0) return ReadResult(EndOfSplit{});
       ARROW_ASSIGN_OR_RAISE(Batch batch, FinishBatch(rows));
       rows_left_ -= batch.num_rows();
@@ -152,9 +153,14 @@ class CsvReader final : public SplitReader {
       std::sort(bad_rows_.begin(), bad_rows_.end());
       bad_rows_.erase(std::unique(bad_rows_.begin(), bad_rows_.end()), bad_rows_.end());
       if (on_error_ == OnError::kSkipRow) ARROW_RETURN_NOT_OK(LeaveOutBadRows(&arrays, &rows));
+      CountRejects(static_cast<int64_t>(bad_rows_.size()));
       bad_rows_.clear();
     }
     return Batch(InProjectionOrder(arrays, columns_, request_.projection), rows);
+  }
+
+  void CountRejects(int64_t rows) {
+    if (context_.rejected_rows != nullptr) context_.rejected_rows->fetch_add(rows);
   }
 
   Status LeaveOutBadRows(std::vector<ArrayPtr>* arrays, int64_t* rows) {
