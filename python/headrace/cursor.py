@@ -338,6 +338,15 @@ class Cursor:
         """Every row once; nulls are equal. The order is not promised."""
         return Cursor(self._plan.distinct())
 
+    def union(self, *others: Any, by_name: bool = False) -> Cursor:
+        """The rows of self, then those of `others` (cursors or tables of other libraries).
+
+        Repeats are kept; `distinct` takes them out. Columns are matched by place, or by name (a
+        column that an input lacks is null there); types become the common ones.
+        """
+        plans = [self._beside(other)._plan for other in others]
+        return Cursor(self._plan.union(plans, by_name))
+
     def aggregate(
         self, keys: ExprBase | str | Sequence[ExprBase | str] = (), /, **aggs: ExprBase | str
     ) -> Cursor:

@@ -301,6 +301,17 @@ def test_distinct_and_head(session: hr.Session) -> None:
     assert cursor.head(2).to_arrow().num_rows == 2
 
 
+def test_union(session: hr.Session) -> None:
+    one, two = session.from_arrow({"a": [1, 2]}), session.from_arrow({"a": [2], "b": ["x"]})
+    doubled = one.union(one.filter("a = 2"), pa.table({"a": [3.5]}))
+    assert doubled.to_arrow()["a"].to_pylist() == [1.0, 2.0, 2.0, 3.5]
+    assert sorted(doubled.distinct().to_arrow()["a"].to_pylist()) == [1.0, 2.0, 3.5]
+    named = one.union(two, by_name=True).to_pylist()
+    assert named == [{"a": 1, "b": None}, {"a": 2, "b": None}, {"a": 2, "b": "x"}]
+    with pytest.raises(hr.Error):
+        one.union(two)
+
+
 def test_module_functions_use_one_session(table: pa.Table, tmp_path: Path) -> None:
     hr.register("default_table", table)
     assert hr.sql("SELECT count(*) AS n FROM default_table").to_pylist() == [{"n": 20}]

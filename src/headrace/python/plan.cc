@@ -84,14 +84,17 @@ PlanHandle Pick(const PlanHandle& self, const std::vector<std::tuple<int, std::s
 }
 
 PlanHandle Distinct(const PlanHandle& self) {
-  return Derive(self, {}, [&]() -> Result<PlanPtr> {
-    std::vector<NamedExpression> groups;
-    for (int i = 0; i < self.plan->schema()->num_fields(); ++i) {
-      const auto& field = self.plan->schema()->field(i);
-      groups.push_back({Expression::Column(i, field->name(), field->type()), field->name()});
-    }
-    return PlanAggregate(self.plan, std::move(groups), {});
-  });
+  return Derive(self, {}, [&] { return PlanDistinct(self.plan); });
+}
+
+PlanHandle Union(const PlanHandle& self, const std::vector<PlanHandle>& others, bool by_name) {
+  std::vector<PlanPtr> inputs = {self.plan};
+  Callbacks callbacks;
+  for (const PlanHandle& other : others) {
+    inputs.push_back(other.plan);
+    Merge(other.callbacks, &callbacks);
+  }
+  return Derive(self, std::move(callbacks), [&] { return PlanUnion(std::move(inputs), by_name); });
 }
 
 PlanHandle Limit(const PlanHandle& self, int64_t count, int64_t offset) {
@@ -296,6 +299,7 @@ void AddPlanClass(nb::module_& module) {
       .def("pick", &Pick, nb::arg("columns"))
       .def("limit", &Limit, nb::arg("count"), nb::arg("offset"))
       .def("distinct", &Distinct)
+      .def("union", &Union, nb::arg("others"), nb::arg("by_name"))
       .def("sort", &Sort, nb::arg("keys"))
       .def("aggregate", &Aggregate, nb::arg("keys"), nb::arg("outputs"))
       .def("join", &Join, nb::arg("right"), nb::arg("condition"), nb::arg("how"))
