@@ -81,7 +81,7 @@ function(headrace_add_python_module)
   execute_process(COMMAND "${Python_EXECUTABLE}" -m nanobind --cmake_dir OUTPUT_STRIP_TRAILING_WHITESPACE
                   OUTPUT_VARIABLE nanobind_ROOT COMMAND_ERROR_IS_FATAL ANY)
   find_package(nanobind CONFIG REQUIRED)
-  nanobind_add_module(_headrace NB_STATIC NOMINSIZE ${sources})
+  nanobind_add_module(_headrace NB_STATIC NOMINSIZE NOSTRIP ${sources})
   target_link_libraries(_headrace PRIVATE ${HEADRACE_LOWER_ROOMS} headrace_dependencies)
   set_target_properties(_headrace PROPERTIES
     LIBRARY_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/python/headrace" INSTALL_RPATH "$ORIGIN/../pyarrow")

@@ -9,7 +9,7 @@ namespace headrace {
 /// Rows in one batch: positions inside a batch fit 16 bits, and (seq, row) packs into an int64.
 inline constexpr int64_t kBatchRowsMax = 65536;
 /// Rows a source puts in a batch unless told otherwise.
-inline constexpr int64_t kBatchRowsDefault = 4096;
+inline constexpr int64_t kBatchRowsDefault = 16384;
 /// A batch is at most budget / this many bytes (a single row may exceed it).
 inline constexpr int64_t kBatchBudgetFraction = 16;
 /// Target bytes of one batch, whatever the budget.

@@ -65,7 +65,16 @@ Result<ArrayPtr> RunTest(KernelContext& ctx, const In& a, const In& b, const Row
   uint8_t bytes[kBlock];
   for (int64_t begin = 0; begin < rows.length; begin += kBlock) {
     const int64_t count = std::min(kBlock, rows.length - begin);
-    for (int64_t i = 0; i < count; ++i) bytes[i] = test(a[begin + i], b[begin + i]) ? 1 : 0;
+    if (a.is_constant()) {
+      const auto left = a[0];
+      for (int64_t i = 0; i < count; ++i) bytes[i] = test(left, b[begin + i]) ? 1 : 0;
+    } else if (b.is_constant()) {
+      const auto right = b[0];
+      for (int64_t i = 0; i < count; ++i) bytes[i] = test(a.Raw(begin + i), right) ? 1 : 0;
+    } else {
+      for (int64_t i = 0; i < count; ++i)
+        bytes[i] = test(a.Raw(begin + i), b.Raw(begin + i)) ? 1 : 0;
+    }
     PackBits(bytes, count, bits.data() + begin / 8);
   }
   return bits.FinishBits(ctx.result_type, rows.length);

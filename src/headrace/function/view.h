@@ -1,6 +1,7 @@
 // Raw access of kernels to fixed-width columns, their outputs, and the rows that may raise.
 #pragma once
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <utility>
@@ -44,6 +45,21 @@ class View {
   bool is_constant_;
 };
 
+/// Of the `length` bits at bit `offset` of `bits`, those from 64 * index on, the first lowest. What
+/// stands past the end is of no meaning.
+inline uint64_t WordAt(const uint8_t* bits, int64_t offset, int64_t length, int64_t index) {
+  const int64_t begin = offset + index * 64;
+  const int64_t end = offset + std::min(length, index * 64 + 64);
+  const int64_t first = begin / 8;
+  const int64_t bytes = (end + 7) / 8 - first;  // 1 to 9
+  uint64_t word = 0;
+  std::memcpy(&word, bits + first, static_cast<size_t>(std::min<int64_t>(8, bytes)));
+  const int64_t shift = begin % 8;
+  if (shift == 0) return word;
+  const uint64_t high = bytes > 8 ? bits[first + 8] : 0;
+  return (word >> shift) | (high << (64 - shift));
+}
+
 /// Validity of an argument's rows.
 class Validity {
  public:
@@ -59,6 +75,13 @@ class Validity {
   bool operator[](int64_t row) const {
     if (all_valid_) return true;
     return !all_null_ && arrow::bit_util::GetBit(bits_, offset_ + (is_constant_ ? 0 : row));
+  }
+  /// Bits of the rows from 64 * index on, of `rows` in all.
+  uint64_t Word(int64_t index, int64_t rows) const {
+    if (all_valid_) return ~uint64_t{0};
+    if (all_null_) return 0;
+    if (is_constant_) return (*this)[0] ? ~uint64_t{0} : 0;
+    return WordAt(bits_, offset_, rows, index);
   }
 
  private:
@@ -77,8 +100,14 @@ class BooleanView {
                                                  : nullptr),
         offset_(argument.array->offset()),
         is_constant_(argument.is_constant) {}
-  bool operator[](int64_t row) const {
-    return arrow::bit_util::GetBit(bits_, offset_ + (is_constant_ ? 0 : row));
+  bool is_constant() const { return is_constant_; }
+  bool Raw(int64_t position) const { return arrow::bit_util::GetBit(bits_, offset_ + position); }
+  bool operator[](int64_t row) const { return Raw(is_constant_ ? 0 : row); }
+  /// Bits of the rows from 64 * index on, of `rows` in all; an array of the null type has none set.
+  uint64_t Word(int64_t index, int64_t rows) const {
+    if (bits_ == nullptr) return 0;
+    if (is_constant_) return Raw(0) ? ~uint64_t{0} : 0;
+    return WordAt(bits_, offset_, rows, index);
   }
 
  private:
@@ -93,8 +122,9 @@ class BytesView {
   explicit BytesView(const Argument& argument) : BytesView(*argument.array, argument.is_constant) {}
   explicit BytesView(const arrow::Array& array, bool is_constant = false);
 
-  std::string_view operator[](int64_t row) const {
-    const int64_t position = is_constant_ ? 0 : row;
+  bool is_constant() const { return is_constant_; }
+  std::string_view operator[](int64_t row) const { return Raw(is_constant_ ? 0 : row); }
+  std::string_view Raw(int64_t position) const {
     if (offsets_ == nullptr) {
       return {data_ + position * width_, static_cast<size_t>(width_)};
     }

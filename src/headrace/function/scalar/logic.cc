@@ -1,4 +1,6 @@
 // Three-valued logic: and, or (lazy: later arguments see only undecided rows), not, is_null.
+#include <algorithm>
+
 #include "arrow/array/array_primitive.h"
 #include "arrow/type.h"
 #include "headrace/function/choice.h"
@@ -7,72 +9,115 @@
 namespace headrace {
 namespace {
 
-enum Truth : uint8_t { kFalse = 0, kTrue = 1, kUnknown = 2 };
-
-/// A boolean array of one Truth per row.
-Result<ArrayPtr> FromTruth(KernelContext& ctx, const std::vector<uint8_t>& truth) {
-  const auto rows = static_cast<int64_t>(truth.size());
-  ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::Buffer> values,
-                        arrow::AllocateEmptyBitmap(rows, ctx.pool));
-  ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::Buffer> valid,
-                        arrow::AllocateEmptyBitmap(rows, ctx.pool));
-  int64_t nulls = 0;
-  for (int64_t row = 0; row < rows; ++row) {
-    const uint8_t value = truth[static_cast<size_t>(row)];
-    nulls += value == kUnknown;
-    arrow::bit_util::SetBitTo(values->mutable_data(), row, value == kTrue);
-    arrow::bit_util::SetBitTo(valid->mutable_data(), row, value != kUnknown);
+/// A bit per row, from bit 0, in whole words; bits past the rows mean nothing.
+class RowBits {
+ public:
+  static Result<RowBits> Make(int64_t rows, bool set, arrow::MemoryPool* pool) {
+    const int64_t words = (rows + 63) / 64;
+    ARROW_ASSIGN_OR_RAISE(auto out, Output<uint64_t>::Make(words, pool));
+    std::fill_n(out.data(), words, set ? ~uint64_t{0} : 0);
+    return RowBits(out.FinishBuffer(), words);
   }
-  if (nulls == 0) valid = nullptr;
-  return std::make_shared<arrow::BooleanArray>(rows, std::move(values), std::move(valid), nulls);
-}
+  uint64_t* words() { return words_; }
+  int64_t num_words() const { return num_words_; }
+  const std::shared_ptr<arrow::Buffer>& buffer() const { return buffer_; }
 
-/// AND (kDecides = false) or OR (true): a row is decided by the first argument that is kDecides;
-/// the others go on to the next argument. Undecided rows are kUnknown after a null, else !kDecides.
+ private:
+  RowBits(std::shared_ptr<arrow::Buffer> buffer, int64_t words)
+      : buffer_(std::move(buffer)),
+        words_(reinterpret_cast<uint64_t*>(buffer_->mutable_data())),
+        num_words_(words) {}
+  std::shared_ptr<arrow::Buffer> buffer_;
+  uint64_t* words_;
+  int64_t num_words_;
+};
+
+/// What is known of an AND (kDecides = false) or OR (true) so far: the rows where an argument has
+/// decided, and those where every argument was !kDecides.
+template <bool kDecides>
+struct Connection {
+  RowBits decided;
+  RowBits passed;
+
+  void Add(const Argument& argument, int64_t rows) {
+    const Validity valid(argument);
+    const BooleanView holds(argument);
+    for (int64_t i = 0; i < decided.num_words(); ++i) {
+      const uint64_t known = valid.Word(i, rows);
+      const uint64_t value = holds.Word(i, rows);
+      const uint64_t decides = kDecides ? value : ~value;
+      decided.words()[i] |= decides & known;
+      passed.words()[i] &= ~decides & known;
+    }
+  }
+
+  /// Of `rows`, those that no argument has decided.
+  std::vector<uint32_t> Open(const Rows& rows) {
+    std::vector<uint32_t> open = ActiveRows(rows);
+    std::erase_if(open, [&](uint32_t row) { return decided.words()[row / 64] >> row % 64 & 1; });
+    return open;
+  }
+
+  bool AllDecided(int64_t rows) {
+    for (int64_t i = 0; i < rows / 64; ++i) {
+      if (decided.words()[i] != ~uint64_t{0}) return false;
+    }
+    const uint64_t rest = (uint64_t{1} << rows % 64) - 1;
+    return rest == 0 || (decided.words()[rows / 64] & rest) == rest;
+  }
+
+  Result<ArrayPtr> Finish(int64_t rows) {
+    int64_t unknown = 0;
+    for (int64_t i = 0; i < decided.num_words(); ++i) {
+      unknown += (decided.words()[i] | passed.words()[i]) != ~uint64_t{0};
+      // Now `passed` is where the result is known, and `decided` where it is kDecides.
+      passed.words()[i] |= decided.words()[i];
+      if (!kDecides) decided.words()[i] = passed.words()[i] & ~decided.words()[i];
+    }
+    return std::make_shared<arrow::BooleanArray>(rows, decided.buffer(),
+                                                 unknown == 0 ? nullptr : passed.buffer(),
+                                                 unknown == 0 ? 0 : arrow::kUnknownNullCount);
+  }
+};
+
+/// A row is decided by the first argument that is kDecides; the other rows go on to the next. All
+/// rows are tried first, which costs a kernel nothing; only where one raises, which may be for a row
+/// that is decided, it is asked again for the open rows alone.
 template <bool kDecides>
 Result<ArrayPtr> Connect(KernelContext& ctx, std::span<const LazyArgument> args, const Rows& rows) {
-  std::vector<uint8_t> truth(static_cast<size_t>(rows.length), kDecides ? kFalse : kTrue);
-  std::vector<uint32_t> open = ActiveRows(rows);
+  ARROW_ASSIGN_OR_RAISE(RowBits decided, RowBits::Make(rows.length, false, ctx.pool));
+  ARROW_ASSIGN_OR_RAISE(RowBits passed, RowBits::Make(rows.length, true, ctx.pool));
+  Connection<kDecides> connection{std::move(decided), std::move(passed)};
   for (const LazyArgument& arg : args) {
-    if (open.empty()) break;
-    ARROW_ASSIGN_OR_RAISE(const Argument value, arg(Rows{rows.length, &open}));
-    const Validity valid(value);
-    const BooleanView holds(value);
-    std::vector<uint32_t> left;
-    left.reserve(open.size());
-    for (const uint32_t row : open) {
-      if (!valid[row]) {
-        truth[row] = kUnknown;
-      } else if (holds[row] == kDecides) {
-        truth[row] = kDecides ? kTrue : kFalse;
-        continue;
-      }
-      left.push_back(row);
+    if (connection.AllDecided(rows.length)) break;
+    Result<Argument> value = arg(rows);
+    if (!value.ok()) {
+      const std::vector<uint32_t> open = connection.Open(rows);
+      value = arg(Rows{rows.length, &open});
     }
-    open = std::move(left);
+    ARROW_RETURN_NOT_OK(value.status());
+    connection.Add(*value, rows.length);
   }
-  return FromTruth(ctx, truth);
+  return connection.Finish(rows.length);
 }
 
 Result<ArrayPtr> Not(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
+  const int64_t num_words = (rows.length + 63) / 64;
+  ARROW_ASSIGN_OR_RAISE(auto bits, Output<uint64_t>::Make(num_words, ctx.pool));
   const BooleanView value(args[0]);
-  ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::Buffer> bits,
-                        arrow::AllocateEmptyBitmap(rows.length, ctx.pool));
-  for (int64_t row = 0; row < rows.length; ++row) {
-    arrow::bit_util::SetBitTo(bits->mutable_data(), row, !value[row]);
-  }
-  return WrapValues(ctx.result_type, rows.length, std::move(bits));
+  for (int64_t i = 0; i < num_words; ++i) bits.data()[i] = ~value.Word(i, rows.length);
+  return WrapValues(ctx.result_type, rows.length, bits.FinishBuffer());
 }
 
 template <bool kNull>
 Result<ArrayPtr> IsNull(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
+  ARROW_ASSIGN_OR_RAISE(auto bits, Output<uint64_t>::Make((rows.length + 63) / 64, ctx.pool));
   const Validity valid(args[0]);
-  ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::Buffer> bits,
-                        arrow::AllocateEmptyBitmap(rows.length, ctx.pool));
-  for (int64_t row = 0; row < rows.length; ++row) {
-    arrow::bit_util::SetBitTo(bits->mutable_data(), row, valid[row] != kNull);
+  for (int64_t i = 0; i < (rows.length + 63) / 64; ++i) {
+    const uint64_t known = valid.Word(i, rows.length);
+    bits.data()[i] = kNull ? ~known : known;
   }
-  return WrapValues(ctx.result_type, rows.length, std::move(bits));
+  return WrapValues(ctx.result_type, rows.length, bits.FinishBuffer());
 }
 
 constexpr ArgPattern kBooleans[] = {ArgPattern::kBoolean, ArgPattern::kBoolean};
