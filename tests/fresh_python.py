@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import textwrap
+import time
 from typing import Any
 
 MEASURE = """
@@ -25,9 +27,16 @@ def tell(**facts):
 
 def run_fresh(code: str, *arguments: object, seconds: float = 240) -> dict[str, Any]:
     """The facts that `code` tells with `tell(…)`; its arguments are sys.argv[1:]."""
-    done = subprocess.run(command(code, arguments), capture_output=True, text=True, timeout=seconds)
-    assert done.returncode == 0, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
-    facts: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    with start_fresh(code, *arguments) as process:
+        try:
+            stdout, stderr = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGABRT)  # Its stacks, by faulthandler.
+            time.sleep(1)
+            process.kill()
+            stdout, stderr = process.communicate(timeout=10)
+    assert process.returncode == 0, f"exit {process.returncode}\n{stdout}\n{stderr}"
+    facts: dict[str, Any] = json.loads(stdout.splitlines()[-1])
     return facts
 
 
@@ -38,4 +47,4 @@ def start_fresh(code: str, *arguments: object) -> subprocess.Popen[str]:
 
 
 def command(code: str, arguments: tuple[object, ...]) -> list[str]:
-    return [sys.executable, "-c", MEASURE + textwrap.dedent(code), *map(str, arguments)]
+    return [sys.executable, "-X", "faulthandler", "-c", MEASURE + textwrap.dedent(code), *map(str, arguments)]

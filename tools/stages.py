@@ -1,9 +1,11 @@
 """The stages of `./dev test`: each runs one kind of test in one tree and counts the outcomes."""
 
 import concurrent.futures
+import contextlib
 import json
 import os
 import re
+import signal
 import subprocess
 import time
 import typing
@@ -16,6 +18,7 @@ import tidy
 ROOT = machine.ROOT
 EXECUTABLES_AT_ONCE = 2
 EXECUTABLE_SECONDS_MAX = 1200
+SUITE_SECONDS_MAX = 1500
 FUZZ_SECONDS = 15
 # What of the Python suite runs the engine in this process or starts its command.
 SANITIZED_PYTEST = ["tests/python", "tests/command_test.py", "tests/property"]
@@ -39,22 +42,38 @@ def logs(asan):
     return folder
 
 
+def run_bounded(command, seconds, environment, output=None):
+    """Runs `command` with all it starts, for `seconds` at most, its output into the file `output`.
+
+    Returns the exit code or what went wrong. What runs too long is asked for its stacks (SIGABRT,
+    which Python's faulthandler answers) before it is killed.
+    """
+    process = subprocess.Popen(
+        command,
+        stdout=output,
+        stderr=subprocess.STDOUT if output else None,
+        cwd=ROOT,
+        env=environment,
+        start_new_session=True,
+    )
+    try:
+        return process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGABRT)
+        time.sleep(1)
+        return f"longer than {seconds} s"
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.poll()
+
+
 def run_executable(command, log, environment=None):
     """Runs `command`, its output into the file `log`; returns the exit code or what went wrong."""
     with open(log, "w") as file:
         if not os.path.exists(command[0]):
             return "not built"
-        try:
-            return subprocess.run(
-                command,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                cwd=ROOT,
-                env=environment,
-                timeout=EXECUTABLE_SECONDS_MAX,
-            ).returncode
-        except subprocess.TimeoutExpired:
-            return f"longer than {EXECUTABLE_SECONDS_MAX} s"
+        return run_bounded(command, EXECUTABLE_SECONDS_MAX, environment, file)
 
 
 def sanitizer_environment():
@@ -97,8 +116,9 @@ def pytest(arguments, asan=False):
     report = logs(asan) / "pytest.xml"
     report.unlink(missing_ok=True)
     command = [str(machine.PYTHON), "-m", "pytest", "-q", "-rs", f"--junitxml={report}", *arguments]
-    code = subprocess.run(command, cwd=ROOT, env=trees.python_environment(asan)).returncode
+    code = run_bounded(command, SUITE_SECONDS_MAX, trees.python_environment(asan))
     if not report.exists():
+        print(f"-- pytest left no report: {code}", flush=True)
         return Counts(failed=1)
     suite = xml.etree.ElementTree.parse(report).getroot().find("testsuite")
     count = {key: int(suite.get(key)) for key in ("tests", "failures", "errors", "skipped")}
@@ -110,12 +130,16 @@ def pytest(arguments, asan=False):
 def scripts(arguments, asan=False):
     """tests/script/runner.py runs its configurations in one process and ends with the counts."""
     command = [str(machine.PYTHON), "tests/script/runner.py", *arguments]
-    environment = trees.python_environment(asan)
-    done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
-    print(done.stdout, end="")
-    found = re.findall(r"^(\d+) passed, (\d+) failed", done.stdout, re.MULTILINE)
+    log = logs(asan) / "scripts.log"
+    with open(log, "w") as file:
+        code = run_bounded(command, SUITE_SECONDS_MAX, trees.python_environment(asan), file)
+    text = log.read_text(errors="replace")
+    print(text, end="")
+    found = re.findall(r"^(\d+) passed, (\d+) failed", text, re.MULTILINE)
     passed, failed = map(int, found[-1]) if found else (0, 1)
-    return Counts(passed, max(failed, done.returncode != 0))
+    if isinstance(code, str):
+        print(f"-- scripts: {code}")
+    return Counts(passed, max(failed, code != 0))
 
 
 def types():
@@ -185,7 +209,9 @@ def run(full=False, slow=False):
         print(f"== {name}", flush=True)
         start = time.monotonic()
         counts = stage()
-        rows.append((name, counts, time.monotonic() - start))
+        seconds = time.monotonic() - start
+        rows.append((name, counts, seconds))
+        print(f"-- {name}: {counts.passed} passed, {counts.failed} failed, {seconds:.0f} s", flush=True)
     sums = total(counts for _, counts, _ in rows)
     rows.append(("total", sums, sum(seconds for _, _, seconds in rows)))
     print(f"\n{'stage':<20} {'passed':>8} {'failed':>8} {'skipped':>8} {'seconds':>9}")
