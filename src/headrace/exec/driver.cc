@@ -6,6 +6,7 @@
 #include <atomic>
 #include <chrono>
 #include <limits>
+#include <optional>
 
 #include "headrace/base/check.h"
 #include "headrace/memory/pool.h"
@@ -109,6 +110,7 @@ Ordinal Driver::FinishOrdinal() const {
 
 void Driver::FinishOutput() {
   if (parts_.one_split) parts_.output->EndSplit(parts_.split_base);
+  for (int64_t split : cut_splits_) EndSplit(split);
   parts_.output->Finish();
 }
 
@@ -204,7 +206,10 @@ void Driver::CompleteCall(size_t index) {
 }
 
 void Driver::CloseUpTo(size_t index) {
-  for (auto& input : parts_.inputs) input->Close();
+  for (auto& input : parts_.inputs) {
+    const std::optional<int64_t> cut = input->Close();
+    if (cut.has_value() && !parts_.one_split) cut_splits_.push_back(parts_.split_base + *cut);
+  }
   for (size_t at = 0; at <= index; ++at) {
     stages_[at].pending = Slot::kNothing;
     stages_[at].batch = Batch();

@@ -86,10 +86,12 @@ class ScanInput final : public PipelineInput {
     return SplitEnded{split_.index};
   }
 
-  void Close() override {
-    if (reader_ != nullptr) dispatcher_->Finished(split_.index);
-    reader_.reset();
+  std::optional<int64_t> Close() override {
     dispatcher_->Close();
+    if (reader_ == nullptr) return std::nullopt;
+    reader_.reset();
+    dispatcher_->Finished(split_.index);
+    return split_.index;
   }
 
  private:
@@ -159,7 +161,10 @@ class StreamInput final : public PipelineInput {
     return EndOfInput{};
   }
 
-  void Close() override { lanes_.clear(); }
+  std::optional<int64_t> Close() override {
+    lanes_.clear();
+    return std::nullopt;
+  }
 
   Result<std::vector<std::pair<int64_t, std::string>>> Positions() const override {
     std::vector<std::pair<int64_t, std::string>> positions;
@@ -224,7 +229,13 @@ class PartsInput final : public PipelineInput {
     return batch;
   }
 
-  void Close() override { dispatcher_->Close(); }
+  std::optional<int64_t> Close() override {
+    dispatcher_->Close();
+    if (!given_) return std::nullopt;
+    given_ = false;
+    dispatcher_->Finished(part_.index);
+    return part_.index;
+  }
 
  private:
   const std::shared_ptr<SplitDispatcher> dispatcher_;
@@ -246,7 +257,10 @@ class ChannelInput final : public PipelineInput {
     return EndOfInput{};
   }
 
-  void Close() override { channel_->Close(reader_); }
+  std::optional<int64_t> Close() override {
+    channel_->Close(reader_);
+    return std::nullopt;
+  }
 
  private:
   const std::shared_ptr<Channel> channel_;

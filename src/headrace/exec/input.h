@@ -30,8 +30,8 @@ class PipelineInput {
  public:
   virtual ~PipelineInput() = default;
   virtual Result<InputItem> Next() = 0;
-  /// Nothing more is wanted.
-  virtual void Close() {}
+  /// Nothing more is wanted. Gives the split that was being read, which will see no SplitEnded.
+  virtual std::optional<int64_t> Close() { return std::nullopt; }
   /// (split, "<batches read>:<reader position>") of the splits this lane reads, for a checkpoint;
   /// only unbounded scans have any.
   virtual Result<std::vector<std::pair<int64_t, std::string>>> Positions() const {

@@ -56,28 +56,34 @@ Result<ArrayPtr> RunUnary(KernelContext& ctx, std::span<const Argument> args, co
   return out.Finish(ctx.result_type);
 }
 
-/// A kernel of two arguments that gives booleans and never fails: `test(a, b)`.
-template <typename In, typename Test>
-Result<ArrayPtr> RunTest(KernelContext& ctx, const In& a, const In& b, const Rows& rows,
-                         const Test& test) {
+/// A kernel that gives booleans and never fails: `test(row)`.
+template <typename Test>
+Result<ArrayPtr> RunRowTest(KernelContext& ctx, const Rows& rows, const Test& test) {
   constexpr int64_t kBlock = 1024;  // rows whose answers are bytes before they are bits
   ARROW_ASSIGN_OR_RAISE(auto bits, Output<uint8_t>::Make((rows.length + 7) / 8, ctx.pool));
   uint8_t bytes[kBlock];
   for (int64_t begin = 0; begin < rows.length; begin += kBlock) {
     const int64_t count = std::min(kBlock, rows.length - begin);
-    if (a.is_constant()) {
-      const auto left = a[0];
-      for (int64_t i = 0; i < count; ++i) bytes[i] = test(left, b[begin + i]) ? 1 : 0;
-    } else if (b.is_constant()) {
-      const auto right = b[0];
-      for (int64_t i = 0; i < count; ++i) bytes[i] = test(a.Raw(begin + i), right) ? 1 : 0;
-    } else {
-      for (int64_t i = 0; i < count; ++i)
-        bytes[i] = test(a.Raw(begin + i), b.Raw(begin + i)) ? 1 : 0;
-    }
+    for (int64_t i = 0; i < count; ++i) bytes[i] = test(begin + i) ? 1 : 0;
     PackBits(bytes, count, bits.data() + begin / 8);
   }
   return bits.FinishBits(ctx.result_type, rows.length);
+}
+
+/// A kernel of two arguments that gives booleans and never fails: `test(a, b)`. A constant is read
+/// once.
+template <typename In, typename Test>
+Result<ArrayPtr> RunTest(KernelContext& ctx, const In& a, const In& b, const Rows& rows,
+                         const Test& test) {
+  if (a.is_constant()) {
+    const auto left = a[0];
+    return RunRowTest(ctx, rows, [&](int64_t row) { return test(left, b[row]); });
+  }
+  if (b.is_constant()) {
+    const auto right = b[0];
+    return RunRowTest(ctx, rows, [&](int64_t row) { return test(a.Raw(row), right); });
+  }
+  return RunRowTest(ctx, rows, [&](int64_t row) { return test(a.Raw(row), b.Raw(row)); });
 }
 
 }  // namespace headrace

@@ -60,20 +60,17 @@ Result<ArrayPtr> Compare(KernelContext& ctx, std::span<const Argument> args, con
 template <bool kDistinct>
 Result<ArrayPtr> CompareNulls(KernelContext& ctx, std::span<const Argument> args,
                               const Rows& rows) {
-  struct Row {
-    int64_t operator[](int64_t row) const { return row; }
-  };
   const Validity a_valid(args[0]);
   const Validity b_valid(args[1]);
   if (args[0].array->type_id() == arrow::Type::NA) {
-    return RunTest(ctx, Row{}, Row{}, rows, [](int64_t, int64_t) { return !kDistinct; });
+    return RunRowTest(ctx, rows, [](int64_t) { return !kDistinct; });
   }
   Result<ArrayPtr> result = nullptr;
   const bool known = VisitOrdered(args[0].array->type_id(), [&](auto tag) {
     using Column = typename decltype(tag)::Column;
     const Column a(args[0]);
     const Column b(args[1]);
-    result = RunTest(ctx, Row{}, Row{}, rows, [&](int64_t row, int64_t) {
+    result = RunRowTest(ctx, rows, [&](int64_t row) {
       const bool a_here = a_valid[row];
       const bool same = a_here == b_valid[row] && (!a_here || ValueEquals(a[row], b[row]));
       return same != kDistinct;
