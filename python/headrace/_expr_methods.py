@@ -9,9 +9,9 @@ if TYPE_CHECKING:
     from headrace.expr import Expr
 
 
-def _given(*args: Any) -> list[Any]:
+def _given(*args: Any) -> tuple[Any, ...]:
     """The optional arguments that were given."""
-    return [arg for arg in args if arg is not None]
+    return tuple(arg for arg in args if arg is not None)
 
 
 class ExprMethods:
@@ -30,6 +30,439 @@ class ExprMethods:
         SQL: abs(NULL) is NULL
         """
         return self._call("abs")
+
+    def sqrt(self) -> Expr:
+        """The square root; NaN of a number below zero.
+
+        SQL: sqrt(16) is 4.0
+        SQL: sqrt(-1) is nan
+        SQL: sqrt(NULL) is NULL
+        """
+        return self._call("sqrt")
+
+    def cbrt(self) -> Expr:
+        """The cube root.
+
+        SQL: cbrt(-8) is -2.0
+        SQL: cbrt(NULL) is NULL
+        """
+        return self._call("cbrt")
+
+    def exp(self) -> Expr:
+        """e to the power of x.
+
+        SQL: exp(0) is 1.0
+        SQL: exp(NULL) is NULL
+        """
+        return self._call("exp")
+
+    def ln(self) -> Expr:
+        """The natural logarithm; -inf of zero, NaN of a number below zero.
+
+        SQL: ln(1) is 0.0
+        SQL: ln(0) is -inf
+        SQL: ln(NULL) is NULL
+        """
+        return self._call("ln")
+
+    def log2(self) -> Expr:
+        """The logarithm to base 2; -inf of zero, NaN of a number below zero.
+
+        SQL: log2(8) is 3.0
+        SQL: log2(NULL) is NULL
+        """
+        return self._call("log2")
+
+    def log(self, x: Any | None = None) -> Expr:
+        """The logarithm to base 10, or of two arguments that of the second to the base that
+        the first gives.
+
+        SQL: log10(1000) is 3.0
+        SQL: log(2, 8) is 3.0
+        SQL: log(NULL) is NULL
+        """
+        return self._call("log", *_given(x))
+
+    def log10(self, x: Any | None = None) -> Expr:
+        """The logarithm to base 10, or of two arguments that of the second to the base that
+        the first gives.
+
+        SQL: log10(1000) is 3.0
+        SQL: log(2, 8) is 3.0
+        SQL: log(NULL) is NULL
+        """
+        return self._call("log10", *_given(x))
+
+    def pow(self, y: Any) -> Expr:
+        """x to the power of y; NaN of a number below zero to a broken power. Also written
+        ^.
+
+        SQL: pow(2, 10) is 1024.0
+        SQL: 2 ** 3 is 8.0
+        SQL: pow(2, NULL) is NULL
+        """
+        return self._call("pow", y)
+
+    def power(self, y: Any) -> Expr:
+        """x to the power of y; NaN of a number below zero to a broken power. Also written
+        ^.
+
+        SQL: pow(2, 10) is 1024.0
+        SQL: 2 ** 3 is 8.0
+        SQL: pow(2, NULL) is NULL
+        """
+        return self._call("power", y)
+
+    def gamma(self) -> Expr:
+        """The gamma function: gamma(n + 1) is the factorial of n.
+
+        SQL: gamma(5) is 24.0
+        SQL: gamma(NULL) is NULL
+        """
+        return self._call("gamma")
+
+    def lgamma(self) -> Expr:
+        """The natural logarithm of the absolute value of the gamma function.
+
+        SQL: lgamma(1) is 0.0
+        SQL: lgamma(NULL) is NULL
+        """
+        return self._call("lgamma")
+
+    def isnan(self) -> Expr:
+        """Whether a float is NaN.
+
+        SQL: isnan(CAST('NaN' AS DOUBLE)) is true
+        SQL: isnan(1.5) is false
+        SQL: isnan(NULL) is NULL
+        """
+        return self._call("isnan")
+
+    def isinf(self) -> Expr:
+        """Whether a float is an infinity.
+
+        SQL: isinf(CAST('-inf' AS DOUBLE)) is true
+        SQL: isinf(1.5) is false
+        SQL: isinf(NULL) is NULL
+        """
+        return self._call("isinf")
+
+    def isfinite(self) -> Expr:
+        """Whether a float is neither NaN nor an infinity.
+
+        SQL: isfinite(1.5) is true
+        SQL: isfinite(CAST('NaN' AS DOUBLE)) is false
+        SQL: isfinite(NULL) is NULL
+        """
+        return self._call("isfinite")
+
+    def signbit(self) -> Expr:
+        """Whether the sign of a float is minus, also that of -0.
+
+        SQL: signbit(CAST('-0.0' AS DOUBLE)) is true
+        SQL: signbit(NULL) is NULL
+        """
+        return self._call("signbit")
+
+    def nextafter(self, y: Any) -> Expr:
+        """The next float64 after x in the direction of y.
+
+        SQL: nextafter(1, 2) is 1.0000000000000002
+        SQL: nextafter(1, NULL) is NULL
+        """
+        return self._call("nextafter", y)
+
+    def sin(self) -> Expr:
+        """The sine of an angle in radians.
+
+        SQL: sin(0) is 0.0
+        SQL: sin(NULL) is NULL
+        """
+        return self._call("sin")
+
+    def cos(self) -> Expr:
+        """The cosine of an angle in radians.
+
+        SQL: cos(0) is 1.0
+        SQL: cos(NULL) is NULL
+        """
+        return self._call("cos")
+
+    def tan(self) -> Expr:
+        """The tangent of an angle in radians.
+
+        SQL: tan(0) is 0.0
+        SQL: tan(NULL) is NULL
+        """
+        return self._call("tan")
+
+    def cot(self) -> Expr:
+        """The cotangent of an angle in radians.
+
+        SQL: cot(1) is 0.6420926159343306
+        SQL: cot(NULL) is NULL
+        """
+        return self._call("cot")
+
+    def asin(self) -> Expr:
+        """The angle in radians whose sine is x; NaN outside -1 to 1.
+
+        SQL: asin(0) is 0.0
+        SQL: asin(NULL) is NULL
+        """
+        return self._call("asin")
+
+    def acos(self) -> Expr:
+        """The angle in radians whose cosine is x; NaN outside -1 to 1.
+
+        SQL: acos(1) is 0.0
+        SQL: acos(NULL) is NULL
+        """
+        return self._call("acos")
+
+    def atan(self) -> Expr:
+        """The angle in radians whose tangent is x.
+
+        SQL: atan(0) is 0.0
+        SQL: atan(NULL) is NULL
+        """
+        return self._call("atan")
+
+    def atan2(self, x: Any) -> Expr:
+        """The angle in radians between the x axis and the point (x, y).
+
+        SQL: atan2(0, 1) is 0.0
+        SQL: atan2(NULL, 1) is NULL
+        """
+        return self._call("atan2", x)
+
+    def sinh(self) -> Expr:
+        """The hyperbolic sine.
+
+        SQL: sinh(0) is 0.0
+        SQL: sinh(NULL) is NULL
+        """
+        return self._call("sinh")
+
+    def cosh(self) -> Expr:
+        """The hyperbolic cosine.
+
+        SQL: cosh(0) is 1.0
+        SQL: cosh(NULL) is NULL
+        """
+        return self._call("cosh")
+
+    def tanh(self) -> Expr:
+        """The hyperbolic tangent.
+
+        SQL: tanh(0) is 0.0
+        SQL: tanh(NULL) is NULL
+        """
+        return self._call("tanh")
+
+    def asinh(self) -> Expr:
+        """The inverse hyperbolic sine.
+
+        SQL: asinh(0) is 0.0
+        SQL: asinh(NULL) is NULL
+        """
+        return self._call("asinh")
+
+    def acosh(self) -> Expr:
+        """The inverse hyperbolic cosine; NaN below 1.
+
+        SQL: acosh(1) is 0.0
+        SQL: acosh(NULL) is NULL
+        """
+        return self._call("acosh")
+
+    def atanh(self) -> Expr:
+        """The inverse hyperbolic tangent; infinite at -1 and 1, NaN beyond.
+
+        SQL: atanh(0) is 0.0
+        SQL: atanh(NULL) is NULL
+        """
+        return self._call("atanh")
+
+    def degrees(self) -> Expr:
+        """An angle in radians, in degrees.
+
+        SQL: degrees(pi()) is 180.0
+        SQL: degrees(NULL) is NULL
+        """
+        return self._call("degrees")
+
+    def radians(self) -> Expr:
+        """An angle in degrees, in radians.
+
+        SQL: radians(180) is 3.141592653589793
+        SQL: radians(NULL) is NULL
+        """
+        return self._call("radians")
+
+    def round(self, digits: Any | None = None) -> Expr:
+        """The nearest whole number, or number of `digits` decimals (tens, hundreds …
+        below zero); halves go away from zero. Decimals stay exact.
+
+        SQL: round(2.5) is 3
+        SQL: round(CAST('-2.5' AS DOUBLE)) is -3.0
+        SQL: round(2.567, 1) is 2.6
+        SQL: round(155, -1) is 160
+        SQL: round(NULL, 1) is NULL
+        """
+        return self._call("round", *_given(digits))
+
+    def floor(self) -> Expr:
+        """The greatest whole number that is not above x.
+
+        SQL: floor(-2.5) is -3
+        SQL: floor(CAST('2.5' AS DOUBLE)) is 2.0
+        SQL: floor(NULL) is NULL
+        """
+        return self._call("floor")
+
+    def ceil(self) -> Expr:
+        """The least whole number that is not below x.
+
+        SQL: ceil(2.1) is 3
+        SQL: ceil(CAST('-2.5' AS DOUBLE)) is -2.0
+        SQL: ceil(NULL) is NULL
+        """
+        return self._call("ceil")
+
+    def ceiling(self) -> Expr:
+        """The least whole number that is not below x.
+
+        SQL: ceil(2.1) is 3
+        SQL: ceil(CAST('-2.5' AS DOUBLE)) is -2.0
+        SQL: ceil(NULL) is NULL
+        """
+        return self._call("ceiling")
+
+    def trunc(self, digits: Any | None = None) -> Expr:
+        """x without its fraction, or without what is beyond `digits` decimals.
+
+        SQL: trunc(-2.7) is -2
+        SQL: trunc(2.567, 1) is 2.5
+        SQL: trunc(NULL) is NULL
+        """
+        return self._call("trunc", *_given(digits))
+
+    def sign(self) -> Expr:
+        """-1, 0 or 1 as x is below, at or above zero; 0 for NaN.
+
+        SQL: sign(-7) is -1
+        SQL: sign(0.0) is 0
+        SQL: sign(NULL) is NULL
+        """
+        return self._call("sign")
+
+    def even(self) -> Expr:
+        """The next even whole number away from zero.
+
+        SQL: even(3) is 4.0
+        SQL: even(-2.5) is -4.0
+        SQL: even(NULL) is NULL
+        """
+        return self._call("even")
+
+    def gcd(self, y: Any) -> Expr:
+        """The greatest common divisor of two integers, never below zero.
+
+        SQL: gcd(12, -18) is 6
+        SQL: gcd(12, NULL) is NULL
+        """
+        return self._call("gcd", y)
+
+    def greatest_common_divisor(self, y: Any) -> Expr:
+        """The greatest common divisor of two integers, never below zero.
+
+        SQL: gcd(12, -18) is 6
+        SQL: gcd(12, NULL) is NULL
+        """
+        return self._call("greatest_common_divisor", y)
+
+    def lcm(self, y: Any) -> Expr:
+        """The least common multiple of two integers, never below zero. Overflow is an
+        error.
+
+        SQL: lcm(4, 6) is 12
+        SQL: lcm(NULL, 6) is NULL
+        """
+        return self._call("lcm", y)
+
+    def least_common_multiple(self, y: Any) -> Expr:
+        """The least common multiple of two integers, never below zero. Overflow is an
+        error.
+
+        SQL: lcm(4, 6) is 12
+        SQL: lcm(NULL, 6) is NULL
+        """
+        return self._call("least_common_multiple", y)
+
+    def factorial(self) -> Expr:
+        """The product of the integers from 1 to n as DECIMAL(38, 0), for n from 0 to 33.
+
+        SQL: factorial(5) is 120
+        SQL: factorial(NULL) is NULL
+        """
+        return self._call("factorial")
+
+    def xor(self, y: Any) -> Expr:
+        """The bits that are set in one of two integers only; of booleans, whether one is
+        true.
+
+        SQL: xor(6, 3) is 5
+        SQL: xor(true, false) is true
+        SQL: xor(6, NULL) is NULL
+        """
+        return self._call("xor", y)
+
+    def bit_count(self) -> Expr:
+        """How many bits of an integer are set.
+
+        SQL: bit_count(7) is 3
+        SQL: bit_count(NULL) is NULL
+        """
+        return self._call("bit_count")
+
+    def is_distinct_from(self, y: Any) -> Expr:
+        """Whether two values differ, where null equals null and nothing else. Never null.
+
+        SQL: is_distinct_from(1, 2) is true
+        SQL: is_distinct_from(1, NULL) is true
+        SQL: is_distinct_from(NULL, NULL) is false
+        """
+        return self._call("is_distinct_from", y)
+
+    def is_not_distinct_from(self, y: Any) -> Expr:
+        """Whether two values are equal, where null equals null and nothing else. Never
+        null.
+
+        SQL: is_not_distinct_from(1, 1) is true
+        SQL: is_not_distinct_from(1, NULL) is false
+        SQL: is_not_distinct_from(NULL, NULL) is true
+        """
+        return self._call("is_not_distinct_from", y)
+
+    def greatest(self, *more: Any) -> Expr:
+        """The greatest of the arguments that are not null; null when all are. NaN is
+        greatest.
+
+        SQL: greatest(1, 3, 2) is 3
+        SQL: greatest(1, NULL) is 1
+        SQL: greatest(NULL, NULL) is NULL
+        """
+        return self._call("greatest", *more)
+
+    def least(self, *more: Any) -> Expr:
+        """The least of the arguments that are not null; null when all are.
+
+        SQL: least('b', 'a') is a
+        SQL: least(1, NULL) is 1
+        SQL: least(NULL, NULL) is NULL
+        """
+        return self._call("least", *more)
 
     def is_null(self) -> Expr:
         """Whether the value is null; never null itself. NaN is not null.
@@ -56,6 +489,33 @@ class ExprMethods:
         SQL: coalesce(1, 1 // 0) is 1
         """
         return self._call("coalesce", *more)
+
+    def nullif(self, y: Any) -> Expr:
+        """x, or null where x equals y.
+
+        SQL: nullif(1, 2) is 1
+        SQL: nullif(1, 1) is NULL
+        SQL: nullif(1, NULL) is 1
+        """
+        return self._call("nullif", y)
+
+    def ifnull(self, y: Any) -> Expr:
+        """x, or y where x is null; y is evaluated only there.
+
+        SQL: ifnull(NULL, 2) is 2
+        SQL: ifnull(NULL, NULL) is NULL
+        """
+        return self._call("ifnull", y)
+
+    def iff(self, value: Any, otherwise: Any) -> Expr:
+        """`value` where the condition is true, else `otherwise`; each is evaluated only for
+        the rows that take it.
+
+        SQL: if(1 < 2, 'a', 'b') is a
+        SQL: if(NULL, 'a', 'b') is b
+        SQL: if(0 <> 0, 1 // 0, -1) is -1
+        """
+        return self._call("iff", value, otherwise)
 
     def upper(self) -> Expr:
         """The text in upper case, by the simple mappings of Unicode.
@@ -117,6 +577,512 @@ class ExprMethods:
         """
         return self._call("concat", *more)
 
+    def substring(self, start: Any, count: Any | None = None) -> Expr:
+        """The `count` code points (all without a count) from place `start`: 1 is the first,
+        -1 the last. With a count below zero those before the place.
+
+        SQL: substring('headrace', 5) is race
+        SQL: substring('aéb', 2, 1) is é
+        SQL: substring('headrace', -4, 2) is ra
+        SQL: substring(NULL, 1) is NULL
+        """
+        return self._call("substring", start, *_given(count))
+
+    def substr(self, start: Any, count: Any | None = None) -> Expr:
+        """The `count` code points (all without a count) from place `start`: 1 is the first,
+        -1 the last. With a count below zero those before the place.
+
+        SQL: substring('headrace', 5) is race
+        SQL: substring('aéb', 2, 1) is é
+        SQL: substring('headrace', -4, 2) is ra
+        SQL: substring(NULL, 1) is NULL
+        """
+        return self._call("substr", start, *_given(count))
+
+    def left(self, count: Any) -> Expr:
+        """The first `count` code points, or all but the last when it is below zero.
+
+        SQL: left('aéb', 2) is aé
+        SQL: left('abc', -1) is ab
+        SQL: left(NULL, 2) is NULL
+        """
+        return self._call("left", count)
+
+    def right(self, count: Any) -> Expr:
+        """The last `count` code points, or all but the first when it is below zero.
+
+        SQL: right('aéb', 2) is éb
+        SQL: right('abc', -1) is bc
+        SQL: right(NULL, 2) is NULL
+        """
+        return self._call("right", count)
+
+    def lpad(self, length: Any, padding: Any | None = None) -> Expr:
+        """The text with padding (blanks) before it, so that it has `length` code points;
+        longer text is cut at its end.
+
+        SQL: lpad('7', 3, '0') is 007
+        SQL: lpad('abcd', 2, ' ') is ab
+        SQL: lpad(NULL, 3, '0') is NULL
+        """
+        return self._call("lpad", length, *_given(padding))
+
+    def rpad(self, length: Any, padding: Any | None = None) -> Expr:
+        """The text with padding (blanks) behind it, so that it has `length` code points;
+        longer text is cut at its end.
+
+        SQL: rpad('7', 3, '.') is 7..
+        SQL: rpad(NULL, 3, '0') is NULL
+        """
+        return self._call("rpad", length, *_given(padding))
+
+    def trim(self, chars: Any | None = None) -> Expr:
+        """The text without the blanks, or the code points of `chars`, at both ends.
+
+        SQL: trim('  a b ') is a b
+        SQL: trim('xxaxx', 'x') is a
+        SQL: trim(NULL) is NULL
+        """
+        return self._call("trim", *_given(chars))
+
+    def ltrim(self, chars: Any | None = None) -> Expr:
+        """The text without the blanks, or the code points of `chars`, at its begin.
+
+        SQL: ltrim('  a') is a
+        SQL: ltrim('xyab', 'yx') is ab
+        SQL: ltrim(NULL) is NULL
+        """
+        return self._call("ltrim", *_given(chars))
+
+    def rtrim(self, chars: Any | None = None) -> Expr:
+        """The text without the blanks, or the code points of `chars`, at its end.
+
+        SQL: rtrim('a  ') is a
+        SQL: rtrim('abxy', 'yx') is ab
+        SQL: rtrim(NULL) is NULL
+        """
+        return self._call("rtrim", *_given(chars))
+
+    def split_part(self, separator: Any, number: Any) -> Expr:
+        """Part `number` of the text between separators, from 1, or from the end below zero;
+        empty when there is none.
+
+        SQL: split_part('a-b-c', '-', 2) is b
+        SQL: split_part('a-b-c', '-', -1) is c
+        SQL: split_part(NULL, '-', 2) is NULL
+        """
+        return self._call("split_part", separator, number)
+
+    def repeat(self, count: Any) -> Expr:
+        """The text `count` times behind itself; empty for a count below one.
+
+        SQL: repeat('ab', 3) is ababab
+        SQL: repeat(NULL, 3) is NULL
+        """
+        return self._call("repeat", count)
+
+    def contains(self, part: Any) -> Expr:
+        """Whether a text has another in it; every text has the empty one.
+
+        SQL: contains('headrace', 'dra') is true
+        SQL: contains('headrace', 'x') is false
+        SQL: contains(NULL, 'x') is NULL
+        """
+        return self._call("contains", part)
+
+    def strpos(self, part: Any) -> Expr:
+        """The place of the first occurrence in code points from 1, or 0 when there is none.
+
+        SQL: strpos('aéb', 'b') is 3
+        SQL: strpos('abc', 'x') is 0
+        SQL: strpos(NULL, 'x') is NULL
+        """
+        return self._call("strpos", part)
+
+    def instr(self, part: Any) -> Expr:
+        """The place of the first occurrence in code points from 1, or 0 when there is none.
+
+        SQL: strpos('aéb', 'b') is 3
+        SQL: strpos('abc', 'x') is 0
+        SQL: strpos(NULL, 'x') is NULL
+        """
+        return self._call("instr", part)
+
+    def position(self, part: Any) -> Expr:
+        """The place of the first occurrence in code points from 1, or 0 when there is none.
+
+        SQL: strpos('aéb', 'b') is 3
+        SQL: strpos('abc', 'x') is 0
+        SQL: strpos(NULL, 'x') is NULL
+        """
+        return self._call("position", part)
+
+    def like(self, pattern: Any, escape: Any | None = None) -> Expr:
+        """Whether the whole text fits the pattern: % stands for any code points, _ for one.
+        Behind the escape they stand for themselves; without an argument there is no escape.
+
+        SQL: like('headrace', 'h%r_ce') is true
+        SQL: like('headrace', 'race') is false
+        SQL: like('50%', '50$%', '$') is true
+        SQL: like(NULL, '%') is NULL
+        """
+        return self._call("like", pattern, *_given(escape))
+
+    def like_escape(self, pattern: Any, escape: Any | None = None) -> Expr:
+        """Whether the whole text fits the pattern: % stands for any code points, _ for one.
+        Behind the escape they stand for themselves; without an argument there is no escape.
+
+        SQL: like('headrace', 'h%r_ce') is true
+        SQL: like('headrace', 'race') is false
+        SQL: like('50%', '50$%', '$') is true
+        SQL: like(NULL, '%') is NULL
+        """
+        return self._call("like_escape", pattern, *_given(escape))
+
+    def ilike(self, pattern: Any, escape: Any | None = None) -> Expr:
+        """Whether the text fits the pattern as in like, both in lower case.
+
+        SQL: ilike('HeadRace', 'h%RACE') is true
+        SQL: ilike('É', 'é') is true
+        SQL: ilike(NULL, '%') is NULL
+        """
+        return self._call("ilike", pattern, *_given(escape))
+
+    def ilike_escape(self, pattern: Any, escape: Any | None = None) -> Expr:
+        """Whether the text fits the pattern as in like, both in lower case.
+
+        SQL: ilike('HeadRace', 'h%RACE') is true
+        SQL: ilike('É', 'é') is true
+        SQL: ilike(NULL, '%') is NULL
+        """
+        return self._call("ilike_escape", pattern, *_given(escape))
+
+    def regexp_matches(self, pattern: Any, options: Any | None = None) -> Expr:
+        """Whether the pattern matches somewhere in the text. Patterns are RE2's; options
+        are letters: i ignores case, s lets . match line ends, l takes the pattern as plain
+        text.
+
+        SQL: regexp_matches('headrace', 'd.a') is true
+        SQL: regexp_matches('headrace', 'RACE', 'i') is true
+        SQL: regexp_matches(NULL, 'a') is NULL
+        """
+        return self._call("regexp_matches", pattern, *_given(options))
+
+    def regexp_full_match(self, pattern: Any, options: Any | None = None) -> Expr:
+        """Whether the pattern matches the whole text.
+
+        SQL: regexp_full_match('abc', 'a.*') is true
+        SQL: regexp_full_match('abc', 'b') is false
+        SQL: regexp_full_match(NULL, 'b') is NULL
+        """
+        return self._call("regexp_full_match", pattern, *_given(options))
+
+    def regexp_extract(self, pattern: Any, group: Any | None = None, options: Any | None = None) -> Expr:
+        """What a group of the first match holds, without a group all of it; empty without a
+        match.
+
+        SQL: regexp_extract('flight 1545', '[0-9]+') is 1545
+        SQL: regexp_extract('a=b', '(.)=(.)', 2) is b
+        SQL: regexp_extract(NULL, 'a') is NULL
+        """
+        return self._call("regexp_extract", pattern, *_given(group, options))
+
+    def regexp_extract_all(self, pattern: Any, group: Any | None = None, options: Any | None = None) -> Expr:
+        """A list of what a group, or all, of every match holds.
+
+        SQL: regexp_extract_all('a1b22', '[0-9]+') is ['1', '22']
+        SQL: regexp_extract_all(NULL, 'a') is NULL
+        """
+        return self._call("regexp_extract_all", pattern, *_given(group, options))
+
+    def regexp_replace(self, pattern: Any, replacement: Any, options: Any | None = None) -> Expr:
+        """The text with the first match, or with the option g every match, replaced; \1
+        stands for group 1, \0 for the match.
+
+        SQL: regexp_replace('banana', 'a', 'o') is bonana
+        SQL: regexp_replace('banana', 'a', 'o', 'g') is bonono
+        SQL: regexp_replace('a-b', '(.)-(.)', '\2-\1') is b-a
+        SQL: regexp_replace(NULL, 'a', 'o') is NULL
+        """
+        return self._call("regexp_replace", pattern, replacement, *_given(options))
+
+    def regexp_split_to_array(self, pattern: Any, options: Any | None = None) -> Expr:
+        """A list of the parts between the matches of the pattern.
+
+        SQL: regexp_split('a, b,c', ', *') is ['a', 'b', 'c']
+        SQL: regexp_split(NULL, ',') is NULL
+        """
+        return self._call("regexp_split_to_array", pattern, *_given(options))
+
+    def regexp_split(self, pattern: Any, options: Any | None = None) -> Expr:
+        """A list of the parts between the matches of the pattern.
+
+        SQL: regexp_split('a, b,c', ', *') is ['a', 'b', 'c']
+        SQL: regexp_split(NULL, ',') is NULL
+        """
+        return self._call("regexp_split", pattern, *_given(options))
+
+    def string_split_regex(self, pattern: Any, options: Any | None = None) -> Expr:
+        """A list of the parts between the matches of the pattern.
+
+        SQL: regexp_split('a, b,c', ', *') is ['a', 'b', 'c']
+        SQL: regexp_split(NULL, ',') is NULL
+        """
+        return self._call("string_split_regex", pattern, *_given(options))
+
+    def str_split_regex(self, pattern: Any, options: Any | None = None) -> Expr:
+        """A list of the parts between the matches of the pattern.
+
+        SQL: regexp_split('a, b,c', ', *') is ['a', 'b', 'c']
+        SQL: regexp_split(NULL, ',') is NULL
+        """
+        return self._call("str_split_regex", pattern, *_given(options))
+
+    def reverse(self) -> Expr:
+        """The code points of a text from the last to the first.
+
+        SQL: reverse('aéb') is béa
+        SQL: reverse(NULL) is NULL
+        """
+        return self._call("reverse")
+
+    def replace(self, part: Any, replacement: Any) -> Expr:
+        """The text with every occurrence of `part` replaced; an empty part occurs nowhere.
+
+        SQL: replace('banana', 'an', 'u') is buua
+        SQL: replace('abc', '', 'x') is abc
+        SQL: replace(NULL, 'a', 'b') is NULL
+        """
+        return self._call("replace", part, replacement)
+
+    def translate(self, letters: Any, replacements: Any) -> Expr:
+        """The text with each code point of `letters` replaced by the one at its place in
+        `replacements`, or taken out when those are fewer.
+
+        SQL: translate('abcabc', 'ab', 'x') is xcxc
+        SQL: translate(NULL, 'a', 'b') is NULL
+        """
+        return self._call("translate", letters, replacements)
+
+    def initcap(self) -> Expr:
+        """The text with every word's first letter in upper case and the others in lower
+        case.
+
+        SQL: initcap('head RACE élan') is Head Race Élan
+        SQL: initcap(NULL) is NULL
+        """
+        return self._call("initcap")
+
+    def string_split(self, separator: Any) -> Expr:
+        """A list of the parts between separators; of the code points when the separator is
+        empty.
+
+        SQL: string_split('a-b--c', '-') is ['a', 'b', '', 'c']
+        SQL: string_split(NULL, '-') is NULL
+        """
+        return self._call("string_split", separator)
+
+    def str_split(self, separator: Any) -> Expr:
+        """A list of the parts between separators; of the code points when the separator is
+        empty.
+
+        SQL: string_split('a-b--c', '-') is ['a', 'b', '', 'c']
+        SQL: string_split(NULL, '-') is NULL
+        """
+        return self._call("str_split", separator)
+
+    def split(self, separator: Any) -> Expr:
+        """A list of the parts between separators; of the code points when the separator is
+        empty.
+
+        SQL: string_split('a-b--c', '-') is ['a', 'b', '', 'c']
+        SQL: string_split(NULL, '-') is NULL
+        """
+        return self._call("split", separator)
+
+    def string_to_array(self, separator: Any) -> Expr:
+        """A list of the parts between separators; of the code points when the separator is
+        empty.
+
+        SQL: string_split('a-b--c', '-') is ['a', 'b', '', 'c']
+        SQL: string_split(NULL, '-') is NULL
+        """
+        return self._call("string_to_array", separator)
+
+    def concat_ws(self, x: Any, *more: Any) -> Expr:
+        """The texts with the separator between them, nulls left out; null when the
+        separator is.
+
+        SQL: concat_ws('-', 'a', NULL, 'b') is a-b
+        SQL: concat_ws(NULL, 'a', 'b') is NULL
+        """
+        return self._call("concat_ws", x, *more)
+
+    def levenshtein(self, y: Any) -> Expr:
+        """The least number of bytes to insert, remove or replace that makes one text the
+        other.
+
+        SQL: levenshtein('kitten', 'sitting') is 3
+        SQL: levenshtein(NULL, 'a') is NULL
+        """
+        return self._call("levenshtein", y)
+
+    def editdist3(self, y: Any) -> Expr:
+        """The least number of bytes to insert, remove or replace that makes one text the
+        other.
+
+        SQL: levenshtein('kitten', 'sitting') is 3
+        SQL: levenshtein(NULL, 'a') is NULL
+        """
+        return self._call("editdist3", y)
+
+    def ascii(self) -> Expr:
+        """The number of the first code point; 0 of empty text.
+
+        SQL: ascii('A') is 65
+        SQL: ascii('é') is 233
+        SQL: ascii('') is 0
+        SQL: ascii(NULL) is NULL
+        """
+        return self._call("ascii")
+
+    def unicode(self) -> Expr:
+        """The number of the first code point; 0 of empty text.
+
+        SQL: ascii('A') is 65
+        SQL: ascii('é') is 233
+        SQL: ascii('') is 0
+        SQL: ascii(NULL) is NULL
+        """
+        return self._call("unicode")
+
+    def ord(self) -> Expr:
+        """The number of the first code point; 0 of empty text.
+
+        SQL: ascii('A') is 65
+        SQL: ascii('é') is 233
+        SQL: ascii('') is 0
+        SQL: ascii(NULL) is NULL
+        """
+        return self._call("ord")
+
+    def octet_length(self) -> Expr:
+        """The number of bytes of a text in UTF-8, or of binary data.
+
+        SQL: octet_length('aé') is 3
+        SQL: octet_length(NULL) is NULL
+        """
+        return self._call("octet_length")
+
+    def strlen(self) -> Expr:
+        """The number of bytes of a text in UTF-8, or of binary data.
+
+        SQL: octet_length('aé') is 3
+        SQL: octet_length(NULL) is NULL
+        """
+        return self._call("strlen")
+
+    def bit_length(self) -> Expr:
+        """Eight times the number of bytes.
+
+        SQL: bit_length('aé') is 24
+        SQL: bit_length(NULL) is NULL
+        """
+        return self._call("bit_length")
+
+    def chr(self) -> Expr:
+        """The text of one code point. A number that is none is an error.
+
+        SQL: chr(233) is é
+        SQL: chr(NULL) is NULL
+        """
+        return self._call("chr")
+
+    def hex(self) -> Expr:
+        """Hexadecimal digits in upper case: of the bytes of a text, or of a number, below
+        zero in two's complement of 64 bits.
+
+        SQL: hex('abc') is 616263
+        SQL: hex(255) is FF
+        SQL: hex(NULL) is NULL
+        """
+        return self._call("hex")
+
+    def to_hex(self) -> Expr:
+        """Hexadecimal digits in upper case: of the bytes of a text, or of a number, below
+        zero in two's complement of 64 bits.
+
+        SQL: hex('abc') is 616263
+        SQL: hex(255) is FF
+        SQL: hex(NULL) is NULL
+        """
+        return self._call("to_hex")
+
+    def unhex(self) -> Expr:
+        """The bytes that hexadecimal digits stand for. Anything else is an error.
+
+        SQL: unhex('616263') is \x616263
+        SQL: unhex(NULL) is NULL
+        """
+        return self._call("unhex")
+
+    def from_hex(self) -> Expr:
+        """The bytes that hexadecimal digits stand for. Anything else is an error.
+
+        SQL: unhex('616263') is \x616263
+        SQL: unhex(NULL) is NULL
+        """
+        return self._call("from_hex")
+
+    def to_base64(self) -> Expr:
+        """The bytes in base64 with padding.
+
+        SQL: to_base64('head') is aGVhZA==
+        SQL: to_base64(NULL) is NULL
+        """
+        return self._call("to_base64")
+
+    def base64(self) -> Expr:
+        """The bytes in base64 with padding.
+
+        SQL: to_base64('head') is aGVhZA==
+        SQL: to_base64(NULL) is NULL
+        """
+        return self._call("base64")
+
+    def from_base64(self) -> Expr:
+        """The bytes that base64 with padding stands for. Anything else is an error.
+
+        SQL: from_base64('aGVhZA==') is \x68656164
+        SQL: from_base64(NULL) is NULL
+        """
+        return self._call("from_base64")
+
+    def md5(self) -> Expr:
+        """The MD5 digest of the bytes, in hexadecimal digits of lower case.
+
+        SQL: md5('a') is 0cc175b9c0f1b6a831c399e269772661
+        SQL: md5(NULL) is NULL
+        """
+        return self._call("md5")
+
+    def sha256(self) -> Expr:
+        """The SHA-256 digest of the bytes, in hexadecimal digits of lower case.
+
+        SQL: sha256('a') is ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb
+        SQL: sha256(NULL) is NULL
+        """
+        return self._call("sha256")
+
+    def hash(self, *more: Any) -> Expr:
+        """A 64-bit hash of the arguments, nulls too; equal values of one type have equal
+        hashes on every machine. Never null.
+
+        SQL: hash('a') = hash('a') is true
+        SQL: hash(1, NULL) = hash(NULL, 1) is false
+        """
+        return self._call("hash", *more)
+
     def time_bucket(self, x: Any) -> Expr:
         """The start of the interval of `width`, counted from 1970-01-01, that holds x. A
         width of zero or less is an error.
@@ -125,6 +1091,791 @@ class ExprMethods:
         SQL: time_bucket(CAST(3600000000 AS DURATION), NULL) is NULL
         """
         return self._call("time_bucket", x)
+
+    def date_part(self, x: Any) -> Expr:
+        """A part of a date or timestamp, zoned ones in their zone: year, quarter, month,
+        week (ISO), day, dow (Sunday is 0), isodow, doy, hour, minute, second, millisecond
+        and microsecond (with the seconds), isoyear, yearweek, decade, century, millennium,
+        era; epoch and julian as DOUBLE.
+
+        SQL: date_part('year', DATE '2013-07-04') is 2013
+        SQL: date_part('epoch', TIMESTAMP '1970-01-02 00:00:00.5') is 86400.5
+        SQL: date_part('year', NULL) is NULL
+        """
+        return self._call("date_part", x)
+
+    def datepart(self, x: Any) -> Expr:
+        """A part of a date or timestamp, zoned ones in their zone: year, quarter, month,
+        week (ISO), day, dow (Sunday is 0), isodow, doy, hour, minute, second, millisecond
+        and microsecond (with the seconds), isoyear, yearweek, decade, century, millennium,
+        era; epoch and julian as DOUBLE.
+
+        SQL: date_part('year', DATE '2013-07-04') is 2013
+        SQL: date_part('epoch', TIMESTAMP '1970-01-02 00:00:00.5') is 86400.5
+        SQL: date_part('year', NULL) is NULL
+        """
+        return self._call("datepart", x)
+
+    def date_trunc(self, x: Any) -> Expr:
+        """The begin of the period that holds x; weeks begin on Monday.
+
+        SQL: date_trunc('month', TIMESTAMP '2013-07-04 10:20:30') is 2013-07-01 00:00:00
+        SQL: date_trunc('week', DATE '2013-07-04') is 2013-07-01 00:00:00
+        SQL: date_trunc('month', NULL) is NULL
+        """
+        return self._call("date_trunc", x)
+
+    def datetrunc(self, x: Any) -> Expr:
+        """The begin of the period that holds x; weeks begin on Monday.
+
+        SQL: date_trunc('month', TIMESTAMP '2013-07-04 10:20:30') is 2013-07-01 00:00:00
+        SQL: date_trunc('week', DATE '2013-07-04') is 2013-07-01 00:00:00
+        SQL: date_trunc('month', NULL) is NULL
+        """
+        return self._call("datetrunc", x)
+
+    def date_diff(self, start: Any, end: Any) -> Expr:
+        """How many periods begin between two times: months between 31 January and 1
+        February are 1. See date_sub for whole ones.
+
+        SQL: date_diff('month', DATE '2013-01-31', DATE '2013-02-01') is 1
+        SQL: date_diff('day', DATE '2013-01-31', NULL) is NULL
+        """
+        return self._call("date_diff", start, end)
+
+    def datediff(self, start: Any, end: Any) -> Expr:
+        """How many periods begin between two times: months between 31 January and 1
+        February are 1. See date_sub for whole ones.
+
+        SQL: date_diff('month', DATE '2013-01-31', DATE '2013-02-01') is 1
+        SQL: date_diff('day', DATE '2013-01-31', NULL) is NULL
+        """
+        return self._call("datediff", start, end)
+
+    def date_sub(self, start: Any, end: Any) -> Expr:
+        """How many whole periods lie between two times.
+
+        SQL: date_sub('month', DATE '2013-01-31', DATE '2013-02-01') is 0
+        SQL: date_sub('day', DATE '2013-01-31', NULL) is NULL
+        """
+        return self._call("date_sub", start, end)
+
+    def datesub(self, start: Any, end: Any) -> Expr:
+        """How many whole periods lie between two times.
+
+        SQL: date_sub('month', DATE '2013-01-31', DATE '2013-02-01') is 0
+        SQL: date_sub('day', DATE '2013-01-31', NULL) is NULL
+        """
+        return self._call("datesub", start, end)
+
+    def year(self) -> Expr:
+        """The year.
+
+        SQL: year(TIMESTAMP '2013-07-04 10:20:30.25') is 2013
+        SQL: year(NULL) is NULL
+        """
+        return self._call("year")
+
+    def quarter(self) -> Expr:
+        """The quarter of the year, 1 to 4.
+
+        SQL: quarter(TIMESTAMP '2013-07-04 10:20:30.25') is 3
+        SQL: quarter(NULL) is NULL
+        """
+        return self._call("quarter")
+
+    def month(self) -> Expr:
+        """The month of the year, 1 to 12.
+
+        SQL: month(TIMESTAMP '2013-07-04 10:20:30.25') is 7
+        SQL: month(NULL) is NULL
+        """
+        return self._call("month")
+
+    def week(self) -> Expr:
+        """The week of the year by ISO 8601: weeks begin on Monday, the first has a
+        Thursday.
+
+        SQL: week(TIMESTAMP '2013-07-04 10:20:30.25') is 27
+        SQL: week(NULL) is NULL
+        """
+        return self._call("week")
+
+    def weekofyear(self) -> Expr:
+        """The week of the year by ISO 8601: weeks begin on Monday, the first has a
+        Thursday.
+
+        SQL: week(TIMESTAMP '2013-07-04 10:20:30.25') is 27
+        SQL: week(NULL) is NULL
+        """
+        return self._call("weekofyear")
+
+    def isoyear(self) -> Expr:
+        """The year that the ISO week belongs to.
+
+        SQL: isoyear(TIMESTAMP '2013-07-04 10:20:30.25') is 2013
+        SQL: isoyear(NULL) is NULL
+        """
+        return self._call("isoyear")
+
+    def yearweek(self) -> Expr:
+        """The ISO year and week as one number: 201327.
+
+        SQL: yearweek(TIMESTAMP '2013-07-04 10:20:30.25') is 201327
+        SQL: yearweek(NULL) is NULL
+        """
+        return self._call("yearweek")
+
+    def day(self) -> Expr:
+        """The day of the month.
+
+        SQL: day(TIMESTAMP '2013-07-04 10:20:30.25') is 4
+        SQL: day(NULL) is NULL
+        """
+        return self._call("day")
+
+    def dayofmonth(self) -> Expr:
+        """The day of the month.
+
+        SQL: day(TIMESTAMP '2013-07-04 10:20:30.25') is 4
+        SQL: day(NULL) is NULL
+        """
+        return self._call("dayofmonth")
+
+    def dayofweek(self) -> Expr:
+        """The day of the week; Sunday is 0, Saturday 6.
+
+        SQL: dayofweek(TIMESTAMP '2013-07-04 10:20:30.25') is 4
+        SQL: dayofweek(NULL) is NULL
+        """
+        return self._call("dayofweek")
+
+    def weekday(self) -> Expr:
+        """The day of the week; Sunday is 0, Saturday 6.
+
+        SQL: dayofweek(TIMESTAMP '2013-07-04 10:20:30.25') is 4
+        SQL: dayofweek(NULL) is NULL
+        """
+        return self._call("weekday")
+
+    def isodow(self) -> Expr:
+        """The day of the week by ISO 8601; Monday is 1, Sunday 7.
+
+        SQL: isodow(TIMESTAMP '2013-07-04 10:20:30.25') is 4
+        SQL: isodow(NULL) is NULL
+        """
+        return self._call("isodow")
+
+    def dayofyear(self) -> Expr:
+        """The day of the year, from 1.
+
+        SQL: dayofyear(TIMESTAMP '2013-07-04 10:20:30.25') is 185
+        SQL: dayofyear(NULL) is NULL
+        """
+        return self._call("dayofyear")
+
+    def hour(self) -> Expr:
+        """The hour of the day.
+
+        SQL: hour(TIMESTAMP '2013-07-04 10:20:30.25') is 10
+        SQL: hour(NULL) is NULL
+        """
+        return self._call("hour")
+
+    def minute(self) -> Expr:
+        """The minute of the hour.
+
+        SQL: minute(TIMESTAMP '2013-07-04 10:20:30.25') is 20
+        SQL: minute(NULL) is NULL
+        """
+        return self._call("minute")
+
+    def second(self) -> Expr:
+        """The whole second of the minute.
+
+        SQL: second(TIMESTAMP '2013-07-04 10:20:30.25') is 30
+        SQL: second(NULL) is NULL
+        """
+        return self._call("second")
+
+    def millisecond(self) -> Expr:
+        """Milliseconds since the minute began.
+
+        SQL: millisecond(TIMESTAMP '2013-07-04 10:20:30.25') is 30250
+        SQL: millisecond(NULL) is NULL
+        """
+        return self._call("millisecond")
+
+    def microsecond(self) -> Expr:
+        """Microseconds since the minute began.
+
+        SQL: microsecond(TIMESTAMP '2013-07-04 10:20:30.25') is 30250000
+        SQL: microsecond(NULL) is NULL
+        """
+        return self._call("microsecond")
+
+    def decade(self) -> Expr:
+        """The year over ten.
+
+        SQL: decade(TIMESTAMP '2013-07-04 10:20:30.25') is 201
+        SQL: decade(NULL) is NULL
+        """
+        return self._call("decade")
+
+    def century(self) -> Expr:
+        """The century; 2001 began the 21st.
+
+        SQL: century(TIMESTAMP '2013-07-04 10:20:30.25') is 21
+        SQL: century(NULL) is NULL
+        """
+        return self._call("century")
+
+    def epoch(self) -> Expr:
+        """Seconds since 1970-01-01 00:00:00 UTC, with fractions.
+
+        SQL: epoch(TIMESTAMP '2013-07-04 10:20:30.25') is 1372933230.25
+        SQL: epoch(NULL) is NULL
+        """
+        return self._call("epoch")
+
+    def epoch_ms(self) -> Expr:
+        """Milliseconds since 1970-01-01 00:00:00 UTC, or of such a number the timestamp.
+
+        SQL: epoch_ms(TIMESTAMP '2013-07-04 10:20:30.25') is 1372933230250
+        SQL: epoch_ms(1500) is 1970-01-01 00:00:01.5
+        SQL: epoch_ms(NULL) is NULL
+        """
+        return self._call("epoch_ms")
+
+    def epoch_us(self) -> Expr:
+        """Microseconds since 1970-01-01 00:00:00 UTC.
+
+        SQL: epoch_us(TIMESTAMP '2013-07-04 10:20:30.25') is 1372933230250000
+        SQL: epoch_us(NULL) is NULL
+        """
+        return self._call("epoch_us")
+
+    def epoch_ns(self) -> Expr:
+        """Nanoseconds since 1970-01-01 00:00:00 UTC.
+
+        SQL: epoch_ns(TIMESTAMP '2013-07-04 10:20:30.25') is 1372933230250000000
+        SQL: epoch_ns(NULL) is NULL
+        """
+        return self._call("epoch_ns")
+
+    def julian(self) -> Expr:
+        """The Julian day, with fractions.
+
+        SQL: julian(DATE '2000-01-01') is 2451545.0
+        SQL: julian(NULL) is NULL
+        """
+        return self._call("julian")
+
+    def strftime(self, format: Any) -> Expr:
+        """A time as text: %Y %m %d %H %M %S, %y %I %p %j %f (microseconds) %g
+        (milliseconds) %n (nanoseconds) %a %A %b %B %u %w %U %W %V %G %z %x %X %c %%; %-d
+        and the like without zeros.
+
+        SQL: strftime(TIMESTAMP '2013-07-04 10:20:30', '%d.%m.%Y %H:%M') is 04.07.2013 10:20
+        SQL: strftime(DATE '2013-07-04', '%A, %-d %B') is Thursday, 4 July
+        SQL: strftime(NULL, '%Y') is NULL
+        """
+        return self._call("strftime", format)
+
+    def strptime(self, format: Any) -> Expr:
+        """The timestamp that a text stands for, by the specifiers of strftime; with %z in
+        UTC. Text that does not fit is an error.
+
+        SQL: strptime('04.07.2013 10:20', '%d.%m.%Y %H:%M') is 2013-07-04 10:20:00
+        SQL: strptime(NULL, '%Y') is NULL
+        """
+        return self._call("strptime", format)
+
+    def try_strptime(self, format: Any) -> Expr:
+        """As strptime, but null for text that does not fit.
+
+        SQL: try_strptime('2013-07-04', '%Y-%m-%d') is 2013-07-04 00:00:00
+        SQL: try_strptime('soon', '%Y') is NULL
+        """
+        return self._call("try_strptime", format)
+
+    def dayname(self) -> Expr:
+        """The English name of the day of the week.
+
+        SQL: dayname(DATE '2013-07-04') is Thursday
+        SQL: dayname(NULL) is NULL
+        """
+        return self._call("dayname")
+
+    def monthname(self) -> Expr:
+        """The English name of the month.
+
+        SQL: monthname(DATE '2013-07-04') is July
+        SQL: monthname(NULL) is NULL
+        """
+        return self._call("monthname")
+
+    def make_date(self, month: Any, day: Any) -> Expr:
+        """The date of a year, month and day. One that is not in the calendar is an error.
+
+        SQL: make_date(2013, 7, 4) is 2013-07-04
+        SQL: make_date(2013, NULL, 4) is NULL
+        """
+        return self._call("make_date", month, day)
+
+    def make_timestamp(self, month: Any | None = None, day: Any | None = None, hour: Any | None = None, minute: Any | None = None, second: Any | None = None) -> Expr:
+        """The timestamp of its parts, or of one number of microseconds since 1970-01-01.
+
+        SQL: make_timestamp(2013, 7, 4, 10, 20, 30.5) is 2013-07-04 10:20:30.5
+        SQL: make_timestamp(1500000) is 1970-01-01 00:00:01.5
+        SQL: make_timestamp(NULL) is NULL
+        """
+        return self._call("make_timestamp", *_given(month, day, hour, minute, second))
+
+    def to_timestamp(self) -> Expr:
+        """The timestamp in UTC that lies so many seconds after 1970-01-01 00:00:00 UTC.
+
+        SQL: to_timestamp(1.5) is 1970-01-01 00:00:01.5Z
+        SQL: to_timestamp(NULL) is NULL
+        """
+        return self._call("to_timestamp")
+
+    def to_years(self) -> Expr:
+        """A span of n years of twelve months.
+
+        SQL: DATE '2012-02-29' + to_years(1) is 2013-02-28 00:00:00
+        SQL: to_years(NULL) IS NULL is true
+        """
+        return self._call("to_years")
+
+    def to_months(self) -> Expr:
+        """A span of n months.
+
+        SQL: DATE '2013-01-31' + to_months(1) is 2013-02-28 00:00:00
+        SQL: to_months(NULL) IS NULL is true
+        """
+        return self._call("to_months")
+
+    def to_days(self) -> Expr:
+        """A span of n days of 24 hours.
+
+        SQL: DATE '2013-07-04' + to_days(2) is 2013-07-06 00:00:00
+        SQL: to_days(NULL) is NULL
+        """
+        return self._call("to_days")
+
+    def to_hours(self) -> Expr:
+        """A span of n hours.
+
+        SQL: DATE '2013-07-04' + to_hours(30) is 2013-07-05 06:00:00
+        SQL: to_hours(NULL) is NULL
+        """
+        return self._call("to_hours")
+
+    def to_minutes(self) -> Expr:
+        """A span of n minutes.
+
+        SQL: DATE '2013-07-04' + to_minutes(90) is 2013-07-04 01:30:00
+        SQL: to_minutes(NULL) is NULL
+        """
+        return self._call("to_minutes")
+
+    def to_seconds(self) -> Expr:
+        """A span of n seconds.
+
+        SQL: DATE '2013-07-04' + to_seconds(1) is 2013-07-04 00:00:01
+        SQL: to_seconds(NULL) is NULL
+        """
+        return self._call("to_seconds")
+
+    def last_day(self) -> Expr:
+        """The last day of the month.
+
+        SQL: last_day(DATE '2012-02-05') is 2012-02-29
+        SQL: last_day(NULL) is NULL
+        """
+        return self._call("last_day")
+
+    def timezone(self, x: Any) -> Expr:
+        """AT TIME ZONE: a timestamp with a zone as local time of another; one without is
+        local time of the zone and is given in UTC. Of an hour that clocks repeat the first
+        is meant.
+
+        SQL: timezone('Europe/Berlin', TIMESTAMP '2013-07-04 10:20:30') is 2013-07-04 08:20:30Z
+        SQL: timezone('Europe/Berlin', NULL) is NULL
+        """
+        return self._call("timezone", x)
+
+    def list_value(self, *more: Any) -> Expr:
+        """A list of the arguments.
+
+        SQL: list_value(1, NULL, 3) is [1, NULL, 3]
+        SQL: list_value('a') is ['a']
+        """
+        return self._call("list_value", *more)
+
+    def list_pack(self, *more: Any) -> Expr:
+        """A list of the arguments.
+
+        SQL: list_value(1, NULL, 3) is [1, NULL, 3]
+        SQL: list_value('a') is ['a']
+        """
+        return self._call("list_pack", *more)
+
+    def list_extract(self, number: Any) -> Expr:
+        """The item at a place from 1, or from the end below zero; null when there is none.
+
+        SQL: list_extract(list_value(3, NULL, 1, 3), 1) is 3
+        SQL: list_extract(list_value(3, NULL, 1, 3), -1) is 3
+        SQL: list_extract(list_value(3, NULL, 1, 3), 9) is NULL
+        """
+        return self._call("list_extract", number)
+
+    def list_element(self, number: Any) -> Expr:
+        """The item at a place from 1, or from the end below zero; null when there is none.
+
+        SQL: list_extract(list_value(3, NULL, 1, 3), 1) is 3
+        SQL: list_extract(list_value(3, NULL, 1, 3), -1) is 3
+        SQL: list_extract(list_value(3, NULL, 1, 3), 9) is NULL
+        """
+        return self._call("list_element", number)
+
+    def array_extract(self, number: Any) -> Expr:
+        """The item at a place from 1, or from the end below zero; null when there is none.
+
+        SQL: list_extract(list_value(3, NULL, 1, 3), 1) is 3
+        SQL: list_extract(list_value(3, NULL, 1, 3), -1) is 3
+        SQL: list_extract(list_value(3, NULL, 1, 3), 9) is NULL
+        """
+        return self._call("array_extract", number)
+
+    def list_slice(self, first: Any, last: Any) -> Expr:
+        """The items from one place to another, both included, from 1, or from the end below
+        zero.
+
+        SQL: list_slice(list_value(3, NULL, 1, 3), 2, 3) is [NULL, 1]
+        SQL: list_slice(list_value(3, NULL, 1, 3), -2, -1) is [1, 3]
+        SQL: list_slice(NULL, 1, 2) is NULL
+        """
+        return self._call("list_slice", first, last)
+
+    def array_slice(self, first: Any, last: Any) -> Expr:
+        """The items from one place to another, both included, from 1, or from the end below
+        zero.
+
+        SQL: list_slice(list_value(3, NULL, 1, 3), 2, 3) is [NULL, 1]
+        SQL: list_slice(list_value(3, NULL, 1, 3), -2, -1) is [1, 3]
+        SQL: list_slice(NULL, 1, 2) is NULL
+        """
+        return self._call("array_slice", first, last)
+
+    def list_reverse(self) -> Expr:
+        """The items from the last to the first.
+
+        SQL: list_reverse(list_value(3, NULL, 1, 3)) is [3, 1, NULL, 3]
+        SQL: list_reverse(NULL) is NULL
+        """
+        return self._call("list_reverse")
+
+    def array_reverse(self) -> Expr:
+        """The items from the last to the first.
+
+        SQL: list_reverse(list_value(3, NULL, 1, 3)) is [3, 1, NULL, 3]
+        SQL: list_reverse(NULL) is NULL
+        """
+        return self._call("array_reverse")
+
+    def list_concat(self, y: Any, *more: Any) -> Expr:
+        """The items of all lists behind each other; a null is an empty list.
+
+        SQL: list_concat(list_value(1), list_value(2, 3)) is [1, 2, 3]
+        SQL: list_concat(list_value(1), NULL) is [1]
+        """
+        return self._call("list_concat", y, *more)
+
+    def list_cat(self, y: Any, *more: Any) -> Expr:
+        """The items of all lists behind each other; a null is an empty list.
+
+        SQL: list_concat(list_value(1), list_value(2, 3)) is [1, 2, 3]
+        SQL: list_concat(list_value(1), NULL) is [1]
+        """
+        return self._call("list_cat", y, *more)
+
+    def array_concat(self, y: Any, *more: Any) -> Expr:
+        """The items of all lists behind each other; a null is an empty list.
+
+        SQL: list_concat(list_value(1), list_value(2, 3)) is [1, 2, 3]
+        SQL: list_concat(list_value(1), NULL) is [1]
+        """
+        return self._call("array_concat", y, *more)
+
+    def array_cat(self, y: Any, *more: Any) -> Expr:
+        """The items of all lists behind each other; a null is an empty list.
+
+        SQL: list_concat(list_value(1), list_value(2, 3)) is [1, 2, 3]
+        SQL: list_concat(list_value(1), NULL) is [1]
+        """
+        return self._call("array_cat", y, *more)
+
+    def list_append(self, item: Any) -> Expr:
+        """The list with an item at its end; a null is an empty list.
+
+        SQL: list_append(list_value(1), 2) is [1, 2]
+        SQL: list_append(list_value(1), NULL) is [1, NULL]
+        """
+        return self._call("list_append", item)
+
+    def array_append(self, item: Any) -> Expr:
+        """The list with an item at its end; a null is an empty list.
+
+        SQL: list_append(list_value(1), 2) is [1, 2]
+        SQL: list_append(list_value(1), NULL) is [1, NULL]
+        """
+        return self._call("array_append", item)
+
+    def array_push_back(self, item: Any) -> Expr:
+        """The list with an item at its end; a null is an empty list.
+
+        SQL: list_append(list_value(1), 2) is [1, 2]
+        SQL: list_append(list_value(1), NULL) is [1, NULL]
+        """
+        return self._call("array_push_back", item)
+
+    def list_sort(self) -> Expr:
+        """The items in their order, nulls last.
+
+        SQL: list_sort(list_value(3, NULL, 1, 3)) is [1, 3, 3, NULL]
+        SQL: list_sort(NULL) is NULL
+        """
+        return self._call("list_sort")
+
+    def array_sort(self) -> Expr:
+        """The items in their order, nulls last.
+
+        SQL: list_sort(list_value(3, NULL, 1, 3)) is [1, 3, 3, NULL]
+        SQL: list_sort(NULL) is NULL
+        """
+        return self._call("array_sort")
+
+    def list_reverse_sort(self) -> Expr:
+        """The items in descending order, nulls last.
+
+        SQL: list_reverse_sort(list_value(3, NULL, 1, 3)) is [3, 3, 1, NULL]
+        SQL: list_reverse_sort(NULL) is NULL
+        """
+        return self._call("list_reverse_sort")
+
+    def array_reverse_sort(self) -> Expr:
+        """The items in descending order, nulls last.
+
+        SQL: list_reverse_sort(list_value(3, NULL, 1, 3)) is [3, 3, 1, NULL]
+        SQL: list_reverse_sort(NULL) is NULL
+        """
+        return self._call("array_reverse_sort")
+
+    def list_distinct(self) -> Expr:
+        """The different items, each where it stood first; nulls are left out.
+
+        SQL: list_distinct(list_value(3, NULL, 1, 3)) is [3, 1]
+        SQL: list_distinct(NULL) is NULL
+        """
+        return self._call("list_distinct")
+
+    def array_distinct(self) -> Expr:
+        """The different items, each where it stood first; nulls are left out.
+
+        SQL: list_distinct(list_value(3, NULL, 1, 3)) is [3, 1]
+        SQL: list_distinct(NULL) is NULL
+        """
+        return self._call("array_distinct")
+
+    def list_contains(self, item: Any) -> Expr:
+        """Whether an item of the list equals another value.
+
+        SQL: list_contains(list_value(3, NULL, 1, 3), 1) is true
+        SQL: list_contains(list_value(3, NULL, 1, 3), 2) is false
+        SQL: list_contains(list_value(3, NULL, 1, 3), NULL) is NULL
+        """
+        return self._call("list_contains", item)
+
+    def list_has(self, item: Any) -> Expr:
+        """Whether an item of the list equals another value.
+
+        SQL: list_contains(list_value(3, NULL, 1, 3), 1) is true
+        SQL: list_contains(list_value(3, NULL, 1, 3), 2) is false
+        SQL: list_contains(list_value(3, NULL, 1, 3), NULL) is NULL
+        """
+        return self._call("list_has", item)
+
+    def array_contains(self, item: Any) -> Expr:
+        """Whether an item of the list equals another value.
+
+        SQL: list_contains(list_value(3, NULL, 1, 3), 1) is true
+        SQL: list_contains(list_value(3, NULL, 1, 3), 2) is false
+        SQL: list_contains(list_value(3, NULL, 1, 3), NULL) is NULL
+        """
+        return self._call("array_contains", item)
+
+    def array_has(self, item: Any) -> Expr:
+        """Whether an item of the list equals another value.
+
+        SQL: list_contains(list_value(3, NULL, 1, 3), 1) is true
+        SQL: list_contains(list_value(3, NULL, 1, 3), 2) is false
+        SQL: list_contains(list_value(3, NULL, 1, 3), NULL) is NULL
+        """
+        return self._call("array_has", item)
+
+    def list_position(self, item: Any) -> Expr:
+        """The place from 1 of the first item that equals another value, 0 when there is
+        none.
+
+        SQL: list_position(list_value(3, NULL, 1, 3), 1) is 3
+        SQL: list_position(list_value(3, NULL, 1, 3), 2) is 0
+        SQL: list_position(NULL, 2) is NULL
+        """
+        return self._call("list_position", item)
+
+    def list_indexof(self, item: Any) -> Expr:
+        """The place from 1 of the first item that equals another value, 0 when there is
+        none.
+
+        SQL: list_position(list_value(3, NULL, 1, 3), 1) is 3
+        SQL: list_position(list_value(3, NULL, 1, 3), 2) is 0
+        SQL: list_position(NULL, 2) is NULL
+        """
+        return self._call("list_indexof", item)
+
+    def array_position(self, item: Any) -> Expr:
+        """The place from 1 of the first item that equals another value, 0 when there is
+        none.
+
+        SQL: list_position(list_value(3, NULL, 1, 3), 1) is 3
+        SQL: list_position(list_value(3, NULL, 1, 3), 2) is 0
+        SQL: list_position(NULL, 2) is NULL
+        """
+        return self._call("array_position", item)
+
+    def array_indexof(self, item: Any) -> Expr:
+        """The place from 1 of the first item that equals another value, 0 when there is
+        none.
+
+        SQL: list_position(list_value(3, NULL, 1, 3), 1) is 3
+        SQL: list_position(list_value(3, NULL, 1, 3), 2) is 0
+        SQL: list_position(NULL, 2) is NULL
+        """
+        return self._call("array_indexof", item)
+
+    def list_sum(self) -> Expr:
+        """The sum of the items; null of no item.
+
+        SQL: list_sum(list_value(3, NULL, 1, 3)) is 7
+        SQL: list_sum(CAST(NULL AS BIGINT[])) is NULL
+        """
+        return self._call("list_sum")
+
+    def list_avg(self) -> Expr:
+        """The mean of the items; null of no item.
+
+        SQL: list_avg(list_value(3, NULL, 1, 3)) is 2.3333333333333335
+        SQL: list_avg(CAST(NULL AS BIGINT[])) is NULL
+        """
+        return self._call("list_avg")
+
+    def list_mean(self) -> Expr:
+        """The mean of the items; null of no item.
+
+        SQL: list_avg(list_value(3, NULL, 1, 3)) is 2.3333333333333335
+        SQL: list_avg(CAST(NULL AS BIGINT[])) is NULL
+        """
+        return self._call("list_mean")
+
+    def list_min(self) -> Expr:
+        """The least item; null of no item.
+
+        SQL: list_min(list_value(3, NULL, 1, 3)) is 1
+        SQL: list_min(CAST(NULL AS BIGINT[])) is NULL
+        """
+        return self._call("list_min")
+
+    def list_max(self) -> Expr:
+        """The greatest item; null of no item.
+
+        SQL: list_max(list_value(3, NULL, 1, 3)) is 3
+        SQL: list_max(CAST(NULL AS BIGINT[])) is NULL
+        """
+        return self._call("list_max")
+
+    def list_count(self) -> Expr:
+        """How many items are not null.
+
+        SQL: list_count(list_value(3, NULL, 1, 3)) is 3
+        SQL: list_count(CAST(NULL AS BIGINT[])) is NULL
+        """
+        return self._call("list_count")
+
+    def list_median(self) -> Expr:
+        """The median of a list of DOUBLE; null of no item.
+
+        SQL: list_median(list_value(CAST(1 AS DOUBLE), NULL, 4)) is 2.5
+        SQL: list_median(CAST(NULL AS DOUBLE[])) is NULL
+        """
+        return self._call("list_median")
+
+    def map(self, values: Any) -> Expr:
+        """A map of a list of keys to a list of values, as many.
+
+        SQL: map(list_value('a', 'b'), list_value(1, NULL)) is {'a': 1, 'b': NULL}
+        SQL: map(NULL, list_value(1)) is NULL
+        """
+        return self._call("map", values)
+
+    def map_keys(self) -> Expr:
+        """A list of the keys of a map.
+
+        SQL: map_keys(map(list_value('a', 'b'), list_value(1, NULL))) is ['a', 'b']
+        SQL: map_keys(NULL) is NULL
+        """
+        return self._call("map_keys")
+
+    def map_values(self) -> Expr:
+        """A list of the values of a map.
+
+        SQL: map_values(map(list_value('a', 'b'), list_value(1, NULL))) is [1, NULL]
+        SQL: map_values(NULL) is NULL
+        """
+        return self._call("map_values")
+
+    def map_extract_value(self, key: Any) -> Expr:
+        """The value of a key in a map; null when there is none.
+
+        SQL: map_extract_value(map(list_value('a', 'b'), list_value(1, NULL)), 'a') is 1
+        SQL: map_extract_value(map(list_value('a', 'b'), list_value(1, NULL)), 'c') is NULL
+        """
+        return self._call("map_extract_value", key)
+
+    def map_get(self, key: Any) -> Expr:
+        """The value of a key in a map; null when there is none.
+
+        SQL: map_extract_value(map(list_value('a', 'b'), list_value(1, NULL)), 'a') is 1
+        SQL: map_extract_value(map(list_value('a', 'b'), list_value(1, NULL)), 'c') is NULL
+        """
+        return self._call("map_get", key)
+
+    def named_struct(self, value: Any, *more: Any) -> Expr:
+        """A struct of names, which are constant, and values.
+
+        SQL: named_struct('a', 1, 'b', NULL) is {'a': 1, 'b': NULL}
+        SQL: struct_extract(named_struct('a', 'x'), 'a') is x
+        """
+        return self._call("named_struct", value, *more)
+
+    def struct_extract(self, name: Any) -> Expr:
+        """A field of a struct by its constant name.
+
+        SQL: struct_extract(named_struct('a', 1), 'a') is 1
+        SQL: struct_extract(named_struct('a', NULL), 'a') is NULL
+        """
+        return self._call("struct_extract", name)
 
     def count(self) -> Expr:
         """The number of rows whose argument is not null; count(*) counts all rows. Never
@@ -197,6 +1948,446 @@ class ExprMethods:
         SQL: last(x) over ('a'), (NULL) is NULL
         """
         return self._call("last")
+
+    def count_if(self) -> Expr:
+        """The number of rows where the argument is true. Never null.
+
+        SQL: count_if(x > 1) over (1), (NULL), (2), (3) is 2
+        SQL: count_if(x > 1) over (CAST(NULL AS BIGINT)) is 0
+        """
+        return self._call("count_if")
+
+    def countif(self) -> Expr:
+        """The number of rows where the argument is true. Never null.
+
+        SQL: count_if(x > 1) over (1), (NULL), (2), (3) is 2
+        SQL: count_if(x > 1) over (CAST(NULL AS BIGINT)) is 0
+        """
+        return self._call("countif")
+
+    def count_distinct(self) -> Expr:
+        """How many different values there are, nulls left out; NaN is one, and -0 is 0.
+        Never null.
+
+        SQL: count_distinct(x) over (1), (NULL), (3), (1) is 2
+        SQL: count_distinct(x) over (CAST(NULL AS BIGINT)) is 0
+        """
+        return self._call("count_distinct")
+
+    def approx_count_distinct(self) -> Expr:
+        """About how many different values there are: exact up to 256, then within some 1.6
+        % (one standard error) by a HyperLogLog of 4 KiB. Never null.
+
+        SQL: approx_count_distinct(x) over (1), (NULL), (3), (1) is 2
+        SQL: approx_count_distinct(x) over (CAST(NULL AS BIGINT)) is 0
+        """
+        return self._call("approx_count_distinct")
+
+    def bool_and(self) -> Expr:
+        """Whether all values that are not null are true; null when there is none.
+
+        SQL: bool_and(x) over (true), (NULL) is true
+        SQL: bool_and(x) over (CAST(NULL AS BOOLEAN)) is NULL
+        """
+        return self._call("bool_and")
+
+    def bool_or(self) -> Expr:
+        """Whether a value is true; null when all are null.
+
+        SQL: bool_or(x) over (true), (NULL), (false) is true
+        SQL: bool_or(x) over (CAST(NULL AS BOOLEAN)) is NULL
+        """
+        return self._call("bool_or")
+
+    def any_value(self) -> Expr:
+        """The first value that is not null; null when there is none. Any type.
+
+        SQL: any_value(x) over (NULL), (2), (3) is 2
+        SQL: any_value(x) over (CAST(NULL AS VARCHAR)) is NULL
+        """
+        return self._call("any_value")
+
+    def arg_min(self, y: Any) -> Expr:
+        """x of the row with the least y, the first of several; rows where x or y is null do
+        not count.
+
+        SQL: arg_min(x, -x) over (1), (NULL), (3) is 3
+        SQL: arg_min(x, -x) over (CAST(NULL AS BIGINT)) is NULL
+        """
+        return self._call("arg_min", y)
+
+    def argmin(self, y: Any) -> Expr:
+        """x of the row with the least y, the first of several; rows where x or y is null do
+        not count.
+
+        SQL: arg_min(x, -x) over (1), (NULL), (3) is 3
+        SQL: arg_min(x, -x) over (CAST(NULL AS BIGINT)) is NULL
+        """
+        return self._call("argmin", y)
+
+    def min_by(self, y: Any) -> Expr:
+        """x of the row with the least y, the first of several; rows where x or y is null do
+        not count.
+
+        SQL: arg_min(x, -x) over (1), (NULL), (3) is 3
+        SQL: arg_min(x, -x) over (CAST(NULL AS BIGINT)) is NULL
+        """
+        return self._call("min_by", y)
+
+    def arg_max(self, y: Any) -> Expr:
+        """x of the row with the greatest y, the first of several; rows where x or y is null
+        do not count.
+
+        SQL: arg_max(x, -x) over (1), (NULL), (3) is 1
+        SQL: arg_max(x, -x) over (CAST(NULL AS BIGINT)) is NULL
+        """
+        return self._call("arg_max", y)
+
+    def argmax(self, y: Any) -> Expr:
+        """x of the row with the greatest y, the first of several; rows where x or y is null
+        do not count.
+
+        SQL: arg_max(x, -x) over (1), (NULL), (3) is 1
+        SQL: arg_max(x, -x) over (CAST(NULL AS BIGINT)) is NULL
+        """
+        return self._call("argmax", y)
+
+    def max_by(self, y: Any) -> Expr:
+        """x of the row with the greatest y, the first of several; rows where x or y is null
+        do not count.
+
+        SQL: arg_max(x, -x) over (1), (NULL), (3) is 1
+        SQL: arg_max(x, -x) over (CAST(NULL AS BIGINT)) is NULL
+        """
+        return self._call("max_by", y)
+
+    def median(self) -> Expr:
+        """The middle value, between two the middle of both; NaN stands above all. Exact:
+        the values are kept.
+
+        SQL: median(x) over (1), (NULL), (4), (3), (2) is 2.5
+        SQL: median(x) over (CAST(NULL AS DOUBLE)) is NULL
+        """
+        return self._call("median")
+
+    def quantile_cont(self, fraction: Any) -> Expr:
+        """The value at a fraction (0 to 1) of the ordered values, interpolated between two.
+        Exact.
+
+        SQL: quantile_cont(x, 0.25) over (1), (NULL), (4), (3), (2) is 1.75
+        SQL: quantile_cont(x, 0.25) over (CAST(NULL AS DOUBLE)) is NULL
+        """
+        return self._call("quantile_cont", fraction)
+
+    def quantile_disc(self, fraction: Any) -> Expr:
+        """The least value that is not below that fraction (0 to 1) of the values. Exact;
+        any type that has an order.
+
+        SQL: quantile_disc(x, 0.5) over ('d'), (NULL), ('a'), ('c'), ('b') is b
+        SQL: quantile_disc(x, 0.5) over (CAST(NULL AS VARCHAR)) is NULL
+        """
+        return self._call("quantile_disc", fraction)
+
+    def quantile(self, fraction: Any) -> Expr:
+        """The least value that is not below that fraction (0 to 1) of the values. Exact;
+        any type that has an order.
+
+        SQL: quantile_disc(x, 0.5) over ('d'), (NULL), ('a'), ('c'), ('b') is b
+        SQL: quantile_disc(x, 0.5) over (CAST(NULL AS VARCHAR)) is NULL
+        """
+        return self._call("quantile", fraction)
+
+    def approx_quantile(self, fraction: Any) -> Expr:
+        """A value within 0.5 % of the one at a fraction (0 to 1) of the ordered values, in
+        memory that does not grow with their number. The same however the work is divided.
+
+        SQL: approx_quantile(x, 0.5) over (-1), (NULL), (0), (3) is 0.0
+        SQL: approx_quantile(x, 0.5) over (CAST(NULL AS DOUBLE)) is NULL
+        """
+        return self._call("approx_quantile", fraction)
+
+    def mode(self) -> Expr:
+        """The most frequent value, of several the one met first.
+
+        SQL: mode(x) over ('a'), (NULL), ('b'), ('b') is b
+        SQL: mode(x) over (CAST(NULL AS VARCHAR)) is NULL
+        """
+        return self._call("mode")
+
+    def entropy(self) -> Expr:
+        """The entropy of the values in bits; 0 of no value.
+
+        SQL: entropy(x) over (1), (NULL), (2), (1), (2) is 1.0
+        SQL: entropy(x) over (CAST(NULL AS BIGINT)) is 0.0
+        """
+        return self._call("entropy")
+
+    def histogram(self) -> Expr:
+        """A map from each value, in order, to how often it occurs.
+
+        SQL: histogram(x) over (3), (NULL), (1), (3) is {1: 1, 3: 2}
+        SQL: histogram(x) over (CAST(NULL AS BIGINT)) is NULL
+        """
+        return self._call("histogram")
+
+    def var_samp(self) -> Expr:
+        """The variance of a sample: squared differences from the mean over the count less
+        one; null of fewer than two values.
+
+        SQL: var_samp(x) over (1.0), (NULL), (4.0) is 4.5
+        SQL: var_samp(x) over (1.0) is NULL
+        """
+        return self._call("var_samp")
+
+    def variance(self) -> Expr:
+        """The variance of a sample: squared differences from the mean over the count less
+        one; null of fewer than two values.
+
+        SQL: var_samp(x) over (1.0), (NULL), (4.0) is 4.5
+        SQL: var_samp(x) over (1.0) is NULL
+        """
+        return self._call("variance")
+
+    def var_pop(self) -> Expr:
+        """The variance of a population: squared differences from the mean over the count.
+
+        SQL: var_pop(x) over (1.0), (NULL), (4.0) is 2.25
+        SQL: var_pop(x) over (CAST(NULL AS DOUBLE)) is NULL
+        """
+        return self._call("var_pop")
+
+    def stddev_samp(self) -> Expr:
+        """The standard deviation of a sample, the root of var_samp; null of fewer than two
+        values.
+
+        SQL: stddev_samp(x) over (1.0), (NULL), (2.0), (3.0) is 1.0
+        SQL: stddev_samp(x) over (1.0) is NULL
+        """
+        return self._call("stddev_samp")
+
+    def stddev(self) -> Expr:
+        """The standard deviation of a sample, the root of var_samp; null of fewer than two
+        values.
+
+        SQL: stddev_samp(x) over (1.0), (NULL), (2.0), (3.0) is 1.0
+        SQL: stddev_samp(x) over (1.0) is NULL
+        """
+        return self._call("stddev")
+
+    def stddev_pop(self) -> Expr:
+        """The standard deviation of a population, the root of var_pop.
+
+        SQL: stddev_pop(x) over (1.0), (NULL), (4.0) is 1.5
+        SQL: stddev_pop(x) over (CAST(NULL AS DOUBLE)) is NULL
+        """
+        return self._call("stddev_pop")
+
+    def sem(self) -> Expr:
+        """The standard error of the mean: stddev_pop over the root of the count.
+
+        SQL: sem(x) over (1.0), (1.0), (NULL), (4.0), (4.0) is 0.75
+        SQL: sem(x) over (CAST(NULL AS DOUBLE)) is NULL
+        """
+        return self._call("sem")
+
+    def skewness(self) -> Expr:
+        """The skewness of a sample; null of fewer than three values and where all are
+        equal.
+
+        SQL: skewness(x) over (1.0), (2.0), (NULL), (3.0) is 0.0
+        SQL: skewness(x) over (1.0), (2.0) is NULL
+        """
+        return self._call("skewness")
+
+    def kurtosis(self) -> Expr:
+        """The excess kurtosis of a sample; null of fewer than four values and where all are
+        equal.
+
+        SQL: kurtosis(x) over (1.0), (2.0), (NULL), (3.0), (4.0) is -1.2000000000000002
+        SQL: kurtosis(x) over (1.0), (2.0), (3.0) is NULL
+        """
+        return self._call("kurtosis")
+
+    def kurtosis_pop(self) -> Expr:
+        """The excess kurtosis of a population; null of fewer than two values and where all
+        are equal.
+
+        SQL: kurtosis_pop(x) over (1.0), (2.0), (NULL), (3.0), (4.0) is -1.36
+        SQL: kurtosis_pop(x) over (1.0) is NULL
+        """
+        return self._call("kurtosis_pop")
+
+    def corr(self, x: Any) -> Expr:
+        """Pearson's coefficient of correlation; NaN where a side is constant.
+
+        SQL: corr(x, 2 * x) over (1.0), (NULL), (2.0), (3.0) is 1.0
+        SQL: corr(x, x) over (CAST(NULL AS DOUBLE)) is NULL
+        """
+        return self._call("corr", x)
+
+    def covar_pop(self, x: Any) -> Expr:
+        """The covariance of a population.
+
+        SQL: covar_pop(x, 2 * x) over (1.0), (NULL), (2.0), (3.0) is 1.3333333333333333
+        SQL: covar_pop(x, x) over (CAST(NULL AS DOUBLE)) is NULL
+        """
+        return self._call("covar_pop", x)
+
+    def covar_samp(self, x: Any) -> Expr:
+        """The covariance of a sample; null of fewer than two pairs.
+
+        SQL: covar_samp(x, 2 * x) over (1.0), (NULL), (2.0), (3.0) is 2.0
+        SQL: covar_samp(x, x) over (CAST(NULL AS DOUBLE)) is NULL
+        """
+        return self._call("covar_samp", x)
+
+    def regr_slope(self, x: Any) -> Expr:
+        """The slope of the line that fits the pairs by least squares; NaN where x is
+        constant.
+
+        SQL: regr_slope(x, 2 * x) over (1.0), (NULL), (2.0), (3.0) is 0.5
+        SQL: regr_slope(x, x) over (CAST(NULL AS DOUBLE)) is NULL
+        """
+        return self._call("regr_slope", x)
+
+    def regr_intercept(self, x: Any) -> Expr:
+        """Where the fitted line meets the y axis; null where x is constant.
+
+        SQL: regr_intercept(x, 2 * x) over (1.0), (NULL), (2.0), (3.0) is 0.0
+        SQL: regr_intercept(x, x) over (CAST(NULL AS DOUBLE)) is NULL
+        """
+        return self._call("regr_intercept", x)
+
+    def regr_r2(self, x: Any) -> Expr:
+        """The coefficient of determination of the fitted line; null where x is constant.
+
+        SQL: regr_r2(x, 2 * x) over (1.0), (NULL), (2.0), (3.0) is 1.0
+        SQL: regr_r2(x, x) over (CAST(NULL AS DOUBLE)) is NULL
+        """
+        return self._call("regr_r2", x)
+
+    def regr_count(self, x: Any) -> Expr:
+        """The number of pairs without a null.
+
+        SQL: regr_count(x, 2 * x) over (1.0), (NULL), (2.0), (3.0) is 3
+        SQL: regr_count(x, x) over (CAST(NULL AS DOUBLE)) is 0
+        """
+        return self._call("regr_count", x)
+
+    def regr_avgx(self, x: Any) -> Expr:
+        """The mean of x over the pairs without a null.
+
+        SQL: regr_avgx(x, 2 * x) over (1.0), (NULL), (2.0), (3.0) is 4.0
+        SQL: regr_avgx(x, x) over (CAST(NULL AS DOUBLE)) is NULL
+        """
+        return self._call("regr_avgx", x)
+
+    def regr_avgy(self, x: Any) -> Expr:
+        """The mean of y over the pairs without a null.
+
+        SQL: regr_avgy(x, 2 * x) over (1.0), (NULL), (2.0), (3.0) is 2.0
+        SQL: regr_avgy(x, x) over (CAST(NULL AS DOUBLE)) is NULL
+        """
+        return self._call("regr_avgy", x)
+
+    def regr_sxx(self, x: Any) -> Expr:
+        """The squared differences of x from its mean, summed.
+
+        SQL: regr_sxx(x, 2 * x) over (1.0), (NULL), (2.0), (3.0) is 8.0
+        SQL: regr_sxx(x, x) over (CAST(NULL AS DOUBLE)) is NULL
+        """
+        return self._call("regr_sxx", x)
+
+    def regr_syy(self, x: Any) -> Expr:
+        """The squared differences of y from its mean, summed.
+
+        SQL: regr_syy(x, 2 * x) over (1.0), (NULL), (2.0), (3.0) is 2.0
+        SQL: regr_syy(x, x) over (CAST(NULL AS DOUBLE)) is NULL
+        """
+        return self._call("regr_syy", x)
+
+    def regr_sxy(self, x: Any) -> Expr:
+        """The products of the differences of x and y from their means, summed.
+
+        SQL: regr_sxy(x, 2 * x) over (1.0), (NULL), (2.0), (3.0) is 4.0
+        SQL: regr_sxy(x, x) over (CAST(NULL AS DOUBLE)) is NULL
+        """
+        return self._call("regr_sxy", x)
+
+    def product(self) -> Expr:
+        """The product of the values as float64.
+
+        SQL: product(x) over (2), (NULL), (3) is 6.0
+        SQL: product(x) over (CAST(NULL AS DOUBLE)) is NULL
+        """
+        return self._call("product")
+
+    def bit_and(self) -> Expr:
+        """The bits that are set in all integers.
+
+        SQL: bit_and(x) over (6), (NULL), (3) is 2
+        SQL: bit_and(x) over (CAST(NULL AS BIGINT)) is NULL
+        """
+        return self._call("bit_and")
+
+    def bit_or(self) -> Expr:
+        """The bits that are set in any of the integers.
+
+        SQL: bit_or(x) over (6), (NULL), (3) is 7
+        SQL: bit_or(x) over (CAST(NULL AS BIGINT)) is NULL
+        """
+        return self._call("bit_or")
+
+    def bit_xor(self) -> Expr:
+        """The bits that are set in an odd number of the integers.
+
+        SQL: bit_xor(x) over (6), (NULL), (3) is 5
+        SQL: bit_xor(x) over (CAST(NULL AS BIGINT)) is NULL
+        """
+        return self._call("bit_xor")
+
+    def list(self) -> Expr:
+        """A list of all values, nulls too, in the order of the input; null of no row.
+
+        SQL: list(x) over (3), (NULL), (1) is [3, NULL, 1]
+        SQL: list(x) over ('a') is ['a']
+        """
+        return self._call("list")
+
+    def array_agg(self) -> Expr:
+        """A list of all values, nulls too, in the order of the input; null of no row.
+
+        SQL: list(x) over (3), (NULL), (1) is [3, NULL, 1]
+        SQL: list(x) over ('a') is ['a']
+        """
+        return self._call("array_agg")
+
+    def string_agg(self, separator: Any | None = None) -> Expr:
+        """The texts that are not null in the order of the input, with the separator (a
+        comma) between them.
+
+        SQL: string_agg(x, '-') over ('b'), (NULL), ('a') is b-a
+        SQL: string_agg(x) over (CAST(NULL AS VARCHAR)) is NULL
+        """
+        return self._call("string_agg", *_given(separator))
+
+    def group_concat(self, separator: Any | None = None) -> Expr:
+        """The texts that are not null in the order of the input, with the separator (a
+        comma) between them.
+
+        SQL: string_agg(x, '-') over ('b'), (NULL), ('a') is b-a
+        SQL: string_agg(x) over (CAST(NULL AS VARCHAR)) is NULL
+        """
+        return self._call("group_concat", *_given(separator))
+
+    def listagg(self, separator: Any | None = None) -> Expr:
+        """The texts that are not null in the order of the input, with the separator (a
+        comma) between them.
+
+        SQL: string_agg(x, '-') over ('b'), (NULL), ('a') is b-a
+        SQL: string_agg(x) over (CAST(NULL AS VARCHAR)) is NULL
+        """
+        return self._call("listagg", *_given(separator))
 
     def lag(self, n: int | None = None, default: Any | None = None) -> Expr:
         """The value n rows before (1 unless given; a constant from 0 to 65536), the default

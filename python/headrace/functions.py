@@ -12,9 +12,9 @@ from typing import Any
 from headrace.expr import Expr, call
 
 
-def _given(*args: Any) -> list[Any]:
+def _given(*args: Any) -> tuple[Any, ...]:
     """The optional arguments that were given."""
-    return [arg for arg in args if arg is not None]
+    return tuple(arg for arg in args if arg is not None)
 
 
 def abs(x: Any) -> Expr:
@@ -24,6 +24,491 @@ def abs(x: Any) -> Expr:
     SQL: abs(NULL) is NULL
     """
     return call("abs", x)
+
+
+def sqrt(x: Any) -> Expr:
+    """The square root; NaN of a number below zero.
+
+    SQL: sqrt(16) is 4.0
+    SQL: sqrt(-1) is nan
+    SQL: sqrt(NULL) is NULL
+    """
+    return call("sqrt", x)
+
+
+def cbrt(x: Any) -> Expr:
+    """The cube root.
+
+    SQL: cbrt(-8) is -2.0
+    SQL: cbrt(NULL) is NULL
+    """
+    return call("cbrt", x)
+
+
+def exp(x: Any) -> Expr:
+    """e to the power of x.
+
+    SQL: exp(0) is 1.0
+    SQL: exp(NULL) is NULL
+    """
+    return call("exp", x)
+
+
+def ln(x: Any) -> Expr:
+    """The natural logarithm; -inf of zero, NaN of a number below zero.
+
+    SQL: ln(1) is 0.0
+    SQL: ln(0) is -inf
+    SQL: ln(NULL) is NULL
+    """
+    return call("ln", x)
+
+
+def log2(x: Any) -> Expr:
+    """The logarithm to base 2; -inf of zero, NaN of a number below zero.
+
+    SQL: log2(8) is 3.0
+    SQL: log2(NULL) is NULL
+    """
+    return call("log2", x)
+
+
+def log(base: Any, x: Any | None = None) -> Expr:
+    """The logarithm to base 10, or of two arguments that of the second to the base that the
+    first gives.
+
+    SQL: log10(1000) is 3.0
+    SQL: log(2, 8) is 3.0
+    SQL: log(NULL) is NULL
+    """
+    return call("log", base, *_given(x))
+
+
+def log10(base: Any, x: Any | None = None) -> Expr:
+    """The logarithm to base 10, or of two arguments that of the second to the base that the
+    first gives.
+
+    SQL: log10(1000) is 3.0
+    SQL: log(2, 8) is 3.0
+    SQL: log(NULL) is NULL
+    """
+    return call("log10", base, *_given(x))
+
+
+def pow(x: Any, y: Any) -> Expr:
+    """x to the power of y; NaN of a number below zero to a broken power. Also written ^.
+
+    SQL: pow(2, 10) is 1024.0
+    SQL: 2 ** 3 is 8.0
+    SQL: pow(2, NULL) is NULL
+    """
+    return call("pow", x, y)
+
+
+def power(x: Any, y: Any) -> Expr:
+    """x to the power of y; NaN of a number below zero to a broken power. Also written ^.
+
+    SQL: pow(2, 10) is 1024.0
+    SQL: 2 ** 3 is 8.0
+    SQL: pow(2, NULL) is NULL
+    """
+    return call("power", x, y)
+
+
+def gamma(x: Any) -> Expr:
+    """The gamma function: gamma(n + 1) is the factorial of n.
+
+    SQL: gamma(5) is 24.0
+    SQL: gamma(NULL) is NULL
+    """
+    return call("gamma", x)
+
+
+def lgamma(x: Any) -> Expr:
+    """The natural logarithm of the absolute value of the gamma function.
+
+    SQL: lgamma(1) is 0.0
+    SQL: lgamma(NULL) is NULL
+    """
+    return call("lgamma", x)
+
+
+def isnan(x: Any) -> Expr:
+    """Whether a float is NaN.
+
+    SQL: isnan(CAST('NaN' AS DOUBLE)) is true
+    SQL: isnan(1.5) is false
+    SQL: isnan(NULL) is NULL
+    """
+    return call("isnan", x)
+
+
+def isinf(x: Any) -> Expr:
+    """Whether a float is an infinity.
+
+    SQL: isinf(CAST('-inf' AS DOUBLE)) is true
+    SQL: isinf(1.5) is false
+    SQL: isinf(NULL) is NULL
+    """
+    return call("isinf", x)
+
+
+def isfinite(x: Any) -> Expr:
+    """Whether a float is neither NaN nor an infinity.
+
+    SQL: isfinite(1.5) is true
+    SQL: isfinite(CAST('NaN' AS DOUBLE)) is false
+    SQL: isfinite(NULL) is NULL
+    """
+    return call("isfinite", x)
+
+
+def signbit(x: Any) -> Expr:
+    """Whether the sign of a float is minus, also that of -0.
+
+    SQL: signbit(CAST('-0.0' AS DOUBLE)) is true
+    SQL: signbit(NULL) is NULL
+    """
+    return call("signbit", x)
+
+
+def nextafter(x: Any, y: Any) -> Expr:
+    """The next float64 after x in the direction of y.
+
+    SQL: nextafter(1, 2) is 1.0000000000000002
+    SQL: nextafter(1, NULL) is NULL
+    """
+    return call("nextafter", x, y)
+
+
+def pi() -> Expr:
+    """The ratio of a circle's circumference to its diameter.
+
+    SQL: pi() is 3.141592653589793
+    SQL: pi() + NULL is NULL
+    """
+    return call("pi")
+
+
+def sin(x: Any) -> Expr:
+    """The sine of an angle in radians.
+
+    SQL: sin(0) is 0.0
+    SQL: sin(NULL) is NULL
+    """
+    return call("sin", x)
+
+
+def cos(x: Any) -> Expr:
+    """The cosine of an angle in radians.
+
+    SQL: cos(0) is 1.0
+    SQL: cos(NULL) is NULL
+    """
+    return call("cos", x)
+
+
+def tan(x: Any) -> Expr:
+    """The tangent of an angle in radians.
+
+    SQL: tan(0) is 0.0
+    SQL: tan(NULL) is NULL
+    """
+    return call("tan", x)
+
+
+def cot(x: Any) -> Expr:
+    """The cotangent of an angle in radians.
+
+    SQL: cot(1) is 0.6420926159343306
+    SQL: cot(NULL) is NULL
+    """
+    return call("cot", x)
+
+
+def asin(x: Any) -> Expr:
+    """The angle in radians whose sine is x; NaN outside -1 to 1.
+
+    SQL: asin(0) is 0.0
+    SQL: asin(NULL) is NULL
+    """
+    return call("asin", x)
+
+
+def acos(x: Any) -> Expr:
+    """The angle in radians whose cosine is x; NaN outside -1 to 1.
+
+    SQL: acos(1) is 0.0
+    SQL: acos(NULL) is NULL
+    """
+    return call("acos", x)
+
+
+def atan(x: Any) -> Expr:
+    """The angle in radians whose tangent is x.
+
+    SQL: atan(0) is 0.0
+    SQL: atan(NULL) is NULL
+    """
+    return call("atan", x)
+
+
+def atan2(y: Any, x: Any) -> Expr:
+    """The angle in radians between the x axis and the point (x, y).
+
+    SQL: atan2(0, 1) is 0.0
+    SQL: atan2(NULL, 1) is NULL
+    """
+    return call("atan2", y, x)
+
+
+def sinh(x: Any) -> Expr:
+    """The hyperbolic sine.
+
+    SQL: sinh(0) is 0.0
+    SQL: sinh(NULL) is NULL
+    """
+    return call("sinh", x)
+
+
+def cosh(x: Any) -> Expr:
+    """The hyperbolic cosine.
+
+    SQL: cosh(0) is 1.0
+    SQL: cosh(NULL) is NULL
+    """
+    return call("cosh", x)
+
+
+def tanh(x: Any) -> Expr:
+    """The hyperbolic tangent.
+
+    SQL: tanh(0) is 0.0
+    SQL: tanh(NULL) is NULL
+    """
+    return call("tanh", x)
+
+
+def asinh(x: Any) -> Expr:
+    """The inverse hyperbolic sine.
+
+    SQL: asinh(0) is 0.0
+    SQL: asinh(NULL) is NULL
+    """
+    return call("asinh", x)
+
+
+def acosh(x: Any) -> Expr:
+    """The inverse hyperbolic cosine; NaN below 1.
+
+    SQL: acosh(1) is 0.0
+    SQL: acosh(NULL) is NULL
+    """
+    return call("acosh", x)
+
+
+def atanh(x: Any) -> Expr:
+    """The inverse hyperbolic tangent; infinite at -1 and 1, NaN beyond.
+
+    SQL: atanh(0) is 0.0
+    SQL: atanh(NULL) is NULL
+    """
+    return call("atanh", x)
+
+
+def degrees(x: Any) -> Expr:
+    """An angle in radians, in degrees.
+
+    SQL: degrees(pi()) is 180.0
+    SQL: degrees(NULL) is NULL
+    """
+    return call("degrees", x)
+
+
+def radians(x: Any) -> Expr:
+    """An angle in degrees, in radians.
+
+    SQL: radians(180) is 3.141592653589793
+    SQL: radians(NULL) is NULL
+    """
+    return call("radians", x)
+
+
+def round(x: Any, digits: Any | None = None) -> Expr:
+    """The nearest whole number, or number of `digits` decimals (tens, hundreds … below
+    zero); halves go away from zero. Decimals stay exact.
+
+    SQL: round(2.5) is 3
+    SQL: round(CAST('-2.5' AS DOUBLE)) is -3.0
+    SQL: round(2.567, 1) is 2.6
+    SQL: round(155, -1) is 160
+    SQL: round(NULL, 1) is NULL
+    """
+    return call("round", x, *_given(digits))
+
+
+def floor(x: Any) -> Expr:
+    """The greatest whole number that is not above x.
+
+    SQL: floor(-2.5) is -3
+    SQL: floor(CAST('2.5' AS DOUBLE)) is 2.0
+    SQL: floor(NULL) is NULL
+    """
+    return call("floor", x)
+
+
+def ceil(x: Any) -> Expr:
+    """The least whole number that is not below x.
+
+    SQL: ceil(2.1) is 3
+    SQL: ceil(CAST('-2.5' AS DOUBLE)) is -2.0
+    SQL: ceil(NULL) is NULL
+    """
+    return call("ceil", x)
+
+
+def ceiling(x: Any) -> Expr:
+    """The least whole number that is not below x.
+
+    SQL: ceil(2.1) is 3
+    SQL: ceil(CAST('-2.5' AS DOUBLE)) is -2.0
+    SQL: ceil(NULL) is NULL
+    """
+    return call("ceiling", x)
+
+
+def trunc(x: Any, digits: Any | None = None) -> Expr:
+    """x without its fraction, or without what is beyond `digits` decimals.
+
+    SQL: trunc(-2.7) is -2
+    SQL: trunc(2.567, 1) is 2.5
+    SQL: trunc(NULL) is NULL
+    """
+    return call("trunc", x, *_given(digits))
+
+
+def sign(x: Any) -> Expr:
+    """-1, 0 or 1 as x is below, at or above zero; 0 for NaN.
+
+    SQL: sign(-7) is -1
+    SQL: sign(0.0) is 0
+    SQL: sign(NULL) is NULL
+    """
+    return call("sign", x)
+
+
+def even(x: Any) -> Expr:
+    """The next even whole number away from zero.
+
+    SQL: even(3) is 4.0
+    SQL: even(-2.5) is -4.0
+    SQL: even(NULL) is NULL
+    """
+    return call("even", x)
+
+
+def gcd(x: Any, y: Any) -> Expr:
+    """The greatest common divisor of two integers, never below zero.
+
+    SQL: gcd(12, -18) is 6
+    SQL: gcd(12, NULL) is NULL
+    """
+    return call("gcd", x, y)
+
+
+def greatest_common_divisor(x: Any, y: Any) -> Expr:
+    """The greatest common divisor of two integers, never below zero.
+
+    SQL: gcd(12, -18) is 6
+    SQL: gcd(12, NULL) is NULL
+    """
+    return call("greatest_common_divisor", x, y)
+
+
+def lcm(x: Any, y: Any) -> Expr:
+    """The least common multiple of two integers, never below zero. Overflow is an error.
+
+    SQL: lcm(4, 6) is 12
+    SQL: lcm(NULL, 6) is NULL
+    """
+    return call("lcm", x, y)
+
+
+def least_common_multiple(x: Any, y: Any) -> Expr:
+    """The least common multiple of two integers, never below zero. Overflow is an error.
+
+    SQL: lcm(4, 6) is 12
+    SQL: lcm(NULL, 6) is NULL
+    """
+    return call("least_common_multiple", x, y)
+
+
+def factorial(n: Any) -> Expr:
+    """The product of the integers from 1 to n as DECIMAL(38, 0), for n from 0 to 33.
+
+    SQL: factorial(5) is 120
+    SQL: factorial(NULL) is NULL
+    """
+    return call("factorial", n)
+
+
+def xor(x: Any, y: Any) -> Expr:
+    """The bits that are set in one of two integers only; of booleans, whether one is true.
+
+    SQL: xor(6, 3) is 5
+    SQL: xor(true, false) is true
+    SQL: xor(6, NULL) is NULL
+    """
+    return call("xor", x, y)
+
+
+def bit_count(x: Any) -> Expr:
+    """How many bits of an integer are set.
+
+    SQL: bit_count(7) is 3
+    SQL: bit_count(NULL) is NULL
+    """
+    return call("bit_count", x)
+
+
+def is_distinct_from(x: Any, y: Any) -> Expr:
+    """Whether two values differ, where null equals null and nothing else. Never null.
+
+    SQL: is_distinct_from(1, 2) is true
+    SQL: is_distinct_from(1, NULL) is true
+    SQL: is_distinct_from(NULL, NULL) is false
+    """
+    return call("is_distinct_from", x, y)
+
+
+def is_not_distinct_from(x: Any, y: Any) -> Expr:
+    """Whether two values are equal, where null equals null and nothing else. Never null.
+
+    SQL: is_not_distinct_from(1, 1) is true
+    SQL: is_not_distinct_from(1, NULL) is false
+    SQL: is_not_distinct_from(NULL, NULL) is true
+    """
+    return call("is_not_distinct_from", x, y)
+
+
+def greatest(x: Any, *more: Any) -> Expr:
+    """The greatest of the arguments that are not null; null when all are. NaN is greatest.
+
+    SQL: greatest(1, 3, 2) is 3
+    SQL: greatest(1, NULL) is 1
+    SQL: greatest(NULL, NULL) is NULL
+    """
+    return call("greatest", x, *more)
+
+
+def least(x: Any, *more: Any) -> Expr:
+    """The least of the arguments that are not null; null when all are.
+
+    SQL: least('b', 'a') is a
+    SQL: least(1, NULL) is 1
+    SQL: least(NULL, NULL) is NULL
+    """
+    return call("least", x, *more)
 
 
 def is_null(x: Any) -> Expr:
@@ -53,6 +538,36 @@ def coalesce(x: Any, *more: Any) -> Expr:
     SQL: coalesce(1, 1 // 0) is 1
     """
     return call("coalesce", x, *more)
+
+
+def nullif(x: Any, y: Any) -> Expr:
+    """x, or null where x equals y.
+
+    SQL: nullif(1, 2) is 1
+    SQL: nullif(1, 1) is NULL
+    SQL: nullif(1, NULL) is 1
+    """
+    return call("nullif", x, y)
+
+
+def ifnull(x: Any, y: Any) -> Expr:
+    """x, or y where x is null; y is evaluated only there.
+
+    SQL: ifnull(NULL, 2) is 2
+    SQL: ifnull(NULL, NULL) is NULL
+    """
+    return call("ifnull", x, y)
+
+
+def iff(condition: Any, value: Any, otherwise: Any) -> Expr:
+    """`value` where the condition is true, else `otherwise`; each is evaluated only for the
+    rows that take it.
+
+    SQL: if(1 < 2, 'a', 'b') is a
+    SQL: if(NULL, 'a', 'b') is b
+    SQL: if(0 <> 0, 1 // 0, -1) is -1
+    """
+    return call("iff", condition, value, otherwise)
 
 
 def upper(x: Any) -> Expr:
@@ -122,6 +637,564 @@ def concat(x: Any, *more: Any) -> Expr:
     return call("concat", x, *more)
 
 
+def substring(x: Any, start: Any, count: Any | None = None) -> Expr:
+    """The `count` code points (all without a count) from place `start`: 1 is the first, -1
+    the last. With a count below zero those before the place.
+
+    SQL: substring('headrace', 5) is race
+    SQL: substring('aéb', 2, 1) is é
+    SQL: substring('headrace', -4, 2) is ra
+    SQL: substring(NULL, 1) is NULL
+    """
+    return call("substring", x, start, *_given(count))
+
+
+def substr(x: Any, start: Any, count: Any | None = None) -> Expr:
+    """The `count` code points (all without a count) from place `start`: 1 is the first, -1
+    the last. With a count below zero those before the place.
+
+    SQL: substring('headrace', 5) is race
+    SQL: substring('aéb', 2, 1) is é
+    SQL: substring('headrace', -4, 2) is ra
+    SQL: substring(NULL, 1) is NULL
+    """
+    return call("substr", x, start, *_given(count))
+
+
+def left(x: Any, count: Any) -> Expr:
+    """The first `count` code points, or all but the last when it is below zero.
+
+    SQL: left('aéb', 2) is aé
+    SQL: left('abc', -1) is ab
+    SQL: left(NULL, 2) is NULL
+    """
+    return call("left", x, count)
+
+
+def right(x: Any, count: Any) -> Expr:
+    """The last `count` code points, or all but the first when it is below zero.
+
+    SQL: right('aéb', 2) is éb
+    SQL: right('abc', -1) is bc
+    SQL: right(NULL, 2) is NULL
+    """
+    return call("right", x, count)
+
+
+def lpad(x: Any, length: Any, padding: Any | None = None) -> Expr:
+    """The text with padding (blanks) before it, so that it has `length` code points; longer
+    text is cut at its end.
+
+    SQL: lpad('7', 3, '0') is 007
+    SQL: lpad('abcd', 2, ' ') is ab
+    SQL: lpad(NULL, 3, '0') is NULL
+    """
+    return call("lpad", x, length, *_given(padding))
+
+
+def rpad(x: Any, length: Any, padding: Any | None = None) -> Expr:
+    """The text with padding (blanks) behind it, so that it has `length` code points; longer
+    text is cut at its end.
+
+    SQL: rpad('7', 3, '.') is 7..
+    SQL: rpad(NULL, 3, '0') is NULL
+    """
+    return call("rpad", x, length, *_given(padding))
+
+
+def trim(x: Any, chars: Any | None = None) -> Expr:
+    """The text without the blanks, or the code points of `chars`, at both ends.
+
+    SQL: trim('  a b ') is a b
+    SQL: trim('xxaxx', 'x') is a
+    SQL: trim(NULL) is NULL
+    """
+    return call("trim", x, *_given(chars))
+
+
+def ltrim(x: Any, chars: Any | None = None) -> Expr:
+    """The text without the blanks, or the code points of `chars`, at its begin.
+
+    SQL: ltrim('  a') is a
+    SQL: ltrim('xyab', 'yx') is ab
+    SQL: ltrim(NULL) is NULL
+    """
+    return call("ltrim", x, *_given(chars))
+
+
+def rtrim(x: Any, chars: Any | None = None) -> Expr:
+    """The text without the blanks, or the code points of `chars`, at its end.
+
+    SQL: rtrim('a  ') is a
+    SQL: rtrim('abxy', 'yx') is ab
+    SQL: rtrim(NULL) is NULL
+    """
+    return call("rtrim", x, *_given(chars))
+
+
+def split_part(x: Any, separator: Any, number: Any) -> Expr:
+    """Part `number` of the text between separators, from 1, or from the end below zero;
+    empty when there is none.
+
+    SQL: split_part('a-b-c', '-', 2) is b
+    SQL: split_part('a-b-c', '-', -1) is c
+    SQL: split_part(NULL, '-', 2) is NULL
+    """
+    return call("split_part", x, separator, number)
+
+
+def repeat(x: Any, count: Any) -> Expr:
+    """The text `count` times behind itself; empty for a count below one.
+
+    SQL: repeat('ab', 3) is ababab
+    SQL: repeat(NULL, 3) is NULL
+    """
+    return call("repeat", x, count)
+
+
+def contains(x: Any, part: Any) -> Expr:
+    """Whether a text has another in it; every text has the empty one.
+
+    SQL: contains('headrace', 'dra') is true
+    SQL: contains('headrace', 'x') is false
+    SQL: contains(NULL, 'x') is NULL
+    """
+    return call("contains", x, part)
+
+
+def strpos(x: Any, part: Any) -> Expr:
+    """The place of the first occurrence in code points from 1, or 0 when there is none.
+
+    SQL: strpos('aéb', 'b') is 3
+    SQL: strpos('abc', 'x') is 0
+    SQL: strpos(NULL, 'x') is NULL
+    """
+    return call("strpos", x, part)
+
+
+def instr(x: Any, part: Any) -> Expr:
+    """The place of the first occurrence in code points from 1, or 0 when there is none.
+
+    SQL: strpos('aéb', 'b') is 3
+    SQL: strpos('abc', 'x') is 0
+    SQL: strpos(NULL, 'x') is NULL
+    """
+    return call("instr", x, part)
+
+
+def position(x: Any, part: Any) -> Expr:
+    """The place of the first occurrence in code points from 1, or 0 when there is none.
+
+    SQL: strpos('aéb', 'b') is 3
+    SQL: strpos('abc', 'x') is 0
+    SQL: strpos(NULL, 'x') is NULL
+    """
+    return call("position", x, part)
+
+
+def like(x: Any, pattern: Any, escape: Any | None = None) -> Expr:
+    """Whether the whole text fits the pattern: % stands for any code points, _ for one.
+    Behind the escape they stand for themselves; without an argument there is no escape.
+
+    SQL: like('headrace', 'h%r_ce') is true
+    SQL: like('headrace', 'race') is false
+    SQL: like('50%', '50$%', '$') is true
+    SQL: like(NULL, '%') is NULL
+    """
+    return call("like", x, pattern, *_given(escape))
+
+
+def like_escape(x: Any, pattern: Any, escape: Any | None = None) -> Expr:
+    """Whether the whole text fits the pattern: % stands for any code points, _ for one.
+    Behind the escape they stand for themselves; without an argument there is no escape.
+
+    SQL: like('headrace', 'h%r_ce') is true
+    SQL: like('headrace', 'race') is false
+    SQL: like('50%', '50$%', '$') is true
+    SQL: like(NULL, '%') is NULL
+    """
+    return call("like_escape", x, pattern, *_given(escape))
+
+
+def ilike(x: Any, pattern: Any, escape: Any | None = None) -> Expr:
+    """Whether the text fits the pattern as in like, both in lower case.
+
+    SQL: ilike('HeadRace', 'h%RACE') is true
+    SQL: ilike('É', 'é') is true
+    SQL: ilike(NULL, '%') is NULL
+    """
+    return call("ilike", x, pattern, *_given(escape))
+
+
+def ilike_escape(x: Any, pattern: Any, escape: Any | None = None) -> Expr:
+    """Whether the text fits the pattern as in like, both in lower case.
+
+    SQL: ilike('HeadRace', 'h%RACE') is true
+    SQL: ilike('É', 'é') is true
+    SQL: ilike(NULL, '%') is NULL
+    """
+    return call("ilike_escape", x, pattern, *_given(escape))
+
+
+def regexp_matches(x: Any, pattern: Any, options: Any | None = None) -> Expr:
+    """Whether the pattern matches somewhere in the text. Patterns are RE2's; options are
+    letters: i ignores case, s lets . match line ends, l takes the pattern as plain text.
+
+    SQL: regexp_matches('headrace', 'd.a') is true
+    SQL: regexp_matches('headrace', 'RACE', 'i') is true
+    SQL: regexp_matches(NULL, 'a') is NULL
+    """
+    return call("regexp_matches", x, pattern, *_given(options))
+
+
+def regexp_full_match(x: Any, pattern: Any, options: Any | None = None) -> Expr:
+    """Whether the pattern matches the whole text.
+
+    SQL: regexp_full_match('abc', 'a.*') is true
+    SQL: regexp_full_match('abc', 'b') is false
+    SQL: regexp_full_match(NULL, 'b') is NULL
+    """
+    return call("regexp_full_match", x, pattern, *_given(options))
+
+
+def regexp_extract(x: Any, pattern: Any, group: Any | None = None, options: Any | None = None) -> Expr:
+    """What a group of the first match holds, without a group all of it; empty without a
+    match.
+
+    SQL: regexp_extract('flight 1545', '[0-9]+') is 1545
+    SQL: regexp_extract('a=b', '(.)=(.)', 2) is b
+    SQL: regexp_extract(NULL, 'a') is NULL
+    """
+    return call("regexp_extract", x, pattern, *_given(group, options))
+
+
+def regexp_extract_all(x: Any, pattern: Any, group: Any | None = None, options: Any | None = None) -> Expr:
+    """A list of what a group, or all, of every match holds.
+
+    SQL: regexp_extract_all('a1b22', '[0-9]+') is ['1', '22']
+    SQL: regexp_extract_all(NULL, 'a') is NULL
+    """
+    return call("regexp_extract_all", x, pattern, *_given(group, options))
+
+
+def regexp_replace(x: Any, pattern: Any, replacement: Any, options: Any | None = None) -> Expr:
+    """The text with the first match, or with the option g every match, replaced; \1 stands
+    for group 1, \0 for the match.
+
+    SQL: regexp_replace('banana', 'a', 'o') is bonana
+    SQL: regexp_replace('banana', 'a', 'o', 'g') is bonono
+    SQL: regexp_replace('a-b', '(.)-(.)', '\2-\1') is b-a
+    SQL: regexp_replace(NULL, 'a', 'o') is NULL
+    """
+    return call("regexp_replace", x, pattern, replacement, *_given(options))
+
+
+def regexp_split_to_array(x: Any, pattern: Any, options: Any | None = None) -> Expr:
+    """A list of the parts between the matches of the pattern.
+
+    SQL: regexp_split('a, b,c', ', *') is ['a', 'b', 'c']
+    SQL: regexp_split(NULL, ',') is NULL
+    """
+    return call("regexp_split_to_array", x, pattern, *_given(options))
+
+
+def regexp_split(x: Any, pattern: Any, options: Any | None = None) -> Expr:
+    """A list of the parts between the matches of the pattern.
+
+    SQL: regexp_split('a, b,c', ', *') is ['a', 'b', 'c']
+    SQL: regexp_split(NULL, ',') is NULL
+    """
+    return call("regexp_split", x, pattern, *_given(options))
+
+
+def string_split_regex(x: Any, pattern: Any, options: Any | None = None) -> Expr:
+    """A list of the parts between the matches of the pattern.
+
+    SQL: regexp_split('a, b,c', ', *') is ['a', 'b', 'c']
+    SQL: regexp_split(NULL, ',') is NULL
+    """
+    return call("string_split_regex", x, pattern, *_given(options))
+
+
+def str_split_regex(x: Any, pattern: Any, options: Any | None = None) -> Expr:
+    """A list of the parts between the matches of the pattern.
+
+    SQL: regexp_split('a, b,c', ', *') is ['a', 'b', 'c']
+    SQL: regexp_split(NULL, ',') is NULL
+    """
+    return call("str_split_regex", x, pattern, *_given(options))
+
+
+def reverse(x: Any) -> Expr:
+    """The code points of a text from the last to the first.
+
+    SQL: reverse('aéb') is béa
+    SQL: reverse(NULL) is NULL
+    """
+    return call("reverse", x)
+
+
+def replace(x: Any, part: Any, replacement: Any) -> Expr:
+    """The text with every occurrence of `part` replaced; an empty part occurs nowhere.
+
+    SQL: replace('banana', 'an', 'u') is buua
+    SQL: replace('abc', '', 'x') is abc
+    SQL: replace(NULL, 'a', 'b') is NULL
+    """
+    return call("replace", x, part, replacement)
+
+
+def translate(x: Any, letters: Any, replacements: Any) -> Expr:
+    """The text with each code point of `letters` replaced by the one at its place in
+    `replacements`, or taken out when those are fewer.
+
+    SQL: translate('abcabc', 'ab', 'x') is xcxc
+    SQL: translate(NULL, 'a', 'b') is NULL
+    """
+    return call("translate", x, letters, replacements)
+
+
+def initcap(x: Any) -> Expr:
+    """The text with every word's first letter in upper case and the others in lower case.
+
+    SQL: initcap('head RACE élan') is Head Race Élan
+    SQL: initcap(NULL) is NULL
+    """
+    return call("initcap", x)
+
+
+def string_split(x: Any, separator: Any) -> Expr:
+    """A list of the parts between separators; of the code points when the separator is
+    empty.
+
+    SQL: string_split('a-b--c', '-') is ['a', 'b', '', 'c']
+    SQL: string_split(NULL, '-') is NULL
+    """
+    return call("string_split", x, separator)
+
+
+def str_split(x: Any, separator: Any) -> Expr:
+    """A list of the parts between separators; of the code points when the separator is
+    empty.
+
+    SQL: string_split('a-b--c', '-') is ['a', 'b', '', 'c']
+    SQL: string_split(NULL, '-') is NULL
+    """
+    return call("str_split", x, separator)
+
+
+def split(x: Any, separator: Any) -> Expr:
+    """A list of the parts between separators; of the code points when the separator is
+    empty.
+
+    SQL: string_split('a-b--c', '-') is ['a', 'b', '', 'c']
+    SQL: string_split(NULL, '-') is NULL
+    """
+    return call("split", x, separator)
+
+
+def string_to_array(x: Any, separator: Any) -> Expr:
+    """A list of the parts between separators; of the code points when the separator is
+    empty.
+
+    SQL: string_split('a-b--c', '-') is ['a', 'b', '', 'c']
+    SQL: string_split(NULL, '-') is NULL
+    """
+    return call("string_to_array", x, separator)
+
+
+def concat_ws(separator: Any, x: Any, *more: Any) -> Expr:
+    """The texts with the separator between them, nulls left out; null when the separator
+    is.
+
+    SQL: concat_ws('-', 'a', NULL, 'b') is a-b
+    SQL: concat_ws(NULL, 'a', 'b') is NULL
+    """
+    return call("concat_ws", separator, x, *more)
+
+
+def levenshtein(x: Any, y: Any) -> Expr:
+    """The least number of bytes to insert, remove or replace that makes one text the other.
+
+    SQL: levenshtein('kitten', 'sitting') is 3
+    SQL: levenshtein(NULL, 'a') is NULL
+    """
+    return call("levenshtein", x, y)
+
+
+def editdist3(x: Any, y: Any) -> Expr:
+    """The least number of bytes to insert, remove or replace that makes one text the other.
+
+    SQL: levenshtein('kitten', 'sitting') is 3
+    SQL: levenshtein(NULL, 'a') is NULL
+    """
+    return call("editdist3", x, y)
+
+
+def ascii(x: Any) -> Expr:
+    """The number of the first code point; 0 of empty text.
+
+    SQL: ascii('A') is 65
+    SQL: ascii('é') is 233
+    SQL: ascii('') is 0
+    SQL: ascii(NULL) is NULL
+    """
+    return call("ascii", x)
+
+
+def unicode(x: Any) -> Expr:
+    """The number of the first code point; 0 of empty text.
+
+    SQL: ascii('A') is 65
+    SQL: ascii('é') is 233
+    SQL: ascii('') is 0
+    SQL: ascii(NULL) is NULL
+    """
+    return call("unicode", x)
+
+
+def ord(x: Any) -> Expr:
+    """The number of the first code point; 0 of empty text.
+
+    SQL: ascii('A') is 65
+    SQL: ascii('é') is 233
+    SQL: ascii('') is 0
+    SQL: ascii(NULL) is NULL
+    """
+    return call("ord", x)
+
+
+def octet_length(x: Any) -> Expr:
+    """The number of bytes of a text in UTF-8, or of binary data.
+
+    SQL: octet_length('aé') is 3
+    SQL: octet_length(NULL) is NULL
+    """
+    return call("octet_length", x)
+
+
+def strlen(x: Any) -> Expr:
+    """The number of bytes of a text in UTF-8, or of binary data.
+
+    SQL: octet_length('aé') is 3
+    SQL: octet_length(NULL) is NULL
+    """
+    return call("strlen", x)
+
+
+def bit_length(x: Any) -> Expr:
+    """Eight times the number of bytes.
+
+    SQL: bit_length('aé') is 24
+    SQL: bit_length(NULL) is NULL
+    """
+    return call("bit_length", x)
+
+
+def chr(x: Any) -> Expr:
+    """The text of one code point. A number that is none is an error.
+
+    SQL: chr(233) is é
+    SQL: chr(NULL) is NULL
+    """
+    return call("chr", x)
+
+
+def hex(x: Any) -> Expr:
+    """Hexadecimal digits in upper case: of the bytes of a text, or of a number, below zero
+    in two's complement of 64 bits.
+
+    SQL: hex('abc') is 616263
+    SQL: hex(255) is FF
+    SQL: hex(NULL) is NULL
+    """
+    return call("hex", x)
+
+
+def to_hex(x: Any) -> Expr:
+    """Hexadecimal digits in upper case: of the bytes of a text, or of a number, below zero
+    in two's complement of 64 bits.
+
+    SQL: hex('abc') is 616263
+    SQL: hex(255) is FF
+    SQL: hex(NULL) is NULL
+    """
+    return call("to_hex", x)
+
+
+def unhex(x: Any) -> Expr:
+    """The bytes that hexadecimal digits stand for. Anything else is an error.
+
+    SQL: unhex('616263') is \x616263
+    SQL: unhex(NULL) is NULL
+    """
+    return call("unhex", x)
+
+
+def from_hex(x: Any) -> Expr:
+    """The bytes that hexadecimal digits stand for. Anything else is an error.
+
+    SQL: unhex('616263') is \x616263
+    SQL: unhex(NULL) is NULL
+    """
+    return call("from_hex", x)
+
+
+def to_base64(x: Any) -> Expr:
+    """The bytes in base64 with padding.
+
+    SQL: to_base64('head') is aGVhZA==
+    SQL: to_base64(NULL) is NULL
+    """
+    return call("to_base64", x)
+
+
+def base64(x: Any) -> Expr:
+    """The bytes in base64 with padding.
+
+    SQL: to_base64('head') is aGVhZA==
+    SQL: to_base64(NULL) is NULL
+    """
+    return call("base64", x)
+
+
+def from_base64(x: Any) -> Expr:
+    """The bytes that base64 with padding stands for. Anything else is an error.
+
+    SQL: from_base64('aGVhZA==') is \x68656164
+    SQL: from_base64(NULL) is NULL
+    """
+    return call("from_base64", x)
+
+
+def md5(x: Any) -> Expr:
+    """The MD5 digest of the bytes, in hexadecimal digits of lower case.
+
+    SQL: md5('a') is 0cc175b9c0f1b6a831c399e269772661
+    SQL: md5(NULL) is NULL
+    """
+    return call("md5", x)
+
+
+def sha256(x: Any) -> Expr:
+    """The SHA-256 digest of the bytes, in hexadecimal digits of lower case.
+
+    SQL: sha256('a') is ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb
+    SQL: sha256(NULL) is NULL
+    """
+    return call("sha256", x)
+
+
+def hash(x: Any, *more: Any) -> Expr:
+    """A 64-bit hash of the arguments, nulls too; equal values of one type have equal hashes
+    on every machine. Never null.
+
+    SQL: hash('a') = hash('a') is true
+    SQL: hash(1, NULL) = hash(NULL, 1) is false
+    """
+    return call("hash", x, *more)
+
+
 def time_bucket(width: Any, x: Any) -> Expr:
     """The start of the interval of `width`, counted from 1970-01-01, that holds x. A width
     of zero or less is an error.
@@ -130,6 +1203,877 @@ def time_bucket(width: Any, x: Any) -> Expr:
     SQL: time_bucket(CAST(3600000000 AS DURATION), NULL) is NULL
     """
     return call("time_bucket", width, x)
+
+
+def date_part(part: Any, x: Any) -> Expr:
+    """A part of a date or timestamp, zoned ones in their zone: year, quarter, month, week
+    (ISO), day, dow (Sunday is 0), isodow, doy, hour, minute, second, millisecond and
+    microsecond (with the seconds), isoyear, yearweek, decade, century, millennium, era;
+    epoch and julian as DOUBLE.
+
+    SQL: date_part('year', DATE '2013-07-04') is 2013
+    SQL: date_part('epoch', TIMESTAMP '1970-01-02 00:00:00.5') is 86400.5
+    SQL: date_part('year', NULL) is NULL
+    """
+    return call("date_part", part, x)
+
+
+def datepart(part: Any, x: Any) -> Expr:
+    """A part of a date or timestamp, zoned ones in their zone: year, quarter, month, week
+    (ISO), day, dow (Sunday is 0), isodow, doy, hour, minute, second, millisecond and
+    microsecond (with the seconds), isoyear, yearweek, decade, century, millennium, era;
+    epoch and julian as DOUBLE.
+
+    SQL: date_part('year', DATE '2013-07-04') is 2013
+    SQL: date_part('epoch', TIMESTAMP '1970-01-02 00:00:00.5') is 86400.5
+    SQL: date_part('year', NULL) is NULL
+    """
+    return call("datepart", part, x)
+
+
+def date_trunc(part: Any, x: Any) -> Expr:
+    """The begin of the period that holds x; weeks begin on Monday.
+
+    SQL: date_trunc('month', TIMESTAMP '2013-07-04 10:20:30') is 2013-07-01 00:00:00
+    SQL: date_trunc('week', DATE '2013-07-04') is 2013-07-01 00:00:00
+    SQL: date_trunc('month', NULL) is NULL
+    """
+    return call("date_trunc", part, x)
+
+
+def datetrunc(part: Any, x: Any) -> Expr:
+    """The begin of the period that holds x; weeks begin on Monday.
+
+    SQL: date_trunc('month', TIMESTAMP '2013-07-04 10:20:30') is 2013-07-01 00:00:00
+    SQL: date_trunc('week', DATE '2013-07-04') is 2013-07-01 00:00:00
+    SQL: date_trunc('month', NULL) is NULL
+    """
+    return call("datetrunc", part, x)
+
+
+def date_diff(part: Any, start: Any, end: Any) -> Expr:
+    """How many periods begin between two times: months between 31 January and 1 February
+    are 1. See date_sub for whole ones.
+
+    SQL: date_diff('month', DATE '2013-01-31', DATE '2013-02-01') is 1
+    SQL: date_diff('day', DATE '2013-01-31', NULL) is NULL
+    """
+    return call("date_diff", part, start, end)
+
+
+def datediff(part: Any, start: Any, end: Any) -> Expr:
+    """How many periods begin between two times: months between 31 January and 1 February
+    are 1. See date_sub for whole ones.
+
+    SQL: date_diff('month', DATE '2013-01-31', DATE '2013-02-01') is 1
+    SQL: date_diff('day', DATE '2013-01-31', NULL) is NULL
+    """
+    return call("datediff", part, start, end)
+
+
+def date_sub(part: Any, start: Any, end: Any) -> Expr:
+    """How many whole periods lie between two times.
+
+    SQL: date_sub('month', DATE '2013-01-31', DATE '2013-02-01') is 0
+    SQL: date_sub('day', DATE '2013-01-31', NULL) is NULL
+    """
+    return call("date_sub", part, start, end)
+
+
+def datesub(part: Any, start: Any, end: Any) -> Expr:
+    """How many whole periods lie between two times.
+
+    SQL: date_sub('month', DATE '2013-01-31', DATE '2013-02-01') is 0
+    SQL: date_sub('day', DATE '2013-01-31', NULL) is NULL
+    """
+    return call("datesub", part, start, end)
+
+
+def year(x: Any) -> Expr:
+    """The year.
+
+    SQL: year(TIMESTAMP '2013-07-04 10:20:30.25') is 2013
+    SQL: year(NULL) is NULL
+    """
+    return call("year", x)
+
+
+def quarter(x: Any) -> Expr:
+    """The quarter of the year, 1 to 4.
+
+    SQL: quarter(TIMESTAMP '2013-07-04 10:20:30.25') is 3
+    SQL: quarter(NULL) is NULL
+    """
+    return call("quarter", x)
+
+
+def month(x: Any) -> Expr:
+    """The month of the year, 1 to 12.
+
+    SQL: month(TIMESTAMP '2013-07-04 10:20:30.25') is 7
+    SQL: month(NULL) is NULL
+    """
+    return call("month", x)
+
+
+def week(x: Any) -> Expr:
+    """The week of the year by ISO 8601: weeks begin on Monday, the first has a Thursday.
+
+    SQL: week(TIMESTAMP '2013-07-04 10:20:30.25') is 27
+    SQL: week(NULL) is NULL
+    """
+    return call("week", x)
+
+
+def weekofyear(x: Any) -> Expr:
+    """The week of the year by ISO 8601: weeks begin on Monday, the first has a Thursday.
+
+    SQL: week(TIMESTAMP '2013-07-04 10:20:30.25') is 27
+    SQL: week(NULL) is NULL
+    """
+    return call("weekofyear", x)
+
+
+def isoyear(x: Any) -> Expr:
+    """The year that the ISO week belongs to.
+
+    SQL: isoyear(TIMESTAMP '2013-07-04 10:20:30.25') is 2013
+    SQL: isoyear(NULL) is NULL
+    """
+    return call("isoyear", x)
+
+
+def yearweek(x: Any) -> Expr:
+    """The ISO year and week as one number: 201327.
+
+    SQL: yearweek(TIMESTAMP '2013-07-04 10:20:30.25') is 201327
+    SQL: yearweek(NULL) is NULL
+    """
+    return call("yearweek", x)
+
+
+def day(x: Any) -> Expr:
+    """The day of the month.
+
+    SQL: day(TIMESTAMP '2013-07-04 10:20:30.25') is 4
+    SQL: day(NULL) is NULL
+    """
+    return call("day", x)
+
+
+def dayofmonth(x: Any) -> Expr:
+    """The day of the month.
+
+    SQL: day(TIMESTAMP '2013-07-04 10:20:30.25') is 4
+    SQL: day(NULL) is NULL
+    """
+    return call("dayofmonth", x)
+
+
+def dayofweek(x: Any) -> Expr:
+    """The day of the week; Sunday is 0, Saturday 6.
+
+    SQL: dayofweek(TIMESTAMP '2013-07-04 10:20:30.25') is 4
+    SQL: dayofweek(NULL) is NULL
+    """
+    return call("dayofweek", x)
+
+
+def weekday(x: Any) -> Expr:
+    """The day of the week; Sunday is 0, Saturday 6.
+
+    SQL: dayofweek(TIMESTAMP '2013-07-04 10:20:30.25') is 4
+    SQL: dayofweek(NULL) is NULL
+    """
+    return call("weekday", x)
+
+
+def isodow(x: Any) -> Expr:
+    """The day of the week by ISO 8601; Monday is 1, Sunday 7.
+
+    SQL: isodow(TIMESTAMP '2013-07-04 10:20:30.25') is 4
+    SQL: isodow(NULL) is NULL
+    """
+    return call("isodow", x)
+
+
+def dayofyear(x: Any) -> Expr:
+    """The day of the year, from 1.
+
+    SQL: dayofyear(TIMESTAMP '2013-07-04 10:20:30.25') is 185
+    SQL: dayofyear(NULL) is NULL
+    """
+    return call("dayofyear", x)
+
+
+def hour(x: Any) -> Expr:
+    """The hour of the day.
+
+    SQL: hour(TIMESTAMP '2013-07-04 10:20:30.25') is 10
+    SQL: hour(NULL) is NULL
+    """
+    return call("hour", x)
+
+
+def minute(x: Any) -> Expr:
+    """The minute of the hour.
+
+    SQL: minute(TIMESTAMP '2013-07-04 10:20:30.25') is 20
+    SQL: minute(NULL) is NULL
+    """
+    return call("minute", x)
+
+
+def second(x: Any) -> Expr:
+    """The whole second of the minute.
+
+    SQL: second(TIMESTAMP '2013-07-04 10:20:30.25') is 30
+    SQL: second(NULL) is NULL
+    """
+    return call("second", x)
+
+
+def millisecond(x: Any) -> Expr:
+    """Milliseconds since the minute began.
+
+    SQL: millisecond(TIMESTAMP '2013-07-04 10:20:30.25') is 30250
+    SQL: millisecond(NULL) is NULL
+    """
+    return call("millisecond", x)
+
+
+def microsecond(x: Any) -> Expr:
+    """Microseconds since the minute began.
+
+    SQL: microsecond(TIMESTAMP '2013-07-04 10:20:30.25') is 30250000
+    SQL: microsecond(NULL) is NULL
+    """
+    return call("microsecond", x)
+
+
+def decade(x: Any) -> Expr:
+    """The year over ten.
+
+    SQL: decade(TIMESTAMP '2013-07-04 10:20:30.25') is 201
+    SQL: decade(NULL) is NULL
+    """
+    return call("decade", x)
+
+
+def century(x: Any) -> Expr:
+    """The century; 2001 began the 21st.
+
+    SQL: century(TIMESTAMP '2013-07-04 10:20:30.25') is 21
+    SQL: century(NULL) is NULL
+    """
+    return call("century", x)
+
+
+def epoch(x: Any) -> Expr:
+    """Seconds since 1970-01-01 00:00:00 UTC, with fractions.
+
+    SQL: epoch(TIMESTAMP '2013-07-04 10:20:30.25') is 1372933230.25
+    SQL: epoch(NULL) is NULL
+    """
+    return call("epoch", x)
+
+
+def epoch_ms(x: Any) -> Expr:
+    """Milliseconds since 1970-01-01 00:00:00 UTC, or of such a number the timestamp.
+
+    SQL: epoch_ms(TIMESTAMP '2013-07-04 10:20:30.25') is 1372933230250
+    SQL: epoch_ms(1500) is 1970-01-01 00:00:01.5
+    SQL: epoch_ms(NULL) is NULL
+    """
+    return call("epoch_ms", x)
+
+
+def epoch_us(x: Any) -> Expr:
+    """Microseconds since 1970-01-01 00:00:00 UTC.
+
+    SQL: epoch_us(TIMESTAMP '2013-07-04 10:20:30.25') is 1372933230250000
+    SQL: epoch_us(NULL) is NULL
+    """
+    return call("epoch_us", x)
+
+
+def epoch_ns(x: Any) -> Expr:
+    """Nanoseconds since 1970-01-01 00:00:00 UTC.
+
+    SQL: epoch_ns(TIMESTAMP '2013-07-04 10:20:30.25') is 1372933230250000000
+    SQL: epoch_ns(NULL) is NULL
+    """
+    return call("epoch_ns", x)
+
+
+def julian(x: Any) -> Expr:
+    """The Julian day, with fractions.
+
+    SQL: julian(DATE '2000-01-01') is 2451545.0
+    SQL: julian(NULL) is NULL
+    """
+    return call("julian", x)
+
+
+def strftime(x: Any, format: Any) -> Expr:
+    """A time as text: %Y %m %d %H %M %S, %y %I %p %j %f (microseconds) %g (milliseconds) %n
+    (nanoseconds) %a %A %b %B %u %w %U %W %V %G %z %x %X %c %%; %-d and the like without
+    zeros.
+
+    SQL: strftime(TIMESTAMP '2013-07-04 10:20:30', '%d.%m.%Y %H:%M') is 04.07.2013 10:20
+    SQL: strftime(DATE '2013-07-04', '%A, %-d %B') is Thursday, 4 July
+    SQL: strftime(NULL, '%Y') is NULL
+    """
+    return call("strftime", x, format)
+
+
+def strptime(x: Any, format: Any) -> Expr:
+    """The timestamp that a text stands for, by the specifiers of strftime; with %z in UTC.
+    Text that does not fit is an error.
+
+    SQL: strptime('04.07.2013 10:20', '%d.%m.%Y %H:%M') is 2013-07-04 10:20:00
+    SQL: strptime(NULL, '%Y') is NULL
+    """
+    return call("strptime", x, format)
+
+
+def try_strptime(x: Any, format: Any) -> Expr:
+    """As strptime, but null for text that does not fit.
+
+    SQL: try_strptime('2013-07-04', '%Y-%m-%d') is 2013-07-04 00:00:00
+    SQL: try_strptime('soon', '%Y') is NULL
+    """
+    return call("try_strptime", x, format)
+
+
+def dayname(x: Any) -> Expr:
+    """The English name of the day of the week.
+
+    SQL: dayname(DATE '2013-07-04') is Thursday
+    SQL: dayname(NULL) is NULL
+    """
+    return call("dayname", x)
+
+
+def monthname(x: Any) -> Expr:
+    """The English name of the month.
+
+    SQL: monthname(DATE '2013-07-04') is July
+    SQL: monthname(NULL) is NULL
+    """
+    return call("monthname", x)
+
+
+def make_date(year: Any, month: Any, day: Any) -> Expr:
+    """The date of a year, month and day. One that is not in the calendar is an error.
+
+    SQL: make_date(2013, 7, 4) is 2013-07-04
+    SQL: make_date(2013, NULL, 4) is NULL
+    """
+    return call("make_date", year, month, day)
+
+
+def make_timestamp(year: Any, month: Any | None = None, day: Any | None = None, hour: Any | None = None, minute: Any | None = None, second: Any | None = None) -> Expr:
+    """The timestamp of its parts, or of one number of microseconds since 1970-01-01.
+
+    SQL: make_timestamp(2013, 7, 4, 10, 20, 30.5) is 2013-07-04 10:20:30.5
+    SQL: make_timestamp(1500000) is 1970-01-01 00:00:01.5
+    SQL: make_timestamp(NULL) is NULL
+    """
+    return call("make_timestamp", year, *_given(month, day, hour, minute, second))
+
+
+def to_timestamp(seconds: Any) -> Expr:
+    """The timestamp in UTC that lies so many seconds after 1970-01-01 00:00:00 UTC.
+
+    SQL: to_timestamp(1.5) is 1970-01-01 00:00:01.5Z
+    SQL: to_timestamp(NULL) is NULL
+    """
+    return call("to_timestamp", seconds)
+
+
+def to_years(n: Any) -> Expr:
+    """A span of n years of twelve months.
+
+    SQL: DATE '2012-02-29' + to_years(1) is 2013-02-28 00:00:00
+    SQL: to_years(NULL) IS NULL is true
+    """
+    return call("to_years", n)
+
+
+def to_months(n: Any) -> Expr:
+    """A span of n months.
+
+    SQL: DATE '2013-01-31' + to_months(1) is 2013-02-28 00:00:00
+    SQL: to_months(NULL) IS NULL is true
+    """
+    return call("to_months", n)
+
+
+def to_days(n: Any) -> Expr:
+    """A span of n days of 24 hours.
+
+    SQL: DATE '2013-07-04' + to_days(2) is 2013-07-06 00:00:00
+    SQL: to_days(NULL) is NULL
+    """
+    return call("to_days", n)
+
+
+def to_hours(n: Any) -> Expr:
+    """A span of n hours.
+
+    SQL: DATE '2013-07-04' + to_hours(30) is 2013-07-05 06:00:00
+    SQL: to_hours(NULL) is NULL
+    """
+    return call("to_hours", n)
+
+
+def to_minutes(n: Any) -> Expr:
+    """A span of n minutes.
+
+    SQL: DATE '2013-07-04' + to_minutes(90) is 2013-07-04 01:30:00
+    SQL: to_minutes(NULL) is NULL
+    """
+    return call("to_minutes", n)
+
+
+def to_seconds(n: Any) -> Expr:
+    """A span of n seconds.
+
+    SQL: DATE '2013-07-04' + to_seconds(1) is 2013-07-04 00:00:01
+    SQL: to_seconds(NULL) is NULL
+    """
+    return call("to_seconds", n)
+
+
+def last_day(x: Any) -> Expr:
+    """The last day of the month.
+
+    SQL: last_day(DATE '2012-02-05') is 2012-02-29
+    SQL: last_day(NULL) is NULL
+    """
+    return call("last_day", x)
+
+
+def timezone(zone: Any, x: Any) -> Expr:
+    """AT TIME ZONE: a timestamp with a zone as local time of another; one without is local
+    time of the zone and is given in UTC. Of an hour that clocks repeat the first is meant.
+
+    SQL: timezone('Europe/Berlin', TIMESTAMP '2013-07-04 10:20:30') is 2013-07-04 08:20:30Z
+    SQL: timezone('Europe/Berlin', NULL) is NULL
+    """
+    return call("timezone", zone, x)
+
+
+def list_value(x: Any, *more: Any) -> Expr:
+    """A list of the arguments.
+
+    SQL: list_value(1, NULL, 3) is [1, NULL, 3]
+    SQL: list_value('a') is ['a']
+    """
+    return call("list_value", x, *more)
+
+
+def list_pack(x: Any, *more: Any) -> Expr:
+    """A list of the arguments.
+
+    SQL: list_value(1, NULL, 3) is [1, NULL, 3]
+    SQL: list_value('a') is ['a']
+    """
+    return call("list_pack", x, *more)
+
+
+def list_extract(x: Any, number: Any) -> Expr:
+    """The item at a place from 1, or from the end below zero; null when there is none.
+
+    SQL: list_extract(list_value(3, NULL, 1, 3), 1) is 3
+    SQL: list_extract(list_value(3, NULL, 1, 3), -1) is 3
+    SQL: list_extract(list_value(3, NULL, 1, 3), 9) is NULL
+    """
+    return call("list_extract", x, number)
+
+
+def list_element(x: Any, number: Any) -> Expr:
+    """The item at a place from 1, or from the end below zero; null when there is none.
+
+    SQL: list_extract(list_value(3, NULL, 1, 3), 1) is 3
+    SQL: list_extract(list_value(3, NULL, 1, 3), -1) is 3
+    SQL: list_extract(list_value(3, NULL, 1, 3), 9) is NULL
+    """
+    return call("list_element", x, number)
+
+
+def array_extract(x: Any, number: Any) -> Expr:
+    """The item at a place from 1, or from the end below zero; null when there is none.
+
+    SQL: list_extract(list_value(3, NULL, 1, 3), 1) is 3
+    SQL: list_extract(list_value(3, NULL, 1, 3), -1) is 3
+    SQL: list_extract(list_value(3, NULL, 1, 3), 9) is NULL
+    """
+    return call("array_extract", x, number)
+
+
+def list_slice(x: Any, first: Any, last: Any) -> Expr:
+    """The items from one place to another, both included, from 1, or from the end below
+    zero.
+
+    SQL: list_slice(list_value(3, NULL, 1, 3), 2, 3) is [NULL, 1]
+    SQL: list_slice(list_value(3, NULL, 1, 3), -2, -1) is [1, 3]
+    SQL: list_slice(NULL, 1, 2) is NULL
+    """
+    return call("list_slice", x, first, last)
+
+
+def array_slice(x: Any, first: Any, last: Any) -> Expr:
+    """The items from one place to another, both included, from 1, or from the end below
+    zero.
+
+    SQL: list_slice(list_value(3, NULL, 1, 3), 2, 3) is [NULL, 1]
+    SQL: list_slice(list_value(3, NULL, 1, 3), -2, -1) is [1, 3]
+    SQL: list_slice(NULL, 1, 2) is NULL
+    """
+    return call("array_slice", x, first, last)
+
+
+def list_reverse(x: Any) -> Expr:
+    """The items from the last to the first.
+
+    SQL: list_reverse(list_value(3, NULL, 1, 3)) is [3, 1, NULL, 3]
+    SQL: list_reverse(NULL) is NULL
+    """
+    return call("list_reverse", x)
+
+
+def array_reverse(x: Any) -> Expr:
+    """The items from the last to the first.
+
+    SQL: list_reverse(list_value(3, NULL, 1, 3)) is [3, 1, NULL, 3]
+    SQL: list_reverse(NULL) is NULL
+    """
+    return call("array_reverse", x)
+
+
+def list_concat(x: Any, y: Any, *more: Any) -> Expr:
+    """The items of all lists behind each other; a null is an empty list.
+
+    SQL: list_concat(list_value(1), list_value(2, 3)) is [1, 2, 3]
+    SQL: list_concat(list_value(1), NULL) is [1]
+    """
+    return call("list_concat", x, y, *more)
+
+
+def list_cat(x: Any, y: Any, *more: Any) -> Expr:
+    """The items of all lists behind each other; a null is an empty list.
+
+    SQL: list_concat(list_value(1), list_value(2, 3)) is [1, 2, 3]
+    SQL: list_concat(list_value(1), NULL) is [1]
+    """
+    return call("list_cat", x, y, *more)
+
+
+def array_concat(x: Any, y: Any, *more: Any) -> Expr:
+    """The items of all lists behind each other; a null is an empty list.
+
+    SQL: list_concat(list_value(1), list_value(2, 3)) is [1, 2, 3]
+    SQL: list_concat(list_value(1), NULL) is [1]
+    """
+    return call("array_concat", x, y, *more)
+
+
+def array_cat(x: Any, y: Any, *more: Any) -> Expr:
+    """The items of all lists behind each other; a null is an empty list.
+
+    SQL: list_concat(list_value(1), list_value(2, 3)) is [1, 2, 3]
+    SQL: list_concat(list_value(1), NULL) is [1]
+    """
+    return call("array_cat", x, y, *more)
+
+
+def list_append(x: Any, item: Any) -> Expr:
+    """The list with an item at its end; a null is an empty list.
+
+    SQL: list_append(list_value(1), 2) is [1, 2]
+    SQL: list_append(list_value(1), NULL) is [1, NULL]
+    """
+    return call("list_append", x, item)
+
+
+def array_append(x: Any, item: Any) -> Expr:
+    """The list with an item at its end; a null is an empty list.
+
+    SQL: list_append(list_value(1), 2) is [1, 2]
+    SQL: list_append(list_value(1), NULL) is [1, NULL]
+    """
+    return call("array_append", x, item)
+
+
+def array_push_back(x: Any, item: Any) -> Expr:
+    """The list with an item at its end; a null is an empty list.
+
+    SQL: list_append(list_value(1), 2) is [1, 2]
+    SQL: list_append(list_value(1), NULL) is [1, NULL]
+    """
+    return call("array_push_back", x, item)
+
+
+def list_sort(x: Any) -> Expr:
+    """The items in their order, nulls last.
+
+    SQL: list_sort(list_value(3, NULL, 1, 3)) is [1, 3, 3, NULL]
+    SQL: list_sort(NULL) is NULL
+    """
+    return call("list_sort", x)
+
+
+def array_sort(x: Any) -> Expr:
+    """The items in their order, nulls last.
+
+    SQL: list_sort(list_value(3, NULL, 1, 3)) is [1, 3, 3, NULL]
+    SQL: list_sort(NULL) is NULL
+    """
+    return call("array_sort", x)
+
+
+def list_reverse_sort(x: Any) -> Expr:
+    """The items in descending order, nulls last.
+
+    SQL: list_reverse_sort(list_value(3, NULL, 1, 3)) is [3, 3, 1, NULL]
+    SQL: list_reverse_sort(NULL) is NULL
+    """
+    return call("list_reverse_sort", x)
+
+
+def array_reverse_sort(x: Any) -> Expr:
+    """The items in descending order, nulls last.
+
+    SQL: list_reverse_sort(list_value(3, NULL, 1, 3)) is [3, 3, 1, NULL]
+    SQL: list_reverse_sort(NULL) is NULL
+    """
+    return call("array_reverse_sort", x)
+
+
+def list_distinct(x: Any) -> Expr:
+    """The different items, each where it stood first; nulls are left out.
+
+    SQL: list_distinct(list_value(3, NULL, 1, 3)) is [3, 1]
+    SQL: list_distinct(NULL) is NULL
+    """
+    return call("list_distinct", x)
+
+
+def array_distinct(x: Any) -> Expr:
+    """The different items, each where it stood first; nulls are left out.
+
+    SQL: list_distinct(list_value(3, NULL, 1, 3)) is [3, 1]
+    SQL: list_distinct(NULL) is NULL
+    """
+    return call("array_distinct", x)
+
+
+def list_contains(x: Any, item: Any) -> Expr:
+    """Whether an item of the list equals another value.
+
+    SQL: list_contains(list_value(3, NULL, 1, 3), 1) is true
+    SQL: list_contains(list_value(3, NULL, 1, 3), 2) is false
+    SQL: list_contains(list_value(3, NULL, 1, 3), NULL) is NULL
+    """
+    return call("list_contains", x, item)
+
+
+def list_has(x: Any, item: Any) -> Expr:
+    """Whether an item of the list equals another value.
+
+    SQL: list_contains(list_value(3, NULL, 1, 3), 1) is true
+    SQL: list_contains(list_value(3, NULL, 1, 3), 2) is false
+    SQL: list_contains(list_value(3, NULL, 1, 3), NULL) is NULL
+    """
+    return call("list_has", x, item)
+
+
+def array_contains(x: Any, item: Any) -> Expr:
+    """Whether an item of the list equals another value.
+
+    SQL: list_contains(list_value(3, NULL, 1, 3), 1) is true
+    SQL: list_contains(list_value(3, NULL, 1, 3), 2) is false
+    SQL: list_contains(list_value(3, NULL, 1, 3), NULL) is NULL
+    """
+    return call("array_contains", x, item)
+
+
+def array_has(x: Any, item: Any) -> Expr:
+    """Whether an item of the list equals another value.
+
+    SQL: list_contains(list_value(3, NULL, 1, 3), 1) is true
+    SQL: list_contains(list_value(3, NULL, 1, 3), 2) is false
+    SQL: list_contains(list_value(3, NULL, 1, 3), NULL) is NULL
+    """
+    return call("array_has", x, item)
+
+
+def list_position(x: Any, item: Any) -> Expr:
+    """The place from 1 of the first item that equals another value, 0 when there is none.
+
+    SQL: list_position(list_value(3, NULL, 1, 3), 1) is 3
+    SQL: list_position(list_value(3, NULL, 1, 3), 2) is 0
+    SQL: list_position(NULL, 2) is NULL
+    """
+    return call("list_position", x, item)
+
+
+def list_indexof(x: Any, item: Any) -> Expr:
+    """The place from 1 of the first item that equals another value, 0 when there is none.
+
+    SQL: list_position(list_value(3, NULL, 1, 3), 1) is 3
+    SQL: list_position(list_value(3, NULL, 1, 3), 2) is 0
+    SQL: list_position(NULL, 2) is NULL
+    """
+    return call("list_indexof", x, item)
+
+
+def array_position(x: Any, item: Any) -> Expr:
+    """The place from 1 of the first item that equals another value, 0 when there is none.
+
+    SQL: list_position(list_value(3, NULL, 1, 3), 1) is 3
+    SQL: list_position(list_value(3, NULL, 1, 3), 2) is 0
+    SQL: list_position(NULL, 2) is NULL
+    """
+    return call("array_position", x, item)
+
+
+def array_indexof(x: Any, item: Any) -> Expr:
+    """The place from 1 of the first item that equals another value, 0 when there is none.
+
+    SQL: list_position(list_value(3, NULL, 1, 3), 1) is 3
+    SQL: list_position(list_value(3, NULL, 1, 3), 2) is 0
+    SQL: list_position(NULL, 2) is NULL
+    """
+    return call("array_indexof", x, item)
+
+
+def list_sum(x: Any) -> Expr:
+    """The sum of the items; null of no item.
+
+    SQL: list_sum(list_value(3, NULL, 1, 3)) is 7
+    SQL: list_sum(CAST(NULL AS BIGINT[])) is NULL
+    """
+    return call("list_sum", x)
+
+
+def list_avg(x: Any) -> Expr:
+    """The mean of the items; null of no item.
+
+    SQL: list_avg(list_value(3, NULL, 1, 3)) is 2.3333333333333335
+    SQL: list_avg(CAST(NULL AS BIGINT[])) is NULL
+    """
+    return call("list_avg", x)
+
+
+def list_mean(x: Any) -> Expr:
+    """The mean of the items; null of no item.
+
+    SQL: list_avg(list_value(3, NULL, 1, 3)) is 2.3333333333333335
+    SQL: list_avg(CAST(NULL AS BIGINT[])) is NULL
+    """
+    return call("list_mean", x)
+
+
+def list_min(x: Any) -> Expr:
+    """The least item; null of no item.
+
+    SQL: list_min(list_value(3, NULL, 1, 3)) is 1
+    SQL: list_min(CAST(NULL AS BIGINT[])) is NULL
+    """
+    return call("list_min", x)
+
+
+def list_max(x: Any) -> Expr:
+    """The greatest item; null of no item.
+
+    SQL: list_max(list_value(3, NULL, 1, 3)) is 3
+    SQL: list_max(CAST(NULL AS BIGINT[])) is NULL
+    """
+    return call("list_max", x)
+
+
+def list_count(x: Any) -> Expr:
+    """How many items are not null.
+
+    SQL: list_count(list_value(3, NULL, 1, 3)) is 3
+    SQL: list_count(CAST(NULL AS BIGINT[])) is NULL
+    """
+    return call("list_count", x)
+
+
+def list_median(x: Any) -> Expr:
+    """The median of a list of DOUBLE; null of no item.
+
+    SQL: list_median(list_value(CAST(1 AS DOUBLE), NULL, 4)) is 2.5
+    SQL: list_median(CAST(NULL AS DOUBLE[])) is NULL
+    """
+    return call("list_median", x)
+
+
+def map(keys: Any, values: Any) -> Expr:
+    """A map of a list of keys to a list of values, as many.
+
+    SQL: map(list_value('a', 'b'), list_value(1, NULL)) is {'a': 1, 'b': NULL}
+    SQL: map(NULL, list_value(1)) is NULL
+    """
+    return call("map", keys, values)
+
+
+def map_keys(x: Any) -> Expr:
+    """A list of the keys of a map.
+
+    SQL: map_keys(map(list_value('a', 'b'), list_value(1, NULL))) is ['a', 'b']
+    SQL: map_keys(NULL) is NULL
+    """
+    return call("map_keys", x)
+
+
+def map_values(x: Any) -> Expr:
+    """A list of the values of a map.
+
+    SQL: map_values(map(list_value('a', 'b'), list_value(1, NULL))) is [1, NULL]
+    SQL: map_values(NULL) is NULL
+    """
+    return call("map_values", x)
+
+
+def map_extract_value(x: Any, key: Any) -> Expr:
+    """The value of a key in a map; null when there is none.
+
+    SQL: map_extract_value(map(list_value('a', 'b'), list_value(1, NULL)), 'a') is 1
+    SQL: map_extract_value(map(list_value('a', 'b'), list_value(1, NULL)), 'c') is NULL
+    """
+    return call("map_extract_value", x, key)
+
+
+def map_get(x: Any, key: Any) -> Expr:
+    """The value of a key in a map; null when there is none.
+
+    SQL: map_extract_value(map(list_value('a', 'b'), list_value(1, NULL)), 'a') is 1
+    SQL: map_extract_value(map(list_value('a', 'b'), list_value(1, NULL)), 'c') is NULL
+    """
+    return call("map_get", x, key)
+
+
+def named_struct(name: Any, value: Any, *more: Any) -> Expr:
+    """A struct of names, which are constant, and values.
+
+    SQL: named_struct('a', 1, 'b', NULL) is {'a': 1, 'b': NULL}
+    SQL: struct_extract(named_struct('a', 'x'), 'a') is x
+    """
+    return call("named_struct", name, value, *more)
+
+
+def struct_extract(x: Any, name: Any) -> Expr:
+    """A field of a struct by its constant name.
+
+    SQL: struct_extract(named_struct('a', 1), 'a') is 1
+    SQL: struct_extract(named_struct('a', NULL), 'a') is NULL
+    """
+    return call("struct_extract", x, name)
 
 
 def count(x: Any | None = None) -> Expr:
@@ -209,6 +2153,496 @@ def last(x: Any) -> Expr:
     SQL: last(x) over ('a'), (NULL) is NULL
     """
     return call("last", x)
+
+
+def count_if(x: Any) -> Expr:
+    """The number of rows where the argument is true. Never null.
+
+    SQL: count_if(x > 1) over (1), (NULL), (2), (3) is 2
+    SQL: count_if(x > 1) over (CAST(NULL AS BIGINT)) is 0
+    """
+    return call("count_if", x)
+
+
+def countif(x: Any) -> Expr:
+    """The number of rows where the argument is true. Never null.
+
+    SQL: count_if(x > 1) over (1), (NULL), (2), (3) is 2
+    SQL: count_if(x > 1) over (CAST(NULL AS BIGINT)) is 0
+    """
+    return call("countif", x)
+
+
+def count_distinct(x: Any) -> Expr:
+    """How many different values there are, nulls left out; NaN is one, and -0 is 0. Never
+    null.
+
+    SQL: count_distinct(x) over (1), (NULL), (3), (1) is 2
+    SQL: count_distinct(x) over (CAST(NULL AS BIGINT)) is 0
+    """
+    return call("count_distinct", x)
+
+
+def approx_count_distinct(x: Any) -> Expr:
+    """About how many different values there are: exact up to 256, then within some 1.6 %
+    (one standard error) by a HyperLogLog of 4 KiB. Never null.
+
+    SQL: approx_count_distinct(x) over (1), (NULL), (3), (1) is 2
+    SQL: approx_count_distinct(x) over (CAST(NULL AS BIGINT)) is 0
+    """
+    return call("approx_count_distinct", x)
+
+
+def bool_and(x: Any) -> Expr:
+    """Whether all values that are not null are true; null when there is none.
+
+    SQL: bool_and(x) over (true), (NULL) is true
+    SQL: bool_and(x) over (CAST(NULL AS BOOLEAN)) is NULL
+    """
+    return call("bool_and", x)
+
+
+def bool_or(x: Any) -> Expr:
+    """Whether a value is true; null when all are null.
+
+    SQL: bool_or(x) over (true), (NULL), (false) is true
+    SQL: bool_or(x) over (CAST(NULL AS BOOLEAN)) is NULL
+    """
+    return call("bool_or", x)
+
+
+def any_value(x: Any) -> Expr:
+    """The first value that is not null; null when there is none. Any type.
+
+    SQL: any_value(x) over (NULL), (2), (3) is 2
+    SQL: any_value(x) over (CAST(NULL AS VARCHAR)) is NULL
+    """
+    return call("any_value", x)
+
+
+def arg_min(x: Any, y: Any) -> Expr:
+    """x of the row with the least y, the first of several; rows where x or y is null do not
+    count.
+
+    SQL: arg_min(x, -x) over (1), (NULL), (3) is 3
+    SQL: arg_min(x, -x) over (CAST(NULL AS BIGINT)) is NULL
+    """
+    return call("arg_min", x, y)
+
+
+def argmin(x: Any, y: Any) -> Expr:
+    """x of the row with the least y, the first of several; rows where x or y is null do not
+    count.
+
+    SQL: arg_min(x, -x) over (1), (NULL), (3) is 3
+    SQL: arg_min(x, -x) over (CAST(NULL AS BIGINT)) is NULL
+    """
+    return call("argmin", x, y)
+
+
+def min_by(x: Any, y: Any) -> Expr:
+    """x of the row with the least y, the first of several; rows where x or y is null do not
+    count.
+
+    SQL: arg_min(x, -x) over (1), (NULL), (3) is 3
+    SQL: arg_min(x, -x) over (CAST(NULL AS BIGINT)) is NULL
+    """
+    return call("min_by", x, y)
+
+
+def arg_max(x: Any, y: Any) -> Expr:
+    """x of the row with the greatest y, the first of several; rows where x or y is null do
+    not count.
+
+    SQL: arg_max(x, -x) over (1), (NULL), (3) is 1
+    SQL: arg_max(x, -x) over (CAST(NULL AS BIGINT)) is NULL
+    """
+    return call("arg_max", x, y)
+
+
+def argmax(x: Any, y: Any) -> Expr:
+    """x of the row with the greatest y, the first of several; rows where x or y is null do
+    not count.
+
+    SQL: arg_max(x, -x) over (1), (NULL), (3) is 1
+    SQL: arg_max(x, -x) over (CAST(NULL AS BIGINT)) is NULL
+    """
+    return call("argmax", x, y)
+
+
+def max_by(x: Any, y: Any) -> Expr:
+    """x of the row with the greatest y, the first of several; rows where x or y is null do
+    not count.
+
+    SQL: arg_max(x, -x) over (1), (NULL), (3) is 1
+    SQL: arg_max(x, -x) over (CAST(NULL AS BIGINT)) is NULL
+    """
+    return call("max_by", x, y)
+
+
+def median(x: Any) -> Expr:
+    """The middle value, between two the middle of both; NaN stands above all. Exact: the
+    values are kept.
+
+    SQL: median(x) over (1), (NULL), (4), (3), (2) is 2.5
+    SQL: median(x) over (CAST(NULL AS DOUBLE)) is NULL
+    """
+    return call("median", x)
+
+
+def quantile_cont(x: Any, fraction: Any) -> Expr:
+    """The value at a fraction (0 to 1) of the ordered values, interpolated between two.
+    Exact.
+
+    SQL: quantile_cont(x, 0.25) over (1), (NULL), (4), (3), (2) is 1.75
+    SQL: quantile_cont(x, 0.25) over (CAST(NULL AS DOUBLE)) is NULL
+    """
+    return call("quantile_cont", x, fraction)
+
+
+def quantile_disc(x: Any, fraction: Any) -> Expr:
+    """The least value that is not below that fraction (0 to 1) of the values. Exact; any
+    type that has an order.
+
+    SQL: quantile_disc(x, 0.5) over ('d'), (NULL), ('a'), ('c'), ('b') is b
+    SQL: quantile_disc(x, 0.5) over (CAST(NULL AS VARCHAR)) is NULL
+    """
+    return call("quantile_disc", x, fraction)
+
+
+def quantile(x: Any, fraction: Any) -> Expr:
+    """The least value that is not below that fraction (0 to 1) of the values. Exact; any
+    type that has an order.
+
+    SQL: quantile_disc(x, 0.5) over ('d'), (NULL), ('a'), ('c'), ('b') is b
+    SQL: quantile_disc(x, 0.5) over (CAST(NULL AS VARCHAR)) is NULL
+    """
+    return call("quantile", x, fraction)
+
+
+def approx_quantile(x: Any, fraction: Any) -> Expr:
+    """A value within 0.5 % of the one at a fraction (0 to 1) of the ordered values, in
+    memory that does not grow with their number. The same however the work is divided.
+
+    SQL: approx_quantile(x, 0.5) over (-1), (NULL), (0), (3) is 0.0
+    SQL: approx_quantile(x, 0.5) over (CAST(NULL AS DOUBLE)) is NULL
+    """
+    return call("approx_quantile", x, fraction)
+
+
+def mode(x: Any) -> Expr:
+    """The most frequent value, of several the one met first.
+
+    SQL: mode(x) over ('a'), (NULL), ('b'), ('b') is b
+    SQL: mode(x) over (CAST(NULL AS VARCHAR)) is NULL
+    """
+    return call("mode", x)
+
+
+def entropy(x: Any) -> Expr:
+    """The entropy of the values in bits; 0 of no value.
+
+    SQL: entropy(x) over (1), (NULL), (2), (1), (2) is 1.0
+    SQL: entropy(x) over (CAST(NULL AS BIGINT)) is 0.0
+    """
+    return call("entropy", x)
+
+
+def histogram(x: Any) -> Expr:
+    """A map from each value, in order, to how often it occurs.
+
+    SQL: histogram(x) over (3), (NULL), (1), (3) is {1: 1, 3: 2}
+    SQL: histogram(x) over (CAST(NULL AS BIGINT)) is NULL
+    """
+    return call("histogram", x)
+
+
+def var_samp(x: Any) -> Expr:
+    """The variance of a sample: squared differences from the mean over the count less one;
+    null of fewer than two values.
+
+    SQL: var_samp(x) over (1.0), (NULL), (4.0) is 4.5
+    SQL: var_samp(x) over (1.0) is NULL
+    """
+    return call("var_samp", x)
+
+
+def variance(x: Any) -> Expr:
+    """The variance of a sample: squared differences from the mean over the count less one;
+    null of fewer than two values.
+
+    SQL: var_samp(x) over (1.0), (NULL), (4.0) is 4.5
+    SQL: var_samp(x) over (1.0) is NULL
+    """
+    return call("variance", x)
+
+
+def var_pop(x: Any) -> Expr:
+    """The variance of a population: squared differences from the mean over the count.
+
+    SQL: var_pop(x) over (1.0), (NULL), (4.0) is 2.25
+    SQL: var_pop(x) over (CAST(NULL AS DOUBLE)) is NULL
+    """
+    return call("var_pop", x)
+
+
+def stddev_samp(x: Any) -> Expr:
+    """The standard deviation of a sample, the root of var_samp; null of fewer than two
+    values.
+
+    SQL: stddev_samp(x) over (1.0), (NULL), (2.0), (3.0) is 1.0
+    SQL: stddev_samp(x) over (1.0) is NULL
+    """
+    return call("stddev_samp", x)
+
+
+def stddev(x: Any) -> Expr:
+    """The standard deviation of a sample, the root of var_samp; null of fewer than two
+    values.
+
+    SQL: stddev_samp(x) over (1.0), (NULL), (2.0), (3.0) is 1.0
+    SQL: stddev_samp(x) over (1.0) is NULL
+    """
+    return call("stddev", x)
+
+
+def stddev_pop(x: Any) -> Expr:
+    """The standard deviation of a population, the root of var_pop.
+
+    SQL: stddev_pop(x) over (1.0), (NULL), (4.0) is 1.5
+    SQL: stddev_pop(x) over (CAST(NULL AS DOUBLE)) is NULL
+    """
+    return call("stddev_pop", x)
+
+
+def sem(x: Any) -> Expr:
+    """The standard error of the mean: stddev_pop over the root of the count.
+
+    SQL: sem(x) over (1.0), (1.0), (NULL), (4.0), (4.0) is 0.75
+    SQL: sem(x) over (CAST(NULL AS DOUBLE)) is NULL
+    """
+    return call("sem", x)
+
+
+def skewness(x: Any) -> Expr:
+    """The skewness of a sample; null of fewer than three values and where all are equal.
+
+    SQL: skewness(x) over (1.0), (2.0), (NULL), (3.0) is 0.0
+    SQL: skewness(x) over (1.0), (2.0) is NULL
+    """
+    return call("skewness", x)
+
+
+def kurtosis(x: Any) -> Expr:
+    """The excess kurtosis of a sample; null of fewer than four values and where all are
+    equal.
+
+    SQL: kurtosis(x) over (1.0), (2.0), (NULL), (3.0), (4.0) is -1.2000000000000002
+    SQL: kurtosis(x) over (1.0), (2.0), (3.0) is NULL
+    """
+    return call("kurtosis", x)
+
+
+def kurtosis_pop(x: Any) -> Expr:
+    """The excess kurtosis of a population; null of fewer than two values and where all are
+    equal.
+
+    SQL: kurtosis_pop(x) over (1.0), (2.0), (NULL), (3.0), (4.0) is -1.36
+    SQL: kurtosis_pop(x) over (1.0) is NULL
+    """
+    return call("kurtosis_pop", x)
+
+
+def corr(y: Any, x: Any) -> Expr:
+    """Pearson's coefficient of correlation; NaN where a side is constant.
+
+    SQL: corr(x, 2 * x) over (1.0), (NULL), (2.0), (3.0) is 1.0
+    SQL: corr(x, x) over (CAST(NULL AS DOUBLE)) is NULL
+    """
+    return call("corr", y, x)
+
+
+def covar_pop(y: Any, x: Any) -> Expr:
+    """The covariance of a population.
+
+    SQL: covar_pop(x, 2 * x) over (1.0), (NULL), (2.0), (3.0) is 1.3333333333333333
+    SQL: covar_pop(x, x) over (CAST(NULL AS DOUBLE)) is NULL
+    """
+    return call("covar_pop", y, x)
+
+
+def covar_samp(y: Any, x: Any) -> Expr:
+    """The covariance of a sample; null of fewer than two pairs.
+
+    SQL: covar_samp(x, 2 * x) over (1.0), (NULL), (2.0), (3.0) is 2.0
+    SQL: covar_samp(x, x) over (CAST(NULL AS DOUBLE)) is NULL
+    """
+    return call("covar_samp", y, x)
+
+
+def regr_slope(y: Any, x: Any) -> Expr:
+    """The slope of the line that fits the pairs by least squares; NaN where x is constant.
+
+    SQL: regr_slope(x, 2 * x) over (1.0), (NULL), (2.0), (3.0) is 0.5
+    SQL: regr_slope(x, x) over (CAST(NULL AS DOUBLE)) is NULL
+    """
+    return call("regr_slope", y, x)
+
+
+def regr_intercept(y: Any, x: Any) -> Expr:
+    """Where the fitted line meets the y axis; null where x is constant.
+
+    SQL: regr_intercept(x, 2 * x) over (1.0), (NULL), (2.0), (3.0) is 0.0
+    SQL: regr_intercept(x, x) over (CAST(NULL AS DOUBLE)) is NULL
+    """
+    return call("regr_intercept", y, x)
+
+
+def regr_r2(y: Any, x: Any) -> Expr:
+    """The coefficient of determination of the fitted line; null where x is constant.
+
+    SQL: regr_r2(x, 2 * x) over (1.0), (NULL), (2.0), (3.0) is 1.0
+    SQL: regr_r2(x, x) over (CAST(NULL AS DOUBLE)) is NULL
+    """
+    return call("regr_r2", y, x)
+
+
+def regr_count(y: Any, x: Any) -> Expr:
+    """The number of pairs without a null.
+
+    SQL: regr_count(x, 2 * x) over (1.0), (NULL), (2.0), (3.0) is 3
+    SQL: regr_count(x, x) over (CAST(NULL AS DOUBLE)) is 0
+    """
+    return call("regr_count", y, x)
+
+
+def regr_avgx(y: Any, x: Any) -> Expr:
+    """The mean of x over the pairs without a null.
+
+    SQL: regr_avgx(x, 2 * x) over (1.0), (NULL), (2.0), (3.0) is 4.0
+    SQL: regr_avgx(x, x) over (CAST(NULL AS DOUBLE)) is NULL
+    """
+    return call("regr_avgx", y, x)
+
+
+def regr_avgy(y: Any, x: Any) -> Expr:
+    """The mean of y over the pairs without a null.
+
+    SQL: regr_avgy(x, 2 * x) over (1.0), (NULL), (2.0), (3.0) is 2.0
+    SQL: regr_avgy(x, x) over (CAST(NULL AS DOUBLE)) is NULL
+    """
+    return call("regr_avgy", y, x)
+
+
+def regr_sxx(y: Any, x: Any) -> Expr:
+    """The squared differences of x from its mean, summed.
+
+    SQL: regr_sxx(x, 2 * x) over (1.0), (NULL), (2.0), (3.0) is 8.0
+    SQL: regr_sxx(x, x) over (CAST(NULL AS DOUBLE)) is NULL
+    """
+    return call("regr_sxx", y, x)
+
+
+def regr_syy(y: Any, x: Any) -> Expr:
+    """The squared differences of y from its mean, summed.
+
+    SQL: regr_syy(x, 2 * x) over (1.0), (NULL), (2.0), (3.0) is 2.0
+    SQL: regr_syy(x, x) over (CAST(NULL AS DOUBLE)) is NULL
+    """
+    return call("regr_syy", y, x)
+
+
+def regr_sxy(y: Any, x: Any) -> Expr:
+    """The products of the differences of x and y from their means, summed.
+
+    SQL: regr_sxy(x, 2 * x) over (1.0), (NULL), (2.0), (3.0) is 4.0
+    SQL: regr_sxy(x, x) over (CAST(NULL AS DOUBLE)) is NULL
+    """
+    return call("regr_sxy", y, x)
+
+
+def product(x: Any) -> Expr:
+    """The product of the values as float64.
+
+    SQL: product(x) over (2), (NULL), (3) is 6.0
+    SQL: product(x) over (CAST(NULL AS DOUBLE)) is NULL
+    """
+    return call("product", x)
+
+
+def bit_and(x: Any) -> Expr:
+    """The bits that are set in all integers.
+
+    SQL: bit_and(x) over (6), (NULL), (3) is 2
+    SQL: bit_and(x) over (CAST(NULL AS BIGINT)) is NULL
+    """
+    return call("bit_and", x)
+
+
+def bit_or(x: Any) -> Expr:
+    """The bits that are set in any of the integers.
+
+    SQL: bit_or(x) over (6), (NULL), (3) is 7
+    SQL: bit_or(x) over (CAST(NULL AS BIGINT)) is NULL
+    """
+    return call("bit_or", x)
+
+
+def bit_xor(x: Any) -> Expr:
+    """The bits that are set in an odd number of the integers.
+
+    SQL: bit_xor(x) over (6), (NULL), (3) is 5
+    SQL: bit_xor(x) over (CAST(NULL AS BIGINT)) is NULL
+    """
+    return call("bit_xor", x)
+
+
+def list(x: Any) -> Expr:
+    """A list of all values, nulls too, in the order of the input; null of no row.
+
+    SQL: list(x) over (3), (NULL), (1) is [3, NULL, 1]
+    SQL: list(x) over ('a') is ['a']
+    """
+    return call("list", x)
+
+
+def array_agg(x: Any) -> Expr:
+    """A list of all values, nulls too, in the order of the input; null of no row.
+
+    SQL: list(x) over (3), (NULL), (1) is [3, NULL, 1]
+    SQL: list(x) over ('a') is ['a']
+    """
+    return call("array_agg", x)
+
+
+def string_agg(x: Any, separator: Any | None = None) -> Expr:
+    """The texts that are not null in the order of the input, with the separator (a comma)
+    between them.
+
+    SQL: string_agg(x, '-') over ('b'), (NULL), ('a') is b-a
+    SQL: string_agg(x) over (CAST(NULL AS VARCHAR)) is NULL
+    """
+    return call("string_agg", x, *_given(separator))
+
+
+def group_concat(x: Any, separator: Any | None = None) -> Expr:
+    """The texts that are not null in the order of the input, with the separator (a comma)
+    between them.
+
+    SQL: string_agg(x, '-') over ('b'), (NULL), ('a') is b-a
+    SQL: string_agg(x) over (CAST(NULL AS VARCHAR)) is NULL
+    """
+    return call("group_concat", x, *_given(separator))
+
+
+def listagg(x: Any, separator: Any | None = None) -> Expr:
+    """The texts that are not null in the order of the input, with the separator (a comma)
+    between them.
+
+    SQL: string_agg(x, '-') over ('b'), (NULL), ('a') is b-a
+    SQL: string_agg(x) over (CAST(NULL AS VARCHAR)) is NULL
+    """
+    return call("listagg", x, *_given(separator))
 
 
 def lag(x: Any, n: int | None = None, default: Any | None = None) -> Expr:
