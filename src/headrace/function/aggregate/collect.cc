@@ -150,9 +150,8 @@ constexpr Overload kTextForm[] = {
 
 constexpr Example kListExamples[] = {{"list(x)", "[3, NULL, 1]", "(3), (NULL), (1)"},
                                      {"list(x)", "['a']", "('a')"}};
-constexpr Example kStringAggExamples[] = {
-    {"string_agg(x, '-')", "b-a", "('b'), (NULL), ('a')"},
-    {"string_agg(x)", "NULL", "(CAST(NULL AS VARCHAR))"}};
+constexpr Example kStringAggExamples[] = {{"string_agg(x, '-')", "b-a", "('b'), (NULL), ('a')"},
+                                          {"string_agg(x)", "NULL", "(CAST(NULL AS VARCHAR))"}};
 
 }  // namespace
 
@@ -176,7 +175,9 @@ HEADRACE_DEFINE_FUNCTION(kStringAgg) = {
     .nulls = NullRule::kSkip,
     .flags = function_flag::kOrderSensitive,
     .arguments = "x, separator",
-    .doc = "The texts that are not null in the order of the input, with the separator (a comma) between them.",
+    .doc =
+        "The texts that are not null in the order of the input, with the separator (a comma) "
+        "between them.",
     .examples = kStringAggExamples,
 };
 

@@ -29,7 +29,8 @@ inline DoubleDouble TwoProduct(double a, double b) {
   const double b_scaled = kSplit * b;
   const double b_high = b_scaled - (b_scaled - b);
   const double b_low = b - b_high;
-  const double error = ((a_high * b_high - product) + a_high * b_low + a_low * b_high) + a_low * b_low;
+  const double error =
+      ((a_high * b_high - product) + a_high * b_low + a_low * b_high) + a_low * b_low;
   return {product, error == error ? error : 0};
 }
 

@@ -141,8 +141,8 @@ Central CentralOf(const PowerSums<kPowers>& state) {
   const Wide s1 = state.sums[0].Wide();
   const Wide s2 = state.sums[1].Wide();
   const Wide s3 = state.sums[2].Wide();
-  Central central{SquaresOf(state), s3 - 3 * mean * s2 + 3 * mean * mean * s1 - n * mean * mean * mean,
-                  0};
+  Central central{SquaresOf(state),
+                  s3 - 3 * mean * s2 + 3 * mean * mean * s1 - n * mean * mean * mean, 0};
   if constexpr (kPowers > 3) {
     central.fourth = state.sums[3].Wide() - 4 * mean * s3 + 6 * mean * mean * s2 -
                      4 * mean * mean * mean * s1 + n * mean * mean * mean * mean;
@@ -175,10 +175,10 @@ constexpr Example kVarSampExamples[] = {{"var_samp(x)", "4.5", "(1.0), (NULL), (
                                         {"var_samp(x)", "NULL", "(1.0)"}};
 constexpr Example kVarPopExamples[] = {{"var_pop(x)", "2.25", "(1.0), (NULL), (4.0)"},
                                        {"var_pop(x)", "NULL", "(CAST(NULL AS DOUBLE))"}};
-constexpr Example kStddevSampExamples[] = {
-    {"stddev_samp(x)", "1.0", "(1.0), (NULL), (2.0), (3.0)"}, {"stddev_samp(x)", "NULL", "(1.0)"}};
+constexpr Example kStddevSampExamples[] = {{"stddev_samp(x)", "1.0", "(1.0), (NULL), (2.0), (3.0)"},
+                                           {"stddev_samp(x)", "NULL", "(1.0)"}};
 constexpr Example kStddevPopExamples[] = {{"stddev_pop(x)", "1.5", "(1.0), (NULL), (4.0)"},
-                                       {"stddev_pop(x)", "NULL", "(CAST(NULL AS DOUBLE))"}};
+                                          {"stddev_pop(x)", "NULL", "(CAST(NULL AS DOUBLE))"}};
 constexpr Example kSemExamples[] = {{"sem(x)", "0.75", "(1.0), (1.0), (NULL), (4.0), (4.0)"},
                                     {"sem(x)", "NULL", "(CAST(NULL AS DOUBLE))"}};
 constexpr Example kSkewnessExamples[] = {{"skewness(x)", "0.0", "(1.0), (2.0), (NULL), (3.0)"},
@@ -199,7 +199,9 @@ HEADRACE_DEFINE_FUNCTION(kVarSamp) = {
     .overloads = kForm<2, 2, kVarSampOf>,
     .nulls = NullRule::kSkip,
     .arguments = "x",
-    .doc = "The variance of a sample: squared differences from the mean over the count less one; null of fewer than two values.",
+    .doc =
+        "The variance of a sample: squared differences from the mean over the count less one; null "
+        "of fewer than two values.",
     .examples = kVarSampExamples,
 };
 
@@ -221,7 +223,8 @@ HEADRACE_DEFINE_FUNCTION(kStddevSamp) = {
     .overloads = kForm<2, 2, kStdSampOf>,
     .nulls = NullRule::kSkip,
     .arguments = "x",
-    .doc = "The standard deviation of a sample, the root of var_samp; null of fewer than two values.",
+    .doc =
+        "The standard deviation of a sample, the root of var_samp; null of fewer than two values.",
     .examples = kStddevSampExamples,
 };
 
@@ -265,7 +268,8 @@ HEADRACE_DEFINE_FUNCTION(kKurtosis) = {
     .overloads = kForm<4, 4, kKurtosisOf>,
     .nulls = NullRule::kSkip,
     .arguments = "x",
-    .doc = "The excess kurtosis of a sample; null of fewer than four values and where all are equal.",
+    .doc =
+        "The excess kurtosis of a sample; null of fewer than four values and where all are equal.",
     .examples = kKurtosisExamples,
 };
 
@@ -276,7 +280,9 @@ HEADRACE_DEFINE_FUNCTION(kKurtosisPop) = {
     .overloads = kForm<4, 2, kKurtosisPopOf>,
     .nulls = NullRule::kSkip,
     .arguments = "x",
-    .doc = "The excess kurtosis of a population; null of fewer than two values and where all are equal.",
+    .doc =
+        "The excess kurtosis of a population; null of fewer than two values and where all are "
+        "equal.",
     .examples = kKurtosisPopExamples,
 };
 

@@ -160,18 +160,40 @@ constexpr auto kSxxOf = [](const PairSums& s) { return Narrow(s.Sxx()); };
 constexpr auto kSyyOf = [](const PairSums& s) { return Narrow(s.Syy()); };
 constexpr auto kSxyOf = [](const PairSums& s) { return Narrow(s.Sxy()); };
 
-constexpr Example kCorrExamples[] = {{"corr(x, 2 * x)", "1.0", "(1.0), (NULL), (2.0), (3.0)"}, {"corr(x, x)", "NULL", "(CAST(NULL AS DOUBLE))"}};
-constexpr Example kCovarPopExamples[] = {{"covar_pop(x, 2 * x)", "1.3333333333333333", "(1.0), (NULL), (2.0), (3.0)"}, {"covar_pop(x, x)", "NULL", "(CAST(NULL AS DOUBLE))"}};
-constexpr Example kCovarSampExamples[] = {{"covar_samp(x, 2 * x)", "2.0", "(1.0), (NULL), (2.0), (3.0)"}, {"covar_samp(x, x)", "NULL", "(CAST(NULL AS DOUBLE))"}};
-constexpr Example kRegrSlopeExamples[] = {{"regr_slope(x, 2 * x)", "0.5", "(1.0), (NULL), (2.0), (3.0)"}, {"regr_slope(x, x)", "NULL", "(CAST(NULL AS DOUBLE))"}};
-constexpr Example kRegrInterceptExamples[] = {{"regr_intercept(x, 2 * x)", "0.0", "(1.0), (NULL), (2.0), (3.0)"}, {"regr_intercept(x, x)", "NULL", "(CAST(NULL AS DOUBLE))"}};
-constexpr Example kRegrR2Examples[] = {{"regr_r2(x, 2 * x)", "1.0", "(1.0), (NULL), (2.0), (3.0)"}, {"regr_r2(x, x)", "NULL", "(CAST(NULL AS DOUBLE))"}};
-constexpr Example kRegrCountExamples[] = {{"regr_count(x, 2 * x)", "3", "(1.0), (NULL), (2.0), (3.0)"}, {"regr_count(x, x)", "0", "(CAST(NULL AS DOUBLE))"}};
-constexpr Example kRegrAvgXExamples[] = {{"regr_avgx(x, 2 * x)", "4.0", "(1.0), (NULL), (2.0), (3.0)"}, {"regr_avgx(x, x)", "NULL", "(CAST(NULL AS DOUBLE))"}};
-constexpr Example kRegrAvgYExamples[] = {{"regr_avgy(x, 2 * x)", "2.0", "(1.0), (NULL), (2.0), (3.0)"}, {"regr_avgy(x, x)", "NULL", "(CAST(NULL AS DOUBLE))"}};
-constexpr Example kRegrSxxExamples[] = {{"regr_sxx(x, 2 * x)", "8.0", "(1.0), (NULL), (2.0), (3.0)"}, {"regr_sxx(x, x)", "NULL", "(CAST(NULL AS DOUBLE))"}};
-constexpr Example kRegrSyyExamples[] = {{"regr_syy(x, 2 * x)", "2.0", "(1.0), (NULL), (2.0), (3.0)"}, {"regr_syy(x, x)", "NULL", "(CAST(NULL AS DOUBLE))"}};
-constexpr Example kRegrSxyExamples[] = {{"regr_sxy(x, 2 * x)", "4.0", "(1.0), (NULL), (2.0), (3.0)"}, {"regr_sxy(x, x)", "NULL", "(CAST(NULL AS DOUBLE))"}};
+constexpr Example kCorrExamples[] = {{"corr(x, 2 * x)", "1.0", "(1.0), (NULL), (2.0), (3.0)"},
+                                     {"corr(x, x)", "NULL", "(CAST(NULL AS DOUBLE))"}};
+constexpr Example kCovarPopExamples[] = {
+    {"covar_pop(x, 2 * x)", "1.3333333333333333", "(1.0), (NULL), (2.0), (3.0)"},
+    {"covar_pop(x, x)", "NULL", "(CAST(NULL AS DOUBLE))"}};
+constexpr Example kCovarSampExamples[] = {
+    {"covar_samp(x, 2 * x)", "2.0", "(1.0), (NULL), (2.0), (3.0)"},
+    {"covar_samp(x, x)", "NULL", "(CAST(NULL AS DOUBLE))"}};
+constexpr Example kRegrSlopeExamples[] = {
+    {"regr_slope(x, 2 * x)", "0.5", "(1.0), (NULL), (2.0), (3.0)"},
+    {"regr_slope(x, x)", "NULL", "(CAST(NULL AS DOUBLE))"}};
+constexpr Example kRegrInterceptExamples[] = {
+    {"regr_intercept(x, 2 * x)", "0.0", "(1.0), (NULL), (2.0), (3.0)"},
+    {"regr_intercept(x, x)", "NULL", "(CAST(NULL AS DOUBLE))"}};
+constexpr Example kRegrR2Examples[] = {{"regr_r2(x, 2 * x)", "1.0", "(1.0), (NULL), (2.0), (3.0)"},
+                                       {"regr_r2(x, x)", "NULL", "(CAST(NULL AS DOUBLE))"}};
+constexpr Example kRegrCountExamples[] = {
+    {"regr_count(x, 2 * x)", "3", "(1.0), (NULL), (2.0), (3.0)"},
+    {"regr_count(x, x)", "0", "(CAST(NULL AS DOUBLE))"}};
+constexpr Example kRegrAvgXExamples[] = {
+    {"regr_avgx(x, 2 * x)", "4.0", "(1.0), (NULL), (2.0), (3.0)"},
+    {"regr_avgx(x, x)", "NULL", "(CAST(NULL AS DOUBLE))"}};
+constexpr Example kRegrAvgYExamples[] = {
+    {"regr_avgy(x, 2 * x)", "2.0", "(1.0), (NULL), (2.0), (3.0)"},
+    {"regr_avgy(x, x)", "NULL", "(CAST(NULL AS DOUBLE))"}};
+constexpr Example kRegrSxxExamples[] = {
+    {"regr_sxx(x, 2 * x)", "8.0", "(1.0), (NULL), (2.0), (3.0)"},
+    {"regr_sxx(x, x)", "NULL", "(CAST(NULL AS DOUBLE))"}};
+constexpr Example kRegrSyyExamples[] = {
+    {"regr_syy(x, 2 * x)", "2.0", "(1.0), (NULL), (2.0), (3.0)"},
+    {"regr_syy(x, x)", "NULL", "(CAST(NULL AS DOUBLE))"}};
+constexpr Example kRegrSxyExamples[] = {
+    {"regr_sxy(x, 2 * x)", "4.0", "(1.0), (NULL), (2.0), (3.0)"},
+    {"regr_sxy(x, x)", "NULL", "(CAST(NULL AS DOUBLE))"}};
 
 }  // namespace
 

@@ -182,7 +182,9 @@ HEADRACE_DEFINE_FUNCTION(kArgMin) = {
     .nulls = NullRule::kSkip,
     .flags = function_flag::kOrderSensitive,
     .arguments = "x, y",
-    .doc = "x of the row with the least y, the first of several; rows where x or y is null do not count.",
+    .doc =
+        "x of the row with the least y, the first of several; rows where x or y is null do not "
+        "count.",
     .examples = kArgMinExamples,
 };
 
@@ -194,7 +196,9 @@ HEADRACE_DEFINE_FUNCTION(kArgMax) = {
     .nulls = NullRule::kSkip,
     .flags = function_flag::kOrderSensitive,
     .arguments = "x, y",
-    .doc = "x of the row with the greatest y, the first of several; rows where x or y is null do not count.",
+    .doc =
+        "x of the row with the greatest y, the first of several; rows where x or y is null do not "
+        "count.",
     .examples = kArgMaxExamples,
 };
 

@@ -208,8 +208,9 @@ struct LogBuckets {
     if (value != value) return kNan;
     if (value == 0) return 0;
     const double size = std::fabs(value);
-    const int64_t key =
-        std::isinf(size) ? kInfinity : kOne + static_cast<int64_t>(std::ceil(std::log(size) / LogStep()));
+    const int64_t key = std::isinf(size)
+                            ? kInfinity
+                            : kOne + static_cast<int64_t>(std::ceil(std::log(size) / LogStep()));
     return value < 0 ? -key : key;
   }
   static double ValueOf(int64_t key) {
@@ -352,7 +353,9 @@ HEADRACE_DEFINE_FUNCTION(kMedian) = {
     .overloads = kMedianForm,
     .nulls = NullRule::kSkip,
     .arguments = "x",
-    .doc = "The middle value, between two the middle of both; NaN stands above all. Exact: the values are kept.",
+    .doc =
+        "The middle value, between two the middle of both; NaN stands above all. Exact: the values "
+        "are kept.",
     .examples = kMedianExamples,
 };
 
@@ -363,7 +366,8 @@ HEADRACE_DEFINE_FUNCTION(kQuantileCont) = {
     .overloads = kContinuousForm,
     .nulls = NullRule::kSkip,
     .arguments = "x, fraction",
-    .doc = "The value at a fraction (0 to 1) of the ordered values, interpolated between two. Exact.",
+    .doc =
+        "The value at a fraction (0 to 1) of the ordered values, interpolated between two. Exact.",
     .examples = kQuantileContExamples,
 };
 
@@ -374,7 +378,9 @@ HEADRACE_DEFINE_FUNCTION(kQuantileDisc) = {
     .overloads = kDiscreteForm,
     .nulls = NullRule::kSkip,
     .arguments = "x, fraction",
-    .doc = "The least value that is not below that fraction (0 to 1) of the values. Exact; any type that has an order.",
+    .doc =
+        "The least value that is not below that fraction (0 to 1) of the values. Exact; any type "
+        "that has an order.",
     .examples = kQuantileDiscExamples,
 };
 
@@ -385,7 +391,9 @@ HEADRACE_DEFINE_FUNCTION(kApproxQuantile) = {
     .overloads = kApproximateForm,
     .nulls = NullRule::kSkip,
     .arguments = "x, fraction",
-    .doc = "A value within 0.5 % of the one at a fraction (0 to 1) of the ordered values, in memory that does not grow with their number. The same however the work is divided.",
+    .doc =
+        "A value within 0.5 % of the one at a fraction (0 to 1) of the ordered values, in memory "
+        "that does not grow with their number. The same however the work is divided.",
     .examples = kApproxQuantileExamples,
 };
 

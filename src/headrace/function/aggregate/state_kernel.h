@@ -32,9 +32,8 @@ namespace state_kernel {
 template <typename State, typename Visitor>
 Status AddGroups(KernelContext& ctx, std::byte* const* groups, size_t offset,
                  const AggregateRows& rows) {
-  return Visitor::Add(ctx, rows, [&](int64_t row) -> State& {
-    return StateAt<State>(groups[row], offset);
-  });
+  return Visitor::Add(ctx, rows,
+                      [&](int64_t row) -> State& { return StateAt<State>(groups[row], offset); });
 }
 
 template <typename State, typename Visitor>
@@ -45,9 +44,8 @@ Status AddAll(KernelContext& ctx, std::byte* state, const AggregateRows& rows) {
 template <typename State, typename Visitor>
 Status RemoveGroups(KernelContext& ctx, std::byte* const* groups, size_t offset,
                     const AggregateRows& rows) {
-  return Visitor::Remove(ctx, rows, [&](int64_t row) -> State& {
-    return StateAt<State>(groups[row], offset);
-  });
+  return Visitor::Remove(
+      ctx, rows, [&](int64_t row) -> State& { return StateAt<State>(groups[row], offset); });
 }
 
 template <typename State>

@@ -140,8 +140,7 @@ struct RemovableRows : CountedRows {
 
   template <typename Into>
   static Status Remove(KernelContext&, const AggregateRows& rows, Into&& into) {
-    return ForEachCell(rows,
-                       [&](int64_t row, std::string_view cell) { into(row).Remove(cell); });
+    return ForEachCell(rows, [&](int64_t row, std::string_view cell) { into(row).Remove(cell); });
   }
 };
 
@@ -160,10 +159,11 @@ Status FinishMode(KernelContext& ctx, std::byte* const* groups, size_t offset, i
                   arrow::ArrayBuilder* out) {
   for (int64_t i = 0; i < count; ++i) {
     const auto& tallies = StateAt<TallyState>(groups[i], offset).tallies;
-    const auto best = std::max_element(tallies.begin(), tallies.end(), [](const auto& a, const auto& b) {
-      if (a.second.count != b.second.count) return a.second.count < b.second.count;
-      return b.second.first < a.second.first;
-    });
+    const auto best =
+        std::max_element(tallies.begin(), tallies.end(), [](const auto& a, const auto& b) {
+          if (a.second.count != b.second.count) return a.second.count < b.second.count;
+          return b.second.first < a.second.first;
+        });
     const bool is_there = best != tallies.end() && ctx.result_type->id() != arrow::Type::NA;
     ARROW_RETURN_NOT_OK(is_there ? AppendCell(best->first, *ctx.result_type, out)
                                  : out->AppendNull());
@@ -251,7 +251,7 @@ struct HyperLogLog {
   static constexpr int kRankMax = 64 - kBits + 1;
   static constexpr size_t kSparseMax = 256;
 
-  std::vector<uint64_t> hashes;     // sorted; empty once there are registers
+  std::vector<uint64_t> hashes;  // sorted; empty once there are registers
   std::vector<uint8_t> registers;
 
   void Add(uint64_t hash) {
@@ -352,9 +352,8 @@ struct HyperLogLog {
 struct HashedRows {
   template <typename Into>
   static Status Add(KernelContext&, const AggregateRows& rows, Into&& into) {
-    return ForEachCell(rows, [&](int64_t row, std::string_view cell) {
-      into(row).Add(HashBytes(cell));
-    });
+    return ForEachCell(rows,
+                       [&](int64_t row, std::string_view cell) { into(row).Add(HashBytes(cell)); });
   }
 };
 
@@ -391,16 +390,14 @@ constexpr Overload kEstimateForm[] = {
     {.args = kArgs<kAny>, .result = Int64Type, .aggregate = &kEstimateKernel},
 };
 
-constexpr Example kCountDistinctExamples[] = {
-    {"count_distinct(x)", "2", "(1), (NULL), (3), (1)"},
-    {"count_distinct(x)", "0", "(CAST(NULL AS BIGINT))"}};
+constexpr Example kCountDistinctExamples[] = {{"count_distinct(x)", "2", "(1), (NULL), (3), (1)"},
+                                              {"count_distinct(x)", "0", "(CAST(NULL AS BIGINT))"}};
 constexpr Example kModeExamples[] = {{"mode(x)", "b", "('a'), (NULL), ('b'), ('b')"},
                                      {"mode(x)", "NULL", "(CAST(NULL AS VARCHAR))"}};
 constexpr Example kEntropyExamples[] = {{"entropy(x)", "1.0", "(1), (NULL), (2), (1), (2)"},
                                         {"entropy(x)", "0.0", "(CAST(NULL AS BIGINT))"}};
-constexpr Example kHistogramExamples[] = {
-    {"histogram(x)", "{1: 1, 3: 2}", "(3), (NULL), (1), (3)"},
-    {"histogram(x)", "NULL", "(CAST(NULL AS BIGINT))"}};
+constexpr Example kHistogramExamples[] = {{"histogram(x)", "{1: 1, 3: 2}", "(3), (NULL), (1), (3)"},
+                                          {"histogram(x)", "NULL", "(CAST(NULL AS BIGINT))"}};
 constexpr Example kApproxCountDistinctExamples[] = {
     {"approx_count_distinct(x)", "2", "(1), (NULL), (3), (1)"},
     {"approx_count_distinct(x)", "0", "(CAST(NULL AS BIGINT))"}};
@@ -414,7 +411,8 @@ HEADRACE_DEFINE_FUNCTION(kCountDistinct) = {
     .overloads = kDistinctForm,
     .nulls = NullRule::kSkip,
     .arguments = "x",
-    .doc = "How many different values there are, nulls left out; NaN is one, and -0 is 0. Never null.",
+    .doc =
+        "How many different values there are, nulls left out; NaN is one, and -0 is 0. Never null.",
     .examples = kCountDistinctExamples,
 };
 
@@ -459,7 +457,9 @@ HEADRACE_DEFINE_FUNCTION(kApproxCountDistinct) = {
     .overloads = kEstimateForm,
     .nulls = NullRule::kSkip,
     .arguments = "x",
-    .doc = "About how many different values there are: exact up to 256, then within some 1.6 % (one standard error) by a HyperLogLog of 4 KiB. Never null.",
+    .doc =
+        "About how many different values there are: exact up to 256, then within some 1.6 % (one "
+        "standard error) by a HyperLogLog of 4 KiB. Never null.",
     .examples = kApproxCountDistinctExamples,
 };
 

@@ -85,7 +85,8 @@ Result<ArrayPtr> Slice(KernelContext& ctx, std::span<const Argument> args, const
       return number < 0 ? std::max<int64_t>(number, -length - 1) + length + 1
                         : std::min(number, length + 1);
     };
-    for (int64_t i = std::max<int64_t>(at(begin[row]), 1); i <= std::min(at(end[row]), length); ++i) {
+    for (int64_t i = std::max<int64_t>(at(begin[row]), 1); i <= std::min(at(end[row]), length);
+         ++i) {
       places.push_back(list.Begin(row) + i - 1);
     }
   });
@@ -321,7 +322,7 @@ class States {
   States(const AggregateKernel& kernel, int64_t rows) : kernel_(kernel) {
     stride_ = (kernel.size + kernel.align - 1) / kernel.align * kernel.align;
     block_.reset(static_cast<std::byte*>(::operator new(
-        stride_ * static_cast<size_t>(std::max<int64_t>(rows, 1)), std::align_val_t{kernel.align})));
+        stride_* static_cast<size_t>(std::max<int64_t>(rows, 1)), std::align_val_t{kernel.align})));
     for (int64_t row = 0; row < rows; ++row) {
       states_.push_back(block_.get() + stride_ * static_cast<size_t>(row));
       kernel.init(states_.back());
@@ -349,8 +350,7 @@ template <const FunctionDef* kFunction>
 Result<ArrayPtr> Aggregated(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
   const ListColumn list(args[0]);
   const Validity valid(args[0]);
-  ARROW_ASSIGN_OR_RAISE(const Overload* overload,
-                        OverloadFor(*kFunction, list.values()->type()));
+  ARROW_ASSIGN_OR_RAISE(const Overload* overload, OverloadFor(*kFunction, list.values()->type()));
   const AggregateKernel& kernel = *overload->aggregate;
   const States states(kernel, rows.length);
   std::vector<int64_t> places;
@@ -366,8 +366,7 @@ Result<ArrayPtr> Aggregated(KernelContext& ctx, std::span<const Argument> args, 
   const AggregateRows item_rows{{&argument, 1}, items->length(), {}};
   ARROW_RETURN_NOT_OK(kernel.add(ctx, groups.data(), 0, item_rows));
   ARROW_ASSIGN_OR_RAISE(auto builder, arrow::MakeBuilder(ctx.result_type, ctx.pool));
-  ARROW_RETURN_NOT_OK(
-      kernel.finish(ctx, states.all().data(), 0, rows.length, builder.get()));
+  ARROW_RETURN_NOT_OK(kernel.finish(ctx, states.all().data(), 0, rows.length, builder.get()));
   return builder->Finish();
 }
 
@@ -411,23 +410,50 @@ constexpr Overload kListValueForm[] = {
     {.args = kArgs<kCommon>, .result = ListOfFirstType, .scalar = ListValue, .variadic = true},
 };
 
-constexpr Example kListValueExamples[] = {{"list_value(1, NULL, 3)", "[1, NULL, 3]"}, {"list_value('a')", "['a']"}};
-constexpr Example kListExtractExamples[] = {{"list_extract(list_value(3, NULL, 1, 3), 1)", "3"}, {"list_extract(list_value(3, NULL, 1, 3), -1)", "3"}, {"list_extract(list_value(3, NULL, 1, 3), 9)", "NULL"}};
-constexpr Example kListSliceExamples[] = {{"list_slice(list_value(3, NULL, 1, 3), 2, 3)", "[NULL, 1]"}, {"list_slice(list_value(3, NULL, 1, 3), -2, -1)", "[1, 3]"}, {"list_slice(NULL, 1, 2)", "NULL"}};
-constexpr Example kListReverseExamples[] = {{"list_reverse(list_value(3, NULL, 1, 3))", "[3, 1, NULL, 3]"}, {"list_reverse(NULL)", "NULL"}};
-constexpr Example kListConcatExamples[] = {{"list_concat(list_value(1), list_value(2, 3))", "[1, 2, 3]"}, {"list_concat(list_value(1), NULL)", "[1]"}};
-constexpr Example kListAppendExamples[] = {{"list_append(list_value(1), 2)", "[1, 2]"}, {"list_append(list_value(1), NULL)", "[1, NULL]"}};
-constexpr Example kListSortExamples[] = {{"list_sort(list_value(3, NULL, 1, 3))", "[1, 3, 3, NULL]"}, {"list_sort(NULL)", "NULL"}};
-constexpr Example kListReverseSortExamples[] = {{"list_reverse_sort(list_value(3, NULL, 1, 3))", "[3, 3, 1, NULL]"}, {"list_reverse_sort(NULL)", "NULL"}};
-constexpr Example kListDistinctExamples[] = {{"list_distinct(list_value(3, NULL, 1, 3))", "[3, 1]"}, {"list_distinct(NULL)", "NULL"}};
-constexpr Example kListContainsExamples[] = {{"list_contains(list_value(3, NULL, 1, 3), 1)", "true"}, {"list_contains(list_value(3, NULL, 1, 3), 2)", "false"}, {"list_contains(list_value(3, NULL, 1, 3), NULL)", "NULL"}};
-constexpr Example kListPositionExamples[] = {{"list_position(list_value(3, NULL, 1, 3), 1)", "3"}, {"list_position(list_value(3, NULL, 1, 3), 2)", "0"}, {"list_position(NULL, 2)", "NULL"}};
-constexpr Example kListSumExamples[] = {{"list_sum(list_value(3, NULL, 1, 3))", "7"}, {"list_sum(CAST(NULL AS BIGINT[]))", "NULL"}};
-constexpr Example kListMeanExamples[] = {{"list_avg(list_value(3, NULL, 1, 3))", "2.3333333333333335"}, {"list_avg(CAST(NULL AS BIGINT[]))", "NULL"}};
-constexpr Example kListMinExamples[] = {{"list_min(list_value(3, NULL, 1, 3))", "1"}, {"list_min(CAST(NULL AS BIGINT[]))", "NULL"}};
-constexpr Example kListMaxExamples[] = {{"list_max(list_value(3, NULL, 1, 3))", "3"}, {"list_max(CAST(NULL AS BIGINT[]))", "NULL"}};
-constexpr Example kListCountExamples[] = {{"list_count(list_value(3, NULL, 1, 3))", "3"}, {"list_count(CAST(NULL AS BIGINT[]))", "NULL"}};
-constexpr Example kListMedianExamples[] = {{"list_median(list_value(CAST(1 AS DOUBLE), NULL, 4))", "2.5"}, {"list_median(CAST(NULL AS DOUBLE[]))", "NULL"}};
+constexpr Example kListValueExamples[] = {{"list_value(1, NULL, 3)", "[1, NULL, 3]"},
+                                          {"list_value('a')", "['a']"}};
+constexpr Example kListExtractExamples[] = {{"list_extract(list_value(3, NULL, 1, 3), 1)", "3"},
+                                            {"list_extract(list_value(3, NULL, 1, 3), -1)", "3"},
+                                            {"list_extract(list_value(3, NULL, 1, 3), 9)", "NULL"}};
+constexpr Example kListSliceExamples[] = {
+    {"list_slice(list_value(3, NULL, 1, 3), 2, 3)", "[NULL, 1]"},
+    {"list_slice(list_value(3, NULL, 1, 3), -2, -1)", "[1, 3]"},
+    {"list_slice(NULL, 1, 2)", "NULL"}};
+constexpr Example kListReverseExamples[] = {
+    {"list_reverse(list_value(3, NULL, 1, 3))", "[3, 1, NULL, 3]"}, {"list_reverse(NULL)", "NULL"}};
+constexpr Example kListConcatExamples[] = {
+    {"list_concat(list_value(1), list_value(2, 3))", "[1, 2, 3]"},
+    {"list_concat(list_value(1), NULL)", "[1]"}};
+constexpr Example kListAppendExamples[] = {{"list_append(list_value(1), 2)", "[1, 2]"},
+                                           {"list_append(list_value(1), NULL)", "[1, NULL]"}};
+constexpr Example kListSortExamples[] = {
+    {"list_sort(list_value(3, NULL, 1, 3))", "[1, 3, 3, NULL]"}, {"list_sort(NULL)", "NULL"}};
+constexpr Example kListReverseSortExamples[] = {
+    {"list_reverse_sort(list_value(3, NULL, 1, 3))", "[3, 3, 1, NULL]"},
+    {"list_reverse_sort(NULL)", "NULL"}};
+constexpr Example kListDistinctExamples[] = {{"list_distinct(list_value(3, NULL, 1, 3))", "[3, 1]"},
+                                             {"list_distinct(NULL)", "NULL"}};
+constexpr Example kListContainsExamples[] = {
+    {"list_contains(list_value(3, NULL, 1, 3), 1)", "true"},
+    {"list_contains(list_value(3, NULL, 1, 3), 2)", "false"},
+    {"list_contains(list_value(3, NULL, 1, 3), NULL)", "NULL"}};
+constexpr Example kListPositionExamples[] = {{"list_position(list_value(3, NULL, 1, 3), 1)", "3"},
+                                             {"list_position(list_value(3, NULL, 1, 3), 2)", "0"},
+                                             {"list_position(NULL, 2)", "NULL"}};
+constexpr Example kListSumExamples[] = {{"list_sum(list_value(3, NULL, 1, 3))", "7"},
+                                        {"list_sum(CAST(NULL AS BIGINT[]))", "NULL"}};
+constexpr Example kListMeanExamples[] = {
+    {"list_avg(list_value(3, NULL, 1, 3))", "2.3333333333333335"},
+    {"list_avg(CAST(NULL AS BIGINT[]))", "NULL"}};
+constexpr Example kListMinExamples[] = {{"list_min(list_value(3, NULL, 1, 3))", "1"},
+                                        {"list_min(CAST(NULL AS BIGINT[]))", "NULL"}};
+constexpr Example kListMaxExamples[] = {{"list_max(list_value(3, NULL, 1, 3))", "3"},
+                                        {"list_max(CAST(NULL AS BIGINT[]))", "NULL"}};
+constexpr Example kListCountExamples[] = {{"list_count(list_value(3, NULL, 1, 3))", "3"},
+                                          {"list_count(CAST(NULL AS BIGINT[]))", "NULL"}};
+constexpr Example kListMedianExamples[] = {
+    {"list_median(list_value(CAST(1 AS DOUBLE), NULL, 4))", "2.5"},
+    {"list_median(CAST(NULL AS DOUBLE[]))", "NULL"}};
 
 }  // namespace
 
@@ -455,7 +481,8 @@ HEADRACE_DEFINE_FUNCTION(kListSlice) = {
     .names = {.sql = "list_slice|array_slice"},
     .overloads = kSliceForm,
     .arguments = "x, first, last",
-    .doc = "The items from one place to another, both included, from 1, or from the end below zero.",
+    .doc =
+        "The items from one place to another, both included, from 1, or from the end below zero.",
     .examples = kListSliceExamples,
 };
 

@@ -36,8 +36,9 @@ Result<ArrayPtr> MakeMap(KernelContext& ctx, std::span<const Argument> args, con
   const auto add_row = [&](int64_t row) -> Status {
     if (!key_valid[row] || !value_valid[row]) return Status::OK();
     if (keys.Length(row) != values.Length(row)) {
-      return Error(ErrorKind::kInvalidArgument, "map expected as many keys as values, got {} and {}",
-                   keys.Length(row), values.Length(row));
+      return Error(ErrorKind::kInvalidArgument,
+                   "map expected as many keys as values, got {} and {}", keys.Length(row),
+                   values.Length(row));
     }
     for (int64_t i = 0; i < keys.Length(row); ++i) {
       if (!item_valid[keys.Begin(row) + i]) {
@@ -108,8 +109,8 @@ Result<ArrayPtr> Lookup(KernelContext& ctx, std::span<const Argument> args, cons
     const typename Tag::Column wanted(args[1]);
     for (int64_t row = 0; row < rows.length; ++row) {
       for (int64_t place = entries.Begin(row); valid[row] && place < entries.End(row); ++place) {
-        const bool equal = ValueEquals(typename Tag::Value(column[place]),
-                                       typename Tag::Value(wanted[row]));
+        const bool equal =
+            ValueEquals(typename Tag::Value(column[place]), typename Tag::Value(wanted[row]));
         if (equal) places[static_cast<size_t>(row)] = place;
       }
     }
@@ -188,12 +189,24 @@ constexpr Overload kFieldForm[] = {
     {.args = kArgs<kStruct, kString>, .scalar = StructField, .result_of_literals = FieldType},
 };
 
-constexpr Example kMapExamples[] = {{"map(list_value('a', 'b'), list_value(1, NULL))", "{'a': 1, 'b': NULL}"}, {"map(NULL, list_value(1))", "NULL"}};
-constexpr Example kMapKeysExamples[] = {{"map_keys(map(list_value('a', 'b'), list_value(1, NULL)))", "['a', 'b']"}, {"map_keys(NULL)", "NULL"}};
-constexpr Example kMapValuesExamples[] = {{"map_values(map(list_value('a', 'b'), list_value(1, NULL)))", "[1, NULL]"}, {"map_values(NULL)", "NULL"}};
-constexpr Example kMapExtractExamples[] = {{"map_extract_value(map(list_value('a', 'b'), list_value(1, NULL)), 'a')", "1"}, {"map_extract_value(map(list_value('a', 'b'), list_value(1, NULL)), 'c')", "NULL"}};
-constexpr Example kNamedStructExamples[] = {{"named_struct('a', 1, 'b', NULL)", "{'a': 1, 'b': NULL}"}, {"struct_extract(named_struct('a', 'x'), 'a')", "x"}};
-constexpr Example kStructExtractExamples[] = {{"struct_extract(named_struct('a', 1), 'a')", "1"}, {"struct_extract(named_struct('a', NULL), 'a')", "NULL"}};
+constexpr Example kMapExamples[] = {
+    {"map(list_value('a', 'b'), list_value(1, NULL))", "{'a': 1, 'b': NULL}"},
+    {"map(NULL, list_value(1))", "NULL"}};
+constexpr Example kMapKeysExamples[] = {
+    {"map_keys(map(list_value('a', 'b'), list_value(1, NULL)))", "['a', 'b']"},
+    {"map_keys(NULL)", "NULL"}};
+constexpr Example kMapValuesExamples[] = {
+    {"map_values(map(list_value('a', 'b'), list_value(1, NULL)))", "[1, NULL]"},
+    {"map_values(NULL)", "NULL"}};
+constexpr Example kMapExtractExamples[] = {
+    {"map_extract_value(map(list_value('a', 'b'), list_value(1, NULL)), 'a')", "1"},
+    {"map_extract_value(map(list_value('a', 'b'), list_value(1, NULL)), 'c')", "NULL"}};
+constexpr Example kNamedStructExamples[] = {
+    {"named_struct('a', 1, 'b', NULL)", "{'a': 1, 'b': NULL}"},
+    {"struct_extract(named_struct('a', 'x'), 'a')", "x"}};
+constexpr Example kStructExtractExamples[] = {
+    {"struct_extract(named_struct('a', 1), 'a')", "1"},
+    {"struct_extract(named_struct('a', NULL), 'a')", "NULL"}};
 
 }  // namespace
 
