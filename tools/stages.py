@@ -211,7 +211,8 @@ def run(full=False, slow=False):
         counts = stage()
         seconds = time.monotonic() - start
         rows.append((name, counts, seconds))
-        print(f"-- {name}: {counts.passed} passed, {counts.failed} failed, {seconds:.0f} s", flush=True)
+        outcome = f"{counts.passed} passed, {counts.failed} failed"
+        print(f"-- {name}: {outcome}, {seconds:.0f} s", flush=True)
     sums = total(counts for _, counts, _ in rows)
     rows.append(("total", sums, sum(seconds for _, _, seconds in rows)))
     print(f"\n{'stage':<20} {'passed':>8} {'failed':>8} {'skipped':>8} {'seconds':>9}")

@@ -100,7 +100,7 @@ class Driver {
   std::vector<bool> port_done_;
   int64_t bytes_wanted_ = 0;
   size_t memory_stage_ = 0;
-  int64_t next_batch_ = 0;  // of the one split
+  int64_t next_batch_ = 0;           // of the one split
   std::vector<int64_t> cut_splits_;  // closed before their end; they end with the output
 };
 
