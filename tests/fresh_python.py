@@ -47,4 +47,5 @@ def start_fresh(code: str, *arguments: object) -> subprocess.Popen[str]:
 
 
 def command(code: str, arguments: tuple[object, ...]) -> list[str]:
-    return [sys.executable, "-X", "faulthandler", "-c", MEASURE + textwrap.dedent(code), *map(str, arguments)]
+    program = MEASURE + textwrap.dedent(code)
+    return [sys.executable, "-X", "faulthandler", "-c", program, *map(str, arguments)]

@@ -947,22 +947,20 @@ class ExprMethods:
         return self._call("ascii")
 
     def unicode(self) -> Expr:
-        """The number of the first code point; 0 of empty text.
+        """The number of the first code point; -1 of empty text.
 
-        SQL: ascii('A') is 65
-        SQL: ascii('é') is 233
-        SQL: ascii('') is 0
-        SQL: ascii(NULL) is NULL
+        SQL: unicode('日本') is 26085
+        SQL: unicode('') is -1
+        SQL: unicode(NULL) is NULL
         """
         return self._call("unicode")
 
     def ord(self) -> Expr:
-        """The number of the first code point; 0 of empty text.
+        """The number of the first code point; -1 of empty text.
 
-        SQL: ascii('A') is 65
-        SQL: ascii('é') is 233
-        SQL: ascii('') is 0
-        SQL: ascii(NULL) is NULL
+        SQL: unicode('日本') is 26085
+        SQL: unicode('') is -1
+        SQL: unicode(NULL) is NULL
         """
         return self._call("ord")
 
@@ -1726,41 +1724,41 @@ class ExprMethods:
         return self._call("array_has", item)
 
     def list_position(self, item: Any) -> Expr:
-        """The place from 1 of the first item that equals another value, 0 when there is
-        none.
+        """The place from 1 of the first item that equals a value; null when there is none.
+        A null value stands for the first item that is null.
 
         SQL: list_position(list_value(3, NULL, 1, 3), 1) is 3
-        SQL: list_position(list_value(3, NULL, 1, 3), 2) is 0
+        SQL: list_position(list_value(3, NULL, 1, 3), 2) is NULL
         SQL: list_position(NULL, 2) is NULL
         """
         return self._call("list_position", item)
 
     def list_indexof(self, item: Any) -> Expr:
-        """The place from 1 of the first item that equals another value, 0 when there is
-        none.
+        """The place from 1 of the first item that equals a value; null when there is none.
+        A null value stands for the first item that is null.
 
         SQL: list_position(list_value(3, NULL, 1, 3), 1) is 3
-        SQL: list_position(list_value(3, NULL, 1, 3), 2) is 0
+        SQL: list_position(list_value(3, NULL, 1, 3), 2) is NULL
         SQL: list_position(NULL, 2) is NULL
         """
         return self._call("list_indexof", item)
 
     def array_position(self, item: Any) -> Expr:
-        """The place from 1 of the first item that equals another value, 0 when there is
-        none.
+        """The place from 1 of the first item that equals a value; null when there is none.
+        A null value stands for the first item that is null.
 
         SQL: list_position(list_value(3, NULL, 1, 3), 1) is 3
-        SQL: list_position(list_value(3, NULL, 1, 3), 2) is 0
+        SQL: list_position(list_value(3, NULL, 1, 3), 2) is NULL
         SQL: list_position(NULL, 2) is NULL
         """
         return self._call("array_position", item)
 
     def array_indexof(self, item: Any) -> Expr:
-        """The place from 1 of the first item that equals another value, 0 when there is
-        none.
+        """The place from 1 of the first item that equals a value; null when there is none.
+        A null value stands for the first item that is null.
 
         SQL: list_position(list_value(3, NULL, 1, 3), 1) is 3
-        SQL: list_position(list_value(3, NULL, 1, 3), 2) is 0
+        SQL: list_position(list_value(3, NULL, 1, 3), 2) is NULL
         SQL: list_position(NULL, 2) is NULL
         """
         return self._call("array_indexof", item)
@@ -2203,7 +2201,7 @@ class ExprMethods:
         """The excess kurtosis of a sample; null of fewer than four values and where all are
         equal.
 
-        SQL: kurtosis(x) over (1.0), (2.0), (NULL), (3.0), (4.0) is -1.2000000000000002
+        SQL: kurtosis(x) over (1.0), (2.0), (NULL), (3.0), (4.0) is -1.2
         SQL: kurtosis(x) over (1.0), (2.0), (3.0) is NULL
         """
         return self._call("kurtosis")

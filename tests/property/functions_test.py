@@ -1,5 +1,8 @@
 """Every function that DuckDB has under the same name gives DuckDB's answers on random columns with
-nulls, NaN and extremes. Where it should not, EXCEPTIONS says why."""
+nulls, NaN and extremes. Where it should not, EXCEPTIONS says why, and the expressions go around
+it: we count the Mondays between two times, DuckDB spans of seven days (date_diff of weeks); our
+count_if of no row is 0, DuckDB's null; 1 / 0 is an error with us; we take BIGINT where DuckDB
+wants INTEGER."""
 
 from __future__ import annotations
 
@@ -19,89 +22,129 @@ from headrace import functions
 
 ROWS = 40
 SEEDS = (1, 2)
-TEXTS = ["", "a", "abc", "Abc", "head race", "  x ", "é", "Ünï", "a-b-c", "50%", "a_b", "日本", "aaa"]
+TEXTS = ["", "a", "abc", "Abc", "head race", "  x ", "é", "Ünï", "a-b-c", "50%", "a_b", "aaa"]
+TEXTS += ["日本"]
 
 # Each is the same SQL for both. Columns: see `table`.
 SCALARS = """
-i + j; i - j; i * j; i / j; i // j; i % j; -i; abs(i); abs(f); big + i; big - i; big * i; abs(big)
+i + j; i - j; i * j; i / nullif(j, 0); i // j; i % j; -i; abs(i); abs(f); big + i; big - i
+big * i; abs(big)
 f + g; f - g; f * g; f / g; i & j; i | j; xor(i, j); ~i; c << n; big >> n; bit_count(i)
 m + p; m - p; m * p; sign(i); sign(f); greatest(i, j); least(i, j); greatest(f, g); least(f, g)
-gcd(i, j); lcm(i, j); factorial(n); round(f); round(f, 2); round(m, 1); round(i, -1); floor(f)
-floor(m); ceil(f); ceil(m); ceiling(f); trunc(f); trunc(m); even(f); sqrt(f); cbrt(f); exp(f); ln(f); log2(f)
-log10(f); log(f); log(g, f); pow(f, g); power(f, 2); f ** g; gamma(q); lgamma(q); isnan(f); isinf(f); isfinite(f)
+gcd(i, j); lcm(i, j); greatest_common_divisor(i, n); least_common_multiple(i, n)
+factorial(CAST(n AS INTEGER)); round(f); round(f, 2); round(m, 1)
+round(i, -1); floor(f)
+floor(m); ceil(f); ceil(m); ceiling(f); trunc(f); trunc(m); even(f); sqrt(f); cbrt(f); exp(f)
+ln(f); log2(f)
+log10(f); log(f); log(g, f); pow(f, g); power(f, 2); f ** g; gamma(q); lgamma(q); isnan(f)
+isinf(f); isfinite(f)
 signbit(f); nextafter(f, g); pi(); sin(q); cos(q); tan(q); cot(q); asin(f); acos(f); atan(f)
 atan2(f, g); sinh(q); cosh(q); tanh(q); asinh(f); acosh(f); atanh(f); degrees(f); radians(f)
 i = j; i <> j; f < g; f <= g; f > g; f >= g; s = u; s < u; b AND (i > j); b OR (i > j); NOT b
 nullif(i, j); nullif(s, u); ifnull(i, j); coalesce(i, j, 0); if(b, i, j); i IS NULL; f IS NOT NULL
-length(s); len(s); upper(s); lower(s); substring(s, k, n); substring(s, k); substr(s, k); left(s, k); right(s, k)
-lpad(s, n, 'xy'); rpad(s, n, 'é'); trim(s); trim(s, 'a x'); ltrim(s); ltrim(s, 'a'); rtrim(s); rtrim(s, 'c')
-split_part(s, '-', k); string_split(s, '-'); str_split(s, 'a'); split(s, ''); string_to_array(s, 'b'); repeat(s, n); contains(s, u)
+length(s); len(s); upper(s); lower(s); substring(s, k, n); substring(s, k); substr(s, k)
+left(s, k); right(s, k)
+lpad(s, CAST(n AS INTEGER), 'xy'); rpad(s, CAST(n AS INTEGER), 'é'); trim(s); trim(s, 'a x')
+ltrim(s); ltrim(s, 'a'); rtrim(s); rtrim(s, 'c')
+split_part(s, '-', k); string_split(s, '-'); str_split(s, 'a'); split(s, '')
+string_to_array(s, 'b'); repeat(s, n); contains(s, u)
 starts_with(s, u); ends_with(s, u); strpos(s, u); instr(s, 'b'); like_escape(s, '%a%', '$')
-like_escape(s, 'a$_%', '$'); ilike_escape(s, 'A%', '$'); concat(s, u); s || u; concat_ws('-', s, u); concat_ws(s, u, 'z')
+like_escape(s, 'a$_%', '$'); ilike_escape(s, 'A%', '$'); concat(s, u); s || u
+concat_ws('-', s, u); concat_ws(s, u, 'z')
 regexp_matches(s, 'a.c'); regexp_matches(s, 'B', 'i'); regexp_full_match(s, '[a-c]+')
 regexp_extract(s, '[a-z]+'); regexp_extract(s, '(.)-(.)', 2); regexp_extract_all(s, '[a-z]')
-regexp_replace(s, 'a', 'x'); regexp_replace(s, '([a-z])', '<\\1>', 'g'); regexp_split_to_array(s, '[- ]')
-string_split_regex(s, '-'); str_split_regex(s, ' +'); reverse(s); replace(s, 'a', 'éé'); translate(s, 'abc', 'xy')
-levenshtein(s, u); editdist3(s, u); ascii(s); unicode(s); ord(s); strlen(s); bit_length(s); chr(c + 65); hex(s); hex(i); to_hex(s)
-unhex(hex(s)); from_hex(hex(s)); to_base64(unhex(hex(s))); base64(unhex(hex(s))); from_base64(to_base64(unhex(hex(s))))
+regexp_replace(s, 'a', 'x'); regexp_replace(s, '([a-z])', '<\\1>', 'g')
+regexp_split_to_array(s, '[- ]')
+string_split_regex(s, '-'); str_split_regex(s, ' +'); reverse(s); replace(s, 'a', 'éé')
+translate(s, 'abc', 'xy')
+levenshtein(s, u); editdist3(s, u); ascii(s); unicode(s); ord(s); strlen(s); bit_length(s)
+chr(CAST(c + 65 AS INTEGER)); hex(s); hex(i); to_hex(s)
+unhex(hex(s)); from_hex(hex(s)); to_base64(unhex(hex(s))); base64(unhex(hex(s)))
+from_base64(to_base64(unhex(hex(s))))
 octet_length(unhex(hex(s))); md5(s); sha256(s)
-date_part('year', t); date_part('month', t); date_part('day', t); date_part('hour', t); date_part('minute', t)
-date_part('second', t); date_part('millisecond', t); date_part('microsecond', t); date_part('quarter', t)
-date_part('week', t); date_part('dow', t); date_part('isodow', t); date_part('doy', t); date_part('isoyear', t)
-date_part('yearweek', t); date_part('decade', t); date_part('century', t); date_part('millennium', t)
+date_part('year', t); date_part('month', t); date_part('day', t); date_part('hour', t)
+date_part('minute', t)
+date_part('second', t); date_part('millisecond', t); date_part('microsecond', t)
+date_part('quarter', t)
+date_part('week', t); date_part('dow', t); date_part('isodow', t); date_part('doy', t)
+date_part('isoyear', t)
+date_part('yearweek', t); date_part('decade', t); date_part('century', t)
+date_part('millennium', t)
 date_part('era', t); date_part('epoch', t); date_part('julian', t); datepart('year', d)
-year(t); quarter(t); month(t); week(t); weekofyear(t); isoyear(t); yearweek(t); day(t); dayofmonth(t)
+year(t); quarter(t); month(t); week(t); weekofyear(t); isoyear(t); yearweek(t); day(t)
+dayofmonth(t)
 dayofweek(t); weekday(t); isodow(t); dayofyear(t); hour(t); minute(t); second(t); millisecond(t)
 microsecond(t); decade(t); century(t); epoch(t); epoch_ms(t); epoch_us(t); julian(t); epoch_ns(t)
-date_trunc('year', t); date_trunc('month', t); date_trunc('week', t); date_trunc('day', t); date_trunc('hour', t)
+date_trunc('year', t); date_trunc('month', t); date_trunc('week', t); date_trunc('day', t)
+date_trunc('hour', t)
 date_trunc('minute', t); date_trunc('second', t); date_trunc('quarter', t); date_trunc('decade', t)
-date_trunc('century', t); date_trunc('isoyear', t); date_trunc('millisecond', t); datetrunc('month', d)
-date_diff('year', t, w); date_diff('month', t, w); date_diff('week', t, w); date_diff('day', t, w)
-date_diff('hour', t, w); date_diff('quarter', t, w); date_diff('decade', t, w); datediff('second', t, w)
-date_sub('year', t, w); date_sub('month', t, w); date_sub('week', t, w); date_sub('day', t, w); date_sub('hour', t, w)
+date_trunc('century', t); date_trunc('isoyear', t); date_trunc('millisecond', t)
+datetrunc('month', d)
+date_diff('year', t, w); date_diff('month', t, w)
+date_diff('day', t, w)
+date_diff('hour', t, w); date_diff('quarter', t, w); date_diff('decade', t, w)
+datediff('second', t, w)
+date_sub('year', t, w); date_sub('month', t, w); date_sub('week', t, w); date_sub('day', t, w)
+date_sub('hour', t, w)
 date_sub('quarter', t, w); datesub('minute', t, w); dayname(t); monthname(t); last_day(d)
-strftime(t, '%Y-%m-%d %H:%M:%S %f %g'); strftime(t, '%a %A %b %B %d %-d %j %-j %U %W %V %G %u %w %p %I %-I %y')
+strftime(t, '%Y-%m-%d %H:%M:%S %f %g'); strftime(t, '%a %A %b %B %d %-d %j %-j')
+strftime(t, '%U %W %V %G %u %w %p %I %-I %y')
 strptime(strftime(t, '%d/%m/%Y %H:%M:%S.%f'), '%d/%m/%Y %H:%M:%S.%f'); try_strptime(s, '%Y')
-make_date(c + 1990, n + 1, 28); make_date(2020, n, k); make_timestamp(c + 1990, 2, n, 3, 4, 5.5); make_timestamp(i)
-d + n; d - n; d - e; t + to_seconds(i); t - to_days(n); d + to_months(n); t - to_months(n); t + to_years(n)
+make_date(c + 1990, n + 1, 28); make_date(2020, n, k); make_timestamp(c + 1990, 2, n, 3, 4, 5.5)
+make_timestamp(i)
+d + CAST(n AS INTEGER); d - CAST(n AS INTEGER); d - e; t + to_seconds(i); t - to_days(n)
+d + to_months(n); t - to_months(n); t + to_years(n)
 t + to_hours(n); t + to_minutes(n); t - w; d < e; t >= w
-list_value(i, j); list_pack(i, j); list_extract(list_value(i, j), k); list_element(list_value(i, j), 1); array_extract(list_value(i, j), 2)
-list_slice(list_value(i, j, 5), k, n); array_slice(list_value(i, j), 1, 1); list_reverse(list_value(i, j)); array_reverse(list_value(f, g))
-list_concat(list_value(i), list_value(j)); list_cat(list_value(i), list_value(j)); array_concat(list_value(i), list_value(j))
-array_cat(list_value(i), list_value(j)); list_append(list_value(i), j); array_append(list_value(i), j); array_push_back(list_value(i), j)
-list_sort(list_value(f, g, 0.5)); array_sort(list_value(s, u)); list_reverse_sort(list_value(i, j)); array_reverse_sort(list_value(i, j))
-list_contains(list_value(i, j), k); list_has(list_value(i, j), n); array_contains(list_value(i, j), n); array_has(list_value(i, j), n)
-list_position(list_value(i, j), n); list_indexof(list_value(i, j), n); array_position(list_value(i, j), n); array_indexof(list_value(i, j), n)
-list_sum(list_value(i, j)); list_avg(list_value(i, j)); list_min(list_value(f, g)); list_max(list_value(f, g)); list_count(list_value(i, j))
-list_median(list_value(q, q)); map_keys(map(list_value('a', 'b'), list_value(i, j))); map_values(map(list_value('a', 'b'), list_value(i, j)))
-struct_extract(row_of, 'x')
+list_value(i, j); list_pack(i, j); list_extract(list_value(i, j), k)
+list_element(list_value(i, j), 1); array_extract(list_value(i, j), 2)
+list_slice(list_value(i, j, 5), k, n); array_slice(list_value(i, j), 1, 1)
+list_reverse(list_value(i, j)); array_reverse(list_value(f, g))
+list_concat(list_value(i), list_value(j)); list_cat(list_value(i), list_value(j))
+array_concat(list_value(i), list_value(j))
+array_cat(list_value(i), list_value(j)); list_append(list_value(i), j)
+array_append(list_value(i), j); array_push_back(list_value(i), j)
+list_sort(list_value(f, g, 0.5)); array_sort(list_value(s, u))
+list_reverse_sort(list_value(i, j)); array_reverse_sort(list_value(i, j))
+list_contains(list_value(i, j), k); list_has(list_value(i, j), n)
+array_contains(list_value(i, j), n); array_has(list_value(i, j), n)
+list_position(list_value(i, j), n); list_indexof(list_value(i, j), n)
+array_position(list_value(i, j), n); array_indexof(list_value(i, j), n)
+list_sum(list_value(i, j)); list_avg(list_value(i, j)); list_min(list_value(f, g))
+list_max(list_value(f, g)); list_count(list_value(i, j))
+list_median(list_value(q, q)); map_keys(map(list_value('a', 'b'), list_value(i, j)))
+map_values(map(list_value('a', 'b'), list_value(i, j)))
+struct_extract(row_of, 'x'); map_extract_value(map(list_value('a', 'abc'), list_value(i, j)), s)
 """
 
 AGGREGATES = """
-count(*); count(i); count_if(b); countif(b); sum(i); sum(f); avg(i); mean(q); min(f); max(f); min(s); max(t); first(i); last(s)
-any_value(s); bool_and(b); bool_or(b); arg_min(s, i); arg_max(s, f); argmin(i, s); argmax(i, q); min_by(i, t); max_by(s, d)
-median(q); median(i); quantile_cont(q, 0.3); quantile_disc(i, 0.4); quantile(f, 0.75); quantile_disc(s, 0.5); mode(n)
-stddev_samp(q); stddev(q); stddev_pop(q); var_samp(q); variance(q); var_pop(q); sem(q); skewness(q); kurtosis(q); kurtosis_pop(q)
+count(*); count(i); coalesce(count_if(b), 0); coalesce(countif(b), 0); sum(i); sum(f); avg(i)
+mean(q); min(f); max(f); min(s); max(t); first(i); last(s)
+any_value(s); bool_and(b); bool_or(b); arg_min(s, i); arg_max(s, f); argmin(i, s); argmax(i, q)
+min_by(i, t); max_by(s, d)
+median(q); median(i); quantile_cont(q, 0.3); quantile_disc(i, 0.4); quantile(f, 0.75)
+quantile_disc(s, 0.5); mode(n)
+stddev_samp(q); stddev(q); stddev_pop(q); var_samp(q); variance(q); var_pop(q); sem(q)
+skewness(q); kurtosis(q); kurtosis_pop(q)
 corr(q, r); covar_pop(q, r); covar_samp(q, r); regr_slope(q, r); regr_intercept(q, r); regr_r2(q, r)
 regr_count(q, r); regr_avgx(q, r); regr_avgy(q, r); regr_sxx(q, r); regr_syy(q, r); regr_sxy(q, r)
-product(q); bit_and(i); bit_or(i); bit_xor(i); list(i); array_agg(s); string_agg(s, '-'); group_concat(s, ','); listagg(s, ',')
+product(q); bit_and(i); bit_or(i); bit_xor(i); list(i); array_agg(s); string_agg(s, '-')
+group_concat(s, ','); listagg(s, ',')
 histogram(n); entropy(n)
 """
 
+WINDOWS = """cume_dist dense_rank first_value lag last_value lead nth_value ntile percent_rank rank
+rank_dense row_number"""
 EXCEPTIONS = {
+    **dict.fromkeys(WINDOWS.split(), "window functions: tests/script/window.test"),
     "hash": "another hash",
-    "approx_count_distinct": "another sketch; tests/script/functions.test has its error",
-    "approx_quantile": "another sketch; tests/script/functions.test has its error",
+    "approx_count_distinct": "another sketch: tests/script/functions_aggregate.test has its error",
+    "approx_quantile": "another sketch: tests/script/functions_aggregate.test has its error",
     "time_bucket": "counts from 1970-01-01; DuckDB from 2000-01-03",
     "timezone": "DuckDB's Python client needs pytz to hand over zoned timestamps",
     "to_timestamp": "DuckDB's Python client needs pytz to hand over zoned timestamps",
-    "to_seconds": "gives a span, tested by adding it",
     "list_distinct": "DuckDB gives the items in no particular order",
     "array_distinct": "DuckDB gives the items in no particular order",
-    "lag": "an ordered function: tests/script/window.test",
-    "map": "tested by its keys and values",
     "position": "syntax in DuckDB",
-    "nextafter": "",
 }
 
 
@@ -113,7 +156,8 @@ def maybe(random_: random.Random, value: Any) -> Any:
 def table(seed: int) -> pa.Table:
     """i, j, k, n, c: integers of growing care; big: extremes; f, g: any floats; q, r: tame ones."""
     rng = random.Random(seed)
-    floats = [0.0, -0.0, 1.0, -1.5, 2.5, 0.1, 1e300, -1e-300, math.nan, math.inf, -math.inf, 123.456]
+    floats = [0.0, -0.0, 1.0, -1.5, 2.5, 0.1, 1e300, -1e-300, 123.456]
+    floats += [math.nan, math.inf, -math.inf]
     ints = [-(2**63), 2**63 - 1, -1, 0, 1, 2**53]
     first = datetime.datetime(1890, 1, 1)
 
@@ -124,7 +168,8 @@ def table(seed: int) -> pa.Table:
         return first + datetime.timedelta(microseconds=rng.randrange(200 * 365 * 86_400 * 10**6))
 
     def day() -> datetime.date:
-        return rng.choice([moment().date(), datetime.date(2020, rng.randint(1, 12), 28), datetime.date(2020, 2, 29)])
+        dates = [datetime.date(2020, rng.randint(1, 12), 28), datetime.date(2020, 2, 29)]
+        return rng.choice([moment().date(), *dates])
 
     def money() -> decimal.Decimal:
         return decimal.Decimal(rng.randint(-9999, 9999)).scaleb(-2)
@@ -155,7 +200,8 @@ def table(seed: int) -> pa.Table:
 
 
 def expressions(text: str) -> list[str]:
-    return [part.strip() for line in text.strip().split("\n") for part in line.split(";") if part.strip()]
+    parts = re.split(r";|\n", text)
+    return [part.strip() for part in parts if part.strip()]
 
 
 def normal(value: Any) -> Any:
@@ -166,6 +212,8 @@ def normal(value: Any) -> Any:
         if isinstance(value, float) and not math.isfinite(value):
             return repr(value)
         return value
+    if isinstance(value, pa.MonthDayNano):
+        return datetime.timedelta(days=30 * value[0] + value[1], microseconds=value[2] / 1000)
     if isinstance(value, datetime.datetime):
         return value.replace(tzinfo=None)
     if isinstance(value, datetime.date):
@@ -194,15 +242,17 @@ def peer() -> Any:
 def ours(query: str, rows: pa.Table) -> list[Any] | None:
     """None stands for an error of the row."""
     try:
-        return [normal(value) for value in hr.sql(query, t0=rows).to_arrow().column(0).to_pylist()]
-    except (hr.HeadraceError, ValueError, OverflowError, ZeroDivisionError):
+        answer = hr.sql(query, t0=rows).to_arrow()
+        return [normal(value) for value in answer.column(0).to_pylist()]
+    except (hr.Error):
         return None
 
 
 def theirs(peer: Any, query: str, rows: pa.Table) -> list[Any] | None:
     peer.register("t0", rows)
     try:
-        return [normal(value) for value in peer.execute(query).to_arrow_table().column(0).to_pylist()]
+        answer = peer.sql(query).to_arrow_table()
+        return [normal(value) for value in answer.column(0).to_pylist()]
     except (duckdb.OutOfRangeException, duckdb.InvalidInputException, duckdb.ConversionException):
         return None
 
@@ -236,7 +286,9 @@ def test_aggregate(peer: Any, expression: str) -> None:
 
 
 def test_every_shared_name_is_compared(peer: Any) -> None:
-    known = {row[0] for row in peer.execute("SELECT function_name FROM duckdb_functions()").fetchall()}
-    mine = {name for name in vars(functions) if not name.startswith("_")} - {"annotations", "Any", "Expr", "call"}
+    names = peer.execute("SELECT function_name FROM duckdb_functions()").fetchall()
+    known = {name for (name,) in names}
+    mine = {name for name in vars(functions) if not name.startswith("_")}
+    mine -= {"annotations", "Any", "Expr", "call"}
     compared = set(re.findall(r"[a-z_0-9]+(?=\()", SCALARS + AGGREGATES))
     assert sorted((mine & known) - compared - set(EXCEPTIONS)) == []

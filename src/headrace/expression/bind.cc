@@ -97,7 +97,7 @@ class CallBinder {
         continue;
       }
       const auto conversion = (*patterns)[i] == ArgPattern::kItem
-                                  ? ConversionToItem(*args_[0]->type, args_[i])
+                                  ? ConversionToItem(&candidate.types[0], args_[i])
                                   : ConversionTo((*patterns)[i], args_[i]);
       if (!conversion.has_value()) return Candidate{};
       candidate.types[i] = conversion->type;

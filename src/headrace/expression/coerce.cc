@@ -388,15 +388,20 @@ std::optional<Conversion> ConversionTo(ArgPattern pattern, const ExpressionPtr& 
   }
 }
 
-std::optional<Conversion> ConversionToItem(const arrow::DataType& container,
-                                           const ExpressionPtr& arg) {
-  const bool is_map = container.id() == Type::MAP;
-  if (!is_map && container.id() != Type::LIST) return std::nullopt;
-  const TypePtr item = is_map ? static_cast<const arrow::MapType&>(container).key_type()
-                              : container.field(0)->type();
-  const TypePtr plain = PlainType(item);
-  if (!CoerceTo(arg, plain).ok()) return std::nullopt;
-  return Conversion{plain, 1};
+std::optional<Conversion> ConversionToItem(TypePtr* container, const ExpressionPtr& arg) {
+  if ((*container)->id() == Type::MAP) {
+    const TypePtr key = PlainType(static_cast<const arrow::MapType&>(**container).key_type());
+    if (!CoerceTo(arg, key).ok()) return std::nullopt;
+    return Conversion{key, 1};
+  }
+  if ((*container)->id() != Type::LIST) return std::nullopt;
+  const auto& field = (*container)->field(0);
+  const TypePtr item = PlainType(field->type());
+  if (CoerceTo(arg, item).ok()) return Conversion{item, 1};
+  const auto common = CommonType(item, arg->type);
+  if (!common.ok()) return std::nullopt;
+  *container = arrow::list(field->WithType(*common));
+  return Conversion{*common, 2};
 }
 
 Result<TypePtr> CommonType(const TypePtr& left, const TypePtr& right) {

@@ -18,10 +18,9 @@ struct Conversion {
 /// value: an integer that is not negative can be unsigned, one of five digits is a decimal(5, 0).
 /// REQUIRES: not kCommon or kCommonComparable, which depend on the other arguments.
 std::optional<Conversion> ConversionTo(ArgPattern pattern, const ExpressionPtr& arg);
-/// What makes `arg` an item of `container`, a list, or a key of it, a map; none when its type
-/// cannot be widened to theirs.
-std::optional<Conversion> ConversionToItem(const arrow::DataType& container,
-                                           const ExpressionPtr& arg);
+/// What makes `arg` an item of `*container`, a list, or a key of it, a map. The items of a list may
+/// be widened to the argument's type, the keys of a map not. None when it cannot be.
+std::optional<Conversion> ConversionToItem(TypePtr* container, const ExpressionPtr& arg);
 
 /// The least type that all arguments of a call can be widened to. Literals adapt to the other
 /// arguments when their value fits: numbers to a narrower type, text to a date, time or number.

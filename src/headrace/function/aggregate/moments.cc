@@ -158,17 +158,23 @@ constexpr auto kSkewnessOf = [](const PowerSums<3>& s) -> std::optional<double> 
   const double ratio = Narrow(central.third / s.count) / std::pow(variance, 1.5);
   return std::sqrt(n * (n - 1)) / (n - 2) * ratio;
 };
-constexpr auto kKurtosisPopOf = [](const PowerSums<4>& s) -> std::optional<double> {
+/// Null where all values are equal.
+std::optional<Wide> ExcessKurtosis(const PowerSums<4>& s) {
   const Central central = CentralOf(s);
   const Wide variance = central.second / s.count;
   if (variance <= 0) return std::nullopt;
-  return Narrow(central.fourth / s.count / (variance * variance) - 3);
+  return central.fourth / s.count / (variance * variance) - 3;
+}
+constexpr auto kKurtosisPopOf = [](const PowerSums<4>& s) -> std::optional<double> {
+  const std::optional<Wide> excess = ExcessKurtosis(s);
+  if (!excess.has_value()) return std::nullopt;
+  return Narrow(*excess);
 };
 constexpr auto kKurtosisOf = [](const PowerSums<4>& s) -> std::optional<double> {
-  const auto n = static_cast<double>(s.count);
-  const std::optional<double> excess = kKurtosisPopOf(s);
+  const Wide n = s.count;
+  const std::optional<Wide> excess = ExcessKurtosis(s);
   if (!excess.has_value()) return std::nullopt;
-  return (n - 1) / ((n - 2) * (n - 3)) * ((n + 1) * *excess + 6);
+  return Narrow((n - 1) * ((n + 1) * *excess + 6) / ((n - 2) * (n - 3)));
 };
 
 constexpr Example kVarSampExamples[] = {{"var_samp(x)", "4.5", "(1.0), (NULL), (4.0)"},
@@ -184,7 +190,7 @@ constexpr Example kSemExamples[] = {{"sem(x)", "0.75", "(1.0), (1.0), (NULL), (4
 constexpr Example kSkewnessExamples[] = {{"skewness(x)", "0.0", "(1.0), (2.0), (NULL), (3.0)"},
                                          {"skewness(x)", "NULL", "(1.0), (2.0)"}};
 constexpr Example kKurtosisExamples[] = {
-    {"kurtosis(x)", "-1.2000000000000002", "(1.0), (2.0), (NULL), (3.0), (4.0)"},
+    {"kurtosis(x)", "-1.2", "(1.0), (2.0), (NULL), (3.0), (4.0)"},
     {"kurtosis(x)", "NULL", "(1.0), (2.0), (3.0)"}};
 constexpr Example kKurtosisPopExamples[] = {
     {"kurtosis_pop(x)", "-1.36", "(1.0), (2.0), (NULL), (3.0), (4.0)"},

@@ -141,8 +141,9 @@ double Ratio(Wide a, Wide b) { return b == 0 ? kNaN : Narrow(a / b); }
 constexpr auto kCovarPopOf = [](const PairSums& s) { return Narrow(s.Sxy() / s.count); };
 constexpr auto kCovarSampOf = [](const PairSums& s) { return Narrow(s.Sxy() / (s.count - 1)); };
 constexpr auto kCorrOf = [](const PairSums& s) {
-  const double scale = std::sqrt(Narrow(s.Sxx())) * std::sqrt(Narrow(s.Syy()));
-  return scale == 0 ? kNaN : std::clamp(Narrow(s.Sxy()) / scale, -1.0, 1.0);
+  const Wide sxy = s.Sxy();
+  const double square = Ratio(sxy * sxy, s.Sxx() * s.Syy());
+  return std::copysign(std::sqrt(std::min(square, 1.0)), Narrow(sxy));
 };
 constexpr auto kSlopeOf = [](const PairSums& s) { return Ratio(s.Sxy(), s.Sxx()); };
 constexpr auto kInterceptOf = [](const PairSums& s) -> std::optional<double> {

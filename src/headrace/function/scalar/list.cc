@@ -5,6 +5,7 @@
 
 #include "arrow/array/array_nested.h"
 #include "arrow/array/builder_base.h"
+#include "arrow/array/builder_primitive.h"
 #include "arrow/array/concatenate.h"
 #include "arrow/compute/api_vector.h"
 #include "arrow/compute/exec.h"
@@ -30,7 +31,7 @@ using enum ArgPattern;
 
 // ---- items by place ----
 
-/// Place `number` (from 1, or from the end below zero) of a row's items, kNoItem when there is none.
+/// Place `number` (from 1, or from the end below zero) of a row's items; kNoItem without one.
 int64_t PlaceOf(const ListColumn& list, int64_t row, int64_t number) {
   const int64_t length = list.Length(row);
   if (number > 0 && number <= length) return list.Begin(row) + number - 1;
@@ -238,18 +239,23 @@ Result<ArrayPtr> Distinct(KernelContext& ctx, std::span<const Argument> args, co
   return picks.Finish(ctx, *list.values());
 }
 
-/// Places from 1 of the first equal item, 0 where there is none.
+/// Places from 1 of the first equal item, null equal to null, 0 where there is none.
 Result<std::vector<int32_t>> Find(std::span<const Argument> args, const Rows& rows) {
   const ListColumn list(args[0]);
   const Validity row_valid(args[0]);
+  const Validity wanted_valid(args[1]);
   std::vector<int32_t> found(static_cast<size_t>(rows.length));
   ARROW_RETURN_NOT_OK(VisitItems(list, [&](auto tag, const auto& items, const Validity& valid) {
     using Value = typename decltype(tag)::Value;
     if (args[1].array->type_id() != list.values()->type_id()) return;  // all null
     const typename decltype(tag)::Column wanted(args[1]);
+    const auto equal = [&](int64_t place, int64_t row) {
+      if (!valid[place] || !wanted_valid[row]) return !valid[place] && !wanted_valid[row];
+      return ValueEquals(Value(items[place]), Value(wanted[row]));
+    };
     for (int64_t row = 0; row < rows.length; ++row) {
       for (int64_t place = list.Begin(row); row_valid[row] && place < list.End(row); ++place) {
-        if (!valid[place] || !ValueEquals(Value(items[place]), Value(wanted[row]))) continue;
+        if (!equal(place, row)) continue;
         found[static_cast<size_t>(row)] = static_cast<int32_t>(place - list.Begin(row) + 1);
         break;
       }
@@ -269,9 +275,16 @@ Result<ArrayPtr> Contains(KernelContext& ctx, std::span<const Argument> args, co
 
 Result<ArrayPtr> Position(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
   ARROW_ASSIGN_OR_RAISE(const std::vector<int32_t> found, Find(args, rows));
-  ARROW_ASSIGN_OR_RAISE(auto out, Output<int32_t>::Make(rows.length, ctx.pool));
-  std::copy(found.begin(), found.end(), out.data());
-  return out.Finish(ctx.result_type);
+  arrow::Int32Builder out(ctx.pool);
+  ARROW_RETURN_NOT_OK(out.Reserve(rows.length));
+  for (const int32_t place : found) {
+    if (place > 0) {
+      out.UnsafeAppend(place);
+    } else {
+      out.UnsafeAppendNull();
+    }
+  }
+  return out.Finish();
 }
 
 // ---- aggregates of a list ----
@@ -437,9 +450,10 @@ constexpr Example kListContainsExamples[] = {
     {"list_contains(list_value(3, NULL, 1, 3), 1)", "true"},
     {"list_contains(list_value(3, NULL, 1, 3), 2)", "false"},
     {"list_contains(list_value(3, NULL, 1, 3), NULL)", "NULL"}};
-constexpr Example kListPositionExamples[] = {{"list_position(list_value(3, NULL, 1, 3), 1)", "3"},
-                                             {"list_position(list_value(3, NULL, 1, 3), 2)", "0"},
-                                             {"list_position(NULL, 2)", "NULL"}};
+constexpr Example kListPositionExamples[] = {
+    {"list_position(list_value(3, NULL, 1, 3), 1)", "3"},
+    {"list_position(list_value(3, NULL, 1, 3), 2)", "NULL"},
+    {"list_position(NULL, 2)", "NULL"}};
 constexpr Example kListSumExamples[] = {{"list_sum(list_value(3, NULL, 1, 3))", "7"},
                                         {"list_sum(CAST(NULL AS BIGINT[]))", "NULL"}};
 constexpr Example kListMeanExamples[] = {
@@ -555,8 +569,11 @@ HEADRACE_DEFINE_FUNCTION(kListPosition) = {
     .id = "list_position",
     .names = {.sql = "list_position|list_indexof|array_position|array_indexof"},
     .overloads = kItemForm<Position, PlaceType>,
+    .nulls = NullRule::kKernel,
     .arguments = "x, item",
-    .doc = "The place from 1 of the first item that equals another value, 0 when there is none.",
+    .doc =
+        "The place from 1 of the first item that equals a value; null when there is none. A null "
+        "value stands for the first item that is null.",
     .examples = kListPositionExamples,
 };
 

@@ -81,8 +81,8 @@ struct Connection {
 };
 
 /// A row is decided by the first argument that is kDecides; the other rows go on to the next. All
-/// rows are tried first, which costs a kernel nothing; only where one raises, which may be for a row
-/// that is decided, it is asked again for the open rows alone.
+/// rows are tried first, which costs a kernel nothing; only where one raises, which may be for a
+/// row that is decided, it is asked again for the open rows alone.
 template <bool kDecides>
 Result<ArrayPtr> Connect(KernelContext& ctx, std::span<const LazyArgument> args, const Rows& rows) {
   ARROW_ASSIGN_OR_RAISE(RowBits decided, RowBits::Make(rows.length, false, ctx.pool));

@@ -15,8 +15,10 @@ namespace {
 
 using enum ArgPattern;
 
+/// Keys that are all null, so that there is no map, count as text.
 Result<TypePtr> MapType(std::span<const TypePtr> args) {
-  const TypePtr key = args[0]->field(0)->type();
+  TypePtr key = args[0]->field(0)->type();
+  if (key->id() == arrow::Type::NA) key = arrow::utf8();
   if (IsComparable(*key)) return arrow::map(key, args[1]->field(0)->type());
   return Error(ErrorKind::kTypeMismatch, "the keys of a map need an order, got {}",
                SqlNameOf(*args[0]));
@@ -60,7 +62,10 @@ Result<ArrayPtr> MakeMap(KernelContext& ctx, std::span<const Argument> args, con
     return Status::OK();
   }));
   end_rows(rows.length);
-  ARROW_ASSIGN_OR_RAISE(const ArrayPtr key_items, TakeItems(*keys.values(), key_places, ctx.pool));
+  ARROW_ASSIGN_OR_RAISE(ArrayPtr key_items, TakeItems(*keys.values(), key_places, ctx.pool));
+  if (key_items->type_id() == arrow::Type::NA) {
+    ARROW_ASSIGN_OR_RAISE(key_items, MakeNulls(arrow::utf8(), 0, ctx.pool));
+  }
   ARROW_ASSIGN_OR_RAISE(const ArrayPtr value_items,
                         TakeItems(*values.values(), value_places, ctx.pool));
   return std::make_shared<arrow::MapArray>(ctx.result_type, rows.length, offsets.FinishBuffer(),

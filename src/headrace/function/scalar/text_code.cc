@@ -184,6 +184,12 @@ constexpr auto kUpperHex = [](std::string_view bytes) { return HexText(bytes, tr
 constexpr Overload kAsciiOverloads[] = {
     {.args = kArgs<kString>, .result = Int32Type, .scalar = NumberOf<int32_t, FirstPoint>},
 };
+constexpr auto kPointOrNone = [](std::string_view text) -> int32_t {
+  return text.empty() ? -1 : FirstPoint(text);
+};
+constexpr Overload kUnicodeOverloads[] = {
+    {.args = kArgs<kString>, .result = Int32Type, .scalar = NumberOf<int32_t, kPointOrNone>},
+};
 constexpr Overload kOctetOverloads[] = {
     {.args = kArgs<kString>, .result = Int64Type, .scalar = NumberOf<int64_t, BytesOf>},
     {.args = kArgs<kBinary>, .result = Int64Type, .scalar = NumberOf<int64_t, BytesOf>},
@@ -220,6 +226,8 @@ constexpr Overload kHashOverloads[] = {
 
 constexpr Example kAsciiExamples[] = {
     {"ascii('A')", "65"}, {"ascii('é')", "233"}, {"ascii('')", "0"}, {"ascii(NULL)", "NULL"}};
+constexpr Example kUnicodeExamples[] = {
+    {"unicode('日本')", "26085"}, {"unicode('')", "-1"}, {"unicode(NULL)", "NULL"}};
 constexpr Example kOctetExamples[] = {{"octet_length('aé')", "3"}, {"octet_length(NULL)", "NULL"}};
 constexpr Example kBitExamples[] = {{"bit_length('aé')", "24"}, {"bit_length(NULL)", "NULL"}};
 constexpr Example kChrExamples[] = {{"chr(233)", "é"}, {"chr(NULL)", "NULL"}};
@@ -242,12 +250,22 @@ constexpr Example kHashExamples[] = {{"hash('a') = hash('a')", "true"},
 
 HEADRACE_DEFINE_FUNCTION(kAscii) = {
     .id = "ascii",
-    .names = {.sql = "ascii|unicode|ord"},
+    .names = {.sql = "ascii"},
     .overloads = kAsciiOverloads,
     .flags = function_flag::kElementwise,
     .arguments = "x",
     .doc = "The number of the first code point; 0 of empty text.",
     .examples = kAsciiExamples,
+};
+
+HEADRACE_DEFINE_FUNCTION(kUnicode) = {
+    .id = "unicode",
+    .names = {.sql = "unicode|ord"},
+    .overloads = kUnicodeOverloads,
+    .flags = function_flag::kElementwise,
+    .arguments = "x",
+    .doc = "The number of the first code point; -1 of empty text.",
+    .examples = kUnicodeExamples,
 };
 
 HEADRACE_DEFINE_FUNCTION(kOctetLength) = {
