@@ -67,6 +67,7 @@ Status QueryRun::Start() {
   options.lanes = settings.threads;
   options.batch_rows = settings.batch_rows;
   options.batch_bytes = std::min(kBatchBytesMax, settings.memory_limit / kBatchBudgetFraction);
+  options.memory_bytes = settings.memory_limit;
   options.queue_bytes = std::min(kQueueBytesMax, settings.memory_limit / kBatchBudgetFraction);
   ARROW_ASSIGN_OR_RAISE(PhysicalPlan physical, LowerPlan(plan_, options));
 

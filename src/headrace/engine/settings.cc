@@ -63,6 +63,13 @@ Result<int64_t> SizeFrom(std::string_view name, const OptionMap& options) {
   return ParseByteSize(found->second);
 }
 
+// In a small budget a batch is short: operators hold a row with its key and more beside it.
+int64_t BatchRowsFor(int64_t memory_limit) {
+  constexpr int64_t kRowBytes = 64;
+  constexpr int64_t kRowsMin = 512;
+  return std::clamp(memory_limit / kBatchBudgetFraction / kRowBytes, kRowsMin, kBatchRowsDefault);
+}
+
 }  // namespace
 
 Result<int64_t> ParseByteSize(std::string_view text) {
@@ -122,7 +129,7 @@ Result<Settings> Settings::Resolve() const {
   }
   if (out.temp_dir.empty()) out.temp_dir = FromEnvironment("HEADRACE_TEMP_DIR");
   if (out.spill_limit == 0) out.spill_limit = std::numeric_limits<int64_t>::max();
-  if (out.batch_rows == 0) out.batch_rows = kBatchRowsDefault;
+  if (out.batch_rows == 0) out.batch_rows = BatchRowsFor(out.memory_limit);
   if (out.batch_rows < 1 || out.batch_rows > kBatchRowsMax) {
     return Error(ErrorKind::kInvalidArgument, "batch_rows: expected 1 to {}, got {}", kBatchRowsMax,
                  out.batch_rows);

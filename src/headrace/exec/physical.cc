@@ -123,6 +123,10 @@ void Lowering::StartParts(std::shared_ptr<GlobalState> state, int breaker_pipeli
   if (output != nullptr) Append(std::move(output), std::move(state));
 }
 
+int Lowering::LanesOf(int64_t bytes) const {
+  return static_cast<int>(std::clamp<int64_t>(options_.memory_bytes / bytes, 1, options_.lanes));
+}
+
 void Lowering::WaitFor(int pipeline) {
   for (PhysicalPipeline& open : open_) open.waits_for.push_back(pipeline);
 }

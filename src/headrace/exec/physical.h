@@ -59,6 +59,7 @@ struct LoweringOptions {
   int64_t batch_rows = kBatchRowsDefault;
   int64_t batch_bytes = kBatchBytesMax;
   int64_t queue_bytes = kQueueBytesMax;
+  int64_t memory_bytes = MemoryBudget::kUnlimited;
 };
 
 /// Lowers `plan` to pipelines that end in one channel with one reader.
@@ -113,6 +114,8 @@ class Lowering {
   void StartPorts(const std::vector<int>& channels, OperatorSpecPtr spec);
 
   int lanes() const { return options_.lanes; }
+  /// So many lanes of them that each can have `bytes` of memory; one at least.
+  int LanesOf(int64_t bytes) const;
   Result<PhysicalPlan> Finish(PlanPtr plan);
 
  private:

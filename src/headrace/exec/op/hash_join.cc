@@ -15,6 +15,9 @@
 namespace headrace {
 namespace {
 
+// With less memory than this for each, lanes would have to read what was written over and over.
+constexpr int64_t kRestBytesPerLane = int64_t{16} << 20;
+
 HashJoinTermsPtr TermsOf(const JoinNode& join) {
   auto terms = std::make_shared<HashJoinTerms>();
   terms->probe_is_left = join.terms.build == JoinSide::kRight;
@@ -45,7 +48,7 @@ void AppendRest(const JoinNode& join, const HashJoinTermsPtr& terms,
   const int probe_mark = lowering.MarkOpen();
   Lowering::OpenSet probe = lowering.TakeOpen();
   lowering.StartParts(std::move(rest), table, std::make_shared<HashJoinRestSpec>(terms),
-                      lowering.lanes());
+                      lowering.LanesOf(kRestBytesPerLane));
   lowering.WaitForMark(probe_mark);
   const int width = join.schema()->num_fields();
   LowerToSort(WithPlaceColumns(*join.schema()), {SortKey{width}, SortKey{width + 1}}, lowering);

@@ -13,7 +13,9 @@ namespace {
 
 // Batches of one split are joined until they have this many rows.
 constexpr int64_t kChunkRows = 16384;
-constexpr int64_t kFlushBytes = int64_t{8} << 20;
+constexpr int64_t kFlushBytes = int64_t{2} << 20;
+// This part of the limit is left to what runs beside a table that fills the rest.
+constexpr int64_t kHeadroomFraction = 4;
 
 /// Writes chunks as rows by key group.
 Status WriteChunks(std::vector<JoinChunk> chunks, KeyGroupWriter& writer,
@@ -47,7 +49,7 @@ class HashJoinBuild final : public Operator {
     }
     if (pending_->num_rows() > 0) {
       const int64_t claim = ClaimOf(*pending_);
-      if (!reservation_.TryGrow(claim)) return Flow::NeedMemory(claim);
+      if (!TryClaim(claim)) return Flow::NeedMemory(claim + Headroom());
       if (!FitsGathered(*pending_)) ARROW_RETURN_NOT_OK(MakeChunk());
       gathered_rows_ += pending_->num_rows();
       gathered_.push_back(std::move(*pending_));
@@ -82,6 +84,15 @@ class HashJoinBuild final : public Operator {
   }
 
  private:
+  int64_t Headroom() const { return context().budget->limit_bytes() / kHeadroomFraction; }
+
+  // Rows that could go to disk leave room for others; the first ones need none.
+  bool TryClaim(int64_t bytes) {
+    if (!encoder_.has_value() || reservation_.bytes() == 0) return reservation_.TryGrow(bytes);
+    Reservation headroom(context().budget);
+    return headroom.TryResize(Headroom()) && reservation_.TryGrow(bytes);
+  }
+
   Status Spill() {
     is_spilled_ = true;
     ARROW_RETURN_NOT_OK(WriteChunks(std::exchange(chunks_, {}), writer_, context()));

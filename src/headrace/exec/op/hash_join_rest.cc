@@ -1,7 +1,8 @@
 // After the probe: joins what was written, key group by key group. Built rows of a key group that
-// do not fit are joined in several passes, each over the rows whose next hash bits have one
-// value.
+// do not fit are joined in several passes, each over those whose places are in one range: how
+// many rows share one key does not matter, and matches stay in the order of the built side.
 #include <algorithm>
+#include <limits>
 #include <numeric>
 #include <tuple>
 
@@ -13,9 +14,15 @@
 namespace headrace {
 namespace {
 
-// A key group is read in 2^10 passes at most.
-constexpr int kPassBitsMax = 10;
-constexpr int kKeyGroupBits = 7;
+// The rows of a pass take at most this part of the limit, over all lanes.
+constexpr int64_t kPassBudgetFraction = 2;
+
+// Bounds of passes are among so many rows of each.
+constexpr int64_t kSamplesPerPass = 16;
+
+using Place = std::pair<int64_t, int64_t>;  // split, row
+constexpr Place kFirstPlace = {std::numeric_limits<int64_t>::min(), 0};
+constexpr Place kNoPlace = {std::numeric_limits<int64_t>::max(), 0};
 
 /// A section of a file of one key group.
 struct Piece {
@@ -32,6 +39,25 @@ std::vector<Piece> PiecesOf(const std::vector<std::shared_ptr<SpillFile>>& files
   }
   return pieces;
 }
+
+int64_t RowsOf(const std::vector<Piece>& pieces) {
+  int64_t rows = 0;
+  for (const Piece& piece : pieces) rows += piece.section.num_rows;
+  return rows;
+}
+
+/// The places at the end of rows that were written, whose own columns are `width`.
+class PlacesIn {
+ public:
+  PlacesIn(const Batch& rows, int width)
+      : splits_(static_cast<const arrow::Int64Array&>(*rows.column(width))),
+        rows_(static_cast<const arrow::Int64Array&>(*rows.column(width + 1))) {}
+  Place operator[](int64_t row) const { return {splits_.Value(row), rows_.Value(row)}; }
+
+ private:
+  const arrow::Int64Array& splits_;
+  const arrow::Int64Array& rows_;
+};
 
 class HashJoinRestOperator final : public Operator {
  public:
@@ -54,6 +80,8 @@ class HashJoinRestOperator final : public Operator {
       case Stage::kPart:
         StartPart(static_cast<int>(part.ordinal().split));
         return Flow::MoreOutput();
+      case Stage::kBounds:
+        return Bounds();
       case Stage::kLoad:
         return Load();
       case Stage::kTable:
@@ -68,16 +96,17 @@ class HashJoinRestOperator final : public Operator {
 
   // While rows are loaded: forgets them and goes on with half of them.
   Result<int64_t> Reclaim(int64_t) override {
-    if (stage_ != Stage::kLoad || pass_bits_ == kPassBitsMax || reservation_.bytes() == 0) return 0;
+    if (stage_ != Stage::kLoad || pass_rows_ <= 1 || reservation_.bytes() == 0) return 0;
     const int64_t freed = reservation_.bytes();
-    ++pass_bits_;
-    pass_ *= 2;
-    StartPass();
+    pass_rows_ = std::max<int64_t>(1, loaded_rows_ / 2);
+    begin_ = bounds_.empty() ? kFirstPlace : bounds_[pass_];
+    ForgetLoaded();
+    StartBounds();
     return freed;
   }
 
  private:
-  enum class Stage : uint8_t { kPart, kLoad, kTable, kProbe, kUnmatched };
+  enum class Stage : uint8_t { kPart, kBounds, kLoad, kTable, kProbe, kUnmatched };
 
   void StartPart(int part) {
     HashJoinPieces& pieces = rest_->pieces();
@@ -89,52 +118,134 @@ class HashJoinRestOperator final : public Operator {
     }
     build_ = PiecesOf(pieces.files(), part);
     probe_ = PiecesOf(rest_->probe_files(), part);
-    pass_bits_ = 0;
+    earlier_.clear();
+    pass_rows_ = std::numeric_limits<int64_t>::max();
+    begin_ = kFirstPlace;
+    bounds_ = {begin_, kNoPlace};
     pass_ = 0;
     StartPass();
   }
 
-  void StartPass() {
-    stage_ = Stage::kLoad;
+  void ForgetLoaded() {
     next_piece_ = 0;
     loaded_.clear();
+    loaded_rows_ = 0;
     section_.reset();
     matcher_.reset();
     table_.reset();
     reservation_.Clear();
   }
 
-  // Rows of the section whose hash is of this pass.
-  Result<Batch> RowsOfPass(const Piece& piece, const KeyEncoder& encoder) {
-    ARROW_ASSIGN_OR_RAISE(const auto section, piece.file->Read(piece.section));
-    Batch rows = Batch::FromRecordBatch(*section);
-    if (pass_bits_ == 0) return rows;
-    ARROW_RETURN_NOT_OK(encoder.Encode(rows, context().pool, &keys_));
+  void StartPass() {
+    ForgetLoaded();
+    stage_ = Stage::kLoad;
+  }
+
+  /// The rows from begin_ on are to be cut into passes of pass_rows_.
+  void StartBounds() {
+    samples_.clear();
+    rows_seen_ = 0;
+    stage_ = Stage::kBounds;
+  }
+
+  /// Sections from `next_piece_` on, as many as make a batch.
+  Result<Batch> ReadSome(const std::vector<Piece>& pieces) {
+    std::vector<Batch> sections;
+    int64_t rows = 0;
+    int64_t bytes = 0;
+    while (next_piece_ < pieces.size()) {
+      const Piece& piece = pieces[next_piece_];
+      const bool fits = rows + piece.section.num_rows <= context().batch_rows &&
+                        bytes + piece.section.length <= context().batch_bytes;
+      if (!fits && !sections.empty()) break;
+      ARROW_ASSIGN_OR_RAISE(const auto section, piece.file->Read(piece.section));
+      sections.push_back(Batch::FromRecordBatch(*section));
+      rows += piece.section.num_rows;
+      bytes += sections.back().num_bytes();
+      ++next_piece_;
+    }
+    if (sections.size() == 1) return sections.front();
+    return ConcatenateBatches(sections, context().pool);
+  }
+
+  // Built rows of this pass.
+  Result<Batch> BuiltRows() {
+    ARROW_ASSIGN_OR_RAISE(Batch rows, ReadSome(build_));
+    if (!has_passes()) return rows;
+    const PlacesIn places(rows, terms_->build->num_fields());
     auto kept = std::make_shared<std::vector<uint32_t>>();
-    const int shift = 64 - kKeyGroupBits - pass_bits_;
-    const uint64_t mask = (uint64_t{1} << pass_bits_) - 1;
-    for (size_t row = 0; row < keys_.hashes.size(); ++row) {
-      if (((keys_.hashes[row] >> shift) & mask) == pass_)
+    for (int64_t row = 0; row < rows.num_rows(); ++row) {
+      const Place place = places[row];
+      if (place >= bounds_[pass_] && place < bounds_[pass_ + 1]) {
         kept->push_back(static_cast<uint32_t>(row));
+      }
     }
     return rows.WithSelection(std::move(kept)).Compact(context().pool);
   }
 
-  Result<Flow> Load() {
-    if (next_piece_ == build_.size()) {
-      stage_ = Stage::kTable;
+  bool has_passes() const { return bounds_.size() > 2 || begin_ != kFirstPlace; }
+  bool is_last_pass() const { return pass_ + 2 == bounds_.size(); }
+
+  // The rows three times, while they are brought in order; keys and table.
+  static int64_t ClaimOf(const Batch& rows) {
+    constexpr int64_t kTableBytes = 128;
+    return 3 * rows.num_bytes() + kTableBytes * rows.num_rows();
+  }
+
+  // Rows of one pass, by what the first ones need.
+  int64_t PassRows(const Batch& first) const {
+    const int64_t share = context().budget->limit_bytes() / kPassBudgetFraction / context().lanes;
+    const int64_t row_bytes = ClaimOf(first) / std::max<int64_t>(1, first.num_rows());
+    return std::max<int64_t>(1, share / std::max<int64_t>(1, row_bytes));
+  }
+
+  Result<Flow> Bounds() {
+    if (next_piece_ < build_.size()) {
+      ARROW_ASSIGN_OR_RAISE(const Batch rows, ReadSome(build_));
+      const PlacesIn places(rows, terms_->build->num_fields());
+      const int64_t step = std::max<int64_t>(1, pass_rows_ / kSamplesPerPass);
+      for (int64_t row = 0; row < rows.num_rows(); ++row) {
+        if (places[row] < begin_) continue;
+        if (rows_seen_++ % step == 0) samples_.push_back(places[row]);
+      }
       return Flow::MoreOutput();
     }
+    std::sort(samples_.begin(), samples_.end());
+    bounds_ = {begin_};
+    const auto step = static_cast<size_t>(std::min(kSamplesPerPass, pass_rows_));
+    for (size_t at = step; at < samples_.size(); at += step) bounds_.push_back(samples_[at]);
+    bounds_.push_back(kNoPlace);
+    samples_ = {};
+    pass_ = 0;
+    StartPass();
+    return Flow::MoreOutput();
+  }
+
+  Result<Flow> Load() {
     if (!section_.has_value()) {
-      ARROW_ASSIGN_OR_RAISE(section_, RowsOfPass(build_[next_piece_], *build_encoder_));
+      if (next_piece_ == build_.size()) {
+        stage_ = Stage::kTable;
+        return Flow::MoreOutput();
+      }
+      const bool is_first = pass_rows_ == std::numeric_limits<int64_t>::max();
+      ARROW_ASSIGN_OR_RAISE(section_, BuiltRows());
+      if (is_first) {
+        pass_rows_ = PassRows(*section_);
+        if (pass_rows_ < RowsOf(build_)) {
+          ForgetLoaded();
+          StartBounds();
+          return Flow::MoreOutput();
+        }
+      }
     }
-    // The rows three times, while they are brought in order; keys and table.
-    constexpr int64_t kTableBytes = 128;
-    const int64_t claim = 3 * section_->num_bytes() + kTableBytes * section_->num_rows();
-    if (!reservation_.TryGrow(claim)) return Flow::NeedMemory(claim);
+    const int64_t claim = ClaimOf(*section_);
+    loaded_rows_ += section_->num_rows();
+    if (!reservation_.TryGrow(claim)) {
+      loaded_rows_ -= section_->num_rows();
+      return Flow::NeedMemory(claim);
+    }
     if (section_->num_rows() > 0) loaded_.push_back(std::move(*section_));
     section_.reset();
-    ++next_piece_;
     return Flow::MoreOutput();
   }
 
@@ -143,19 +254,16 @@ class HashJoinRestOperator final : public Operator {
     ARROW_ASSIGN_OR_RAISE(const Batch rows, ConcatenateBatches(loaded_, context().pool));
     loaded_.clear();
     const auto width = terms_->build->num_fields();
-    const auto& splits = static_cast<const arrow::Int64Array&>(*rows.column(width));
-    const auto& places = static_cast<const arrow::Int64Array&>(*rows.column(width + 1));
+    const PlacesIn places(rows, width);
     std::vector<int64_t> order(static_cast<size_t>(rows.num_rows()));
     std::iota(order.begin(), order.end(), 0);
-    std::sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
-      return std::tuple(splits.Value(a), places.Value(a)) <
-             std::tuple(splits.Value(b), places.Value(b));
-    });
+    std::sort(order.begin(), order.end(),
+              [&](int64_t a, int64_t b) { return places[a] < places[b]; });
     const arrow::Int64Array indices(static_cast<int64_t>(order.size()),
                                     arrow::Buffer::Wrap(order.data(), order.size()));
     ARROW_ASSIGN_OR_RAISE(const Batch sorted, rows.Take(indices, context().pool));
     JoinChunk chunk;
-    for (int64_t row : order) chunk.positions.push_back({splits.Value(row), places.Value(row)});
+    for (int64_t row : order) chunk.positions.push_back({places[row].first, places[row].second});
     chunk.batch = sorted.WithColumns({sorted.columns().begin(), sorted.columns().begin() + width});
     ARROW_RETURN_NOT_OK(build_encoder_->Encode(chunk.batch, context().pool, &chunk.keys));
     return chunk;
@@ -175,7 +283,11 @@ class HashJoinRestOperator final : public Operator {
     if (more) return Flow::MoreOutput();
     matcher_.emplace(terms_, *table_, context());
     next_piece_ = 0;
+    next_probe_row_ = 0;
     is_matching_ = false;
+    if (has_passes() && earlier_.empty()) {
+      earlier_.resize(static_cast<size_t>(RowsOf(probe_)), JoinMatcher::Outcome::kNone);
+    }
     stage_ = Stage::kProbe;
     return Flow::MoreOutput();
   }
@@ -187,10 +299,14 @@ class HashJoinRestOperator final : public Operator {
         stage_ = Stage::kUnmatched;
         return Flow::MoreOutput();
       }
-      ARROW_ASSIGN_OR_RAISE(Batch rows, RowsOfPass(probe_[next_piece_++], *probe_encoder_));
-      if (rows.num_rows() == 0) return Flow::MoreOutput();
+      ARROW_ASSIGN_OR_RAISE(Batch rows, ReadSome(probe_));
       ARROW_RETURN_NOT_OK(probe_encoder_->Encode(rows, context().pool, &keys_));
+      const auto count = static_cast<size_t>(rows.num_rows());
       ARROW_RETURN_NOT_OK(matcher_->Begin(std::move(rows), keys_, rest_->pieces().null_keys()));
+      if (has_passes()) {
+        matcher_->ContinueFrom(std::span(earlier_).subspan(next_probe_row_, count), is_last_pass());
+      }
+      next_probe_row_ += count;
     }
     ARROW_ASSIGN_OR_RAISE(is_matching_, matcher_->Step(out));
     return Flow::MoreOutput();
@@ -205,7 +321,8 @@ class HashJoinRestOperator final : public Operator {
       }
     }
     matcher_.reset();
-    if (rest_->pieces().is_spilled() && ++pass_ < (uint64_t{1} << pass_bits_)) {
+    if (rest_->pieces().is_spilled() && !is_last_pass()) {
+      ++pass_;
       StartPass();
       return Flow::MoreOutput();
     }
@@ -224,11 +341,18 @@ class HashJoinRestOperator final : public Operator {
   Stage stage_ = Stage::kPart;
   std::vector<Piece> build_;
   std::vector<Piece> probe_;
-  int pass_bits_ = 0;
-  uint64_t pass_ = 0;
+  std::vector<Place> samples_;  // of the rows to be cut into passes
+  int64_t rows_seen_ = 0;
+  int64_t pass_rows_ = 0;      // so many rows are one pass
+  Place begin_ = kFirstPlace;  // of the first pass
+  std::vector<Place> bounds_;  // pass i: the places from bounds_[i] to below bounds_[i + 1]
+  size_t pass_ = 0;
+  std::vector<JoinMatcher::Outcome> earlier_;  // per row of the probe, of the passes before
+  size_t next_probe_row_ = 0;
   size_t next_piece_ = 0;
   std::optional<Batch> section_;
   std::vector<Batch> loaded_;
+  int64_t loaded_rows_ = 0;
   Reservation reservation_;
   std::shared_ptr<JoinTable> table_;
   std::optional<JoinMatcher> matcher_;

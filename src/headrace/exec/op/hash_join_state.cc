@@ -120,6 +120,7 @@ Status HashJoinPieces::Seal(const OperatorContext& context) {
       chunks.push_back(std::move(chunk));
     }
     lane.chunks.clear();
+    table_->Charge(std::move(lane.reservation));
   }
   std::stable_sort(chunks.begin(), chunks.end(), ComesBefore);
   int parts = 1;

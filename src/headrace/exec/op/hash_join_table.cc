@@ -69,14 +69,31 @@ Status JoinTable::Start(std::vector<JoinChunk> chunks, int parts, const Operator
   return Status::OK();
 }
 
-void JoinTable::Clear() {
-  rows_ = RowStore(*terms_->build);
-  chunks_.clear();
-  first_place_.clear();
-  num_rows_ = 0;
-  parts_.clear();
-  all_.clear();
-  matched_.reset();
+int64_t JoinTable::Part::bytes() const {
+  return groups.bytes() +
+         static_cast<int64_t>((refs.capacity() + by_group.capacity()) * sizeof(RowRef) +
+                              (group_of_row.capacity() + ends.capacity()) * sizeof(uint32_t));
+}
+
+int64_t JoinTable::bytes() const {
+  int64_t bytes = static_cast<int64_t>(all_.capacity() * sizeof(RowRef));
+  for (const JoinChunk& chunk : chunks_) bytes += chunk.batch.num_bytes() + rows_.bytes_per_chunk();
+  for (const auto& part : parts_) bytes += part->bytes();
+  return matched_ == nullptr ? bytes : bytes + num_rows_;
+}
+
+// Building takes more than the table: the keys beside the rows, slots before they grew.
+Status JoinTable::Seal(const OperatorContext&) {
+  for (JoinChunk& chunk : chunks_) chunk.keys = EncodedKeys();
+  int64_t left = bytes();
+  for (Reservation& reservation : reservations_) {
+    left -= reservation.bytes();
+    if (left < 0) {
+      reservation.TryResize(reservation.bytes() + left);
+      left = 0;
+    }
+  }
+  return Status::OK();
 }
 
 Status JoinTable::AddKeys(Part& part, size_t index, arrow::MemoryPool* pool) {

@@ -39,6 +39,9 @@ class JoinTable final : public GlobalState {
   Status Start(std::vector<JoinChunk> chunks, int parts, const OperatorContext& context);
   /// Works on a part for some rows; false when it is complete.
   Result<bool> BuildStep(int part, const OperatorContext& context);
+  /// Takes what was claimed for the table; Seal gives back what it does not need.
+  void Charge(Reservation reservation) { reservations_.push_back(std::move(reservation)); }
+  Status Seal(const OperatorContext& context) override;
   int part_count() const { return static_cast<int>(parts_.size()); }
 
   int64_t num_rows() const { return num_rows_; }
@@ -62,7 +65,6 @@ class JoinTable final : public GlobalState {
     return chunk.positions.empty() ? chunk.batch.PositionOf(row.row)
                                    : chunk.positions[static_cast<size_t>(row.row)];
   }
-  void Clear();
 
  private:
   struct Part {
@@ -75,6 +77,8 @@ class JoinTable final : public GlobalState {
     std::vector<RowRef> refs;      // in order; by group when each has one row
     std::vector<RowRef> by_group;  // else
     std::vector<uint32_t> ends;    // of each group in by_group; none when each has one row
+
+    int64_t bytes() const;
   };
 
   size_t PlaceOf(RowRef row) const {
@@ -82,6 +86,7 @@ class JoinTable final : public GlobalState {
            static_cast<size_t>(row.row);
   }
   Status AddKeys(Part& part, size_t index, arrow::MemoryPool* pool);
+  int64_t bytes() const;
   static void CountSome(Part& part);
   static void PlaceSome(Part& part);
   static Match MatchOf(const Part& part, uint32_t group);
@@ -97,6 +102,7 @@ class JoinTable final : public GlobalState {
   std::vector<std::unique_ptr<Part>> parts_;
   std::vector<RowRef> all_;  // without keys
   std::unique_ptr<std::atomic<uint8_t>[]> matched_;
+  std::vector<Reservation> reservations_;
 };
 
 }  // namespace headrace

@@ -70,7 +70,15 @@ Status JoinMatcher::Begin(Batch probe, const EncodedKeys& keys, JoinNullKeys nul
   row_ = 0;
   match_ = 0;
   row_has_passed_ = false;
+  earlier_ = {};
+  is_last_table_ = true;
   return Status::OK();
+}
+
+void JoinMatcher::ContinueFrom(std::span<Outcome> earlier, bool is_last) {
+  earlier_ = earlier;
+  is_last_table_ = is_last;
+  outcomes_.assign(earlier.begin(), earlier.end());
 }
 
 Status JoinMatcher::FindMatches(const EncodedKeys& keys) {
@@ -95,7 +103,7 @@ void JoinMatcher::CollectPairs() {
   pairs_.Clear();
   output_rows_ = 0;
   output_bytes_ = 0;
-  const bool keeps = terms_->keeps_probe();
+  const bool keeps = terms_->keeps_probe() && is_last_table_;
   for (; row_ < matches_.size(); ++row_, match_ = 0) {
     if (row_ + kPrefetchAhead < matches_.size() && match_ == 0) {
       const JoinTable::Match& ahead = matches_[row_ + kPrefetchAhead];
@@ -107,7 +115,7 @@ void JoinMatcher::CollectPairs() {
       pairs_.Add(static_cast<uint32_t>(row_), match.first[match_]);
       if (!terms_->gives_pairs() && residual_ == nullptr) outcomes_[row_] = Outcome::kMatched;
     }
-    if (!keeps) continue;
+    if (!keeps || (match.count == 0 && MatchedEarlier(row_))) continue;
     if (match.count == 0 && !HasRoomFor(RowRef())) return;
     if (match.count == 0 || residual_ != nullptr) {
       pairs_.Add(static_cast<uint32_t>(row_), RowRef());
@@ -138,11 +146,15 @@ Result<bool> JoinMatcher::Step(Out& out) {
       ARROW_ASSIGN_OR_RAISE(Batch joined, Pairwise());
       out.Emit(std::move(joined));
     }
-  } else if (!more) {
+  } else if (!more && is_last_table_) {
     ARROW_ASSIGN_OR_RAISE(std::optional<Batch> rows, OfProbeRows());
     if (rows.has_value()) out.Emit(*std::move(rows));
   }
-  if (!more) probe_.reset();
+  if (!more) {
+    std::copy(outcomes_.begin(), outcomes_.begin() + static_cast<std::ptrdiff_t>(earlier_.size()),
+              earlier_.begin());
+    probe_.reset();
+  }
   return more;
 }
 
@@ -194,7 +206,7 @@ void JoinMatcher::KeepThosePassing() {
   for (size_t i = 0; i < pairs_.size(); ++i) {
     const bool ends_row = pairs_.build[i].none();
     const bool passes = passes_[i] == Outcome::kMatched;
-    const bool keep = ends_row ? !row_has_passed_ : passes;
+    const bool keep = ends_row ? !row_has_passed_ && !MatchedEarlier(pairs_.probe[i]) : passes;
     row_has_passed_ = !ends_row && (row_has_passed_ || keep);
     if (!terms_->gives_pairs()) {
       Outcome& outcome = outcomes_[pairs_.probe[i]];
@@ -215,7 +227,13 @@ Status JoinMatcher::Account() {
       if (!row.none()) table_.MarkMatched(row);
     }
   }
-  if (terms_->kind != JoinKind::kSingle) return Status::OK();
+  if (terms_->kind != JoinKind::kSingle) {
+    if (!terms_->keeps_probe() || earlier_.empty()) return Status::OK();
+    for (size_t i = 0; i < pairs_.size(); ++i) {
+      if (!pairs_.build[i].none()) outcomes_[pairs_.probe[i]] = Outcome::kMatched;
+    }
+    return Status::OK();
+  }
   for (size_t i = 0; i < pairs_.size(); ++i) {
     if (pairs_.build[i].none()) continue;
     Outcome& outcome = outcomes_[pairs_.probe[i]];

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "headrace/exec/op/hash_join.h"
@@ -23,11 +24,18 @@ struct JoinNullKeys {
 /// residual, and gathers them; a cursor (row, match) remembers where the next step goes on.
 class JoinMatcher {
  public:
+  /// What is known of a row of the probe side.
+  enum class Outcome : uint8_t { kNone, kUnknown, kMatched };
+
   /// Batches have the columns of the probe side and perhaps more, which come out last.
   JoinMatcher(HashJoinTermsPtr terms, JoinTable& table, const OperatorContext& context);
 
   /// `probe` is compacted; `keys` are its encoded keys (unused without keys).
   Status Begin(Batch probe, const EncodedKeys& keys, JoinNullKeys null_keys);
+  /// After Begin, where the built side comes in several tables: `earlier` has what is known of each
+  /// row from those before and takes what is known after this one. What a row gives when nothing
+  /// matches it comes with the last table.
+  void ContinueFrom(std::span<Outcome> earlier, bool is_last);
   /// Gives the next rows; false: the batch is done.
   Result<bool> Step(Out& out);
   /// Rows of the built side without a match, from the `*next`-th on, and two columns more: their
@@ -49,12 +57,13 @@ class JoinMatcher {
       build.push_back(build_row);
     }
   };
-  enum class Outcome : uint8_t { kNone, kUnknown, kMatched };
-
   Status FindMatches(const EncodedKeys& keys);
   void CollectPairs();
   bool HasRoomFor(RowRef build);
   bool IsSettled(size_t row) const;
+  bool MatchedEarlier(size_t row) const {
+    return !earlier_.empty() && earlier_[row] == Outcome::kMatched;
+  }
   Status EvaluateResidual();
   void KeepThosePassing();
   Status Account();
@@ -77,7 +86,9 @@ class JoinMatcher {
   std::vector<JoinTable::Match> matches_;  // per row
   std::vector<uint32_t> key_rows_;         // those that may match
   std::vector<int64_t> probe_bytes_;
-  std::vector<Outcome> outcomes_;  // per row, unless pairs are given
+  std::vector<Outcome> outcomes_;  // per row
+  std::span<Outcome> earlier_;     // none: there is one table
+  bool is_last_table_ = true;
   size_t row_ = 0;
   uint32_t match_ = 0;
   bool row_has_passed_ = false;  // a match of the row in work passed the residual
