@@ -11,6 +11,7 @@
 #include "arrow/type.h"
 #include "headrace/base/check.h"
 #include "headrace/expression/expression.h"
+#include "headrace/function/aggregate/narrow_kernel.h"
 #include "headrace/types/encoding.h"
 
 namespace headrace {
@@ -64,6 +65,9 @@ Status AggregateTerms::AddCall(const FunctionCall& call, bool removes) {
   added.kernel = call.overload->aggregate;
   added.type = call.type;
   added.name = call.name;
+  if (!removes && call.args.size() == 1) {
+    added.kernel = &NarrowKernel(*added.kernel, *PlainType(call.args[0]->type));
+  }
   for (const ExpressionPtr& arg : call.args) {
     const bool is_column = arg->kind == Expression::Kind::kColumn;
     added.columns.push_back(is_column ? arg->column : -1);

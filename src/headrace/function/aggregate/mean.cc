@@ -1,14 +1,16 @@
 // mean: the sum over the count, as float64; null over no value.
 #include "arrow/array/builder_primitive.h"
+#include "headrace/function/aggregate/narrow_kernel.h"
 #include "headrace/function/aggregate/sum_state.h"
 #include "headrace/function/define.h"
 
 namespace headrace {
 namespace {
 
-double Total(const IntegerSum& state) { return static_cast<double>(state.sum); }
+double Total(const IntegerSum& state) { return static_cast<double>(state.sum()); }
 double Total(const DecimalSum192& state) { return state.ToDouble(); }
 double Total(const FloatSum& state) { return state.Value(); }
+double Total(const FloatTotal& state) { return state.Value(); }
 
 template <typename State>
 Status Finish(KernelContext&, std::byte* const* groups, size_t offset, int64_t count,
@@ -50,6 +52,11 @@ constexpr Example kExamples[] = {
 };
 
 }  // namespace
+
+const AggregateKernel* NarrowMean(const AggregateKernel& kernel) {
+  if (&kernel == &kKernel<FloatSum, double>) return &kKernel<FloatTotal, double>;
+  return &kernel == &kKernel<FloatSum, float> ? &kKernel<FloatTotal, float> : nullptr;
+}
 
 HEADRACE_DEFINE_FUNCTION(kMean) = {
     .id = "mean",

@@ -4,6 +4,7 @@
 #include "arrow/array/builder_base.h"
 #include "arrow/type.h"
 #include "headrace/function/aggregate/accumulate.h"
+#include "headrace/function/aggregate/narrow_kernel.h"
 #include "headrace/function/cell.h"
 #include "headrace/function/define.h"
 #include "headrace/function/order.h"
@@ -185,6 +186,101 @@ constexpr AggregateKernel kKernel = {
     .bytes = Bytes,
 };
 
+// -- States of values of one fixed width --
+
+template <typename T>
+struct FixedExtreme {
+  T best{};
+  bool found = false;
+};
+
+template <bool kMax, typename T>
+void OfferFixed(FixedExtreme<T>& state, const T& value) {
+  if (!state.found || Better<kMax>(value, state.best)) state.best = value;
+  state.found = true;
+}
+
+template <bool kMax, typename Tag>
+struct Narrow {
+  using Value = typename Tag::Value;
+  using State = FixedExtreme<Value>;
+
+  static Status AddGroups(KernelContext&, std::byte* const* groups, size_t offset,
+                          const AggregateRows& rows) {
+    const typename Tag::Column values(rows.args[0]);
+    ForEachValid(rows, [&](int64_t row) {
+      OfferFixed<kMax, Value>(StateAt<State>(groups[row], offset), values[row]);
+    });
+    return Status::OK();
+  }
+
+  static Status AddAll(KernelContext&, std::byte* state, const AggregateRows& rows) {
+    const typename Tag::Column values(rows.args[0]);
+    State best = StateAt<State>(state);
+    ForEachValid(rows, [&](int64_t row) { OfferFixed<kMax, Value>(best, values[row]); });
+    StateAt<State>(state) = best;
+    return Status::OK();
+  }
+
+  static Status Merge(KernelContext&, std::byte* into, const std::byte* from) {
+    const State& other = StateAt<State>(from);
+    if (other.found) OfferFixed<kMax>(StateAt<State>(into), other.best);
+    return Status::OK();
+  }
+
+  static Status Finish(KernelContext& ctx, std::byte* const* groups, size_t offset, int64_t count,
+                       arrow::ArrayBuilder* out) {
+    ARROW_RETURN_NOT_OK(out->Reserve(count));
+    for (int64_t i = 0; i < count; ++i) {
+      const State& state = StateAt<State>(groups[i], offset);
+      const std::string_view cell(reinterpret_cast<const char*>(&state.best), sizeof(Value));
+      ARROW_RETURN_NOT_OK(state.found ? AppendCell(cell, *ctx.result_type, out)
+                                      : out->AppendNull());
+    }
+    return Status::OK();
+  }
+
+  static Status Save(const std::byte* state, std::string* out) {
+    PutValue(StateAt<State>(state).found, out);
+    PutValue(StateAt<State>(state).best, out);
+    return Status::OK();
+  }
+
+  static Status Load(std::byte* state, std::string_view bytes) {
+    StateBytesReader reader("min or max", bytes);
+    State loaded;
+    ARROW_RETURN_NOT_OK(reader.ReadFlag(&loaded.found));
+    ARROW_RETURN_NOT_OK(reader.Read(&loaded.best));
+    StateAt<State>(state) = loaded;
+    return reader.Finish();
+  }
+
+  static constexpr AggregateKernel kKernel = {
+      .size = sizeof(State),
+      .align = alignof(State),
+      .init = InitState<State>,
+      .add = AddGroups,
+      .add_all = AddAll,
+      .merge = Merge,
+      .finish = Finish,
+      .save = Save,
+      .load = Load,
+  };
+};
+
+template <bool kMax>
+const AggregateKernel* NarrowFor(const arrow::DataType& argument) {
+  const AggregateKernel* kernel = nullptr;
+  VisitOrdered(argument.id(), [&](auto tag) {
+    using Tag = decltype(tag);
+    if constexpr (std::is_trivially_copyable_v<typename Tag::Value> &&
+                  !std::is_same_v<typename Tag::Value, std::string_view>) {
+      kernel = &Narrow<kMax, Tag>::kKernel;
+    }
+  });
+  return kernel;
+}
+
 constexpr ArgPattern kComparable[] = {ArgPattern::kCommonComparable};
 template <bool kMax>
 constexpr Overload kOverloads[] = {
@@ -200,6 +296,12 @@ constexpr Example kMaxExamples[] = {
 };
 
 }  // namespace
+
+const AggregateKernel* NarrowExtreme(const AggregateKernel& kernel,
+                                     const arrow::DataType& argument) {
+  if (&kernel == &kKernel<false>) return NarrowFor<false>(argument);
+  return &kernel == &kKernel<true> ? NarrowFor<true>(argument) : nullptr;
+}
 
 HEADRACE_DEFINE_FUNCTION(kMin) = {
     .id = "min",

@@ -3,6 +3,7 @@
 #include "arrow/array/builder_primitive.h"
 #include "arrow/type.h"
 #include "arrow/util/decimal.h"
+#include "headrace/function/aggregate/narrow_kernel.h"
 #include "headrace/function/aggregate/sum_state.h"
 #include "headrace/function/decimal_value.h"
 #include "headrace/function/define.h"
@@ -26,20 +27,29 @@ template <typename T, typename Builder>
 Status FinishInteger(KernelContext&, std::byte* const* groups, size_t offset, int64_t count,
                      arrow::ArrayBuilder* out) {
   return FinishEach<IntegerSum>(groups, offset, count, out, [&](const IntegerSum& state) {
-    const auto sum = static_cast<T>(state.sum);
-    if (state.sum != static_cast<Int128>(sum)) {
+    const auto sum = static_cast<T>(state.sum());
+    if (state.sum() != static_cast<Int128>(sum)) {
       return Error(ErrorKind::kOverflow, "the sum does not fit {}; cast to DECIMAL or DOUBLE: {}",
-                   out->type()->ToString(), FormatDecimal(state.sum, 0));
+                   out->type()->ToString(), FormatDecimal(state.sum(), 0));
     }
     return static_cast<Builder*>(out)->Append(sum);
   });
 }
 
+template <typename State>
 Status FinishFloat(KernelContext&, std::byte* const* groups, size_t offset, int64_t count,
                    arrow::ArrayBuilder* out) {
-  return FinishEach<FloatSum>(groups, offset, count, out, [&](const FloatSum& state) {
-    return static_cast<arrow::DoubleBuilder*>(out)->Append(state.Value());
-  });
+  auto& builder = static_cast<arrow::DoubleBuilder&>(*out);
+  ARROW_RETURN_NOT_OK(builder.Reserve(count));
+  for (int64_t i = 0; i < count; ++i) {
+    const State& state = StateAt<State>(groups[i], offset);
+    if (state.count == 0) {
+      builder.UnsafeAppendNull();
+    } else {
+      builder.UnsafeAppend(state.Value());
+    }
+  }
+  return Status::OK();
 }
 
 Status FinishDecimal(KernelContext& ctx, std::byte* const* groups, size_t offset, int64_t count,
@@ -61,8 +71,12 @@ constexpr AggregateKernel kInt64Kernel =
     SumKernel<IntegerSum, int64_t>(FinishInteger<int64_t, arrow::Int64Builder>);
 constexpr AggregateKernel kUInt64Kernel =
     SumKernel<IntegerSum, uint64_t>(FinishInteger<uint64_t, arrow::UInt64Builder>);
-constexpr AggregateKernel kFloat32Kernel = SumKernel<FloatSum, float>(FinishFloat);
-constexpr AggregateKernel kFloat64Kernel = SumKernel<FloatSum, double>(FinishFloat);
+constexpr AggregateKernel kFloat32Kernel = SumKernel<FloatSum, float>(FinishFloat<FloatSum>);
+constexpr AggregateKernel kFloat64Kernel = SumKernel<FloatSum, double>(FinishFloat<FloatSum>);
+constexpr AggregateKernel kNarrowFloat32Kernel =
+    SumKernel<FloatTotal, float>(FinishFloat<FloatTotal>);
+constexpr AggregateKernel kNarrowFloat64Kernel =
+    SumKernel<FloatTotal, double>(FinishFloat<FloatTotal>);
 constexpr AggregateKernel kDecimalKernel = SumKernel<DecimalSum192, Int128>(FinishDecimal);
 
 constexpr ArgPattern kInt32[] = {ArgPattern::kInt32};
@@ -87,6 +101,11 @@ constexpr Example kExamples[] = {
 };
 
 }  // namespace
+
+const AggregateKernel* NarrowSum(const AggregateKernel& kernel) {
+  if (&kernel == &kFloat64Kernel) return &kNarrowFloat64Kernel;
+  return &kernel == &kFloat32Kernel ? &kNarrowFloat32Kernel : nullptr;
+}
 
 HEADRACE_DEFINE_FUNCTION(kSum) = {
     .id = "sum_checked",

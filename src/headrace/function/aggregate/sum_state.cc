@@ -8,20 +8,53 @@
 #include "arrow/util/decimal.h"
 
 namespace headrace {
+namespace {
+
+// Several sums side by side, so that no addition waits for the one before. Gives the rows that were
+// added, which is none when something is not finite; `add` is called with their partial sums.
+template <typename Add>
+int64_t AddSideBySide(const View<double>& values, int64_t length, Add&& add) {
+  constexpr int64_t kSums = 8;
+  double highs[kSums] = {};
+  double lows[kSums] = {};
+  double odd[kSums] = {};  // NaN once a value or a sum is not finite
+  int64_t row = 0;
+  for (; row + kSums <= length; row += kSums) {
+    for (int64_t i = 0; i < kSums; ++i) {
+      const double value = values.Raw(row + i);
+      const double sum = highs[i] + value;
+      const double part = sum - highs[i];
+      lows[i] += (highs[i] - (sum - part)) + (value - part);
+      odd[i] += sum - sum;
+      highs[i] = sum;
+    }
+  }
+  const bool is_finite = std::all_of(odd, odd + kSums, [](double each) { return each == 0; });
+  if (!is_finite) return 0;
+  for (int64_t i = 0; i < kSums; ++i) {
+    add(highs[i]);
+    add(lows[i]);
+  }
+  return row;
+}
+
+}  // namespace
 
 void IntegerSum::Merge(const IntegerSum& other) {
-  sum += other.sum;
+  Put(sum() + other.sum());
   count += other.count;
 }
 
 void IntegerSum::Save(std::string* out) const {
-  PutValue(sum, out);
+  PutValue(sum(), out);
   PutValue(count, out);
 }
 
 Status IntegerSum::Load(StateBytesReader& reader) {
+  Int128 sum = 0;
   ARROW_RETURN_NOT_OK(reader.Read(&sum));
   ARROW_RETURN_NOT_OK(reader.ReadCount(&count));
+  Put(sum);
   // count values of 64 bits cannot reach further; this also keeps later sums from overflowing.
   const Int128 bound = static_cast<Int128>(count) * std::numeric_limits<uint64_t>::max();
   return sum > bound || sum < -bound ? reader.Damaged("the sum is out of reach of its count")
@@ -68,29 +101,8 @@ void FloatSum::Note(double value, int64_t change) {
   (std::isnan(value) ? nans : value > 0 ? infinities : negative_infinities) += change;
 }
 
-// Several sums side by side, so that no addition waits for the one before.
 void FloatSum::AddMany(const View<double>& values, int64_t length) {
-  constexpr int64_t kSums = 8;
-  double highs[kSums] = {};
-  double lows[kSums] = {};
-  double odd[kSums] = {};  // NaN once a value or a sum is not finite
-  int64_t row = 0;
-  for (; row + kSums <= length; row += kSums) {
-    for (int64_t i = 0; i < kSums; ++i) {
-      const double value = values.Raw(row + i);
-      const double sum = highs[i] + value;
-      const double part = sum - highs[i];
-      lows[i] += (highs[i] - (sum - part)) + (value - part);
-      odd[i] += sum - sum;
-      highs[i] = sum;
-    }
-  }
-  const bool is_finite = std::all_of(odd, odd + kSums, [](double each) { return each == 0; });
-  if (!is_finite) row = 0;
-  for (int64_t i = 0; i < kSums && is_finite; ++i) {
-    Accumulate(highs[i]);
-    Accumulate(lows[i]);
-  }
+  int64_t row = AddSideBySide(values, length, [this](double part) { Accumulate(part); });
   count += row;
   for (; row < length; ++row) Add(values.Raw(row));
 }
@@ -133,6 +145,50 @@ Status FloatSum::Load(StateBytesReader& reader) {
   return count < nans || count < infinities || count < negative_infinities
              ? reader.Damaged("a part is counted higher than the whole")
              : Status::OK();
+}
+
+void FloatTotal::AddMany(const View<double>& values, int64_t length) {
+  int64_t row = AddSideBySide(values, length, [this](double part) { Accumulate(part); });
+  count += row;
+  for (; row < length; ++row) Add(values.Raw(row));
+}
+
+// A value that is not finite, or a sum that no longer is.
+void FloatTotal::AccumulateOdd(double value) {
+  const bool is_marked = low == kMark;
+  if (std::isfinite(value)) {
+    if (is_marked) return;
+    high += value;
+    low = 0;
+  } else {
+    high = is_marked ? high + value : value;
+    low = kMark;
+  }
+}
+
+void FloatTotal::Merge(const FloatTotal& other) {
+  count += other.count;
+  if (other.low == kMark || std::isfinite(other.high)) {
+    Accumulate(other.high);
+    if (other.low != kMark) Accumulate(other.low);
+  } else if (low != kMark) {  // the other's finite values have an infinite sum
+    high += other.high;
+    low = 0;
+  }
+}
+
+double FloatTotal::Value() const { return std::isfinite(high) ? high + low : high; }
+
+void FloatTotal::Save(std::string* out) const {
+  PutValue(high, out);
+  PutValue(low, out);
+  PutValue(count, out);
+}
+
+Status FloatTotal::Load(StateBytesReader& reader) {
+  ARROW_RETURN_NOT_OK(reader.Read(&high));
+  ARROW_RETURN_NOT_OK(reader.Read(&low));
+  return reader.ReadCount(&count);
 }
 
 }  // namespace headrace

@@ -2,6 +2,7 @@
 // result does not depend on the order of the rows (to 1e-12).
 #pragma once
 
+#include <limits>
 #include <type_traits>
 
 #include "headrace/function/aggregate/accumulate.h"
@@ -10,24 +11,32 @@
 
 namespace headrace {
 
-/// Sum of 64-bit integers: 128 bits hold 2^64 rows of them.
+/// Sum of 64-bit integers: 128 bits hold 2^64 rows of them. In two words, which are aligned to 8.
 struct IntegerSum {
-  Int128 sum = 0;
+  uint64_t low = 0;
+  uint64_t high = 0;
   int64_t count = 0;
 
+  Int128 sum() const { return static_cast<Int128>(UInt128{high} << 64 | low); }
   template <typename T>
   void Add(T value) {
-    sum += value;
+    Put(sum() + value);
     ++count;
   }
   template <typename T>
   void Remove(T value) {
-    sum -= value;
+    Put(sum() - value);
     --count;
   }
   void Merge(const IntegerSum& other);
   void Save(std::string* out) const;
   Status Load(StateBytesReader& reader);
+
+ private:
+  void Put(Int128 sum) {
+    low = static_cast<uint64_t>(sum);
+    high = static_cast<uint64_t>(static_cast<UInt128>(sum) >> 64);
+  }
 };
 
 struct ScaledDecimal {
@@ -111,6 +120,38 @@ struct FloatSum {
   void Note(double value, int64_t change);
 };
 
+/// The same in three words, of values that are never taken back: infinities and NaN stay.
+struct FloatTotal {
+  double high = 0;  // where low is the mark: the sum of the values that are not finite
+  double low = 0;
+  int64_t count = 0;
+
+  void Add(double value) {
+    ++count;
+    Accumulate(value);
+  }
+  void AddMany(const View<double>& values, int64_t length);
+  void Merge(const FloatTotal& other);
+  double Value() const;
+  void Save(std::string* out) const;
+  Status Load(StateBytesReader& reader);
+
+ private:
+  static constexpr double kMark = std::numeric_limits<double>::infinity();
+
+  void Accumulate(double value) {
+    const double sum = high + value;
+    if (sum - sum != 0) [[unlikely]] {
+      AccumulateOdd(value);
+      return;
+    }
+    const double part = sum - high;
+    low += (high - (sum - part)) + (value - part);
+    high = sum;
+  }
+  void AccumulateOdd(double value);
+};
+
 /// Calls `visit(row, value)` for the rows that are not null. Decimals are told their scale.
 template <typename T, typename Visit>
 void ForEachValue(const AggregateRows& rows, Visit&& visit) {
@@ -141,7 +182,7 @@ Status RemoveGroups(KernelContext&, std::byte* const* groups, size_t offset,
 
 template <typename State, typename T>
 Status AddAllRows(KernelContext&, std::byte* state, const AggregateRows& rows) {
-  if constexpr (std::is_same_v<State, FloatSum> && std::is_same_v<T, double>) {
+  if constexpr (std::is_same_v<T, double>) {
     const arrow::Array& array = *rows.args[0].array;
     if (!rows.args[0].is_constant && array.null_count() == 0) {
       StateAt<State>(state).AddMany(View<double>(rows.args[0]), rows.length);
@@ -179,18 +220,22 @@ Status LoadState(std::byte* state, std::string_view bytes) {
 /// The kernel over values of T.
 template <typename State, typename T>
 constexpr AggregateKernel SumKernel(decltype(AggregateKernel::finish) finish) {
-  return {
+  AggregateKernel kernel = {
       .size = sizeof(State),
       .align = alignof(State),
       .init = InitState<State>,
       .add = AddGroups<State, T>,
       .add_all = AddAllRows<State, T>,
-      .remove = RemoveGroups<State, T>,
       .merge = MergeState<State>,
       .finish = finish,
       .save = SaveState<State>,
       .load = LoadState<State>,
   };
+  if constexpr (requires(State& state, T value) { state.Remove(value); } ||
+                std::is_same_v<State, DecimalSum192>) {
+    kernel.remove = RemoveGroups<State, T>;
+  }
+  return kernel;
 }
 
 }  // namespace headrace

@@ -11,10 +11,10 @@ namespace {
 
 template <typename T, typename Builder>
 Status AppendSum(const IntegerSum& state, arrow::ArrayBuilder* out) {
-  const auto sum = static_cast<T>(state.sum);
-  if (static_cast<Int128>(sum) != state.sum) {
+  const auto sum = static_cast<T>(state.sum());
+  if (static_cast<Int128>(sum) != state.sum()) {
     return Error(ErrorKind::kOverflow, "the cumulative sum does not fit {}: {}",
-                 out->type()->ToString(), FormatDecimal(state.sum, 0));
+                 out->type()->ToString(), FormatDecimal(state.sum(), 0));
   }
   return static_cast<Builder*>(out)->Append(sum);
 }
