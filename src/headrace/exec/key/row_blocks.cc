@@ -8,6 +8,7 @@
 namespace headrace {
 namespace {
 
+constexpr size_t kCacheLineBytes = 64;
 constexpr int64_t kBlockOverheadBytes = 32;
 constexpr int64_t kArenaBlockBytesMin = 256;
 constexpr int64_t kArenaBlockBytesMax = int64_t{64} << 10;
@@ -22,7 +23,7 @@ BlockPtr AllocateBlock(size_t bytes, size_t align) {
 }  // namespace
 
 RowBlocks::RowBlocks(size_t row_size, size_t row_align)
-    : row_size_(row_size), row_align_(std::max(row_align, alignof(std::max_align_t))) {}
+    : row_size_(row_size), row_align_(std::max(row_align, kCacheLineBytes)) {}
 
 int64_t RowBlocks::RowsWithRoomFor(int64_t rows) {
   if (rows <= 0) return 0;

@@ -1,5 +1,6 @@
-// Build side of the hash aggregate: rows go into the lane's groups a slice at a time; when memory
-// is wanted the largest key groups are written away.
+// Build side of the hash aggregate: rows go into the lane's front groups a slice at a time, and past
+// them into those of key groups once they are many; when memory is wanted the largest key groups
+// are written away.
 #include "headrace/exec/op/hash_aggregate.h"
 
 #include <algorithm>
@@ -7,6 +8,7 @@
 
 #include "arrow/type.h"
 #include "headrace/exec/op/aggregate_slice.h"
+#include "headrace/exec/op/front_groups.h"
 #include "headrace/exec/op/hash_aggregate_state.h"
 #include "headrace/exec/op/keyed_groups.h"
 
@@ -37,6 +39,7 @@ class HashAggregateBuild final : public Operator {
                                                        FieldsFor(spec_.order), /*removes=*/false));
     contexts_ = terms_->ContextsOf(context.pool);
     groups_.emplace(terms_, context.budget);
+    if (!spec_.keys.empty()) front_ = std::make_unique<FrontGroups>(terms_, context.budget);
     total_.emplace(*terms_);
     slicer_.emplace(*terms_, *context.budget);
     return Status::OK();
@@ -53,8 +56,10 @@ class HashAggregateBuild final : public Operator {
   }
 
   Result<Flow> Finish(int, Out&) override {
-    if (file_ != nullptr) ARROW_RETURN_NOT_OK(file_->Seal());
-    return Flow::NeedInput();
+    if (front_ == nullptr) return Flow::NeedInput();
+    ARROW_ASSIGN_OR_RAISE(const Flow flow, PassOn());
+    if (flow == Flow::NeedInput()) front_.reset();
+    return flow;
   }
 
   Status Combine(GlobalState& state) override {
@@ -76,21 +81,34 @@ class HashAggregateBuild final : public Operator {
   Result<int64_t> Reclaim(int64_t bytes) override {
     const int64_t quarter = groups_->reserved_bytes() / 4;
     const int64_t wanted = std::max(bytes, std::min(quarter, kReclaimBytesMax));
-    int64_t freed = 0;
+    ARROW_ASSIGN_OR_RAISE(int64_t freed, SpillFront());
     for (int group; freed < wanted && (group = groups_->LargestKeyGroup()) >= 0;) {
       const auto store = groups_->TakeStore(group);
-      if (store->num_groups() > 0) ARROW_RETURN_NOT_OK(Spill(*store, group));
+      if (store->num_groups() > 0) ARROW_RETURN_NOT_OK(Spill(*store, store->Groups(), group));
       freed += store->reserved_bytes();
     }
     return freed;
   }
 
  private:
-  Status Spill(const GroupStore& store, int key_group) {
+  Status Spill(const GroupStore& store, std::span<const uint32_t> groups, int key_group) {
     if (file_ == nullptr) {
       ARROW_ASSIGN_OR_RAISE(file_, SpillFile::Make(context(), "aggregate"));
     }
-    return SpillGroups(store, store.Groups(), key_group, context().pool, *file_);
+    return SpillGroups(store, groups, key_group, context().pool, *file_);
+  }
+
+  // Where memory is short there is no front any more.
+  Result<int64_t> SpillFront() {
+    if (front_ == nullptr) return 0;
+    const auto left = front_->LeftByKeyGroup();
+    for (int group = 0; group < kKeyGroups; ++group) {
+      const std::vector<uint32_t>& groups = left[static_cast<size_t>(group)];
+      if (!groups.empty()) ARROW_RETURN_NOT_OK(Spill(front_->store(), groups, group));
+    }
+    const int64_t freed = front_->store().reserved_bytes();
+    front_.reset();
+    return freed;
   }
 
   Status Prepare(const Batch& batch) {
@@ -118,34 +136,79 @@ class HashAggregateBuild final : public Operator {
   }
 
   Result<Flow> AddToGroups() {
-    while (true) {
-      if (const int64_t refused = groups_->Settle()) return Flow::NeedMemory(refused);
-      const int64_t begin = rows_->next;
-      const int64_t end = std::min(rows_->batch.num_rows(), begin + slicer_->rows());
-      if (begin == end) break;
-      const AggregateSlice slice(*terms_, rows_->arguments, begin, end);
-      if (const int64_t refused = groups_->Assign(rows_->keys, begin, end, slice.extra_bytes())) {
-        slicer_->Refused();
-        return Flow::NeedMemory(refused);
+    while (rows_->next < rows_->batch.num_rows()) {
+      if (front_ != nullptr && front_->IsFull()) {
+        ARROW_ASSIGN_OR_RAISE(const Flow flow, PassOn());
+        if (flow != Flow::NeedInput()) return flow;
+        const bool again = front_->IsWorthIt();
+        front_.reset();
+        if (again) front_ = std::make_unique<FrontGroups>(terms_, context().budget);
       }
-      ARROW_RETURN_NOT_OK(slice.Add(contexts_, groups_->states(), rows_->batch.PositionOf(begin)));
-      slicer_->Granted();
-      rows_->next = end;
-      groups_->CountAndSettle();
+      ARROW_ASSIGN_OR_RAISE(const int64_t refused,
+                            front_ != nullptr ? AddSlice(*front_) : AddSlice(*groups_));
+      if (refused > 0) return Flow::NeedMemory(refused);
     }
+    const int64_t refused = front_ != nullptr ? front_->Settle() : groups_->Settle();
+    if (refused > 0) return Flow::NeedMemory(refused);
     spare_keys_ = std::move(rows_->keys);
     rows_.reset();
     return Flow::NeedInput();
   }
 
+  // The next rows into some groups. Gives 0, or the bytes that were not granted.
+  template <typename Groups>
+  Result<int64_t> AddSlice(Groups& groups) {
+    if (const int64_t refused = groups.Settle()) return refused;
+    const int64_t begin = rows_->next;
+    const int64_t end = std::min(rows_->batch.num_rows(), begin + slicer_->rows());
+    const AggregateSlice slice(*terms_, rows_->arguments, begin, end);
+    if (const int64_t refused = groups.Assign(rows_->keys, begin, end, slice.extra_bytes())) {
+      slicer_->Refused();
+      return refused;
+    }
+    ARROW_RETURN_NOT_OK(slice.Add(contexts_, groups.states(), rows_->batch.PositionOf(begin)));
+    slicer_->Granted();
+    rows_->next = end;
+    groups.CountAndSettle();
+    return 0;
+  }
+
+  // Some groups of the front go on to their key groups; kNeedInput: all have.
+  Result<Flow> PassOn() {
+    if (const int64_t refused = groups_->Settle()) return Flow::NeedMemory(refused);
+    const std::span<const uint32_t> some = front_->Next(slicer_->rows());
+    if (some.empty()) return Flow::NeedInput();
+    const auto count = static_cast<int64_t>(some.size());
+    const GroupStore& store = front_->store();
+    store.table().KeysOf(some.data(), count, &front_keys_);
+    int64_t extra_bytes = 0;
+    for (size_t i = 0; terms_->has_extra() && i < some.size(); ++i) {
+      extra_bytes += terms_->CountedExtraOf(store.Row(some[i]));
+    }
+    if (const int64_t refused = groups_->Assign(front_keys_, 0, count, extra_bytes)) {
+      slicer_->Refused();
+      return Flow::NeedMemory(refused);
+    }
+    for (size_t i = 0; i < some.size(); ++i) {
+      ARROW_RETURN_NOT_OK(
+          MergeStates(*terms_, groups_->states()[i], store.Row(some[i]), contexts_));
+    }
+    slicer_->Granted();
+    front_->Passed(count);
+    groups_->CountAndSettle();
+    return Flow::MoreOutput();
+  }
+
   const HashAggregateBuildSpec spec_;
   AggregateTermsPtr terms_;
   std::vector<KernelContext> contexts_;
+  std::unique_ptr<FrontGroups> front_;  // null: rows go into groups_
   std::optional<KeyedGroups> groups_;
   std::optional<StateRow> total_;
   std::optional<AggregateSlicer> slicer_;
   std::optional<PendingRows> rows_;
   EncodedKeys spare_keys_;  // memory to use again
+  EncodedKeys front_keys_;
   std::shared_ptr<SpillFile> file_;
 };
 
