@@ -1,5 +1,5 @@
-// FrontGroups: the first groups of one lane in one table, for as long as they are few and their keys
-// come again; then they go on to the stores of their key groups.
+// FrontGroups: the first groups of one lane in one table, for as long as they are few and their
+// keys come again; then they go on to the stores of their key groups.
 #pragma once
 
 #include <array>
@@ -17,8 +17,8 @@ class FrontGroups {
  public:
   FrontGroups(AggregateTermsPtr terms, std::shared_ptr<MemoryBudget> budget);
 
-  /// Finds or makes the groups of rows [begin, end) of `keys`. Memory is reserved before anything is
-  /// made: 0, or the bytes that were not granted. `extra_bytes` is what states may come to own.
+  /// Finds or makes the groups of rows [begin, end) of `keys`. Memory is reserved before anything
+  /// is made: 0, or the bytes that were not granted. `extra_bytes` is what states may come to own.
   int64_t Assign(const EncodedKeys& keys, int64_t begin, int64_t end, int64_t extra_bytes);
   /// State rows of the rows assigned last.
   const std::vector<std::byte*>& states() const { return states_; }

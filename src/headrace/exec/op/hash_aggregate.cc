@@ -1,6 +1,6 @@
-// Build side of the hash aggregate: rows go into the lane's front groups a slice at a time, and past
-// them into those of key groups once they are many; when memory is wanted the largest key groups
-// are written away.
+// Build side of the hash aggregate: rows go into the lane's front groups a slice at a time, and
+// past them into those of key groups once they are many; when memory is wanted the largest key
+// groups are written away.
 #include "headrace/exec/op/hash_aggregate.h"
 
 #include <algorithm>
