@@ -4,6 +4,7 @@ order does not matter; threads, batch rows and budget change nothing."""
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,12 +24,18 @@ WORLDS: list[dict[str, Any]] = [
     {"threads": 3, "batch_rows": 2, "deterministic": True, "seed": 1},
     {"threads": 4, "batch_rows": 5, "deterministic": True, "seed": 2},
 ]
+HANGS_AFTER_SECONDS = 20
 
 
 @functools.lru_cache
 def session(world: int) -> hr.Session:
     """One session per world for all examples: it must survive them."""
     return hr.Session(**WORLDS[world]) if world >= 0 else hr.Session(threads=2)
+
+
+@functools.lru_cache
+def oracle() -> duckdb.DuckDBPyConnection:
+    return duckdb.connect(config={"threads": 1})
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -39,18 +46,31 @@ def close_sessions() -> Iterator[None]:
     session.cache_clear()
 
 
+def rows_of(cursor: hr.Cursor, plan: Plan) -> list[Any]:
+    """The rows; a query that hangs is cancelled and fails with its text."""
+    watchdog = threading.Timer(HANGS_AFTER_SECONDS, cursor.cancel)
+    watchdog.start()
+    try:
+        return arrow_rows(cursor.to_arrow())
+    except hr.CancelledError:
+        pytest.fail(f"no answer after {HANGS_AFTER_SECONDS} s: {plan.sql()}")
+    finally:
+        watchdog.cancel()
+
+
 def run(plan: Plan, home: hr.Session, encode: Any = lambda table: table) -> list[Any]:
     """The engine's rows."""
+    note(plan.sql())
     t = home.from_arrow(encode(plan.table.to_arrow()))
     u = home.from_arrow(encode(plan.other.to_arrow()))
-    return arrow_rows(plan.cursor({"t": t, "u": u}).to_arrow())
+    return rows_of(plan.cursor({"t": t, "u": u, "session": home}), plan)
 
 
 def run_sql(plan: Plan) -> list[Any]:
     text = plan.sql()
     note(text)
     tables = {"t": plan.table.to_arrow(), "u": plan.other.to_arrow()}
-    return arrow_rows(session(-1).sql(text, **tables).to_arrow())
+    return rows_of(session(-1).sql(text, **tables), plan)
 
 
 @given(plans())
@@ -80,10 +100,10 @@ def test_reference_is_duckdb(plan: Plan) -> None:
     assume(not plan.order_matters_midway())
     text = plan.sql()
     note(text)
-    with duckdb.connect() as connection:
-        connection.register("t", plan.table.to_arrow())
-        connection.register("u", plan.other.to_arrow())
-        rows = arrow_rows(connection.sql(text).to_arrow_table())
+    connection = oracle()
+    connection.register("t", plan.table.to_arrow())
+    connection.register("u", plan.other.to_arrow())
+    rows = arrow_rows(connection.sql(text).to_arrow_table())
     assert sorted(map(repr, numbers(rows))) == sorted(map(repr, numbers(plan.answer())))
 
 

@@ -10,8 +10,6 @@ import headrace as hr
 import pyarrow as pa
 from hypothesis import strategies as st
 from property.expressions import (
-    ARROW_TYPES,
-    VALUES,
     Columns,
     Node,
     build,
@@ -19,39 +17,19 @@ from property.expressions import (
     expressions,
     spell,
 )
+from property.frames import Frames, frames
+from property.relations import (
+    Join,
+    Relation,
+    distincts,
+    joins,
+    set_operations,
+    tops,
+    unnests,
+)
+from property.tables import Table, tables
 from reference import engine as reference
 from reference.engine import Agg, Key, Row
-
-NAMES = ["a", "b", "c", "d"]
-
-
-@dataclasses.dataclass(frozen=True)
-class Table:
-    """Names with types, and rows."""
-
-    columns: Columns
-    rows: list[Row]
-
-    def to_arrow(self) -> pa.Table:
-        arrays = [
-            pa.array([row[i] for row in self.rows], ARROW_TYPES[kind])
-            for i, kind in enumerate(self.columns.values())
-        ]
-        return pa.table(arrays, names=list(self.columns))
-
-
-@st.composite
-def tables(draw: Any, prefix: str = "", rows_max: int = 40) -> Table:
-    """One to four columns; few different values, so that keys meet."""
-    kinds = draw(st.lists(st.sampled_from(list(ARROW_TYPES)), min_size=1, max_size=4))
-    kinds.insert(draw(st.integers(0, len(kinds))), "int")
-    columns = {prefix + name: kind for name, kind in zip([*NAMES, "e"], kinds)}
-    pools = [draw(st.lists(VALUES[kind], min_size=1, max_size=6)) for kind in kinds]
-    cells = [st.one_of(st.none(), *[st.sampled_from(pool)] * 5) for pool in pools]
-    count = draw(st.integers(0, rows_max))
-    rows = draw(st.lists(st.tuples(*cells), min_size=count, max_size=count))
-    return Table(columns, rows)
-
 
 # -- steps of a plan: each knows the reference, the engine and SQL
 
@@ -164,32 +142,6 @@ class Aggregate:
 
 
 @dataclasses.dataclass(frozen=True)
-class Join:
-    """With table u, whose columns are called u_…."""
-
-    other: Table
-    left_key: str
-    right_key: str
-    how: str
-
-    def refer(self, table: Table) -> Table:
-        left = list(table.columns).index(self.left_key)
-        right = list(self.other.columns).index(self.right_key)
-        width = len(self.other.columns)
-        rows = reference.join(table.rows, self.other.rows, [left], [right], self.how, width)
-        return Table({**table.columns, **self.other.columns}, rows)
-
-    def apply(self, cursor: hr.Cursor, tables: dict[str, hr.Cursor]) -> hr.Cursor:
-        condition = hr.col("l", self.left_key) == hr.col("r", self.right_key)
-        return cursor.join(tables["u"], on=condition, how=self.how)
-
-    def spell(self, query: str, columns: Columns) -> str:
-        kind = "LEFT JOIN" if self.how == "left" else "JOIN"
-        on = f"q.{self.left_key} = u.{self.right_key}"
-        return f"SELECT q.*, u.* FROM ({query}) AS q {kind} u ON {on}"
-
-
-@dataclasses.dataclass(frozen=True)
 class Window:
     """lag or cumulative_sum within partitions, in row order."""
 
@@ -215,7 +167,7 @@ class Window:
         return f"SELECT *, {call} AS {self.name} FROM ({query}) AS q"
 
 
-Step = Filter | Select | Sort | Limit | Aggregate | Join | Window
+Step = Filter | Select | Sort | Limit | Aggregate | Window | Frames | Join | Relation
 
 
 @dataclasses.dataclass(frozen=True)
@@ -247,7 +199,10 @@ class Plan:
 
     def order_matters_midway(self) -> bool:
         """Whether an engine without row order may rightly answer otherwise."""
-        return any(isinstance(step, (Limit, Window)) for step in self.steps)
+        return any(
+            isinstance(step, (Limit, Window)) or getattr(step, "needs_order", False)
+            for step in self.steps
+        )
 
 
 def normal_rows(rows: list[Row]) -> list[Row]:
@@ -277,9 +232,10 @@ def plans(draw: Any, steps_max: int = 5) -> Plan:
     made: list[Step] = []
     columns = dict(table.columns)
     for number in range(draw(st.integers(1, steps_max))):
-        kinds = ["filter", "select", "sort", "limit", "aggregate", "window"]
+        kinds = ["filter", "select", "sort", "limit", "aggregate", "window", "frames"]
+        kinds += ["distinct", "top", "set", "unnest"]
         if not set(other.columns) & set(columns):
-            kinds.append("join")
+            kinds += ["join"] * 3
         step = draw(step_of(draw(st.sampled_from(kinds)), columns, other, number))
         columns = step.refer(Table(columns, [])).columns
         made.append(step)
@@ -303,6 +259,11 @@ def step_of(kind: str, columns: Columns, other: Table, number: int) -> st.Search
         "aggregate": aggregates,
         "join": joins,
         "window": windows,
+        "frames": frames,
+        "distinct": distincts,
+        "top": tops,
+        "set": set_operations,
+        "unnest": unnests,
     }
     return makers[kind](columns, other, number)
 
@@ -339,15 +300,6 @@ def aggregates(draw: Any, columns: Columns, other: Table, number: int) -> Aggreg
             functions += ["sum", "mean"]
         aggs.append((f"g{number}_{i}", draw(st.sampled_from(functions)), column))
     return Aggregate(tuple(keys), tuple(aggs))
-
-
-@st.composite
-def joins(draw: Any, columns: Columns, other: Table, number: int) -> Step:
-    pairs = [(a, b) for a in columns for b in other.columns if columns[a] == other.columns[b]]
-    if not pairs:
-        return Limit(30, 0)
-    left, right = draw(st.sampled_from(pairs))
-    return Join(other, left, right, draw(st.sampled_from(["inner", "left"])))
 
 
 @st.composite

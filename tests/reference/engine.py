@@ -6,6 +6,7 @@ can be read and believed. Property tests compare the engine with it.
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import functools
 import math
@@ -202,23 +203,73 @@ def join(
     left_keys: Sequence[int],
     right_keys: Sequence[int],
     how: str,
-    right_width: int,
+    widths: tuple[int, int],
     residual: Callable[[Row], Cell] = lambda row: True,
+    nulls_match: bool = False,
 ) -> list[Row]:
-    """Left rows in order, each with its matches in right order; a null key matches nothing."""
+    """Left rows in order, each with its matches in right order – of a right join right rows, each
+    with its matches in left order. A full join gives right rows without a match last. A null key
+    matches nothing, or with `nulls_match` a null."""
+
+    def matches(a: Row, b: Row) -> bool:
+        return keys_match(a, b, left_keys, right_keys, nulls_match) and is_true(residual(a + b))
+
+    if how == "semi":
+        return [a for a in left if any(matches(a, b) for b in right)]
+    if how == "anti":
+        return [a for a in left if not any(matches(a, b) for b in right)]
+    no_left, no_right = (None,) * widths[0], (None,) * widths[1]
     out = []
+    if how == "right":
+        for b in right:
+            out += [a + b for a in left if matches(a, b)] or [no_left + b]
+        return out
     for a in left:
-        matches = [a + b for b in right if keys_match(a, b, left_keys, right_keys)]
-        matches = [row for row in matches if is_true(residual(row))]
-        if not matches and how == "left":
-            matches = [a + (None,) * right_width]
-        out += matches
+        found = [a + b for b in right if matches(a, b)]
+        out += found or ([a + no_right] if how in ("left", "full") else [])
+    if how == "full":
+        out += [no_left + b for b in right if not any(matches(a, b) for a in left)]
     return out
 
 
-def keys_match(a: Row, b: Row, left_keys: Sequence[int], right_keys: Sequence[int]) -> bool:
-    pairs = [(a[i], b[j]) for i, j in zip(left_keys, right_keys)]
-    return all(x is not None and y is not None and compare(x, y) == 0 for x, y in pairs)
+def keys_match(
+    a: Row,
+    b: Row,
+    left_keys: Sequence[int],
+    right_keys: Sequence[int],
+    nulls_match: bool = False,
+) -> bool:
+    for x, y in ((a[i], b[j]) for i, j in zip(left_keys, right_keys)):
+        if x is None or y is None:
+            if not (nulls_match and x is None and y is None):
+                return False
+        elif compare(x, y) != 0:
+            return False
+    return True
+
+
+def distinct(rows: list[Row]) -> list[Row]:
+    """The first of equal rows."""
+    return list({row_key(row): row for row in reversed(rows)}.values())[::-1]
+
+
+def row_key(row: Row) -> Any:
+    return tuple(group_key(cell) for cell in row)
+
+
+def set_operation(left: list[Row], right: list[Row], name: str, keep_all: bool) -> list[Row]:
+    """UNION, INTERSECT and EXCEPT; with ALL a row counts as often as it stands there."""
+    if name == "UNION":
+        return left + right if keep_all else distinct(left + right)
+    counts = collections.Counter(row_key(row) for row in right)
+    out = []
+    for row in left if keep_all else distinct(left):
+        there = counts[row_key(row)] > 0
+        if keep_all and there:
+            counts[row_key(row)] -= 1
+        if there == (name == "INTERSECT"):
+            out.append(row)
+    return out
 
 
 @dataclasses.dataclass(frozen=True)
