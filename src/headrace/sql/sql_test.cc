@@ -208,8 +208,9 @@ TEST_F(Sql, Optimizes) {
             "  sort n DESC NULLS LAST\n"
             "    project carrier, count(*) AS n\n"
             "      aggregate count(*) by carrier\n"
-            "        filter (dep_delay >= 10)\n"
-            "          scan f [dep_delay, carrier] where dep_delay >= 10\n");
+            "        project carrier\n"
+            "          filter (dep_delay >= 10)\n"
+            "            scan f [dep_delay, carrier] where dep_delay >= 10\n");
   EXPECT_EQ(Optimized("SELECT count(*) FROM f"),
             "aggregate count(*)\n"
             "  scan f []\n");

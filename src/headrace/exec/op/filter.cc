@@ -9,23 +9,19 @@
 namespace headrace {
 namespace {
 
-bool IsSparse(const Batch& batch) {
-  return batch.num_rows() * kSelectionDensityInverse < batch.physical_rows();
-}
-
 class Filter final : public Operator {
  public:
   explicit Filter(ExpressionPtr predicate) : predicate_(std::move(predicate)) {}
 
   Result<Flow> Push(int, Batch& batch, Out& out) override {
+    if (IsSparse(batch)) {
+      ARROW_ASSIGN_OR_RAISE(batch, batch.Compact(context().pool));
+    }
     bool all_selected = false;
     ARROW_ASSIGN_OR_RAISE(Selection kept,
                           EvaluatePredicate(*predicate_, batch, context().pool, &all_selected));
     Batch result = all_selected ? std::move(batch) : batch.WithSelection(std::move(kept));
     if (result.num_rows() == 0) return Flow::NeedInput();
-    if (IsSparse(result)) {
-      ARROW_ASSIGN_OR_RAISE(result, result.Compact(context().pool));
-    }
     out.Emit(std::move(result));
     return Flow::NeedInput();
   }
@@ -35,6 +31,10 @@ class Filter final : public Operator {
 };
 
 }  // namespace
+
+bool IsSparse(const Batch& batch) {
+  return batch.num_rows() * kSelectionDensityInverse < batch.physical_rows();
+}
 
 std::string FilterSpec::Describe() const { return ToString(*predicate); }
 

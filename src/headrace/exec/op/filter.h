@@ -9,8 +9,12 @@
 
 namespace headrace {
 
-/// Narrows the selection of each batch; nothing is copied unless less than 1/8 of the rows is left
-/// (kSelectionDensityInverse). Holds no state. Null is not true.
+/// Less than 1/8 of the rows is selected (kSelectionDensityInverse): computing anything for all of
+/// them costs more than gathering those.
+bool IsSparse(const Batch& batch);
+
+/// Narrows the selection of each batch; nothing is copied: who copies rows knows which columns it
+/// needs. Holds no state. Null is not true.
 class FilterSpec final : public OperatorSpec {
  public:
   /// `predicate` is boolean, over the columns of the input.

@@ -43,17 +43,18 @@ TEST(FilterTest, KeepsRowsThatAreTrue) {
   }
 }
 
-TEST(FilterTest, SparseRowsAreCompactedDenseOnesSelected) {
+TEST(FilterTest, CopiesNothingUnlessItsInputIsSparse) {
   const TestTable rows = {arrow::schema({arrow::field("a", arrow::int64())}),
                           Batch({Int64s(80, [](int64_t row) { return row; })}, 80)};
-  Pipe dense(FilterSpec(Below(rows, 10)));
-  ASSERT_OK(dense.Run({rows.batch}));
-  EXPECT_EQ(dense.outputs()[0].physical_rows(), 80);
-  EXPECT_EQ(dense.outputs()[0].column(0), rows.batch.column(0));
-  Pipe sparse(FilterSpec(Below(rows, 9)));
-  ASSERT_OK(sparse.Run({rows.batch}));
-  EXPECT_EQ(sparse.outputs()[0].physical_rows(), 9);
-  EXPECT_EQ(sparse.outputs()[0].selection(), nullptr);
+  Pipe pipe(FilterSpec(Below(rows, 9)));
+  ASSERT_OK(pipe.Run({rows.batch}));
+  const Batch sparse = pipe.outputs()[0];
+  EXPECT_EQ(sparse.num_rows(), 9);
+  EXPECT_EQ(sparse.column(0), rows.batch.column(0));
+  Pipe next(FilterSpec(Below(rows, 5)));
+  ASSERT_OK(next.Run({sparse}));
+  EXPECT_EQ(next.outputs()[0].num_rows(), 5);
+  EXPECT_EQ(next.outputs()[0].physical_rows(), 9);
 }
 
 TEST(FilterTest, NoRowsGiveNoBatchAndAllRowsTheSame) {

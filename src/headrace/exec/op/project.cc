@@ -1,8 +1,11 @@
-// Evaluates all expressions of a batch in one go.
+// Evaluates all expressions of a batch in one go; a sparse batch is compacted before anything is
+// computed.
 #include "headrace/exec/op/project.h"
 
+#include <algorithm>
 #include <optional>
 
+#include "headrace/exec/op/filter.h"
 #include "headrace/exec/op/lower.h"
 #include "headrace/exec/physical.h"
 #include "headrace/expression/evaluate.h"
@@ -12,7 +15,11 @@ namespace {
 
 class Project final : public Operator {
  public:
-  explicit Project(const std::vector<ExpressionPtr>& expressions) : expressions_(expressions) {}
+  explicit Project(const std::vector<ExpressionPtr>& expressions)
+      : expressions_(expressions),
+        computes_(std::any_of(expressions.begin(), expressions.end(), [](const auto& expression) {
+          return expression->kind != Expression::Kind::kColumn;
+        })) {}
 
   Status Open(const OperatorContext& context) override {
     ARROW_RETURN_NOT_OK(Keep(context));
@@ -20,6 +27,9 @@ class Project final : public Operator {
   }
 
   Result<Flow> Push(int, Batch& batch, Out& out) override {
+    if (computes_ && IsSparse(batch)) {
+      ARROW_ASSIGN_OR_RAISE(batch, batch.Compact(context().pool));
+    }
     ARROW_ASSIGN_OR_RAISE(std::vector<ArrayPtr> columns,
                           evaluator_->Evaluate(batch, context().pool));
     out.Emit(batch.WithColumns(std::move(columns)));
@@ -28,6 +38,7 @@ class Project final : public Operator {
 
  private:
   const std::vector<ExpressionPtr> expressions_;
+  const bool computes_;
   std::optional<Evaluator> evaluator_;
 };
 

@@ -8,6 +8,7 @@
 #include "arrow/record_batch.h"
 #include "arrow/type.h"
 #include "headrace/base/check.h"
+#include "headrace/format/parquet/pick_rows.h"
 #include "headrace/format/parquet/stored_type.h"
 
 namespace headrace::parquet_format {
@@ -108,9 +109,9 @@ Result<ArrayPtr> Column::ReadLibrary(int64_t rows_max) {
   return batch->column(0);
 }
 
-Result<ArrayPtr> Column::Read(int64_t rows_max, int64_t bytes_max) {
+Result<ArrayPtr> Column::Read(int64_t rows_max, int64_t bytes_max, bool codes_of_numbers) {
   if (flat_ != nullptr) {
-    Result<ArrayPtr> array = flat_->Read(rows_max, bytes_max);
+    Result<ArrayPtr> array = flat_->Read(rows_max, bytes_max, codes_of_numbers);
     if (array.ok()) {
       row_ += (*array)->length();
       if (HasInvalidValues(*(*array)->type())) ARROW_RETURN_NOT_OK((*array)->ValidateFull());
@@ -132,28 +133,64 @@ Status Column::SkipUndecoded() {
   return status;
 }
 
-int64_t Column::num_ready() const { return ready_ == nullptr ? 0 : ready_->length(); }
-
-Status Column::Fill(int64_t rows_max, int64_t bytes_max) {
-  if (ready_ != nullptr) return Status::OK();
-  ARROW_RETURN_NOT_OK(SkipUndecoded());
-  ARROW_ASSIGN_OR_RAISE(const ArrayPtr array, Read(rows_max, bytes_max));
+Status Column::SetReady(const ArrayPtr& array, int64_t rows) {
   const TypePtr& promised = group_.footer().schema()->field(column_)->type();
   ARROW_ASSIGN_OR_RAISE(ready_, AsPromised(array, promised, group_.pool()));
+  num_ready_ = rows;
   return Status::OK();
 }
 
-ArrayPtr Column::Take(int64_t rows) {
-  HEADRACE_CHECK(rows > 0 && rows <= num_ready(), "rows that are not ready");
-  if (rows == num_ready()) return std::exchange(ready_, nullptr);
-  ArrayPtr taken = ready_->Slice(0, rows);
-  ready_ = ready_->Slice(rows);
+Status Column::Fill(int64_t rows_max, int64_t bytes_max, bool codes_of_numbers) {
+  if (num_ready_ > 0) return Status::OK();
+  ARROW_RETURN_NOT_OK(SkipUndecoded());
+  is_picked_ = false;
+  ARROW_ASSIGN_OR_RAISE(const ArrayPtr array, Read(rows_max, bytes_max, codes_of_numbers));
+  return SetReady(array, array->length());
+}
+
+Status Column::FillPicked(int64_t rows_max, std::span<const uint32_t> picks, int64_t bytes_max) {
+  if (num_ready_ > 0) return Status::OK();
+  ARROW_RETURN_NOT_OK(SkipUndecoded());
+  if (flat_ == nullptr) return Fill(rows_max, bytes_max, false);
+  const auto end = std::lower_bound(picks.begin(), picks.end(), rows_max);
+  Result<ArrayPtr> array = flat_->ReadPicked({picks.begin(), end}, &rows_max, bytes_max);
+  if (array.status().IsNotImplemented()) {
+    ARROW_RETURN_NOT_OK(SwitchToLibrary(row_));
+    return Fill(rows_max, bytes_max, false);
+  }
+  ARROW_RETURN_NOT_OK(array.status());
+  if (HasInvalidValues(*(*array)->type())) ARROW_RETURN_NOT_OK((*array)->ValidateFull());
+  row_ += rows_max;
+  is_picked_ = true;
+  return SetReady(*array, rows_max);
+}
+
+/// The first `values` of what is ready, which are of the next `rows` rows.
+ArrayPtr Column::CutReady(int64_t rows, int64_t values) {
+  HEADRACE_CHECK(rows > 0 && rows <= num_ready_, "rows that are not ready");
+  num_ready_ -= rows;
+  if (num_ready_ == 0) {
+    is_picked_ = false;
+    return std::exchange(ready_, nullptr);
+  }
+  ArrayPtr taken = ready_->Slice(0, values);
+  ready_ = ready_->Slice(values);
   return taken;
 }
 
+Result<ArrayPtr> Column::Take(int64_t rows) {
+  HEADRACE_CHECK(!is_picked_, "rows that were not all decoded");
+  return DecodeNumbers(CutReady(rows, rows), group_.pool());
+}
+
+Result<ArrayPtr> Column::TakePicked(int64_t rows, std::span<const uint32_t> picks) {
+  if (is_picked_) return CutReady(rows, static_cast<int64_t>(picks.size()));
+  return PickRows(CutReady(rows, rows), picks, group_.pool());
+}
+
 void Column::Skip(int64_t rows) {
-  const int64_t ready = std::min(rows, num_ready());
-  if (ready > 0) Take(ready);
+  const int64_t ready = std::min(rows, num_ready_);
+  if (ready > 0) CutReady(ready, is_picked_ ? 0 : ready);
   to_skip_ += rows - ready;
 }
 

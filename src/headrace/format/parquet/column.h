@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 
 #include "headrace/format/parquet/flat_column.h"
@@ -46,15 +47,24 @@ class Column {
   ~Column();
 
   /// Rows decoded and not yet taken.
-  int64_t num_ready() const;
+  int64_t num_ready() const { return num_ready_; }
+  /// Those rows. REQUIRES: they were decoded by Fill.
   const ArrayPtr& ready() const { return ready_; }
+  /// Of the rows that are ready only picked ones were decoded.
+  bool is_picked() const { return is_picked_; }
   /// Decodes at most `rows_max` rows and, of text, about `bytes_max` bytes, unless some are ready;
-  /// at least one. REQUIRES: rows are left.
-  Status Fill(int64_t rows_max, int64_t bytes_max);
-  /// REQUIRES: 0 < rows ≤ num_ready().
-  ArrayPtr Take(int64_t rows);
+  /// at least one. `codes_of_numbers`: they may stand ready with a dictionary, too. REQUIRES: rows
+  /// are left.
+  Status Fill(int64_t rows_max, int64_t bytes_max, bool codes_of_numbers);
+  /// As Fill, but of the rows only those at `picks` (ascending, from 0 for the next one) where that
+  /// spares work. REQUIRES: picks that are ready already are the same.
+  Status FillPicked(int64_t rows_max, std::span<const uint32_t> picks, int64_t bytes_max);
+  /// REQUIRES: 0 < rows ≤ num_ready(), and they are not picked ones.
+  Result<ArrayPtr> Take(int64_t rows);
+  /// Of the next `rows` rows those at `picks`. REQUIRES: as Take; when picked, by the same picks.
+  Result<ArrayPtr> TakePicked(int64_t rows, std::span<const uint32_t> picks);
   /// Over rows, ready or not. Those not decoded are passed over when rows behind them are wanted:
-  /// pages of which no row is are then not decompressed.
+  /// pages of which no row is are then not decompressed. REQUIRES: none of them was picked.
   void Skip(int64_t rows);
 
  private:
@@ -62,8 +72,10 @@ class Column {
   Status SwitchToLibrary(int64_t begin);
   Result<ArrayPtr> ReadLibrary(int64_t rows_max);
   Status SkipLibrary(int64_t rows);
-  Result<ArrayPtr> Read(int64_t rows_max, int64_t bytes_max);
+  Result<ArrayPtr> Read(int64_t rows_max, int64_t bytes_max, bool codes_of_numbers);
   Status SkipUndecoded();
+  Status SetReady(const ArrayPtr& array, int64_t rows);
+  ArrayPtr CutReady(int64_t rows, int64_t values);
 
   OpenRowGroup& group_;
   const int column_;
@@ -72,6 +84,8 @@ class Column {
   int64_t row_ = 0;      // the next to be decoded or skipped
   int64_t to_skip_ = 0;  // before any more are decoded
   ArrayPtr ready_;       // null when empty
+  int64_t num_ready_ = 0;
+  bool is_picked_ = false;
 };
 
 }  // namespace headrace::parquet_format

@@ -5,10 +5,12 @@
 #include <span>
 #include <vector>
 
+#include "arrow/util/compression.h"
 #include "headrace/format/parquet/bit_unpack.h"
 #include "headrace/format/parquet/delta_decoder.h"
 #include "headrace/format/parquet/hybrid_decoder.h"
 #include "headrace/format/parquet/page_header.h"
+#include "headrace/format/parquet/snappy.h"
 #include "headrace/format/parquet/spread.h"
 
 namespace headrace::parquet_format {
@@ -142,6 +144,79 @@ TEST(PageHeaderTest, EveryPrefixIsShortAndGarbageIsNoHeader) {
       EXPECT_LE(**parsed, static_cast<int64_t>(garbage.size()));
       EXPECT_GE(header.stored_bytes, 0);
     }
+  }
+}
+
+/// Literals and copies of all lengths and distances.
+Bytes Repetitive(std::mt19937& random, size_t size) {
+  Bytes bytes;
+  const uint32_t distance_max = 1u << (random() % 17);
+  while (bytes.size() < size) {
+    const size_t length = 1 + random() % (random() % 8 == 0 ? 3000 : 40);
+    const size_t distance = 1 + random() % distance_max;
+    const bool copies = random() % 2 == 0 && distance <= bytes.size();
+    for (size_t i = 0; i < length && bytes.size() < size; ++i) {
+      bytes.push_back(copies ? bytes[bytes.size() - distance] : static_cast<uint8_t>(random()));
+    }
+  }
+  return bytes;
+}
+
+TEST(SnappyTest, GivesBackWhatAnotherCompressed) {
+  std::mt19937 random(3);
+  const auto codec = arrow::util::Codec::Create(arrow::Compression::SNAPPY).ValueOrDie();
+  for (int round = 0; round < 600; ++round) {
+    const Bytes plain =
+        Repetitive(random, round < 200 ? static_cast<size_t>(round) : random() % 200'000);
+    const auto size = static_cast<int64_t>(plain.size());
+    Bytes packed(static_cast<size_t>(codec->MaxCompressedLen(size, plain.data())));
+    const int64_t bytes =
+        codec->Compress(size, plain.data(), static_cast<int64_t>(packed.size()), packed.data())
+            .ValueOrDie();
+    packed.resize(static_cast<size_t>(bytes));
+    packed.shrink_to_fit();
+    Bytes out(plain.size());
+    ASSERT_TRUE(DecompressSnappy(packed, out).ok()) << round;
+    ASSERT_EQ(out, plain) << round;
+    Bytes other(plain.size() + 1);
+    EXPECT_FALSE(DecompressSnappy(packed, other).ok());
+    EXPECT_FALSE(DecompressSnappy(std::span(packed).first(packed.size() - 1), out).ok());
+  }
+}
+
+TEST(SnappyTest, CopiesOfEveryDistanceAndLength) {
+  for (uint32_t distance = 1; distance <= 60; ++distance) {
+    for (uint32_t length = 1; length <= 64; ++length) {
+      Bytes packed = {static_cast<uint8_t>(0), 0}, plain;
+      for (uint32_t i = 0; i < distance; ++i) plain.push_back(static_cast<uint8_t>(i + 1));
+      packed.push_back(static_cast<uint8_t>((distance - 1) << 2));
+      packed.insert(packed.end(), plain.begin(), plain.end());
+      for (int copies = 0; copies < 5; ++copies) {
+        packed.insert(packed.end(), {static_cast<uint8_t>(((length - 1) << 2) | 2),
+                                     static_cast<uint8_t>(distance), 0});
+        for (uint32_t i = 0; i < length; ++i) plain.push_back(plain[plain.size() - distance]);
+      }
+      packed[0] = static_cast<uint8_t>(plain.size() | 0x80);
+      packed[1] = static_cast<uint8_t>(plain.size() >> 7);
+      Bytes out(plain.size());
+      ASSERT_TRUE(DecompressSnappy(packed, out).ok()) << distance << " " << length;
+      ASSERT_EQ(out, plain) << distance << " " << length;
+    }
+  }
+}
+
+TEST(SnappyTest, GarbageEnds) {
+  std::mt19937 random(4);
+  const auto codec = arrow::util::Codec::Create(arrow::Compression::SNAPPY).ValueOrDie();
+  for (int round = 0; round < 3000; ++round) {
+    const Bytes plain = Repetitive(random, 300);
+    Bytes packed(1000);
+    packed.resize(
+        static_cast<size_t>(codec->Compress(300, plain.data(), 1000, packed.data()).ValueOrDie()));
+    packed.shrink_to_fit();
+    for (int i = 0; i < 3; ++i) packed[2 + random() % (packed.size() - 2)] ^= 1u << (random() % 8);
+    Bytes out(300);
+    if (DecompressSnappy(packed, out).ok()) continue;  // other bytes, but Snappy all the same
   }
 }
 

@@ -19,8 +19,6 @@
 namespace headrace::parquet_format {
 namespace {
 
-/// Rows that are decoded in one go.
-constexpr int64_t kPieceRows = 1024;
 /// A dictionary goes along with batches when it is at most this large and has at most one value for
 /// so many rows: every batch is taken to be as large as its dictionary too.
 constexpr int64_t kDictionaryBytesMax = int64_t{32} << 10;
@@ -165,7 +163,11 @@ Status FlatColumn::LoadFixedDictionary(std::span<const uint8_t> page, int64_t co
   ARROW_ASSIGN_OR_RAISE(const auto decoder, MakeFixedDecoder(Encoding::kPlain, type, page));
   ARROW_ASSIGN_OR_RAISE(fixed_dictionary_, arrow::AllocateBuffer(count * type.width, pool_));
   uint8_t* out = fixed_dictionary_->mutable_data();
-  if (type.convert == nullptr) return decoder->Read(count, out);
+  if (type.convert == nullptr) {
+    dictionary_ =
+        arrow::MakeArray(arrow::ArrayData::Make(type.type, count, {nullptr, fixed_dictionary_}, 0));
+    return decoder->Read(count, out);
+  }
   std::vector<uint8_t> stored(static_cast<size_t>(count * type.stored_width));
   ARROW_RETURN_NOT_OK(decoder->Read(count, stored.data()));
   type.convert(stored.data(), count, type.stored_width, out);
@@ -186,9 +188,9 @@ Status FlatColumn::LoadTextDictionary(std::span<const uint8_t> page, int64_t cou
     }
     done += part;
   }
-  ARROW_ASSIGN_OR_RAISE(text_dictionary_, values.Finish(chunk_.type.type, nullptr, 0));
+  ARROW_ASSIGN_OR_RAISE(dictionary_, values.Finish(chunk_.type.type, nullptr, 0));
   if (chunk_.type.type->id() != arrow::Type::STRING) return Status::OK();
-  const auto& texts = static_cast<const arrow::BinaryArray&>(*text_dictionary_);
+  const auto& texts = static_cast<const arrow::BinaryArray&>(*dictionary_);
   return CheckUtf8(texts.raw_value_offsets(), count, texts.raw_data());
 }
 
@@ -198,20 +200,26 @@ Status FlatColumn::Skip(int64_t rows) {
   while (rows > 0) {
     ARROW_RETURN_NOT_OK(NextPage());
     const int64_t part = std::min(rows, page_rows_left_);
-    if (part < page_rows_left_) {
-      if (!IsTaken()) return Status::NotImplemented("an encoding that is not decoded here");
-      if (!is_loaded_) ARROW_RETURN_NOT_OK(LoadPage());
-      int64_t values = part;
-      if (chunk_.is_optional) {
-        ARROW_ASSIGN_OR_RAISE(values, levels_.SkipBits(part));
-      }
-      ARROW_RETURN_NOT_OK(IsCoded()               ? codes_.Skip(values)
-                          : chunk_.type.is_text() ? text_->Skip(values)
-                                                  : fixed_->Skip(values));
-    }
-    PassRows(part);
+    ARROW_RETURN_NOT_OK(SkipInPage(part));
     rows -= part;
   }
+  return Status::OK();
+}
+
+/// A page that is skipped whole is not loaded.
+Status FlatColumn::SkipInPage(int64_t rows) {
+  if (rows < page_rows_left_) {
+    if (!IsTaken()) return Status::NotImplemented("an encoding that is not decoded here");
+    if (!is_loaded_) ARROW_RETURN_NOT_OK(LoadPage());
+    int64_t values = rows;
+    if (chunk_.is_optional) {
+      ARROW_ASSIGN_OR_RAISE(values, levels_.SkipBits(rows));
+    }
+    ARROW_RETURN_NOT_OK(IsCoded()               ? codes_.Skip(values)
+                        : chunk_.type.is_text() ? text_->Skip(values)
+                                                : fixed_->Skip(values));
+  }
+  PassRows(rows);
   return Status::OK();
 }
 
@@ -220,7 +228,16 @@ void FlatColumn::PassRows(int64_t rows) {
   page_rows_left_ -= rows;
 }
 
-Result<ArrayPtr> FlatColumn::Read(int64_t rows_max, int64_t bytes_max) {
+/// Whether the page is of a small dictionary that is worth going along with `rows` rows.
+bool FlatColumn::IsReadAsCodes(int64_t rows, bool any_codes) const {
+  const bool can_be = chunk_.type.is_text() || (any_codes && chunk_.type.convert == nullptr &&
+                                                chunk_.type.type->id() != arrow::Type::BOOL);
+  const int64_t value_bytes = chunk_.type.is_text() ? text_length_max_ : chunk_.type.width;
+  return can_be && IsCoded() && dictionary_count_ * kRowsPerDictionaryValue <= rows &&
+         dictionary_count_ * value_bytes <= kDictionaryBytesMax;
+}
+
+Result<ArrayPtr> FlatColumn::Read(int64_t rows_max, int64_t bytes_max, bool any_codes) {
   rows_max = std::min(rows_max, chunk_.rows - row_);
   HEADRACE_CHECK(rows_max > 0, "no rows are left");
   if (!chunk_.type.is_text()) {
@@ -235,9 +252,7 @@ Result<ArrayPtr> FlatColumn::Read(int64_t rows_max, int64_t bytes_max) {
       return Status::NotImplemented("an encoding that is not decoded here");
     }
     if (!is_loaded_) ARROW_RETURN_NOT_OK(LoadPage());
-    const bool is_coded = chunk_.type.is_text() && IsCoded() &&
-                          dictionary_count_ * kRowsPerDictionaryValue <= rows_max &&
-                          dictionary_count_ * text_length_max_ <= kDictionaryBytesMax;
+    const bool is_coded = IsReadAsCodes(rows_max, any_codes);
     if (filled_ > 0 && as_codes != is_coded) break;
     as_codes = is_coded;
     ARROW_RETURN_NOT_OK(
@@ -257,8 +272,7 @@ Status FlatColumn::BeginRead(int64_t rows_max) {
     ARROW_RETURN_NOT_OK(validity_->Resize(bytes, false));
     std::memset(validity_->mutable_data(), 0, static_cast<size_t>(bytes));
   }
-  // Codes take as much as offsets do.
-  const int64_t width = chunk_.type.is_text() ? int64_t{sizeof(uint32_t)} : chunk_.type.width;
+  const int64_t width = std::max<int64_t>(chunk_.type.width, sizeof(uint32_t));  // of codes, too
   if (values_ == nullptr) {
     ARROW_ASSIGN_OR_RAISE(values_, arrow::AllocateResizableBuffer(rows_max * width, pool_));
   } else {
@@ -300,6 +314,11 @@ Result<int64_t> FlatColumn::ReadValidity(int64_t rows) {
 Result<const uint32_t*> FlatColumn::ReadCodes(int64_t count) {
   code_piece_.resize(kPieceRows);
   ARROW_RETURN_NOT_OK(codes_.Read(count, code_piece_.data()));
+  return CheckCodes(count);
+}
+
+/// The first `count` of code_piece_, all in the dictionary.
+Result<const uint32_t*> FlatColumn::CheckCodes(int64_t count) const {
   const uint32_t max = MaxCode(code_piece_.data(), count);
   if (count > 0 && max >= dictionary_count_) {
     return Status::Invalid("the code ", max, " in a dictionary of ", dictionary_count_, " values");
@@ -343,7 +362,13 @@ Result<const std::string_view*> FlatColumn::ReadViews(int64_t count) {
     return view_piece_.data();
   }
   ARROW_ASSIGN_OR_RAISE(const uint32_t* codes, ReadCodes(count));
-  const auto& texts = static_cast<const arrow::BinaryArray&>(*text_dictionary_);
+  ViewCodes(codes, count);
+  return view_piece_.data();
+}
+
+/// Into view_piece_.
+void FlatColumn::ViewCodes(const uint32_t* codes, int64_t count) {
+  const auto& texts = static_cast<const arrow::BinaryArray&>(*dictionary_);
   const int32_t* offsets = texts.raw_value_offsets();
   const auto* data = reinterpret_cast<const char*>(texts.raw_data());
   for (int64_t i = 0; i < count; ++i) {
@@ -351,7 +376,6 @@ Result<const std::string_view*> FlatColumn::ReadViews(int64_t count) {
     view_piece_[static_cast<size_t>(i)] = {data + offset[0],
                                            static_cast<size_t>(offset[1] - offset[0])};
   }
-  return view_piece_.data();
 }
 
 Status FlatColumn::ReadTextPart(int64_t rows, int64_t bytes_max) {
@@ -388,7 +412,7 @@ Result<ArrayPtr> FlatColumn::Finish(bool as_codes) {
   const TypePtr to = as_codes ? arrow::dictionary(arrow::int32(), type.type) : type.type;
   auto data =
       arrow::ArrayData::Make(to, filled_, {std::move(validity), std::move(values)}, null_count_);
-  if (as_codes) data->dictionary = text_dictionary_->data();
+  if (as_codes) data->dictionary = dictionary_->data();
   return arrow::MakeArray(std::move(data));
 }
 

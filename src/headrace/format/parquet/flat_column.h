@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "headrace/format/parquet/flat_type.h"
@@ -35,11 +36,19 @@ class FlatColumn {
   /// At most `rows_max` rows, of text no more than about `bytes_max` bytes or one page; at least
   /// one row. Plain, or with the dictionary of the chunk where that is small. REQUIRES: rows are
   /// left.
-  Result<ArrayPtr> Read(int64_t rows_max, int64_t bytes_max);
+  /// `any_codes`: also numbers may come with a small dictionary.
+  Result<ArrayPtr> Read(int64_t rows_max, int64_t bytes_max, bool any_codes);
+  /// Of the next `*rows` rows those at `picks`, which are ascending, less than `*rows`, and 0 for
+  /// the next one. When their texts are more than about `bytes_max` bytes, or encodings change,
+  /// only the first `*rows`, at least one, were passed. Encodings as Read.
+  Result<ArrayPtr> ReadPicked(std::span<const uint32_t> picks, int64_t* rows, int64_t bytes_max);
   /// REQUIRES: as many rows are left.
   Status Skip(int64_t rows);
 
  private:
+  /// Rows that are decoded in one go.
+  static constexpr int64_t kPieceRows = 1024;
+
   FlatColumn(const FlatChunk& chunk, PageReader pages, PageMap* map, arrow::MemoryPool* pool);
 
   Status GoTo(int64_t begin);
@@ -53,14 +62,25 @@ class FlatColumn {
   Status LoadFixedDictionary(std::span<const uint8_t> page, int64_t count);
   Status LoadTextDictionary(std::span<const uint8_t> page, int64_t count);
 
+  bool IsReadAsCodes(int64_t rows, bool any_codes) const;
+  Status SkipInPage(int64_t rows);
   Status BeginRead(int64_t rows_max);
   Status ReadPart(int64_t rows, int64_t bytes_max, bool as_codes);
   Result<int64_t> ReadValidity(int64_t rows);
   Result<const uint32_t*> ReadCodes(int64_t count);
+  Result<const uint32_t*> CheckCodes(int64_t count) const;
+  void ViewCodes(const uint32_t* codes, int64_t count);
   Status ReadCodesPart(int64_t rows);
   Status ReadFixedPart(int64_t rows);
   Status ReadTextPart(int64_t rows, int64_t bytes_max);
   Result<const std::string_view*> ReadViews(int64_t count);
+  Status ReadPicksOfPage(std::span<const uint32_t> picks, int64_t first, int64_t* rows,
+                         int64_t bytes_max, bool as_codes);
+  Status PickPiece(int64_t rows, int64_t picked, bool as_codes);
+  Result<int64_t> PickValid(int64_t rows, int64_t picked, int64_t* valid);
+  Status PickFixed(int64_t valid, int64_t picked, uint8_t* out);
+  Status PickText(int64_t valid, int64_t valid_picked, int64_t picked);
+  Result<const uint32_t*> PickCodes(int64_t valid, int64_t picked);
   Result<ArrayPtr> Finish(bool as_codes);
   void PassRows(int64_t rows);
 
@@ -82,7 +102,7 @@ class FlatColumn {
   bool has_dictionary_ = false;
   int64_t dictionary_count_ = 0;
   std::shared_ptr<arrow::Buffer> fixed_dictionary_;
-  ArrayPtr text_dictionary_;
+  ArrayPtr dictionary_;  // null: of values that are converted
   int64_t text_length_max_ = 1;
 
   // What is being read.
@@ -95,6 +115,7 @@ class FlatColumn {
   std::vector<uint32_t> code_piece_;
   std::vector<uint8_t> stored_piece_;
   std::vector<std::string_view> view_piece_;
+  std::vector<uint32_t> pick_piece_;  // in the piece
 };
 
 }  // namespace headrace::parquet_format

@@ -9,6 +9,7 @@
 #include "arrow/memory_pool.h"
 #include "arrow/util/crc32.h"
 #include "headrace/format/parquet/bit_unpack.h"
+#include "headrace/format/parquet/snappy.h"
 #include "parquet/types.h"
 
 namespace headrace::parquet_format {
@@ -152,7 +153,10 @@ Result<std::span<const uint8_t>> PageReader::Decompress(const uint8_t* stored) {
   ARROW_RETURN_NOT_OK(MakeRoom(header_.plain_bytes, pool_, &plain_));
   uint8_t* plain = plain_->mutable_data();
   if (levels > 0) std::memcpy(plain, stored, static_cast<size_t>(levels));
-  if (out > 0) {
+  if (out > 0 && chunk_.compression == arrow::Compression::SNAPPY) {
+    ARROW_RETURN_NOT_OK(DecompressSnappy({stored + levels, static_cast<size_t>(in)},
+                                         {plain + levels, static_cast<size_t>(out)}));
+  } else if (out > 0) {
     ARROW_ASSIGN_OR_RAISE(const int64_t got,
                           codec_->Decompress(in, stored + levels, out, plain + levels));
     if (got != out) {

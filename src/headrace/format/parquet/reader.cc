@@ -27,6 +27,10 @@ namespace {
 constexpr int64_t kFirstReadFraction = 8;
 /// A read is at most this many times the rows of the one before.
 constexpr int64_t kReadGrowthMax = 4;
+/// Where few rows satisfy the bounds, so many times the rows of a read are tested at once.
+constexpr int64_t kWindowMax = 8;
+/// Rows are picked one by one when at most one of so many satisfies the bounds.
+constexpr int64_t kPickDensityInverse = 2;
 /// A part is about this large when decoded: lanes work on parts that follow each other, and what
 /// the later one makes has to wait in a queue. It has no fewer rows than the second.
 constexpr int64_t kPartBytes = 3 * kQueueBytesMax;
@@ -120,37 +124,70 @@ class PartReader final : public SplitReader {
     return *columns_[static_cast<size_t>(at - present_.begin())];
   }
 
-  /// Decodes the columns that have bounds; the others only where a row is left.
+  /// Decodes the columns that have bounds; of the others only rows that can satisfy them all.
   Status ReadMore() {
-    int64_t rows = std::min(read_rows_, end_ - row_);
+    int64_t rows = std::min(read_rows_ * window_, end_ - row_);
+    if (request_.bounds.empty()) return ReadRange(rows);
     for (const ColumnBound& bound : request_.bounds) {
-      ARROW_RETURN_NOT_OK(Fill(ColumnOf(bound.column), &rows));
+      ARROW_RETURN_NOT_OK(Fill(ColumnOf(bound.column), &rows, /*codes_of_numbers=*/true));
     }
-    std::pair<int64_t, int64_t> left(0, rows);
-    if (!request_.bounds.empty()) left = RowsLeft(rows);
-    if (left.first == left.second) left.first = rows;
-    Skip(left.first);
-    if (left.first == rows) return Status::OK();
-    rows = left.second - left.first;
-    for (const int column : wanted_) ARROW_RETURN_NOT_OK(Fill(ColumnOf(column), &rows));
-    return Take(rows);
+    FindPicks(rows);
+    const auto picked = static_cast<int64_t>(picks_.size());
+    window_ = std::clamp<int64_t>(rows / (picked * 2 + 1), 1, kWindowMax);
+    if (picked == 0) {
+      Skip(rows);
+      return Status::OK();
+    }
+    const bool has_picked = std::any_of(columns_.begin(), columns_.end(),
+                                        [](const auto& column) { return column->is_picked(); });
+    if (!has_picked && picked * kPickDensityInverse > rows) {
+      Skip(picks_.front());
+      return ReadRange(int64_t{picks_.back()} + 1 - picks_.front());
+    }
+    return ReadPicked(rows);
   }
 
-  Status Fill(Column& column, int64_t* rows) const {
-    ARROW_RETURN_NOT_OK(column.Fill(*rows, request_.batch_bytes));
+  Status ReadRange(int64_t rows) {
+    for (const int column : wanted_) {
+      ARROW_RETURN_NOT_OK(Fill(ColumnOf(column), &rows, /*codes_of_numbers=*/false));
+    }
+    std::vector<ArrayPtr> arrays;
+    for (const int column : wanted_) {
+      ARROW_ASSIGN_OR_RAISE(arrays.emplace_back(), ColumnOf(column).Take(rows));
+    }
+    SkipUnwanted(rows);
+    return Put(arrays, rows);
+  }
+
+  Status ReadPicked(int64_t rows) {
+    for (const int at : wanted_) {
+      Column& column = ColumnOf(at);
+      ARROW_RETURN_NOT_OK(column.FillPicked(rows, picks_, request_.batch_bytes));
+      rows = std::min(rows, column.num_ready());
+    }
+    picks_.erase(std::lower_bound(picks_.begin(), picks_.end(), rows), picks_.end());
+    std::vector<ArrayPtr> arrays;
+    for (const int column : wanted_) {
+      ARROW_ASSIGN_OR_RAISE(arrays.emplace_back(), ColumnOf(column).TakePicked(rows, picks_));
+    }
+    SkipUnwanted(rows);
+    if (picks_.empty()) return Status::OK();
+    return Put(arrays, static_cast<int64_t>(picks_.size()));
+  }
+
+  Status Fill(Column& column, int64_t* rows, bool codes_of_numbers) const {
+    ARROW_RETURN_NOT_OK(column.Fill(*rows, request_.batch_bytes, codes_of_numbers));
     *rows = std::min(*rows, column.num_ready());
     return Status::OK();
   }
 
-  /// From the first to behind the last of the next `rows` rows that can satisfy all bounds.
-  std::pair<int64_t, int64_t> RowsLeft(int64_t rows) {
+  /// Which of the next `rows` rows can satisfy all bounds.
+  void FindPicks(int64_t rows) {
     keep_.assign(static_cast<size_t>(rows), 1);
     for (const ColumnBound& bound : request_.bounds) {
       FilterRows(bound, *ColumnOf(bound.column).ready(), &keep_);
     }
-    const auto first = std::find(keep_.begin(), keep_.end(), 1);
-    const auto last = std::find(keep_.rbegin(), std::make_reverse_iterator(first), 1).base();
-    return {first - keep_.begin(), last - keep_.begin()};
+    PositionsOf(keep_, &picks_);
   }
 
   void Skip(int64_t rows) {
@@ -158,16 +195,15 @@ class PartReader final : public SplitReader {
     row_ += rows;
   }
 
-  /// Columns that only have bounds are dropped.
-  Status Take(int64_t rows) {
-    std::vector<ArrayPtr> arrays;
+  /// The columns that only have bounds; the others were taken.
+  void SkipUnwanted(int64_t rows) {
     for (const int column : present_) {
-      ArrayPtr array = ColumnOf(column).Take(rows);
-      if (std::binary_search(wanted_.begin(), wanted_.end(), column)) {
-        arrays.push_back(std::move(array));
-      }
+      if (!std::binary_search(wanted_.begin(), wanted_.end(), column)) ColumnOf(column).Skip(rows);
     }
     row_ += rows;
+  }
+
+  Status Put(const std::vector<ArrayPtr>& arrays, int64_t rows) {
     Batch batch(InProjectionOrder(arrays, wanted_, request_.projection), rows);
     AdaptReadRows(batch);
     slicer_.Put(std::move(batch));
@@ -193,7 +229,9 @@ class PartReader final : public SplitReader {
   int64_t read_rows_ = 1;
   std::unique_ptr<OpenRowGroup> group_;           // outlives columns_
   std::vector<std::unique_ptr<Column>> columns_;  // those present
+  int64_t window_ = 1;  // reads are so many times as long: most of their rows will go
   std::vector<uint8_t> keep_;
+  std::vector<uint32_t> picks_;
 };
 
 class ParquetFile final : public DataFile {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <string_view>
 #include <type_traits>
 
@@ -67,18 +68,20 @@ void FilterText(const ColumnBound& bound, const arrow::BinaryArray& array, Keep*
   });
 }
 
+void FilterValues(const ColumnBound& bound, const arrow::Array& array, Keep* keep);
+
 /// Once per value of the dictionary. A row that is null may have any code.
 void FilterCodes(const ColumnBound& bound, const arrow::DictionaryArray& array, Keep* keep) {
   const arrow::Array& values = *array.dictionary();
-  if (values.type_id() != Type::STRING && values.type_id() != Type::BINARY) return;
   if (array.indices()->type_id() != Type::INT32 || values.null_count() > 0) return;
-  Keep holds(static_cast<size_t>(values.length()), 1);
-  FilterText(bound, static_cast<const arrow::BinaryArray&>(values), &holds);
-  const int32_t* codes = array.indices()->data()->GetValues<int32_t>(1);
-  for (size_t row = 0; row < keep->size(); ++row) {
-    const auto code = static_cast<size_t>(codes[row]);
-    if (code < holds.size()) (*keep)[row] &= holds[code];
-  }
+  const auto count = static_cast<uint32_t>(values.length());
+  Keep holds(count, 1);
+  FilterValues(bound, values, &holds);
+  holds.push_back(1);
+  const auto* codes = array.indices()->data()->GetValues<uint32_t>(1);
+  const auto rows = static_cast<int64_t>(keep->size());
+  uint8_t* out = keep->data();
+  for (int64_t row = 0; row < rows; ++row) out[row] &= holds[std::min(codes[row], count)];
 }
 
 void FilterValues(const ColumnBound& bound, const arrow::Array& array, Keep* keep) {
@@ -147,6 +150,27 @@ void FilterRows(const ColumnBound& bound, const arrow::Array& array, Keep* keep)
   if (!PlainType(array.type())->Equals(*PlainType(bound.value->type))) return;
   FilterValues(bound, array, keep);
   FilterNulls(array, false, keep);
+}
+
+void PositionsOf(const std::vector<uint8_t>& keep, std::vector<uint32_t>* rows) {
+  constexpr size_t kStep = 32;  // rows that are often all without
+  rows->resize(keep.size() + 1);
+  uint32_t* out = rows->data();
+  size_t row = 0;
+  for (; row + kStep <= keep.size(); row += kStep) {
+    uint64_t words[kStep / sizeof(uint64_t)];
+    std::memcpy(words, keep.data() + row, kStep);
+    if ((words[0] | words[1] | words[2] | words[3]) == 0) continue;
+    for (size_t i = row; i < row + kStep; ++i) {
+      *out = static_cast<uint32_t>(i);
+      out += keep[i];
+    }
+  }
+  for (; row < keep.size(); ++row) {
+    *out = static_cast<uint32_t>(row);
+    out += keep[row];
+  }
+  rows->resize(static_cast<size_t>(out - rows->data()));
 }
 
 }  // namespace headrace::parquet_format

@@ -13,4 +13,7 @@ namespace headrace::parquet_format {
 /// cannot satisfy it. Types that are not compared here keep all their rows.
 void FilterRows(const ColumnBound& bound, const arrow::Array& array, std::vector<uint8_t>* keep);
 
+/// The rows that are kept.
+void PositionsOf(const std::vector<uint8_t>& keep, std::vector<uint32_t>* rows);
+
 }  // namespace headrace::parquet_format

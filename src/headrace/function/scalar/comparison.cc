@@ -1,6 +1,9 @@
 // Comparisons of every type that has an order: = <> < <= > >=, with the order of order.h.
+#include <type_traits>
+
 #include "arrow/type.h"
 #include "headrace/function/choice.h"
+#include "headrace/function/compare_bits.h"
 #include "headrace/function/define.h"
 #include "headrace/function/loop.h"
 #include "headrace/function/order.h"
@@ -9,48 +12,108 @@ namespace headrace {
 namespace {
 
 struct Equal {
+  static constexpr CompareOp kOp = CompareOp::kEqual;
   template <typename T>
   bool operator()(const T& a, const T& b) const {
     return ValueEquals(a, b);
   }
 };
 struct NotEqual {
+  static constexpr CompareOp kOp = CompareOp::kNotEqual;
   template <typename T>
   bool operator()(const T& a, const T& b) const {
     return !ValueEquals(a, b);
   }
 };
 struct Less {
+  static constexpr CompareOp kOp = CompareOp::kLess;
   template <typename T>
   bool operator()(const T& a, const T& b) const {
     return ValueLess(a, b);
   }
 };
 struct LessEqual {
+  static constexpr CompareOp kOp = CompareOp::kLessEqual;
   template <typename T>
   bool operator()(const T& a, const T& b) const {
     return !ValueLess(b, a);
   }
 };
 struct Greater {
+  static constexpr CompareOp kOp = CompareOp::kGreater;
   template <typename T>
   bool operator()(const T& a, const T& b) const {
     return ValueLess(b, a);
   }
 };
 struct GreaterEqual {
+  static constexpr CompareOp kOp = CompareOp::kGreaterEqual;
   template <typename T>
   bool operator()(const T& a, const T& b) const {
     return !ValueLess(a, b);
   }
 };
 
+CompareOp Mirrored(CompareOp op) {
+  switch (op) {
+    case CompareOp::kLess:
+      return CompareOp::kGreater;
+    case CompareOp::kLessEqual:
+      return CompareOp::kGreaterEqual;
+    case CompareOp::kGreater:
+      return CompareOp::kLess;
+    case CompareOp::kGreaterEqual:
+      return CompareOp::kLessEqual;
+    default:
+      return op;
+  }
+}
+
+template <typename Column>
+struct NumberOf {
+  static constexpr bool kHasBits = false;
+};
+template <typename T>
+struct NumberOf<View<T>> {
+  using Type = T;
+  static constexpr bool kHasBits = std::is_same_v<T, int32_t> || std::is_same_v<T, int64_t> ||
+                                   std::is_same_v<T, float> || std::is_same_v<T, double>;
+};
+
+/// `column` `op` `number`, which is not NaN.
+template <typename T>
+Result<ArrayPtr> CompareWithNumber(KernelContext& ctx, CompareOp op, const arrow::Array& column,
+                                   T number, const Rows& rows) {
+  ARROW_ASSIGN_OR_RAISE(auto bits, Output<uint8_t>::Make((rows.length + 7) / 8, ctx.pool));
+  if (rows.length > 0) {
+    const uint8_t* values =
+        column.data()->buffers[1]->data() + column.offset() * int64_t{sizeof(T)};
+    CompareBits(op, values, number, rows.length, bits.data());
+  }
+  return bits.FinishBits(ctx.result_type, rows.length);
+}
+
+template <typename Column, typename Test>
+Result<ArrayPtr> CompareColumns(KernelContext& ctx, std::span<const Argument> args,
+                                const Rows& rows) {
+  const Column left(args[0]), right(args[1]);
+  if constexpr (NumberOf<Column>::kHasBits) {
+    if (left.is_constant() != right.is_constant()) {
+      const auto number = left.is_constant() ? left[0] : right[0];
+      const CompareOp op = left.is_constant() ? Mirrored(Test::kOp) : Test::kOp;
+      const arrow::Array& column = *args[left.is_constant() ? 1 : 0].array;
+      if (number == number) return CompareWithNumber(ctx, op, column, number, rows);
+    }
+  }
+  return RunTest(ctx, left, right, rows, Test{});
+}
+
 template <typename Test>
 Result<ArrayPtr> Compare(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
   Result<ArrayPtr> result = nullptr;
   const bool known = VisitOrdered(args[0].array->type_id(), [&](auto tag) {
     using Column = typename decltype(tag)::Column;
-    result = RunTest(ctx, Column(args[0]), Column(args[1]), rows, Test{});
+    result = CompareColumns<Column, Test>(ctx, args, rows);
   });
   if (known) return result;
   return Error(ErrorKind::kInternal, "no order for {}", args[0].array->type()->ToString());

@@ -51,7 +51,8 @@ Needed InputPart(const Needed& needed, size_t width) {
 
 Result<Pruned> Prune(const PlanPtr& plan, const Needed& needed);
 
-/// Prunes and drops even the columns that only a filter below needed: for inputs that are stored.
+/// Prunes and drops even the columns that only a filter below needed: for inputs whose rows are
+/// copied.
 Result<Pruned> PruneExactly(const PlanPtr& plan, const Needed& needed) {
   ARROW_ASSIGN_OR_RAISE(Pruned pruned, Prune(plan, needed));
   const auto count = static_cast<int>(std::count(needed.begin(), needed.end(), true));
@@ -148,7 +149,7 @@ Result<Pruned> PruneAggregate(const AggregateNode& aggregate, const Needed& need
     calls.push_back(aggregate.calls[i]);
     for (const ExpressionPtr& arg : calls.back().args) Need(*arg, &below);
   }
-  ARROW_ASSIGN_OR_RAISE(Pruned input, Prune(aggregate.input(), below));
+  ARROW_ASSIGN_OR_RAISE(Pruned input, PruneExactly(aggregate.input(), below));
   ARROW_ASSIGN_OR_RAISE(
       pruned.plan, MakeAggregateNode(std::move(input.plan), Moved(aggregate.keys, input.places),
                                      Moved(std::move(calls), input.places), aggregate.order,
