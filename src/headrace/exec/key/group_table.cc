@@ -19,6 +19,8 @@ constexpr size_t kCacheLineBytes = 64;
 constexpr int64_t kIdsMax = int64_t{1} << 31;
 // Rows whose cache lines are fetched together.
 constexpr int64_t kProbeRows = 64;
+// Tables of so few slots are in a cache near by.
+constexpr size_t kCachedSlotsMax = 1024;
 
 // At most 5/8 of the slots are used.
 size_t SlotsFor(size_t groups) {
@@ -58,16 +60,16 @@ GroupTable::GroupTable(bool is_fixed, size_t payload_size, size_t payload_align)
     : is_fixed_(is_fixed),
       payload_offset_(RoundUp(is_fixed ? sizeof(FixedKey) : sizeof(BytesKey), payload_align)),
       rows_(RoundUp(payload_offset_ + payload_size, std::max(payload_align, alignof(BytesKey))),
-            payload_align),
-      is_wide_(payload_offset_ + payload_size > kCacheLineBytes) {}
+            payload_align) {}
 
-std::string_view GroupTable::BytesOf(uint32_t group) const {
-  const BytesKey& key = BytesKeyOf(group);
+std::string_view GroupTable::BytesOf(const BytesKey& key) {
   if (key.length <= kShortBytesMax) return {key.short_bytes, key.length};
   const char* bytes;
   std::memcpy(&bytes, key.short_bytes + kFarOffset, sizeof(bytes));
   return {bytes, key.length};
 }
+
+std::string_view GroupTable::BytesOf(uint32_t group) const { return BytesOf(BytesKeyOf(group)); }
 
 uint64_t GroupTable::HashOf(uint32_t group) const {
   if (!is_fixed_) return BytesKeyOf(group).hash;
@@ -82,14 +84,15 @@ void GroupTable::SetNull(uint32_t id, uint8_t null) {
 }
 
 template <bool kIsFixed>
-inline bool GroupTable::SameKey(uint32_t group, const EncodedKeys& keys, uint32_t row) const {
+inline bool GroupTable::SameKey(const std::byte* key, const EncodedKeys& keys, uint32_t row) {
   if constexpr (kIsFixed) {
     // Only null and 0 share a value.
-    const FixedKey& key = FixedOf(group);
+    const auto& fixed = *reinterpret_cast<const FixedKey*>(key);
     const uint64_t value = keys.values[row];
-    return key.value == value && (value != 0 || key.null == keys.nulls[row]);
+    return fixed.value == value && (value != 0 || fixed.null == keys.nulls[row]);
   } else {
-    return BytesKeyOf(group).hash == keys.hashes[row] && SameBytes(BytesOf(group), keys.Bytes(row));
+    const auto& bytes = *reinterpret_cast<const BytesKey*>(key);
+    return bytes.hash == keys.hashes[row] && SameBytes(BytesOf(bytes), keys.Bytes(row));
   }
 }
 
@@ -101,23 +104,61 @@ uint32_t GroupTable::Probe(const EncodedKeys& keys, uint32_t row) const {
   for (size_t slot = tag & mask;; slot = (slot + 1) & mask) {
     const Slot& candidate = slots_[slot];
     if (candidate.id_plus_1 == 0) return kNoGroup;
-    if (candidate.tag == tag && SameKey<kIsFixed>(candidate.id_plus_1 - 1, keys, row)) {
+    if (candidate.tag == tag && SameKey<kIsFixed>(rows_[candidate.id_plus_1 - 1], keys, row)) {
       return candidate.id_plus_1 - 1;
     }
   }
 }
 
 int64_t GroupTable::Find(const EncodedKeys& keys, const uint32_t* rows, int64_t count,
-                         uint32_t* groups_out) const {
+                         uint32_t* groups_out, std::byte** payloads_out) const {
   if (slots_.empty()) {
     std::fill_n(groups_out, count, kNoGroup);
     return count;
   }
+  return is_fixed_ ? FindAll<true>(keys, rows, count, groups_out, payloads_out)
+                   : FindAll<false>(keys, rows, count, groups_out, payloads_out);
+}
+
+template <bool kIsFixed>
+int64_t GroupTable::FindAll(const EncodedKeys& keys, const uint32_t* rows, int64_t count,
+                            uint32_t* groups_out, std::byte** payloads_out) const {
+  if (slots_.size() <= kCachedSlotsMax) {
+    return FindInCache<kIsFixed>(keys, rows, count, groups_out, payloads_out);
+  }
   int64_t missing = 0;
   for (int64_t begin = 0; begin < count; begin += kProbeRows) {
-    const int64_t rows_now = std::min(kProbeRows, count - begin);
-    missing += is_fixed_ ? FindSome<true>(keys, rows + begin, rows_now, groups_out + begin)
-                         : FindSome<false>(keys, rows + begin, rows_now, groups_out + begin);
+    missing +=
+        FindSome<kIsFixed>(keys, rows + begin, std::min(kProbeRows, count - begin),
+                           groups_out + begin, payloads_out ? payloads_out + begin : nullptr);
+  }
+  return missing;
+}
+
+template <bool kIsFixed>
+int64_t GroupTable::FindInCache(const EncodedKeys& keys, const uint32_t* rows, int64_t count,
+                                uint32_t* groups_out, std::byte** payloads_out) const {
+  const uint64_t* hashes = keys.hashes.data();
+  const Slot* slots = slots_.data();
+  const uintptr_t* bases = rows_.bases();
+  const size_t mask = slots_.size() - 1;
+  const size_t row_size = rows_.row_size();
+  const size_t payload_offset = payload_offset_;
+  int64_t missing = 0;
+  for (int64_t i = 0; i < count; ++i) {
+    const uint32_t tag = TagOf(hashes[rows[i]]);
+    uint32_t group = kNoGroup;
+    for (size_t slot = tag & mask; slots[slot].id_plus_1 != 0; slot = (slot + 1) & mask) {
+      if (slots[slot].tag != tag) continue;
+      std::byte* const row = RowBlocks::At(bases, row_size, slots[slot].id_plus_1 - 1);
+      if (!SameKey<kIsFixed>(row, keys, rows[i])) [[unlikely]]
+        continue;
+      group = slots[slot].id_plus_1 - 1;
+      if (payloads_out != nullptr) payloads_out[i] = row + payload_offset;
+      break;
+    }
+    groups_out[i] = group;
+    missing += group == kNoGroup;
   }
   return missing;
 }
@@ -126,27 +167,37 @@ int64_t GroupTable::Find(const EncodedKeys& keys, const uint32_t* rows, int64_t 
 // payload is wanted next: its lines are fetched with the key.
 template <bool kIsFixed>
 int64_t GroupTable::FindSome(const EncodedKeys& keys, const uint32_t* rows, int64_t count,
-                             uint32_t* groups_out) const {
+                             uint32_t* groups_out, std::byte** payloads_out) const {
+  const uint64_t* hashes = keys.hashes.data();
+  const Slot* slots = slots_.data();
+  const uintptr_t* bases = rows_.bases();
   const size_t mask = slots_.size() - 1;
-  for (int64_t i = 0; i < count; ++i) __builtin_prefetch(&slots_[keys.hashes[rows[i]] & mask]);
+  const size_t row_size = rows_.row_size();
+  std::byte* found[kProbeRows];
+  for (int64_t i = 0; i < count; ++i) __builtin_prefetch(&slots[hashes[rows[i]] & mask]);
   for (int64_t i = 0; i < count; ++i) {
-    const uint32_t tag = TagOf(keys.hashes[rows[i]]);
+    const uint32_t tag = TagOf(hashes[rows[i]]);
     size_t slot = tag & mask;
-    while (slots_[slot].id_plus_1 != 0 && slots_[slot].tag != tag) slot = (slot + 1) & mask;
-    groups_out[i] = slots_[slot].id_plus_1 - 1;  // kNoGroup when it is empty
-    if (groups_out[i] == kNoGroup) continue;
-    const std::byte* row = rows_[groups_out[i]];
-    __builtin_prefetch(row);
-    if (is_wide_) __builtin_prefetch(row + kCacheLineBytes);
+    while (slots[slot].id_plus_1 != 0 && slots[slot].tag != tag) slot = (slot + 1) & mask;
+    const uint32_t group = slots[slot].id_plus_1 - 1;  // kNoGroup when it is empty
+    groups_out[i] = group;
+    if (group == kNoGroup) continue;
+    found[i] = RowBlocks::At(bases, row_size, group);
+    __builtin_prefetch(found[i]);
+    if (row_size > kCacheLineBytes) __builtin_prefetch(found[i] + kCacheLineBytes);
   }
   int64_t missing = 0;
   for (int64_t i = 0; i < count; ++i) {
     if (groups_out[i] == kNoGroup) {
       ++missing;
-    } else if (!SameKey<kIsFixed>(groups_out[i], keys, rows[i])) [[unlikely]] {
+      continue;
+    }
+    if (!SameKey<kIsFixed>(found[i], keys, rows[i])) [[unlikely]] {
       groups_out[i] = Probe<kIsFixed>(keys, rows[i]);
       missing += groups_out[i] == kNoGroup;
+      if (groups_out[i] != kNoGroup) found[i] = rows_[groups_out[i]];
     }
+    if (payloads_out != nullptr) payloads_out[i] = found[i] + payload_offset_;
   }
   return missing;
 }

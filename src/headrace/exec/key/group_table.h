@@ -22,8 +22,9 @@ class GroupTable {
   explicit GroupTable(bool is_fixed, size_t payload_size = 0, size_t payload_align = 1);
 
   /// groups_out[i] = group of keys row rows[i], or kNoGroup. Gives how many were not found.
-  int64_t Find(const EncodedKeys& keys, const uint32_t* rows, int64_t count,
-               uint32_t* groups_out) const;
+  /// payloads_out[i] (when given) = its payload; of no meaning where it was not found.
+  int64_t Find(const EncodedKeys& keys, const uint32_t* rows, int64_t count, uint32_t* groups_out,
+               std::byte** payloads_out = nullptr) const;
   /// The same, making a new group for every key that has none. is_new_out[i] (when given) = 1 where
   /// row rows[i] made its group.
   void FindOrInsert(const EncodedKeys& keys, const uint32_t* rows, int64_t count,
@@ -83,14 +84,21 @@ class GroupTable {
   const BytesKey& BytesKeyOf(uint32_t group) const {
     return *reinterpret_cast<const BytesKey*>(rows_[group]);
   }
+  static std::string_view BytesOf(const BytesKey& key);
   uint8_t NullOf(uint32_t id) const { return is_fixed_ ? FixedOf(id).null : BytesKeyOf(id).null; }
   void SetNull(uint32_t id, uint8_t null);
   static uint32_t TagOf(uint64_t hash) { return static_cast<uint32_t>(hash); }
   template <bool kIsFixed>
-  bool SameKey(uint32_t group, const EncodedKeys& keys, uint32_t row) const;
+  static bool SameKey(const std::byte* key, const EncodedKeys& keys, uint32_t row);
+  template <bool kIsFixed>
+  int64_t FindAll(const EncodedKeys& keys, const uint32_t* rows, int64_t count,
+                  uint32_t* groups_out, std::byte** payloads_out) const;
+  template <bool kIsFixed>
+  int64_t FindInCache(const EncodedKeys& keys, const uint32_t* rows, int64_t count,
+                      uint32_t* groups_out, std::byte** payloads_out) const;
   template <bool kIsFixed>
   int64_t FindSome(const EncodedKeys& keys, const uint32_t* rows, int64_t count,
-                   uint32_t* groups_out) const;
+                   uint32_t* groups_out, std::byte** payloads_out) const;
   template <bool kIsFixed>
   uint32_t Probe(const EncodedKeys& keys, uint32_t row) const;
   uint32_t Insert(const EncodedKeys& keys, uint32_t row);
@@ -105,7 +113,6 @@ class GroupTable {
   size_t payload_offset_;
   std::vector<Slot> slots_;  // a power of two of them
   RowBlocks rows_;           // per id: its key and payload
-  bool is_wide_;             // rows take more than a cache line
   ByteArena long_keys_;
   int64_t num_ids_ = 0;
   int64_t live_bytes_ = 0;  // of keys in long_keys_

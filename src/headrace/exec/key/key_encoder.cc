@@ -9,6 +9,7 @@
 #include "arrow/type.h"
 #include "headrace/base/check.h"
 #include "headrace/base/hash.h"
+#include "headrace/base/hash_each.h"
 #include "headrace/exec/key/cells.h"
 #include "headrace/exec/key/key_hash.h"
 #include "headrace/types/encoding.h"
@@ -30,6 +31,26 @@ int64_t CellBytes(const Cells& cells, int64_t row) {
   }
 }
 
+// memcpy without the call for the short texts that most keys are.
+inline void CopyText(uint8_t* out, const char* text, size_t length) {
+  const auto copy = [&](auto word) {
+    std::memcpy(&word, text, sizeof(word));
+    auto last = word;
+    std::memcpy(&last, text + length - sizeof(word), sizeof(word));
+    std::memcpy(out, &word, sizeof(word));
+    std::memcpy(out + length - sizeof(word), &last, sizeof(word));
+  };
+  if (length > 2 * sizeof(uint64_t)) {
+    std::memcpy(out, text, length);
+  } else if (length >= sizeof(uint64_t)) {
+    copy(uint64_t{});
+  } else if (length >= sizeof(uint32_t)) {
+    copy(uint32_t{});
+  } else {
+    for (size_t i = 0; i < length; ++i) out[i] = static_cast<uint8_t>(text[i]);
+  }
+}
+
 template <typename Cells>
 void WriteCell(const Cells& cells, int64_t row, uint8_t* out) {
   if constexpr (std::is_same_v<Cells, WideCells>) {
@@ -38,7 +59,7 @@ void WriteCell(const Cells& cells, int64_t row, uint8_t* out) {
     const std::string_view cell = cells[row];
     const auto length = static_cast<uint32_t>(cell.size());
     std::memcpy(out, &length, sizeof(length));
-    if (length > 0) std::memcpy(out + kLengthBytes, cell.data(), length);
+    CopyText(out + kLengthBytes, cell.data(), length);
   } else {
     const auto value = cells[row];
     std::memcpy(out, &value, sizeof(value));
@@ -69,7 +90,35 @@ void WriteColumn(const arrow::ArrayData& column, int64_t num_rows, uint8_t* byte
   });
 }
 
-void EncodeBytes(const std::vector<ArrayPtr>& columns, EncodedKeys* out) {
+// Sizes, places and bytes in one pass.
+void EncodeOneText(const arrow::ArrayData& column, EncodedKeys* out) {
+  const BytesCells cells(column);
+  const auto rows = static_cast<size_t>(out->num_rows);
+  int64_t text_bytes = 0;
+  if (rows > 0)
+    text_bytes =
+        cells[out->num_rows - 1].data() + cells[out->num_rows - 1].size() - cells[0].data();
+  out->offsets.resize(rows + 1);
+  out->bytes.resize(rows * (1 + kLengthBytes) + static_cast<size_t>(text_bytes));
+  int64_t* offsets = out->offsets.data();
+  uint8_t* const bytes = out->bytes.data();
+  uint8_t* next = bytes;
+  for (size_t row = 0; row < rows; ++row) {
+    offsets[row] = next - bytes;
+    const bool is_null = cells.IsNull(static_cast<int64_t>(row));
+    *next = is_null ? 0 : 1;
+    out->nulls[row] = static_cast<uint8_t>(is_null);
+    if (!is_null) {
+      WriteCell(cells, static_cast<int64_t>(row), next + 1);
+      next += CellBytes(cells, static_cast<int64_t>(row));
+    }
+    ++next;
+  }
+  offsets[rows] = next - bytes;
+  out->bytes.resize(static_cast<size_t>(next - bytes));
+}
+
+void EncodeCells(const std::vector<ArrayPtr>& columns, EncodedKeys* out) {
   const auto rows = static_cast<size_t>(out->num_rows);
   out->offsets.assign(rows + 1, 0);
   for (const ArrayPtr& column : columns) {
@@ -84,9 +133,17 @@ void EncodeBytes(const std::vector<ArrayPtr>& columns, EncodedKeys* out) {
   }
   for (size_t row = rows; row > 0; --row) ends[row] = ends[row - 1];
   ends[0] = 0;
-  for (size_t row = 0; row < rows; ++row) {
-    out->hashes[row] = HashBytes(out->Bytes(static_cast<int64_t>(row)));
+}
+
+void EncodeBytes(const std::vector<ArrayPtr>& columns, EncodedKeys* out) {
+  const bool is_text = columns.size() == 1 && KeyWidthOf(*columns[0]->type()) == 0 &&
+                       columns[0]->type_id() != arrow::Type::NA;
+  if (is_text) {
+    EncodeOneText(*columns[0]->data(), out);
+  } else {
+    EncodeCells(columns, out);
   }
+  HashEach(out->bytes.data(), out->offsets.data(), out->num_rows, out->hashes.data());
 }
 
 template <typename T>
@@ -104,6 +161,10 @@ void EncodeFixed(const arrow::ArrayData& column, EncodedKeys* out) {
   VisitCells(column, [&](const auto& cells) {
     using Cells = std::decay_t<decltype(cells)>;
     if constexpr (!std::is_same_v<Cells, WideCells> && !std::is_same_v<Cells, BytesCells>) {
+      if (column.GetNullCount() == 0) {
+        for (int64_t row = 0; row < out->num_rows; ++row) values[row] = Widen(cells[row]);
+        return;
+      }
       for (int64_t row = 0; row < out->num_rows; ++row) {
         const bool is_null = cells.IsNull(row);
         out->nulls[static_cast<size_t>(row)] = is_null;
@@ -111,6 +172,11 @@ void EncodeFixed(const arrow::ArrayData& column, EncodedKeys* out) {
       }
     }
   });
+  if (column.GetNullCount() == 0) {
+    for (size_t row = 0; row < out->hashes.size(); ++row)
+      out->hashes[row] = HashInteger(values[row]);
+    return;
+  }
   for (size_t row = 0; row < out->hashes.size(); ++row) {
     out->hashes[row] = out->nulls[row] != 0 ? kNullHash : HashInteger(values[row]);
   }

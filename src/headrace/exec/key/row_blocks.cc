@@ -9,7 +9,7 @@ namespace headrace {
 namespace {
 
 constexpr size_t kCacheLineBytes = 64;
-constexpr int64_t kBlockOverheadBytes = 32;
+constexpr int64_t kBlockOverheadBytes = 48;
 constexpr int64_t kArenaBlockBytesMin = 256;
 constexpr int64_t kArenaBlockBytesMax = int64_t{64} << 10;
 
@@ -43,6 +43,8 @@ void RowBlocks::MakeRoomFor(uint32_t row) {
   while (row >= capacity_) {
     const int64_t next = RowsWithRoomFor(capacity_ + 1);
     blocks_.push_back(AllocateBlock(static_cast<size_t>(next - capacity_) * row_size_, row_align_));
+    bases_.push_back(reinterpret_cast<uintptr_t>(blocks_.back().get()) -
+                     static_cast<size_t>(capacity_) * row_size_);
     capacity_ = next;
   }
 }

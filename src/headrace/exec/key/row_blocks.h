@@ -22,19 +22,17 @@ class RowBlocks {
  public:
   RowBlocks(size_t row_size, size_t row_align);
 
-  std::byte* operator[](uint32_t row) const {
-    size_t block = 0;
-    size_t first = 0;
-    if (row >= kBlockRows) {
-      block = kGrowingBlocks + row / kBlockRows - 1;
-      first = row / kBlockRows * kBlockRows;
-    } else if (row >= kFirstBlockRows) {
-      const auto log = static_cast<size_t>(std::bit_width(row)) - 1;
-      block = log - std::bit_width(kFirstBlockRows) + 2;
-      first = size_t{1} << log;
-    }
-    return blocks_[block].get() + (row - first) * row_size_;
+  std::byte* operator[](uint32_t row) const { return At(bases_.data(), row_size_, row); }
+  /// The same for loops, which keep bases() and row_size() in registers.
+  static std::byte* At(const uintptr_t* bases, size_t row_size, uint32_t row) {
+    const size_t block = row >= kBlockRows
+                             ? kGrowingBlocks - 1 + row / kBlockRows
+                             : static_cast<size_t>(std::bit_width(row | (kFirstBlockRows - 1))) -
+                                   (std::bit_width(kFirstBlockRows) - 1);
+    return reinterpret_cast<std::byte*>(bases[block] + row * row_size);
   }
+  const uintptr_t* bases() const { return bases_.data(); }
+  size_t row_size() const { return row_size_; }
   /// Makes rows 0 … row exist; their bytes mean nothing yet.
   void MakeRoomFor(uint32_t row);
   int64_t bytes() const { return BytesFor(capacity_); }
@@ -50,6 +48,7 @@ class RowBlocks {
   size_t row_size_;
   size_t row_align_;
   std::vector<BlockPtr> blocks_;
+  std::vector<uintptr_t> bases_;  // per block: where row 0 would be if all rows lay as its own
   int64_t capacity_ = 0;
 };
 

@@ -39,8 +39,9 @@ int64_t FrontGroups::Assign(const EncodedKeys& keys, int64_t begin, int64_t end,
   const uint32_t* rows = numbers_.data() + begin;
   const auto count = static_cast<size_t>(end - begin);
   found_.resize(count);
+  states_.resize(count);
   const int64_t missing =
-      store_.table().Find(keys, rows, static_cast<int64_t>(count), found_.data());
+      store_.table().Find(keys, rows, static_cast<int64_t>(count), found_.data(), states_.data());
   if (!extra_.TryResize(extra_bytes)) return extra_bytes;
   if (missing > 0) {
     int64_t key_bytes = 0;
@@ -55,15 +56,15 @@ int64_t FrontGroups::Assign(const EncodedKeys& keys, int64_t begin, int64_t end,
     }
     InsertMissing(keys, rows, count);
   }
-  states_.resize(count);
-  for (size_t i = 0; i < count; ++i) states_[i] = store_.Row(found_[i]);
   return 0;
 }
 
 void FrontGroups::InsertMissing(const EncodedKeys& keys, const uint32_t* rows, size_t count) {
   const int64_t before = store_.num_groups();
   for (size_t i = 0; i < count; ++i) {
-    if (found_[i] == GroupTable::kNoGroup) store_.Insert(keys, rows + i, 1, &found_[i]);
+    if (found_[i] != GroupTable::kNoGroup) continue;
+    store_.Insert(keys, rows + i, 1, &found_[i]);
+    states_[i] = store_.Row(found_[i]);
   }
   recent_new_ += store_.num_groups() - before;
 }
