@@ -6,8 +6,10 @@
 #include <algorithm>
 #include <optional>
 
+#include "arrow/array.h"
 #include "arrow/type.h"
 #include "headrace/exec/op/aggregate_slice.h"
+#include "headrace/exec/op/dictionary_keys.h"
 #include "headrace/exec/op/front_groups.h"
 #include "headrace/exec/op/hash_aggregate_state.h"
 #include "headrace/exec/op/keyed_groups.h"
@@ -25,6 +27,7 @@ GroupFields FieldsFor(GroupOrder order) {
 struct PendingRows {
   Batch batch;  // compacted
   EncodedKeys keys;
+  std::vector<uint32_t> codes;  // per row its number among the keys; empty: every row has its own
   std::vector<std::vector<Argument>> arguments;
   int64_t next = 0;
 };
@@ -117,10 +120,33 @@ class HashAggregateBuild final : public Operator {
     ARROW_ASSIGN_OR_RAISE(rows.arguments, terms_->ArgumentsOf(rows.batch, context().pool));
     if (!spec_.keys.empty()) {
       rows.keys = std::move(spare_keys_);
-      ARROW_RETURN_NOT_OK(terms_->encoder().Encode(rows.batch, context().pool, &rows.keys));
+      ARROW_ASSIGN_OR_RAISE(const bool has_codes, EncodeDictionary(&rows));
+      if (!has_codes) {
+        ARROW_RETURN_NOT_OK(terms_->encoder().Encode(rows.batch, context().pool, &rows.keys));
+      }
     }
     rows_ = std::move(rows);
     return Status::OK();
+  }
+
+  // One key that comes with a small dictionary: its values are encoded once.
+  Result<bool> EncodeDictionary(PendingRows* rows) {
+    if (front_ == nullptr || spec_.keys.size() != 1) return false;
+    const arrow::Array& key = *rows->batch.column(spec_.keys[0]);
+    ARROW_ASSIGN_OR_RAISE(ArrayPtr values, SmallDictionary(key, context().pool));
+    if (values == nullptr) return false;
+    const int64_t count = values->length();
+    ARROW_RETURN_NOT_OK(
+        terms_->encoder().EncodeColumns({std::move(values)}, count, context().pool, &rows->keys));
+    CodesOf(key, &rows->codes);
+    return true;
+  }
+
+  // Only the front takes codes.
+  Status ExpandCodes() {
+    if (front_ != nullptr || rows_->codes.empty()) return Status::OK();
+    rows_->codes.clear();
+    return terms_->encoder().Encode(rows_->batch, context().pool, &rows_->keys);
   }
 
   Status AddToTotal() {
@@ -144,6 +170,7 @@ class HashAggregateBuild final : public Operator {
         front_.reset();
         if (again) front_ = std::make_unique<FrontGroups>(terms_, context().budget);
       }
+      ARROW_RETURN_NOT_OK(ExpandCodes());
       ARROW_ASSIGN_OR_RAISE(const int64_t refused,
                             front_ != nullptr ? AddSlice(*front_) : AddSlice(*groups_));
       if (refused > 0) return Flow::NeedMemory(refused);
@@ -162,7 +189,7 @@ class HashAggregateBuild final : public Operator {
     const int64_t begin = rows_->next;
     const int64_t end = std::min(rows_->batch.num_rows(), begin + slicer_->rows());
     const AggregateSlice slice(*terms_, rows_->arguments, begin, end);
-    if (const int64_t refused = groups.Assign(rows_->keys, begin, end, slice.extra_bytes())) {
+    if (const int64_t refused = AssignSlice(groups, begin, end, slice.extra_bytes())) {
       slicer_->Refused();
       return refused;
     }
@@ -171,6 +198,16 @@ class HashAggregateBuild final : public Operator {
     rows_->next = end;
     groups.CountAndSettle();
     return 0;
+  }
+
+  int64_t AssignSlice(KeyedGroups& groups, int64_t begin, int64_t end, int64_t extra_bytes) {
+    return groups.Assign(rows_->keys, begin, end, extra_bytes);
+  }
+  int64_t AssignSlice(FrontGroups& groups, int64_t begin, int64_t end, int64_t extra_bytes) {
+    if (rows_->codes.empty()) return groups.Assign(rows_->keys, begin, end, extra_bytes);
+    const auto codes = std::span<const uint32_t>(rows_->codes)
+                           .subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin));
+    return groups.AssignCodes(rows_->keys, codes, extra_bytes);
   }
 
   // Some groups of the front go on to their key groups; kNeedInput: all have.
