@@ -34,6 +34,9 @@ struct DescribeCommand {
 Status RunDescribe(const DescribeCommand& command, const Settings& settings, Output& output);
 
 /// Options from texts of the form name=value; kInvalidArgument for others.
+/// A file as the command line names it; "-" is the `standard` stream.
+std::string PathOf(const std::string& argument, const char* standard);
+/// The options in "name=value" texts.
 Result<OptionMap> OptionsFrom(const std::vector<std::string>& texts);
 
 }  // namespace headrace::app

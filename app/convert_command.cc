@@ -17,18 +17,24 @@ Result<OptionMap> OptionsFrom(const std::vector<std::string>& texts) {
   return options;
 }
 
+std::string PathOf(const std::string& argument, const char* standard) {
+  return argument == "-" ? standard : argument;
+}
+
 Status RunConvert(const ConvertCommand& command, const Settings& settings) {
   ARROW_ASSIGN_OR_RAISE(const auto session, Session::Make(settings));
   ARROW_ASSIGN_OR_RAISE(const OptionMap input_options, OptionsFrom(command.input_options));
   ARROW_ASSIGN_OR_RAISE(const OptionMap output_options, OptionsFrom(command.output_options));
-  ARROW_ASSIGN_OR_RAISE(SourcePtr source, session->OpenFile(command.input, input_options));
+  ARROW_ASSIGN_OR_RAISE(SourcePtr source,
+                        session->OpenFile(PathOf(command.input, "/dev/stdin"), input_options));
   ARROW_ASSIGN_OR_RAISE(PlanPtr plan, PlanScan(std::move(source)));
-  ARROW_ASSIGN_OR_RAISE(auto sink, CreateFile(session->vfs(), command.output, output_options));
+  const std::string output = PathOf(command.output, "/dev/stdout");
+  ARROW_ASSIGN_OR_RAISE(auto sink, CreateFile(session->vfs(), output, output_options));
   Progress progress;
   ARROW_ASSIGN_OR_RAISE(const int64_t rows,
                         session->RunInto(std::move(plan), std::move(sink), progress.poll()));
   progress.Clear();
-  fmt::print(stderr, "{} rows written to {}\n", rows, command.output);
+  fmt::print(stderr, "{} rows written to {}\n", rows, output);
   return Status::OK();
 }
 

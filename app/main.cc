@@ -67,8 +67,10 @@ std::string IsPair(const std::string& text) {
 
 CLI::App* AddConvert(CLI::App* app, CommandLine* line) {
   CLI::App* command = app->add_subcommand("convert", "Write a file in another format");
-  command->add_option("INPUT", line->convert.input, "A file or pattern")->required();
-  command->add_option("OUTPUT", line->convert.output, "The file to make")->required();
+  command->add_option("INPUT", line->convert.input, "A file or pattern, or - for standard input")
+      ->required();
+  command->add_option("OUTPUT", line->convert.output, "The file to make, or - for standard output")
+      ->required();
   command->add_option("--option", line->convert.output_options, "name=value for the output")
       ->allow_extra_args(false)
       ->check(IsPair);
@@ -81,7 +83,8 @@ CLI::App* AddConvert(CLI::App* app, CommandLine* line) {
 
 CLI::App* AddDescribe(CLI::App* app, CommandLine* line) {
   CLI::App* command = app->add_subcommand("describe", "Show the columns of a file");
-  command->add_option("FILE", line->describe.input, "A file or pattern")->required();
+  command->add_option("FILE", line->describe.input, "A file or pattern, or - for standard input")
+      ->required();
   command->add_option("--input-option", line->describe.input_options, "name=value for the file")
       ->allow_extra_args(false)
       ->check(IsPair);
@@ -103,7 +106,8 @@ Status Guarded(const Work& work) {
 int ExitCode(const Status& status, const Output& output) {
   if (CaughtSignal() != 0) return kExitSignal + CaughtSignal();
   if (status.ok()) return 0;
-  if (output.reader_is_gone()) return kExitSignal + SIGPIPE;
+  if (output.reader_is_gone() || KindOf(status) == ErrorKind::kCancelled)
+    return kExitSignal + SIGPIPE;
   fmt::print(stderr, "error: {}\n", status.message());
   return kExitFailed;
 }
@@ -136,11 +140,12 @@ int Run(int argc, char** argv) {
     fmt::print(stderr, "{}", UsageHint(app, sql, argc, argv));
     return kExitUsage;
   }
-  const Result<Settings> settings = Settings::FromOptions(line.session);
+  Result<Settings> settings = Settings::FromOptions(line.session);
   if (!settings.ok()) {
     fmt::print(stderr, "error: {}\n", settings.status().message());
     return kExitUsage;
   }
+  settings->poll = CheckInterrupted;
   CatchSignals();
   Output output(STDOUT_FILENO);
   Status status = Guarded([&] {

@@ -31,6 +31,7 @@ class Session:
     progress: "auto" shows a bar on a terminal or in a notebook when a whole run (to_arrow,
         to_pandas, to_polars, write…, COPY) takes longer than a second; True always, False never.
     batch_rows: rows that a source puts in a batch, at most 65,536.
+    optimizer: False runs queries as they are written; for tests and to compare.
     deterministic, seed: for tests, all work on the caller's thread in an order drawn from the seed.
 
     Raises InvalidArgumentError for a setting that does not fit. After a fork the child has to make
@@ -46,6 +47,7 @@ class Session:
         spill_limit: int | str | None = None,
         progress: bool | str = "auto",
         batch_rows: int | None = None,
+        optimizer: bool | None = None,
         deterministic: bool | None = None,
         seed: int | None = None,
     ) -> None:
@@ -55,6 +57,7 @@ class Session:
             "temp_dir": temp_dir,
             "spill_limit": spill_limit,
             "batch_rows": batch_rows,
+            "optimizer": optimizer,
             "deterministic": deterministic,
             "seed": seed,
         }

@@ -86,6 +86,8 @@ DEFAULT_WORLDS = [
 ]
 MORE_WORLDS = [
     world(threads=2, batch_rows=3),
+    world(threads=4, batch_rows=65536),
+    world(threads=2, optimizer=False),
     world(threads=2, deterministic=True, seed=1, batch_rows=2),
     world(threads=3, deterministic=True, seed=2, batch_rows=5),
     world(threads=4, deterministic=True, seed=3, memory_limit="4MiB"),

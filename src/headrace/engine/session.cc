@@ -12,6 +12,7 @@
 #include "headrace/engine/query_run.h"
 #include "headrace/engine/session_state.h"
 #include "headrace/format/format.h"
+#include "headrace/memory/spill_space.h"
 #include "headrace/plan/builder.h"
 #include "headrace/plan/estimate.h"
 
@@ -69,7 +70,13 @@ Result<std::shared_ptr<Session>> Session::Make(const Settings& settings, Vfs* vf
   ARROW_RETURN_NOT_OK(arrow::compute::Initialize());
   auto state = std::make_unique<State>();
   ARROW_ASSIGN_OR_RAISE(state->settings, settings.Resolve());
-  state->vfs = vfs == nullptr ? &LocalVfs() : vfs;
+  if (vfs == nullptr) {
+    const Settings& resolved = state->settings;
+    const PipeOptions pipes{TempDirectory(resolved.temp_dir), resolved.spill_limit, resolved.poll};
+    state->own_vfs = MakePipedVfs(LocalVfs(), pipes);
+    vfs = state->own_vfs.get();
+  }
+  state->vfs = vfs;
   state->clock = clock == nullptr ? &SystemClock() : clock;
   state->budget = MemoryBudget::MakeRoot("session", state->settings.memory_limit);
   const bool is_small = state->settings.memory_limit < kSystemAllocatorBelowBytes;
@@ -201,8 +208,12 @@ Result<SourcePtr> Session::OpenFiles(const std::vector<std::string>& paths,
   return WithNearestFile(*state_->vfs, paths, opened.status());
 }
 
+Result<PlanPtr> Session::Prepare(PlanPtr plan) const {
+  return state_->settings.optimizer ? Optimize(std::move(plan)) : plan;
+}
+
 Result<Cursor> Session::Run(PlanPtr plan) {
-  ARROW_ASSIGN_OR_RAISE(PlanPtr optimized, Optimize(std::move(plan)));
+  ARROW_ASSIGN_OR_RAISE(PlanPtr optimized, Prepare(std::move(plan)));
   ARROW_ASSIGN_OR_RAISE(auto run, QueryRun::Make(shared_from_this(), std::move(optimized)));
   return Cursor(std::move(run));
 }
@@ -233,7 +244,7 @@ Result<int64_t> Session::RunInto(PlanPtr plan, std::unique_ptr<Sink> sink, Poll 
 }
 
 Result<std::string> Session::ExplainPlan(PlanPtr plan, bool analyze, Poll poll) {
-  ARROW_ASSIGN_OR_RAISE(PlanPtr optimized, Optimize(std::move(plan)));
+  ARROW_ASSIGN_OR_RAISE(PlanPtr optimized, Prepare(std::move(plan)));
   std::string text = ExplainWithEstimates(*optimized);
   if (!analyze) return text;
   ARROW_ASSIGN_OR_RAISE(auto run, QueryRun::Make(shared_from_this(), std::move(optimized)));

@@ -55,7 +55,9 @@ class Session : public std::enable_shared_from_this<Session> {
   Result<SourcePtr> OpenFiles(const std::vector<std::string>& paths,
                               const OptionMap& options) const;
 
-  /// Optimizes and starts `plan`. Nothing is read before the first Next… of the cursor.
+  /// `plan` as it will run.
+  Result<PlanPtr> Prepare(PlanPtr plan) const;
+  /// Prepares and starts `plan`. Nothing is read before the first Next… of the cursor.
   Result<Cursor> Run(PlanPtr plan);
   /// Runs `plan` into `sink` and commits epoch 0; on any failure the sink is aborted. Gives the
   /// rows written. Waits as Cursor::Next does, with `poll`.

@@ -14,6 +14,7 @@ namespace headrace {
 
 struct Session::State {
   Settings settings;
+  std::unique_ptr<Vfs> own_vfs;
   Vfs* vfs = nullptr;
   const Clock* clock = nullptr;
   std::shared_ptr<MemoryBudget> budget;

@@ -100,6 +100,7 @@ Result<Settings> Settings::FromOptions(const OptionMap& options) {
   settings.threads = static_cast<int>(threads);
   ARROW_ASSIGN_OR_RAISE(settings.temp_dir, reader.Text("temp_dir", ""));
   ARROW_ASSIGN_OR_RAISE(settings.batch_rows, reader.Integer("batch_rows", 0, 0, kBatchRowsMax));
+  ARROW_ASSIGN_OR_RAISE(settings.optimizer, reader.Flag("optimizer", true));
   ARROW_ASSIGN_OR_RAISE(settings.deterministic, reader.Flag("deterministic", false));
   ARROW_ASSIGN_OR_RAISE(int64_t seed,
                         reader.Integer("seed", 0, 0, std::numeric_limits<int64_t>::max()));

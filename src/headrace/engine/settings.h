@@ -5,6 +5,7 @@
 #include <string>
 
 #include "headrace/base/error.h"
+#include "headrace/io/vfs.h"
 #include "headrace/table/options.h"
 
 namespace headrace {
@@ -16,9 +17,12 @@ struct Settings {
   std::string temp_dir;      // spills; $TMPDIR or /tmp
   int64_t spill_limit = 0;   // bytes on disk; no limit
   int64_t batch_rows = 0;    // rows a source puts in a batch; kBatchRowsDefault
+  bool optimizer = true;     // false: plans run as they are written
   /// Runs all lanes on the caller's thread in an order drawn from `seed`; for tests.
   bool deterministic = false;
   uint64_t seed = 0;
+  /// Asked while work before a query waits for another process: an error ends it.
+  Vfs::Poll poll;
 
   /// Reads the option names above ("256MB", "4MiB" are sizes); unknown names are errors.
   static Result<Settings> FromOptions(const OptionMap& options);

@@ -50,7 +50,7 @@ void Sweep(Vfs& vfs, const std::string& folder, std::string_view host) {
 void SweepOnce(Vfs& vfs, const std::string& folder, std::string_view host) {
   static std::mutex mutex;
   static std::set<std::string> swept;
-  if (&vfs != &LocalVfs()) return;
+  if (!vfs.is_local()) return;
   {
     const std::lock_guard lock(mutex);
     if (!swept.insert(folder).second) return;
@@ -116,6 +116,13 @@ Result<std::unique_ptr<AtomicFile>> AtomicFile::Make(Vfs& vfs, std::string path)
   if (path.empty() || path.ends_with('/')) {
     return Error(ErrorKind::kInvalidArgument, "expected the path of a file, got '{}'", path);
   }
+  ARROW_ASSIGN_OR_RAISE(WriteTarget target, vfs.TargetOf(path));
+  path = std::move(target.path);
+  if (target.is_stream) {
+    ARROW_ASSIGN_OR_RAISE(auto file, vfs.OpenForWrite(path));
+    auto stream = std::make_shared<CheckedFile>(std::move(file));
+    return std::unique_ptr<AtomicFile>(new AtomicFile(vfs, std::move(path), "", std::move(stream)));
+  }
   std::string temporary = TemporaryPath(vfs, path);
   Result<std::shared_ptr<WritableFile>> opened = vfs.OpenForWrite(temporary);
   if (!opened.ok()) return AboutTarget(opened.status(), temporary, path);
@@ -138,6 +145,10 @@ Status AtomicFile::Prepare() {
 Status AtomicFile::Commit() {
   if (done_) return Status::OK();
   ARROW_RETURN_NOT_OK(Prepare());
+  if (temporary_.empty()) {
+    done_ = true;
+    return Status::OK();
+  }
   HEADRACE_FAULT_POINT("atomic_file.rename");
   ARROW_RETURN_NOT_OK(vfs_.Rename(temporary_, path_));
   HEADRACE_FAULT_POINT("atomic_file.sync_directory");
@@ -150,6 +161,7 @@ Status AtomicFile::Abort() {
   if (done_) return Status::OK();
   done_ = true;
   (void)stream_->Close();
+  if (temporary_.empty()) return Status::OK();
   return vfs_.Remove(temporary_);
 }
 

@@ -15,7 +15,8 @@ std::string TemporaryPath(Vfs& vfs, const std::string& path);
 
 /// Writes to a hidden sibling of `path`; Commit flushes, syncs, renames and syncs the folder.
 /// Abort, and dropping it, remove the sibling. One thread. After a failed call only Abort is
-/// allowed.
+/// allowed. A stream (a pipe, a terminal, /dev/null) takes the bytes as they are written. Behind a
+/// symbolic link it is the file that is replaced.
 class AtomicFile {
  public:
   static Result<std::unique_ptr<AtomicFile>> Make(Vfs& vfs, std::string path);

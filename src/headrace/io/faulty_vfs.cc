@@ -131,6 +131,7 @@ class FaultyVfs final : public Vfs {
     HEADRACE_FAULT_POINT("vfs.list");
     return base_.List(path);
   }
+  Result<WriteTarget> TargetOf(const std::string& path) override { return base_.TargetOf(path); }
 
  private:
   Vfs& base_;

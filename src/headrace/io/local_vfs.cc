@@ -11,33 +11,25 @@
 #include <cstring>
 #include <filesystem>
 #include <system_error>
-#include <type_traits>
 
 #include "arrow/buffer.h"
+#include "headrace/io/system_error.h"
 #include "headrace/io/vfs.h"
 
 namespace headrace {
+
+Status SystemError(const char* what, const std::string& path, int error) {
+  const ErrorKind kind = error == ENOENT || error == ENOTDIR ? ErrorKind::kNotFound
+                         : error == EPIPE                    ? ErrorKind::kCancelled
+                                                             : ErrorKind::kIo;
+  return Error(kind, "cannot {} {}: {}", what, path, std::generic_category().message(error));
+}
+
 namespace {
 
 constexpr int64_t kWriteBufferBytes = 256 * 1024;
 
 std::atomic<int64_t> bytes_read{0};
-
-Status SystemError(const char* what, const std::string& path, int error) {
-  const bool missing = error == ENOENT || error == ENOTDIR;
-  return Error(missing ? ErrorKind::kNotFound : ErrorKind::kIo, "cannot {} {}: {}", what, path,
-               std::generic_category().message(error));
-}
-
-// Repeats `call` while a signal interrupts it.
-template <typename Call>
-auto Retrying(Call call) {
-  std::invoke_result_t<Call> result;
-  do {
-    result = call();
-  } while (result < 0 && errno == EINTR);
-  return result;
-}
 
 const char* OrDot(const std::string& path) { return path.empty() ? "." : path.c_str(); }
 
@@ -177,8 +169,9 @@ class LocalWriteFile final : public WritableFile {
   }
   Status Sync() override {
     ARROW_RETURN_NOT_OK(Flush());
-    if (Retrying([&] { return ::fdatasync(fd_.get()); }) != 0) return Fail("sync", errno);
-    return Status::OK();
+    // Pipes and terminals cannot be synced and say EINVAL.
+    const int synced = Retrying([&] { return ::fdatasync(fd_.get()); });
+    return synced == 0 || errno == EINVAL ? Status::OK() : Fail("sync", errno);
   }
   Status Close() override {
     if (closed()) return Status::OK();
@@ -222,7 +215,8 @@ FileInfo InfoFrom(std::string path, const struct stat& info) {
           .size = info.st_size,
           .modified_nanos = info.st_mtim.tv_sec * int64_t{1'000'000'000} + info.st_mtim.tv_nsec,
           .inode = info.st_ino,
-          .is_directory = S_ISDIR(info.st_mode)};
+          .is_directory = S_ISDIR(info.st_mode),
+          .is_stream = !S_ISDIR(info.st_mode) && !S_ISREG(info.st_mode) && !S_ISBLK(info.st_mode)};
 }
 
 class LocalFileSystem final : public Vfs {
@@ -283,6 +277,18 @@ class LocalFileSystem final : public Vfs {
     if (::stat(path.c_str(), &info) != 0) return SystemError("open", path, errno);
     return InfoFrom(path, info);
   }
+
+  Result<WriteTarget> TargetOf(const std::string& path) override {
+    struct stat info;
+    if (::stat(path.c_str(), &info) != 0) return WriteTarget{path};  // a new file
+    if (InfoFrom(path, info).is_stream) return WriteTarget{path, true};
+    if (::lstat(path.c_str(), &info) != 0 || !S_ISLNK(info.st_mode)) return WriteTarget{path};
+    std::error_code error;
+    const std::filesystem::path target = std::filesystem::canonical(path, error);
+    if (error) return SystemError("open", path, error.value());
+    return WriteTarget{target.string()};
+  }
+  bool is_local() const override { return true; }
 
   Result<std::vector<FileInfo>> List(const std::string& path) override {
     const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(OrDot(path)), ::closedir);

@@ -68,13 +68,13 @@ void SweepAbandoned(const std::string& temp_directory) {
   }
 }
 
+}  // namespace
+
 std::string TempDirectory(std::string given) {
   if (!given.empty()) return given;
   const char* environment = std::getenv("TMPDIR");
   return environment == nullptr || *environment == '\0' ? "/tmp" : environment;
 }
-
-}  // namespace
 
 SpillSpace::SpillSpace(std::string temp_directory, int64_t limit_bytes)
     : temp_directory_(std::move(temp_directory)),

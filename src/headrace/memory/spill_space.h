@@ -12,6 +12,9 @@
 
 namespace headrace {
 
+/// `given`; "" means $TMPDIR, else /tmp.
+std::string TempDirectory(std::string given);
+
 /// Hands out paths in `<temp>/headrace-spill-<pid>-<random>`, which is made at the first one, can
 /// be read by its owner alone, and is removed with everything in it when the SpillSpace dies. A
 /// process that was killed leaves its folder behind: the next Make() over the same temp folder
@@ -20,7 +23,7 @@ class SpillSpace {
  public:
   static constexpr const char* kPrefix = "headrace-spill-";
 
-  /// `temp_directory` "" means $TMPDIR, else /tmp; it is made when missing.
+  /// `temp_directory` as TempDirectory takes it; it is made when missing.
   static Result<std::unique_ptr<SpillSpace>> Make(std::string temp_directory, int64_t limit_bytes);
   ~SpillSpace();
   SpillSpace(const SpillSpace&) = delete;

@@ -123,6 +123,7 @@ nb::typed<nb::dict, nb::str, nb::any> SettingsOf(const SessionHandle& self) {
   out["temp_dir"] = settings.temp_dir;
   out["spill_limit"] = settings.spill_limit;
   out["batch_rows"] = settings.batch_rows;
+  out["optimizer"] = settings.optimizer;
   out["deterministic"] = settings.deterministic;
   out["seed"] = settings.seed;
   return out;
@@ -139,7 +140,8 @@ TableHandle MakeTable(nb::handle data) {
 
 std::shared_ptr<SessionHandle> SessionHandle::Make(const OptionMap& options) {
   auto session = CallEngine([&]() -> Result<std::shared_ptr<Session>> {
-    ARROW_ASSIGN_OR_RAISE(const Settings settings, Settings::FromOptions(options));
+    ARROW_ASSIGN_OR_RAISE(Settings settings, Settings::FromOptions(options));
+    settings.poll = PollSignals;
     ARROW_ASSIGN_OR_RAISE(auto made, Session::Make(settings));
     made->SetCallbackFunction(EvaluateCallback);
     return made;
