@@ -126,6 +126,7 @@ Result<std::vector<std::string>> ParseNames(std::string_view text) {
 Result<std::vector<std::string>> PathsOf(Vfs& vfs, const std::string& pattern,
                                          const std::string& format) {
   const Result<FileInfo> info = vfs.Stat(pattern);
+  if (!info.ok() && KindOf(info.status()) != ErrorKind::kNotFound) return info.status();
   if (!info.ok() || !info->is_directory) return Glob(vfs, pattern);
   Result<std::vector<std::string>> paths = Glob(vfs, JoinPath(pattern, "**"));
   if (paths.ok() && format.empty()) {

@@ -74,10 +74,12 @@ class Pipe {
   int fd_;
 };
 
-/// What has come out of a pipe.
+/// What has come out of a pipe so far; an interrupted copy goes on when it is asked for again.
 struct Spooled {
   FileInfo info;
-  std::shared_ptr<arrow::io::RandomAccessFile> file;
+  std::optional<Pipe> pipe;  // none: it has ended
+  std::shared_ptr<WritableFile> out;
+  std::shared_ptr<arrow::io::RandomAccessFile> in;
 };
 
 /// One reader's view of a file that several readers share.
@@ -127,21 +129,19 @@ class PipedVfs final : public Vfs {
   Result<FileInfo> Stat(const std::string& path) override {
     ARROW_ASSIGN_OR_RAISE(FileInfo info, base_.Stat(path));
     if (!info.is_stream) return info;
-    ARROW_ASSIGN_OR_RAISE(const Spooled spooled, Spool(path, std::move(info)));
-    return spooled.info;
+    const std::lock_guard lock(mutex_);
+    ARROW_ASSIGN_OR_RAISE(const Spooled* spooled, Spool(path));
+    info = spooled->info;
+    return info;
   }
 
   Result<std::shared_ptr<arrow::io::RandomAccessFile>> OpenForRead(
       const std::string& path) override {
-    {
-      const std::lock_guard lock(mutex_);
-      const auto found = spooled_.find(path);
-      if (found != spooled_.end()) return std::make_shared<SharedFile>(found->second.file);
-    }
-    ARROW_ASSIGN_OR_RAISE(FileInfo info, base_.Stat(path));
+    ARROW_ASSIGN_OR_RAISE(const FileInfo info, base_.Stat(path));
     if (!info.is_stream) return base_.OpenForRead(path);
-    ARROW_ASSIGN_OR_RAISE(const Spooled spooled, Spool(path, std::move(info)));
-    return std::make_shared<SharedFile>(spooled.file);
+    const std::lock_guard lock(mutex_);
+    ARROW_ASSIGN_OR_RAISE(const Spooled* spooled, Spool(path));
+    return std::make_shared<SharedFile>(spooled->in);
   }
 
   Result<std::shared_ptr<WritableFile>> OpenForWrite(const std::string& path) override {
@@ -159,38 +159,48 @@ class PipedVfs final : public Vfs {
   bool is_local() const override { return base_.is_local(); }
 
  private:
-  Result<Spooled> Spool(const std::string& path, FileInfo info) {
-    const std::lock_guard lock(mutex_);
-    const auto found = spooled_.find(path);
-    if (found != spooled_.end()) return found->second;
-    ARROW_ASSIGN_OR_RAISE(Pipe pipe, Pipe::Open(path));
-    const std::string name =
-        JoinPath(options_.folder, fmt::format("headrace-pipe-{}-{}", ::getpid(), ++count_));
-    ARROW_ASSIGN_OR_RAISE(auto out, base_.OpenForWrite(name));
-    auto opened = base_.OpenForRead(name);
-    ARROW_RETURN_NOT_OK(base_.Remove(name));
-    ARROW_ASSIGN_OR_RAISE(auto in, std::move(opened));
-    ARROW_ASSIGN_OR_RAISE(info.size, Copy(path, pipe, *out));
-    info.is_stream = false;
-    return spooled_[path] = Spooled{std::move(info), std::move(in)};
+  Result<const Spooled*> Spool(const std::string& path) {
+    auto found = spooled_.find(path);
+    if (found == spooled_.end()) {
+      ARROW_ASSIGN_OR_RAISE(Spooled begun, Begin(path));
+      found = spooled_.emplace(path, std::move(begun)).first;
+    }
+    if (found->second.pipe.has_value()) ARROW_RETURN_NOT_OK(CopyRest(path, found->second));
+    return &found->second;
   }
 
-  Result<int64_t> Copy(const std::string& path, Pipe& pipe, WritableFile& out) const {
+  Result<Spooled> Begin(const std::string& path) {
+    Spooled begun;
+    ARROW_ASSIGN_OR_RAISE(begun.info, base_.Stat(path));
+    begun.info.is_stream = false;
+    begun.info.size = 0;
+    ARROW_ASSIGN_OR_RAISE(Pipe pipe, Pipe::Open(path));
+    begun.pipe.emplace(std::move(pipe));
+    const std::string name =
+        JoinPath(options_.folder, fmt::format("headrace-pipe-{}-{}", ::getpid(), ++count_));
+    ARROW_ASSIGN_OR_RAISE(begun.out, base_.OpenForWrite(name));
+    auto opened = base_.OpenForRead(name);
+    ARROW_RETURN_NOT_OK(base_.Remove(name));
+    ARROW_ASSIGN_OR_RAISE(begun.in, std::move(opened));
+    return begun;
+  }
+
+  Status CopyRest(const std::string& path, Spooled& spooled) const {
     std::string buffer(kPipeReadBytes, '\0');
-    int64_t copied = 0;
     while (true) {
       ARROW_ASSIGN_OR_RAISE(const int64_t got,
-                            pipe.Read(buffer.data(), kPipeReadBytes, options_.poll));
+                            spooled.pipe->Read(buffer.data(), kPipeReadBytes, options_.poll));
       if (got == 0) break;
-      copied += got;
-      if (options_.bytes_max > 0 && copied > options_.bytes_max) {
+      spooled.info.size += got;
+      if (options_.bytes_max > 0 && spooled.info.size > options_.bytes_max) {
         return Error(ErrorKind::kIo, "{}: more than the {} bytes of spill_limit came out of it",
                      path, options_.bytes_max);
       }
-      ARROW_RETURN_NOT_OK(out.Write(buffer.data(), got));
+      ARROW_RETURN_NOT_OK(spooled.out->Write(buffer.data(), got));
     }
-    ARROW_RETURN_NOT_OK(out.Close());
-    return copied;
+    ARROW_RETURN_NOT_OK(spooled.out->Close());
+    spooled.pipe.reset();
+    return Status::OK();
   }
 
   Vfs& base_;

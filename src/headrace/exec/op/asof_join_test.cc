@@ -104,7 +104,7 @@ TEST(AsofJoinTest, AgreesWithNestedLoops) {
     if (rng.Below(2) == 0) join.terms.direction = AsofDirection::kForward;
     join.terms.strict = rng.Below(2) == 0;
     if (rng.Below(2) == 0) join.terms.tolerance = static_cast<int64_t>(rng.Below(20));
-    PipeOptions options;
+    PipeSettings options;
     options.refuse_seed = seed;
     options.batch_rows = rng.Below(2) == 0 ? 3 : 4096;
     options.batch_bytes = rng.Below(2) == 0 ? 200 : kBatchBytesMax;  // 200: trims all the time
@@ -153,7 +153,7 @@ struct SkewResult {
 /// Feeds both series in the order wanted; every left row must come once, in order.
 SkewResult RunSkewed(const Series& left, const Series& right, AsofTerms terms,
                      int64_t budget_bytes = int64_t{1} << 40) {
-  PipeOptions options;
+  PipeSettings options;
   options.budget_bytes = budget_bytes;
   Pipe pipe(AsofJoinSpec(SkewSchema(), SkewSchema(), std::move(terms)), options);
   EXPECT_OK(pipe.Open());
@@ -236,7 +236,7 @@ TEST(AsofJoinTest, AKeyThatNeverComesIsBoundByTheTolerance) {
 TEST(AsofJoinTest, RowsKeptBeyondTheBudgetAreAnError) {
   const Series left{100, 0, 1, 100};
   const Series right{kMillion, 0, 1, 50};  // forward, keys 50 … 99 never come
-  PipeOptions options;
+  PipeSettings options;
   options.budget_bytes = 4 << 20;
   Pipe pipe(AsofJoinSpec(SkewSchema(), SkewSchema(), ByKey(AsofDirection::kForward)), options);
   ASSERT_OK(pipe.Open());

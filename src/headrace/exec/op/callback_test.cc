@@ -66,7 +66,7 @@ TEST(CallbackTest, AppendsItsColumnInOrder) {
     Rng rng(seed);
     const TestTable rows = RandomTexts(rng, 5000);
     Evaluator evaluator(Lengths);
-    PipeOptions options;
+    PipeSettings options;
     options.callbacks = &evaluator;
     options.while_blocked = [&] { evaluator.serving = true; };
     evaluator.serving = rng.Below(2) == 0;
@@ -85,7 +85,7 @@ TEST(CallbackTest, BlocksUntilTheCallIsDone) {
   Evaluator evaluator(Lengths);
   evaluator.serving = false;
   int blocked = 0;
-  PipeOptions options;
+  PipeSettings options;
   options.callbacks = &evaluator;
   options.while_blocked = [&] { evaluator.serving = ++blocked % 3 == 0; };
   Pipe pipe(LengthSpec(), options);
@@ -98,7 +98,7 @@ TEST(CallbackTest, BlocksUntilTheCallIsDone) {
 Status RunWith(Evaluator::Body body) {
   Rng rng(1);
   Evaluator evaluator(std::move(body));
-  PipeOptions options;
+  PipeSettings options;
   options.callbacks = &evaluator;
   Pipe pipe(LengthSpec(), options);
   return pipe.Run({RandomTexts(rng, 10).batch});

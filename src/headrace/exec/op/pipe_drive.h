@@ -164,7 +164,7 @@ inline UnboundPtr Call(const std::string& name, std::vector<UnboundPtr> args) {
   return Unbound::Call(name, std::move(args));
 }
 
-struct PipeOptions {
+struct PipeSettings {
   int64_t batch_rows = kBatchRowsDefault;
   int64_t batch_bytes = kBatchBytesMax;
   int64_t budget_bytes = int64_t{1} << 40;
@@ -180,7 +180,7 @@ struct PipeOptions {
 /// One operator on one lane.
 class Pipe {
  public:
-  explicit Pipe(const OperatorSpec& spec, PipeOptions options = {},
+  explicit Pipe(const OperatorSpec& spec, PipeSettings options = {},
                 std::shared_ptr<GlobalState> global = nullptr)
       : options_(std::move(options)),
         refusals_(options_.refuse_seed),
@@ -266,7 +266,7 @@ class Pipe {
     if (std::optional<Watermark> watermark = out.TakeWatermark()) watermarks_.push_back(*watermark);
   }
 
-  const PipeOptions options_;
+  const PipeSettings options_;
   Rng refusals_;
   std::shared_ptr<MemoryBudget> budget_;
   std::unique_ptr<Operator> op_;

@@ -91,7 +91,7 @@ TEST(WindowTest, AgreesWithRowByRow) {
     const TestTable table =
         RandomTable(rng, 1 + static_cast<int64_t>(rng.Below(400)), 1 + rng.Below(40));
     const std::vector<int> partition_by = RandomPartition(rng);
-    PipeOptions options;
+    PipeSettings options;
     options.refuse_seed = seed;
     Pipe pipe(SpecOver(table, partition_by), options);
     ASSERT_OK(pipe.Run(SplitRows(table, rng, 1 + static_cast<int64_t>(rng.Below(100)))));
@@ -187,7 +187,7 @@ TEST(WindowTest, PartitionsAreCharged) {
       Batch({Int64s(count, [](int64_t row) { return row; }),
              Texts(count, [](int64_t) { return "t"; }), Int64s(count, [](int64_t) { return 1; })},
             count)};
-  PipeOptions options;
+  PipeSettings options;
   options.budget_bytes = 4 << 20;
   Pipe pipe(SpecOver(table, {0}), options);
   ASSERT_OK(pipe.Open());
