@@ -60,7 +60,8 @@ def test_convert_to_standard_output(start, tmp_path):
 def test_convert_a_parquet_file_through_pipes(start, tmp_path):
     (tmp_path / "in.csv").write_text(CSV)
     assert finish(start("convert", "in.csv", "in.parquet"))[0] == 0
-    to_arrow = start("convert", "-", "-", "--input-option", "format=parquet", "--option", "format=arrow")
+    formats = ["--input-option", "format=parquet", "--option", "format=arrow"]
+    to_arrow = start("convert", "-", "-", *formats)
     code, arrow, stderr = finish(to_arrow, (tmp_path / "in.parquet").read_bytes())
     assert code == 0, stderr
     table = pyarrow.ipc.open_file(arrow).read_all()
@@ -68,9 +69,8 @@ def test_convert_a_parquet_file_through_pipes(start, tmp_path):
 
 
 def test_a_pipe_is_read_as_often_as_the_query_names_it(start):
-    query = (
-        "SELECT count(*) AS n FROM read_csv('/dev/stdin') a JOIN read_csv('/dev/stdin') b USING (id)"
-    )
+    pipe = "read_csv('/dev/stdin')"
+    query = f"SELECT count(*) AS n FROM {pipe} a JOIN {pipe} b USING (id)"
     code, stdout, stderr = finish(start("sql", "--format", "csv", "-c", query), CSV.encode())
     assert (code, stdout) == (0, b"n\n20000\n"), stderr
 

@@ -80,8 +80,8 @@ struct PipeOptions {
   Vfs::Poll poll;         // asked while a pipe has nothing to give
 };
 /// A view of `base` (which must outlive it) in which streams are files: the first Stat or
-/// OpenForRead of one reads it to its end into a file without a name. Later calls with the same path
-/// see the same bytes.
+/// OpenForRead of one reads it to its end into a file without a name. Later calls with the same
+/// path see the same bytes.
 std::unique_ptr<Vfs> MakePipedVfs(Vfs& base, PipeOptions options);
 
 /// Files that match a pattern (*, ?, [...] in names, ** for any folders, but hidden ones),
