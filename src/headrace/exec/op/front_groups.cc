@@ -36,36 +36,8 @@ int64_t FrontGroups::Assign(const EncodedKeys& keys, int64_t begin, int64_t end,
   while (static_cast<int64_t>(numbers_.size()) < end) {
     numbers_.push_back(static_cast<uint32_t>(numbers_.size()));
   }
+  const uint32_t* rows = numbers_.data() + begin;
   const auto count = static_cast<size_t>(end - begin);
-  if (const int64_t refused = FindOrMake(keys, numbers_.data() + begin, count, extra_bytes)) {
-    return refused;
-  }
-  states_.resize(count);
-  for (size_t i = 0; i < count; ++i) states_[i] = store_.Row(found_[i]);
-  return 0;
-}
-
-int64_t FrontGroups::AssignCodes(const EncodedKeys& keys, std::span<const uint32_t> codes,
-                                 int64_t extra_bytes) {
-  occurs_.assign(static_cast<size_t>(keys.num_rows), 0);
-  for (const uint32_t code : codes) occurs_[code] = 1;
-  codes_.clear();
-  for (uint32_t code = 0; code < occurs_.size(); ++code) {
-    if (occurs_[code] != 0) codes_.push_back(code);
-  }
-  if (const int64_t refused = FindOrMake(keys, codes_.data(), codes_.size(), extra_bytes)) {
-    return refused;
-  }
-  states_of_code_.resize(occurs_.size());
-  for (size_t i = 0; i < codes_.size(); ++i) states_of_code_[codes_[i]] = store_.Row(found_[i]);
-  states_.resize(codes.size());
-  for (size_t i = 0; i < codes.size(); ++i) states_[i] = states_of_code_[codes[i]];
-  return 0;
-}
-
-/// The groups of rows `rows` of `keys`, in found_; 0, or the bytes that were not granted.
-int64_t FrontGroups::FindOrMake(const EncodedKeys& keys, const uint32_t* rows, size_t count,
-                                int64_t extra_bytes) {
   found_.resize(count);
   states_.resize(count);
   const int64_t missing =

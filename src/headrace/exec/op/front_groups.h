@@ -20,9 +20,6 @@ class FrontGroups {
   /// Finds or makes the groups of rows [begin, end) of `keys`. Memory is reserved before anything
   /// is made: 0, or the bytes that were not granted. `extra_bytes` is what states may come to own.
   int64_t Assign(const EncodedKeys& keys, int64_t begin, int64_t end, int64_t extra_bytes);
-  /// The same for rows that have the keys with the numbers `codes`.
-  int64_t AssignCodes(const EncodedKeys& keys, std::span<const uint32_t> codes,
-                      int64_t extra_bytes);
   /// State rows of the rows assigned last.
   const std::vector<std::byte*>& states() const { return states_; }
   /// After those states changed: makes the reservation what is held; as KeyedGroups.
@@ -45,8 +42,6 @@ class FrontGroups {
  private:
   static constexpr int64_t kRowsPerGroupMin = 2;
 
-  int64_t FindOrMake(const EncodedKeys& keys, const uint32_t* rows, size_t count,
-                     int64_t extra_bytes);
   void InsertMissing(const EncodedKeys& keys, const uint32_t* rows, size_t count);
 
   const AggregateTermsPtr terms_;
@@ -56,9 +51,6 @@ class FrontGroups {
   std::vector<uint32_t> numbers_;  // 0, 1, 2 …
   std::vector<uint32_t> found_;
   std::vector<std::byte*> states_;
-  std::vector<uint8_t> occurs_;  // per code
-  std::vector<uint32_t> codes_;  // that occur
-  std::vector<std::byte*> states_of_code_;
   int64_t num_rows_ = 0;
   int64_t recent_rows_ = 0;  // since keys were judged last
   int64_t recent_new_ = 0;   // groups that they made

@@ -6,10 +6,10 @@
 #include <algorithm>
 #include <optional>
 
-#include "arrow/array.h"
+#include "arrow/array/array_primitive.h"
 #include "arrow/type.h"
+#include "headrace/exec/key/key_codes.h"
 #include "headrace/exec/op/aggregate_slice.h"
-#include "headrace/exec/op/dictionary_keys.h"
 #include "headrace/exec/op/front_groups.h"
 #include "headrace/exec/op/hash_aggregate_state.h"
 #include "headrace/exec/op/keyed_groups.h"
@@ -18,6 +18,9 @@ namespace headrace {
 namespace {
 
 constexpr int64_t kReclaimBytesMax = int64_t{8} << 20;
+// Fewer rows per code are not worth coding them.
+constexpr int64_t kRowsPerCodeMin = 4;
+constexpr int kUncodedBatchesMax = 8;
 
 GroupFields FieldsFor(GroupOrder order) {
   return {.first = order == GroupOrder::kFirstAppearance, .rows = false};
@@ -25,9 +28,9 @@ GroupFields FieldsFor(GroupOrder order) {
 
 // A batch on its way into the groups.
 struct PendingRows {
-  Batch batch;  // compacted
-  EncodedKeys keys;
-  std::vector<uint32_t> codes;  // per row its number among the keys; empty: every row has its own
+  Batch batch;       // compacted
+  KeyCodes codes;    // empty: every row has its key
+  EncodedKeys keys;  // of rows, or of codes
   std::vector<std::vector<Argument>> arguments;
   int64_t next = 0;
 };
@@ -118,35 +121,35 @@ class HashAggregateBuild final : public Operator {
     PendingRows rows;
     ARROW_ASSIGN_OR_RAISE(rows.batch, batch.Compact(context().pool));
     ARROW_ASSIGN_OR_RAISE(rows.arguments, terms_->ArgumentsOf(rows.batch, context().pool));
-    if (!spec_.keys.empty()) {
-      rows.keys = std::move(spare_keys_);
-      ARROW_ASSIGN_OR_RAISE(const bool has_codes, EncodeDictionary(&rows));
-      if (!has_codes) {
-        ARROW_RETURN_NOT_OK(terms_->encoder().Encode(rows.batch, context().pool, &rows.keys));
-      }
-    }
+    if (!spec_.keys.empty()) ARROW_RETURN_NOT_OK(EncodeKeys(rows));
     rows_ = std::move(rows);
     return Status::OK();
   }
 
-  // One key that comes with a small dictionary: its values are encoded once.
-  Result<bool> EncodeDictionary(PendingRows* rows) {
-    if (front_ == nullptr || spec_.keys.size() != 1) return false;
-    const arrow::Array& key = *rows->batch.column(spec_.keys[0]);
-    ARROW_ASSIGN_OR_RAISE(ArrayPtr values, SmallDictionary(key, context().pool));
-    if (values == nullptr) return false;
-    const int64_t count = values->length();
-    ARROW_RETURN_NOT_OK(
-        terms_->encoder().EncodeColumns({std::move(values)}, count, context().pool, &rows->keys));
-    CodesOf(key, &rows->codes);
-    return true;
+  Status EncodeKeys(PendingRows& rows) {
+    rows.keys = std::move(spare_keys_);
+    rows.codes = std::move(spare_codes_);
+    const KeyEncoder& encoder = terms_->encoder();
+    if (!HasCodes(rows)) {
+      rows.codes.first_rows.clear();
+      return encoder.Encode(rows.batch, context().pool, &rows.keys);
+    }
+    const std::vector<uint32_t>& first_rows = rows.codes.first_rows;
+    const auto count = static_cast<int64_t>(first_rows.size());
+    const Batch column({rows.batch.column(spec_.keys[0])}, rows.batch.num_rows());
+    const arrow::UInt32Array indices(count, arrow::Buffer::Wrap(first_rows));
+    ARROW_ASSIGN_OR_RAISE(const Batch firsts, column.Take(indices, context().pool));
+    return encoder.EncodeColumns(firsts.columns(), count, context().pool, &rows.keys);
   }
 
-  // Only the front takes codes.
-  Status ExpandCodes() {
-    if (front_ != nullptr || rows_->codes.empty()) return Status::OK();
-    rows_->codes.clear();
-    return terms_->encoder().Encode(rows_->batch, context().pool, &rows_->keys);
+  // Whether the rows have few keys that are cheaply known. Where that was not so several times it
+  // is tried no more.
+  bool HasCodes(PendingRows& rows) {
+    if (spec_.keys.size() != 1 || uncoded_batches_ >= kUncodedBatchesMax) return false;
+    const int64_t codes_max = std::min(slicer_->rows(), rows.batch.num_rows()) / kRowsPerCodeMin;
+    const bool has = CodeKeys(*rows.batch.column(spec_.keys[0]), codes_max, &rows.codes);
+    uncoded_batches_ = has ? 0 : uncoded_batches_ + 1;
+    return has;
   }
 
   Status AddToTotal() {
@@ -170,7 +173,6 @@ class HashAggregateBuild final : public Operator {
         front_.reset();
         if (again) front_ = std::make_unique<FrontGroups>(terms_, context().budget);
       }
-      ARROW_RETURN_NOT_OK(ExpandCodes());
       ARROW_ASSIGN_OR_RAISE(const int64_t refused,
                             front_ != nullptr ? AddSlice(*front_) : AddSlice(*groups_));
       if (refused > 0) return Flow::NeedMemory(refused);
@@ -178,6 +180,7 @@ class HashAggregateBuild final : public Operator {
     const int64_t refused = front_ != nullptr ? front_->Settle() : groups_->Settle();
     if (refused > 0) return Flow::NeedMemory(refused);
     spare_keys_ = std::move(rows_->keys);
+    spare_codes_ = std::move(rows_->codes);
     rows_.reset();
     return Flow::NeedInput();
   }
@@ -189,25 +192,28 @@ class HashAggregateBuild final : public Operator {
     const int64_t begin = rows_->next;
     const int64_t end = std::min(rows_->batch.num_rows(), begin + slicer_->rows());
     const AggregateSlice slice(*terms_, rows_->arguments, begin, end);
-    if (const int64_t refused = AssignSlice(groups, begin, end, slice.extra_bytes())) {
+    const bool is_coded = !rows_->codes.empty();
+    const int64_t refused =
+        groups.Assign(rows_->keys, is_coded ? 0 : begin, is_coded ? rows_->keys.num_rows : end,
+                      slice.extra_bytes());
+    if (refused > 0) {
       slicer_->Refused();
       return refused;
     }
-    ARROW_RETURN_NOT_OK(slice.Add(contexts_, groups.states(), rows_->batch.PositionOf(begin)));
+    if (is_coded) Decode(groups.states(), begin, end);
+    ARROW_RETURN_NOT_OK(
+        slice.Add(contexts_, is_coded ? states_ : groups.states(), rows_->batch.PositionOf(begin)));
     slicer_->Granted();
     rows_->next = end;
     groups.CountAndSettle();
     return 0;
   }
 
-  int64_t AssignSlice(KeyedGroups& groups, int64_t begin, int64_t end, int64_t extra_bytes) {
-    return groups.Assign(rows_->keys, begin, end, extra_bytes);
-  }
-  int64_t AssignSlice(FrontGroups& groups, int64_t begin, int64_t end, int64_t extra_bytes) {
-    if (rows_->codes.empty()) return groups.Assign(rows_->keys, begin, end, extra_bytes);
-    const auto codes = std::span<const uint32_t>(rows_->codes)
-                           .subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin));
-    return groups.AssignCodes(rows_->keys, codes, extra_bytes);
+  // The states of rows from those of their codes.
+  void Decode(const std::vector<std::byte*>& states, int64_t begin, int64_t end) {
+    states_.resize(static_cast<size_t>(end - begin));
+    const uint32_t* codes = rows_->codes.codes.data() + begin;
+    for (size_t row = 0; row < states_.size(); ++row) states_[row] = states[codes[row]];
   }
 
   // Some groups of the front go on to their key groups; kNeedInput: all have.
@@ -245,7 +251,10 @@ class HashAggregateBuild final : public Operator {
   std::optional<AggregateSlicer> slicer_;
   std::optional<PendingRows> rows_;
   EncodedKeys spare_keys_;  // memory to use again
+  KeyCodes spare_codes_;
   EncodedKeys front_keys_;
+  std::vector<std::byte*> states_;  // of the rows of a slice with codes
+  int uncoded_batches_ = 0;         // since one had codes
   std::shared_ptr<SpillFile> file_;
 };
 
