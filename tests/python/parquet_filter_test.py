@@ -111,3 +111,13 @@ def test_filters(tmp_path: Path, values: int, nulls: float) -> None:
                 for field in expected.schema:
                     left = got[field.name].cast(field.type)
                     assert left.equals(expected[field.name]), (name, sql, field.name)
+
+
+def test_scans_are_in_the_profile(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    pq.write_table(table(12, 0.0), path)
+    with headrace.Session(threads=2) as session:
+        query = f"SELECT count(*) AS n FROM read_parquet('{path}') WHERE row < 10"
+        lines = session.sql(f"EXPLAIN ANALYZE {query}").to_arrow().column(0).to_pylist()
+    scans = [line for text in lines for line in text.splitlines() if "  scan parquet" in line]
+    assert any("rows_out=10 time=" in line for line in scans), lines

@@ -3,12 +3,11 @@
 #include "headrace/exec/driver.h"
 
 #include <algorithm>
-#include <atomic>
-#include <chrono>
 #include <limits>
 #include <optional>
 
 #include "headrace/base/check.h"
+#include "headrace/exec/stopwatch.h"
 #include "headrace/memory/pool.h"
 
 namespace headrace {
@@ -16,23 +15,6 @@ namespace {
 
 /// Ordinals of what an operator gives out of its Finish: after every split.
 constexpr int64_t kFinishSplit = std::numeric_limits<int64_t>::max();
-
-/// Adds the time of a step to a counter.
-class Stopwatch {
- public:
-  explicit Stopwatch(std::atomic<int64_t>& micros) : micros_(micros) {}
-  ~Stopwatch() {
-    const auto passed = std::chrono::steady_clock::now() - begin_;
-    const int64_t nanos = std::chrono::duration_cast<std::chrono::nanoseconds>(passed).count();
-    micros_.fetch_add((nanos + 500) / 1000, std::memory_order_relaxed);
-  }
-  Stopwatch(const Stopwatch&) = delete;
-  Stopwatch& operator=(const Stopwatch&) = delete;
-
- private:
-  std::atomic<int64_t>& micros_;
-  const std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
-};
 
 }  // namespace
 

@@ -9,6 +9,8 @@
 #include "arrow/array.h"
 #include "arrow/type.h"
 #include "headrace/base/check.h"
+#include "headrace/exec/operator.h"
+#include "headrace/exec/stopwatch.h"
 
 namespace headrace {
 
@@ -204,6 +206,27 @@ class StreamInput final : public PipelineInput {
   Watermark given_;
 };
 
+class MeasuredInput final : public PipelineInput {
+ public:
+  MeasuredInput(std::unique_ptr<PipelineInput> input, OperatorMetrics* metrics)
+      : input_(std::move(input)), metrics_(*metrics) {}
+
+  Result<InputItem> Next() override {
+    const Stopwatch stopwatch(metrics_.busy_micros);
+    ARROW_ASSIGN_OR_RAISE(InputItem item, input_->Next());
+    if (const auto* batch = std::get_if<Batch>(&item)) metrics_.rows_out += batch->num_rows();
+    return item;
+  }
+  std::optional<int64_t> Close() override { return input_->Close(); }
+  Result<std::vector<std::pair<int64_t, std::string>>> Positions() const override {
+    return input_->Positions();
+  }
+
+ private:
+  const std::unique_ptr<PipelineInput> input_;
+  OperatorMetrics& metrics_;
+};
+
 class PartsInput final : public PipelineInput {
  public:
   PartsInput(std::shared_ptr<SplitDispatcher> dispatcher, Waker waker)
@@ -304,6 +327,11 @@ Result<std::unique_ptr<PipelineInput>> MakeStreamInput(
     event_time->column = static_cast<int>(found - projection.begin());
   }
   return std::make_unique<StreamInput>(event_time, std::move(lanes), std::move(paused));
+}
+
+std::unique_ptr<PipelineInput> MakeMeasuredInput(std::unique_ptr<PipelineInput> input,
+                                                 OperatorMetrics* metrics) {
+  return std::make_unique<MeasuredInput>(std::move(input), metrics);
 }
 
 std::unique_ptr<PipelineInput> MakePartsInput(std::shared_ptr<SplitDispatcher> dispatcher,

@@ -18,6 +18,8 @@
 
 namespace headrace {
 
+struct OperatorMetrics;
+
 /// A split ended: everything that came of it was given.
 struct SplitEnded {
   int64_t split = 0;
@@ -84,6 +86,10 @@ Result<std::unique_ptr<PipelineInput>> MakeStreamInput(
     const ScanNode& scan, const ScanRequest& request, const std::vector<Split>& splits,
     const std::vector<std::pair<int64_t, std::string>>& positions,
     std::shared_ptr<const std::atomic<bool>> paused, const ReadContext& context);
+
+/// `input`, counting the rows it gives and its time in `metrics`, which outlives it.
+std::unique_ptr<PipelineInput> MakeMeasuredInput(std::unique_ptr<PipelineInput> input,
+                                                 OperatorMetrics* metrics);
 
 /// One batch without columns per part of a sealed state: ordinal.split is the part.
 std::unique_ptr<PipelineInput> MakePartsInput(std::shared_ptr<SplitDispatcher> dispatcher,

@@ -17,6 +17,7 @@ struct Query::Breaker {
 struct Query::Pipeline {
   const PhysicalPipeline* spec = nullptr;
   std::vector<std::unique_ptr<OperatorMetrics>> metrics;
+  std::vector<std::unique_ptr<OperatorMetrics>> input_metrics;  // rows and time of scans
   std::vector<std::shared_ptr<MemoryBudget>> budgets;
   std::vector<std::shared_ptr<SplitDispatcher>> dispatchers;  // one per input; null for channels
   std::vector<Driver*> drivers;                               // by lane; owned by the tasks
@@ -70,6 +71,7 @@ Status Query::MakeStates() {
     }
     for (const PhysicalInput& input : spec.inputs) {
       progress_.splits += static_cast<int64_t>(input.splits.size());
+      pipeline->input_metrics.push_back(std::make_unique<OperatorMetrics>());
     }
     pipelines_.push_back(std::move(pipeline));
   }
@@ -171,6 +173,9 @@ Result<std::unique_ptr<Driver>> Query::MakeDriver(Pipeline& pipeline, int lane,
   }
   for (size_t port = 0; port < pipeline.spec->inputs.size(); ++port) {
     ARROW_ASSIGN_OR_RAISE(auto input, MakeInput(pipeline, port, lane, waker));
+    if (pipeline.spec->inputs[port].kind == PhysicalInput::Kind::kScan) {
+      input = MakeMeasuredInput(std::move(input), pipeline.input_metrics[port].get());
+    }
     parts.inputs.push_back(std::move(input));
   }
   parts.output = MakeOutput(pipeline, lane, waker);
@@ -387,10 +392,13 @@ std::string Query::Profile() const {
     const Pipeline& pipeline = *pipelines_[index];
     text += fmt::format("pipeline {} on {} lane{}\n", index, pipeline.spec->lanes,
                         pipeline.spec->lanes == 1 ? "" : "s");
-    for (const PhysicalInput& input : pipeline.spec->inputs) {
-      if (input.kind == PhysicalInput::Kind::kScan) {
-        text += fmt::format("  {}\n", input.scan->source->name());
-      }
+    for (size_t port = 0; port < pipeline.spec->inputs.size(); ++port) {
+      const PhysicalInput& input = pipeline.spec->inputs[port];
+      if (input.kind != PhysicalInput::Kind::kScan) continue;
+      const OperatorMetrics& metrics = *pipeline.input_metrics[port];
+      text += fmt::format("  scan {}  rows_out={} time={:.3f}s\n", input.scan->source->name(),
+                          metrics.rows_out.load(),
+                          static_cast<double>(metrics.busy_micros.load()) / 1e6);
     }
     for (size_t op = 0; op < pipeline.spec->operators.size(); ++op) {
       const OperatorSpec& spec = *pipeline.spec->operators[op].spec;

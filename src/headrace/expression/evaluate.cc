@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <cstring>
 
 #include "arrow/array/array_primitive.h"
 #include "arrow/array/util.h"
@@ -224,29 +223,28 @@ Result<std::vector<ArrayPtr>> Evaluator::Evaluate(const Batch& batch,
 
 namespace {
 
-// Bits that fit a word wherever in a byte the first one is.
-constexpr int64_t kWordRows = 56;
-
 // Rows of [0, num_rows) that hold and are valid, a word of bits at a time.
 std::vector<uint32_t> SelectAll(const arrow::Array& array, int64_t num_rows) {
+  const Validity valid(array);
   const uint8_t* values = array.data()->buffers[1]->data();
-  const uint8_t* valid = array.null_count() > 0 ? array.null_bitmap_data() : nullptr;
-  const auto bits_at = [&](const uint8_t* bits, int64_t row) {
-    const int64_t at = array.offset() + row;
-    uint64_t word = 0;
-    const auto count = static_cast<size_t>(std::min<int64_t>(num_rows - row, kWordRows));
-    std::memcpy(&word, bits + at / 8, (static_cast<size_t>(at % 8) + count + 7) / 8);
-    return (word >> (at % 8)) & ((uint64_t{1} << count) - 1);
-  };
-  std::vector<uint32_t> selected(static_cast<size_t>(num_rows));
-  uint32_t* out = selected.data();
-  for (int64_t row = 0; row < num_rows; row += kWordRows) {
-    uint64_t word = bits_at(values, row);
-    if (valid != nullptr) word &= bits_at(valid, row);
-    for (; word != 0; word &= word - 1)
-      *out++ = static_cast<uint32_t>(row + std::countr_zero(word));
+  const int64_t num_words = (num_rows + 63) / 64;
+  std::vector<uint64_t> words(static_cast<size_t>(num_words));
+  size_t count = 0;
+  for (int64_t i = 0; i < num_words; ++i) {
+    uint64_t word = WordAt(values, array.offset(), num_rows, i);
+    if (!valid.all_valid()) word &= valid.Word(i, num_rows);
+    if (i == num_rows / 64) word &= (uint64_t{1} << (num_rows % 64)) - 1;
+    words[static_cast<size_t>(i)] = word;
+    count += static_cast<size_t>(std::popcount(word));
   }
-  selected.resize(static_cast<size_t>(out - selected.data()));
+  std::vector<uint32_t> selected(count);
+  uint32_t* out = selected.data();
+  for (size_t i = 0; i < words.size(); ++i) {
+    const auto first = static_cast<uint32_t>(i * 64);
+    for (uint64_t word = words[i]; word != 0; word &= word - 1) {
+      *out++ = first + static_cast<uint32_t>(std::countr_zero(word));
+    }
+  }
   return selected;
 }
 

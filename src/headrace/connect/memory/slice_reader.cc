@@ -34,10 +34,14 @@ class SliceReader final : public SplitReader {
     const auto next = std::upper_bound(starts.begin(), starts.end(), row_);
     const Batch& whole = (*range_.batches)[static_cast<size_t>(next - starts.begin() - 1)];
     const int64_t offset = row_ - *(next - 1);
-    const Batch batch = Project(whole);
-    const int64_t length = std::min({*next - row_, range_.end - row_, RowsThatFit(batch)});
+    if (whole_ != &whole) {
+      whole_ = &whole;
+      projected_ = Project(whole);
+      fitting_rows_ = RowsThatFit(projected_);
+    }
+    const int64_t length = std::min({*next - row_, range_.end - row_, fitting_rows_});
     row_ += length;
-    return batch.Slice(offset, length);
+    return projected_.Slice(offset, length);
   }
 
   Result<std::string> Position() const override { return std::to_string(row_); }
@@ -65,6 +69,9 @@ class SliceReader final : public SplitReader {
   const int64_t batch_bytes_;
   const Waker waker_;
   int64_t row_;
+  const Batch* whole_ = nullptr;  // that of the slice before
+  Batch projected_;               // its columns
+  int64_t fitting_rows_ = 0;      // of it in a slice
   bool was_pending_ = false;
 };
 
