@@ -16,6 +16,9 @@ namespace {
 
 constexpr size_t kPrefetchAhead = 16;
 constexpr size_t kRowsPerStep = size_t{1} << 19;
+// Keys are dense when their range is at most this, or so many times their number.
+constexpr uint64_t kDenseRangeMin = 4096;
+constexpr uint64_t kDenseRangePerRow = 4;
 
 }  // namespace
 
@@ -65,13 +68,50 @@ Status JoinTable::Start(std::vector<JoinChunk> chunks, int parts, const Operator
                         KeyEncoder::Make(KeyColumnsOf(*terms_->build, terms_->build_keys)));
   part_bits_ = std::countr_zero(static_cast<unsigned>(parts));
   for (int i = 0; i < parts; ++i) parts_.push_back(std::make_unique<Part>(encoder.is_fixed()));
+  if (encoder.is_fixed() && terms_->nulls.front() == NullMatching::kNeverMatch)
+    FindDenseKeys(parts);
   (void)context;
   return Status::OK();
 }
 
+// Whole numbers of any width are encoded so that they differ as their values do.
+void JoinTable::FindDenseKeys(int parts) {
+  int64_t least = std::numeric_limits<int64_t>::max();
+  int64_t greatest = std::numeric_limits<int64_t>::min();
+  for (const JoinChunk& chunk : chunks_) {
+    for (size_t row = 0; row < chunk.keys.values.size(); ++row) {
+      if (chunk.keys.nulls[row] != 0) continue;
+      const auto value = static_cast<int64_t>(chunk.keys.values[row]);
+      least = std::min(least, value);
+      greatest = std::max(greatest, value);
+    }
+  }
+  if (least > greatest) return;
+  const auto base = static_cast<uint64_t>(least);
+  const uint64_t last = static_cast<uint64_t>(greatest) - base;
+  const auto rows = static_cast<uint64_t>(num_rows_);
+  if (last >= std::max(kDenseRangeMin, kDenseRangePerRow * rows)) return;
+  if (last >= GroupTable::kNoGroup) return;
+  const uint64_t slice =
+      std::max<uint64_t>(1, (last + static_cast<uint64_t>(parts)) / static_cast<uint64_t>(parts));
+  dense_ = {base, last + 1, std::countr_zero(std::bit_ceil(slice))};
+}
+
+uint64_t JoinTable::NumberOf(const Part& part) const {
+  const auto is_it = [&](const auto& candidate) { return candidate.get() == &part; };
+  return static_cast<uint64_t>(std::find_if(parts_.begin(), parts_.end(), is_it) - parts_.begin());
+}
+
+size_t JoinTable::SliceSize(uint64_t part) const {
+  const uint64_t begin = part << dense_->slice_bits;
+  const uint64_t end = begin + (uint64_t{1} << dense_->slice_bits);
+  return begin >= dense_->range ? 0 : static_cast<size_t>(std::min(end, dense_->range) - begin);
+}
+
 int64_t JoinTable::Part::bytes() const {
   return groups.bytes() +
-         static_cast<int64_t>((refs.capacity() + by_group.capacity()) * sizeof(RowRef) +
+         static_cast<int64_t>((refs.capacity() + slots.capacity() + by_group.capacity()) *
+                                  sizeof(RowRef) +
                               (group_of_row.capacity() + ends.capacity()) * sizeof(uint32_t));
 }
 
@@ -101,11 +141,12 @@ Status JoinTable::AddKeys(Part& part, size_t index, arrow::MemoryPool* pool) {
   std::vector<uint32_t> rows;
   ARROW_RETURN_NOT_OK(
       RowsThatMayMatch(chunk.batch, chunk.keys, terms_->build_keys, terms_->nulls, pool, &rows));
+  if (dense_.has_value()) {
+    AddDenseKeys(part, chunk.keys, rows, index);
+    return Status::OK();
+  }
   if (part_bits_ > 0) {
-    const auto number = static_cast<uint64_t>(
-        std::find_if(parts_.begin(), parts_.end(),
-                     [&](const auto& candidate) { return candidate.get() == &part; }) -
-        parts_.begin());
+    const uint64_t number = NumberOf(part);
     const int shift = 64 - part_bits_;
     std::erase_if(rows, [&](uint32_t row) { return chunk.keys.hashes[row] >> shift != number; });
   }
@@ -117,6 +158,38 @@ Status JoinTable::AddKeys(Part& part, size_t index, arrow::MemoryPool* pool) {
     part.refs.push_back({static_cast<int32_t>(index), static_cast<int32_t>(row)});
   }
   return Status::OK();
+}
+
+void JoinTable::AddDenseKeys(Part& part, const EncodedKeys& keys, const std::vector<uint32_t>& rows,
+                             size_t index) const {
+  const uint64_t number = NumberOf(part);
+  const uint64_t mask = (uint64_t{1} << dense_->slice_bits) - 1;
+  for (uint32_t row : rows) {
+    const uint64_t distance = keys.values[row] - dense_->base;
+    if (distance >> dense_->slice_bits != number) continue;
+    part.group_of_row.push_back(static_cast<uint32_t>(distance & mask));
+    part.refs.push_back({static_cast<int32_t>(index), static_cast<int32_t>(row)});
+  }
+}
+
+// Goes over to counting when a key comes twice.
+void JoinTable::FillSome(Part& part) const {
+  const size_t end = std::min(part.refs.size(), part.next + kRowsPerStep);
+  for (size_t i = part.next; i < end; ++i) {
+    if (i + kPrefetchAhead < end) {
+      __builtin_prefetch(&part.slots[part.group_of_row[i + kPrefetchAhead]], 1);
+    }
+    RowRef& slot = part.slots[part.group_of_row[i]];
+    if (!slot.none()) {
+      part.ends.assign(part.slots.size(), 0);
+      part.slots = {};
+      part.next = 0;
+      part.stage = Part::Stage::kCount;
+      return;
+    }
+    slot = part.refs[i];
+  }
+  part.next = end;
 }
 
 void JoinTable::CountSome(Part& part) {
@@ -153,6 +226,11 @@ Result<bool> JoinTable::BuildStep(int number, const OperatorContext& context) {
         return true;
       }
       part.next = 0;
+      if (dense_.has_value()) {
+        part.slots.resize(SliceSize(NumberOf(part)));
+        part.stage = Part::Stage::kSlots;
+        return true;
+      }
       if (static_cast<size_t>(part.groups.num_ids()) == part.refs.size()) {
         part.group_of_row = {};  // group g is row g
         part.stage = Part::Stage::kDone;
@@ -161,6 +239,13 @@ Result<bool> JoinTable::BuildStep(int number, const OperatorContext& context) {
       part.ends.assign(static_cast<size_t>(part.groups.num_ids()), 0);
       part.stage = Part::Stage::kCount;
       return true;
+    case Part::Stage::kSlots:
+      FillSome(part);
+      if (part.stage == Part::Stage::kCount || part.next < part.refs.size()) return true;
+      part.group_of_row = {};
+      part.refs = {};
+      part.stage = Part::Stage::kDone;
+      return false;
     case Part::Stage::kCount:
       CountSome(part);
       if (part.next < part.group_of_row.size()) return true;
@@ -203,10 +288,39 @@ void JoinTable::FindIn(const Part& part, const EncodedKeys& keys, const std::vec
   }
 }
 
+void JoinTable::FindDense(const EncodedKeys& keys, const std::vector<uint32_t>& rows,
+                          std::vector<Match>* matches) const {
+  const DenseKeys dense = *dense_;
+  const uint64_t mask = (uint64_t{1} << dense.slice_bits) - 1;
+  const auto distance_of = [&](uint32_t row) { return keys.values[row] - dense.base; };
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (i + kPrefetchAhead < rows.size()) {
+      const uint64_t ahead = distance_of(rows[i + kPrefetchAhead]);
+      if (ahead < dense.range) {
+        const Part& part = *parts_[ahead >> dense.slice_bits];
+        __builtin_prefetch(part.ends.empty()
+                               ? static_cast<const void*>(part.slots.data() + (ahead & mask))
+                               : part.ends.data() + (ahead & mask));
+      }
+    }
+    const uint64_t distance = distance_of(rows[i]);
+    if (distance >= dense.range) continue;
+    const Part& part = *parts_[distance >> dense.slice_bits];
+    const auto group = static_cast<uint32_t>(distance & mask);
+    if (part.ends.empty()) {
+      const RowRef& slot = part.slots[group];
+      (*matches)[rows[i]] = {&slot, slot.none() ? 0U : 1U};
+    } else {
+      (*matches)[rows[i]] = MatchOf(part, group);
+    }
+  }
+}
+
 void JoinTable::Find(const EncodedKeys& keys, const std::vector<uint32_t>& rows,
                      std::vector<Match>* matches) const {
   matches->assign(static_cast<size_t>(keys.num_rows), Match());
   if (parts_.empty()) return;
+  if (dense_.has_value()) return FindDense(keys, rows, matches);
   if (part_bits_ == 0) return FindIn(*parts_.front(), keys, rows, matches);
   const int shift = 64 - part_bits_;
   std::vector<std::vector<uint32_t>> by_part(parts_.size());

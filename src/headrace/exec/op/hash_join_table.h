@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -29,8 +30,9 @@ Status RowsThatMayMatch(const Batch& batch, const EncodedKeys& keys,
 /// What a table needs per row beside the rows and the keys.
 inline constexpr int64_t kJoinTableBytesPerRow = 2 * sizeof(RowRef) + 2 * sizeof(uint32_t);
 
-/// The rows of a key stand together, in the order of the built side. Parts are by the upper bits of
-/// the hash; each is built by one thread. Immutable after that, but for the marks of matched rows.
+/// The rows of a key stand together, in the order of the built side. Integer keys in a range not
+/// much larger than their number are looked up in an array, others in a hash table. Parts are by
+/// ranges of such keys, or by the upper bits of the hash; each is built by one thread. Immutable after that, but for the marks of matched rows.
 class JoinTable final : public GlobalState {
  public:
   explicit JoinTable(HashJoinTermsPtr terms);
@@ -69,27 +71,44 @@ class JoinTable final : public GlobalState {
  private:
   struct Part {
     explicit Part(bool is_fixed) : groups(is_fixed) {}
-    enum class Stage { kKeys, kCount, kPlace, kDone };
+    enum class Stage { kKeys, kSlots, kCount, kPlace, kDone };
     Stage stage = Stage::kKeys;
     size_t next = 0;  // chunk, then row
     GroupTable groups;
     std::vector<uint32_t> group_of_row;
     std::vector<RowRef> refs;      // in order; by group when each has one row
+    std::vector<RowRef> slots;     // of dense keys: by group when each has one row at most
     std::vector<RowRef> by_group;  // else
     std::vector<uint32_t> ends;    // of each group in by_group; none when each has one row
 
     int64_t bytes() const;
   };
 
+  /// Keys from `base` to below `base + range`; group of a part: the low `slice_bits` of the distance
+  /// from the base, whose upper bits are the part.
+  struct DenseKeys {
+    uint64_t base = 0;
+    uint64_t range = 0;
+    int slice_bits = 0;
+  };
+
   size_t PlaceOf(RowRef row) const {
     return static_cast<size_t>(first_place_[static_cast<size_t>(row.chunk)]) +
            static_cast<size_t>(row.row);
   }
+  void FindDenseKeys(int parts);
+  uint64_t NumberOf(const Part& part) const;
+  size_t SliceSize(uint64_t part) const;
   Status AddKeys(Part& part, size_t index, arrow::MemoryPool* pool);
+  void AddDenseKeys(Part& part, const EncodedKeys& keys, const std::vector<uint32_t>& rows,
+                    size_t index) const;
+  void FillSome(Part& part) const;
   int64_t bytes() const;
   static void CountSome(Part& part);
   static void PlaceSome(Part& part);
   static Match MatchOf(const Part& part, uint32_t group);
+  void FindDense(const EncodedKeys& keys, const std::vector<uint32_t>& rows,
+                 std::vector<Match>* matches) const;
   void FindIn(const Part& part, const EncodedKeys& keys, const std::vector<uint32_t>& rows,
               std::vector<Match>* matches) const;
 
@@ -99,6 +118,7 @@ class JoinTable final : public GlobalState {
   std::vector<int64_t> first_place_;
   int64_t num_rows_ = 0;
   int part_bits_ = 0;
+  std::optional<DenseKeys> dense_;
   std::vector<std::unique_ptr<Part>> parts_;
   std::vector<RowRef> all_;  // without keys
   std::unique_ptr<std::atomic<uint8_t>[]> matched_;

@@ -61,9 +61,10 @@ Status JoinMatcher::Begin(Batch probe, const EncodedKeys& keys, JoinNullKeys nul
   probe_ = std::move(probe);
   const auto rows = static_cast<size_t>(probe_->num_rows());
   ARROW_RETURN_NOT_OK(FindMatches(keys));
-  if (terms_->gives_pairs()) {
+  pair_bytes_ = residual_ == nullptr && terms_->gives_pairs() ? PairBytes() : -1;
+  if (terms_->gives_pairs() && pair_bytes_ < 0) {
     probe_bytes_ = RowBytes(*probe_);
-  } else {
+  } else if (!terms_->gives_pairs()) {
     probe_bytes_.assign(rows, 0);
   }
   outcomes_.assign(rows, Outcome::kNone);
@@ -79,6 +80,18 @@ void JoinMatcher::ContinueFrom(std::span<Outcome> earlier, bool is_last) {
   earlier_ = earlier;
   is_last_table_ = is_last;
   outcomes_.assign(earlier.begin(), earlier.end());
+}
+
+/// The bytes of every pair; −1: they differ.
+int64_t JoinMatcher::PairBytes() const {
+  if (table_.rows().bytes_per_row() < 0) return -1;
+  int64_t bits = 0;
+  for (const ArrayPtr& column : probe_->columns()) {
+    const auto* fixed = dynamic_cast<const arrow::FixedWidthType*>(column->type().get());
+    if (fixed == nullptr || fixed->id() == arrow::Type::DICTIONARY) return -1;
+    bits += fixed->bit_width();
+  }
+  return table_.rows().bytes_per_row() + bits / 8;
 }
 
 Status JoinMatcher::FindMatches(const EncodedKeys& keys) {
@@ -123,6 +136,31 @@ void JoinMatcher::CollectPairs() {
   }
 }
 
+// The same where all pairs have one size and nothing is to be asked of them.
+void JoinMatcher::CollectAlikePairs(int64_t pair_bytes) {
+  const auto room = static_cast<size_t>(
+      std::clamp<int64_t>(batch_bytes_ / std::max<int64_t>(1, pair_bytes), 1, batch_rows_));
+  const bool keeps = terms_->keeps_probe() && is_last_table_;
+  pairs_.probe.resize(room);
+  pairs_.build.resize(room);
+  size_t size = 0;
+  for (; row_ < matches_.size() && size < room; ++row_, match_ = 0) {
+    if (row_ + kPrefetchAhead < matches_.size()) {
+      __builtin_prefetch(matches_[row_ + kPrefetchAhead].first);
+    }
+    const JoinTable::Match match = matches_[row_];
+    if (match.count == 0 && (!keeps || MatchedEarlier(row_))) continue;
+    const size_t end = std::min(room, size + std::max(match.count, 1U) - match_);
+    for (; size < end; ++size, ++match_) {
+      pairs_.probe[size] = static_cast<uint32_t>(row_);
+      pairs_.build[size] = match.count == 0 ? RowRef() : match.first[match_];
+    }
+    if (match_ < match.count) break;
+  }
+  pairs_.probe.resize(size);
+  pairs_.build.resize(size);
+}
+
 bool JoinMatcher::HasRoomFor(RowRef build) {
   const int64_t bytes =
       terms_->gives_pairs() ? probe_bytes_[row_] + table_.rows().BytesOf(build) : 0;
@@ -134,7 +172,11 @@ bool JoinMatcher::HasRoomFor(RowRef build) {
 }
 
 Result<bool> JoinMatcher::Step(Out& out) {
-  CollectPairs();
+  if (pair_bytes_ >= 0) {
+    CollectAlikePairs(pair_bytes_);
+  } else {
+    CollectPairs();
+  }
   if (residual_ != nullptr && pairs_.size() > 0) {
     ARROW_RETURN_NOT_OK(EvaluateResidual());
     KeepThosePassing();

@@ -58,7 +58,9 @@ class JoinMatcher {
     }
   };
   Status FindMatches(const EncodedKeys& keys);
+  int64_t PairBytes() const;
   void CollectPairs();
+  void CollectAlikePairs(int64_t pair_bytes);
   bool HasRoomFor(RowRef build);
   bool IsSettled(size_t row) const;
   bool MatchedEarlier(size_t row) const {
@@ -85,6 +87,7 @@ class JoinMatcher {
   JoinNullKeys null_keys_;
   std::vector<JoinTable::Match> matches_;  // per row
   std::vector<uint32_t> key_rows_;         // those that may match
+  int64_t pair_bytes_ = -1;
   std::vector<int64_t> probe_bytes_;
   std::vector<Outcome> outcomes_;  // per row
   std::span<Outcome> earlier_;     // none: there is one table
