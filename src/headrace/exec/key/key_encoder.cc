@@ -143,7 +143,6 @@ void EncodeBytes(const std::vector<ArrayPtr>& columns, EncodedKeys* out) {
   } else {
     EncodeCells(columns, out);
   }
-  HashEach(out->bytes.data(), out->offsets.data(), out->num_rows, out->hashes.data());
 }
 
 template <typename T>
@@ -156,7 +155,7 @@ uint64_t Widen(T value) {
 }
 
 void EncodeFixed(const arrow::ArrayData& column, EncodedKeys* out) {
-  out->values.resize(out->hashes.size());
+  out->values.resize(static_cast<size_t>(out->num_rows));
   uint64_t* values = out->values.data();
   VisitCells(column, [&](const auto& cells) {
     using Cells = std::decay_t<decltype(cells)>;
@@ -172,12 +171,21 @@ void EncodeFixed(const arrow::ArrayData& column, EncodedKeys* out) {
       }
     }
   });
-  if (column.GetNullCount() == 0) {
-    for (size_t row = 0; row < out->hashes.size(); ++row)
-      out->hashes[row] = HashInteger(values[row]);
+}
+
+void HashRows(EncodedKeys* out) {
+  const auto rows = static_cast<size_t>(out->num_rows);
+  out->hashes.resize(rows);
+  if (!out->is_fixed) {
+    HashEach(out->bytes.data(), out->offsets.data(), out->num_rows, out->hashes.data());
     return;
   }
-  for (size_t row = 0; row < out->hashes.size(); ++row) {
+  const uint64_t* values = out->values.data();
+  if (std::memchr(out->nulls.data(), 1, rows) == nullptr) {
+    for (size_t row = 0; row < rows; ++row) out->hashes[row] = HashInteger(values[row]);
+    return;
+  }
+  for (size_t row = 0; row < rows; ++row) {
     out->hashes[row] = out->nulls[row] != 0 ? kNullHash : HashInteger(values[row]);
   }
 }
@@ -357,21 +365,37 @@ KeyEncoder::KeyEncoder(std::vector<KeyColumn> keys) : keys_(std::move(keys)) {
 }
 
 Status KeyEncoder::Encode(const Batch& batch, arrow::MemoryPool* pool, EncodedKeys* out) const {
+  return EncodeColumns(ColumnsIn(batch), batch.num_rows(), pool, out);
+}
+
+std::vector<ArrayPtr> KeyEncoder::ColumnsIn(const Batch& batch) const {
   std::vector<ArrayPtr> columns;
   columns.reserve(keys_.size());
   for (const KeyColumn& key : keys_) columns.push_back(batch.column(key.column));
-  return EncodeColumns(std::move(columns), batch.num_rows(), pool, out);
+  return columns;
+}
+
+Status KeyEncoder::EncodeWithoutHashes(const Batch& batch, arrow::MemoryPool* pool,
+                                       EncodedKeys* out) const {
+  out->hashes.clear();
+  return EncodeValues(ColumnsIn(batch), batch.num_rows(), pool, out);
 }
 
 Status KeyEncoder::EncodeColumns(std::vector<ArrayPtr> columns, int64_t num_rows,
                                  arrow::MemoryPool* pool, EncodedKeys* out) const {
+  ARROW_RETURN_NOT_OK(EncodeValues(std::move(columns), num_rows, pool, out));
+  HashRows(out);
+  return Status::OK();
+}
+
+Status KeyEncoder::EncodeValues(std::vector<ArrayPtr> columns, int64_t num_rows,
+                                arrow::MemoryPool* pool, EncodedKeys* out) const {
   for (size_t i = 0; i < columns.size(); ++i) {
     ARROW_ASSIGN_OR_RAISE(columns[i], headrace::Decode(columns[i], pool));
     HEADRACE_CHECK(columns[i]->type_id() == keys_[i].type->id(), "a key column of another type");
   }
   out->is_fixed = is_fixed_;
   out->num_rows = num_rows;
-  out->hashes.resize(static_cast<size_t>(num_rows));
   out->nulls.assign(static_cast<size_t>(num_rows), 0);
   if (is_fixed_) {
     EncodeFixed(*columns[0]->data(), out);

@@ -52,6 +52,8 @@ class KeyEncoder {
 
   /// All rows of a compacted batch. `out` is overwritten; its memory is used again.
   Status Encode(const Batch& batch, arrow::MemoryPool* pool, EncodedKeys* out) const;
+  /// The same, with no hashes.
+  Status EncodeWithoutHashes(const Batch& batch, arrow::MemoryPool* pool, EncodedKeys* out) const;
   /// The same over the key columns alone, in the order of keys().
   Status EncodeColumns(std::vector<ArrayPtr> columns, int64_t num_rows, arrow::MemoryPool* pool,
                        EncodedKeys* out) const;
@@ -68,6 +70,9 @@ class KeyEncoder {
 
  private:
   explicit KeyEncoder(std::vector<KeyColumn> keys);
+  std::vector<ArrayPtr> ColumnsIn(const Batch& batch) const;
+  Status EncodeValues(std::vector<ArrayPtr> columns, int64_t num_rows, arrow::MemoryPool* pool,
+                      EncodedKeys* out) const;
 
   std::vector<KeyColumn> keys_;
   bool is_fixed_ = false;

@@ -53,7 +53,7 @@ class RunFinder {
     starts->assign(static_cast<size_t>(rows.num_rows()), 0);
     if (!starts->empty()) starts->front() = 1;
     if (!encoder_.has_value()) return Status::OK();
-    ARROW_RETURN_NOT_OK(encoder_->Encode(rows, pool, &keys_));
+    ARROW_RETURN_NOT_OK(encoder_->EncodeWithoutHashes(rows, pool, &keys_));
     for (int64_t row = 1; row < rows.num_rows(); ++row) {
       (*starts)[static_cast<size_t>(row)] = SameKey(keys_, row - 1, row) ? 0 : 1;
     }

@@ -35,7 +35,9 @@ class HashJoinProbe final : public Operator {
       if (MatchesNothing()) return Flow::Finished();
       ARROW_ASSIGN_OR_RAISE(Batch probe, batch.Compact(context().pool));
       if (encoder_.has_value()) {
-        ARROW_RETURN_NOT_OK(encoder_->Encode(probe, context().pool, &keys_));
+        const bool dense = rest_->pieces().table()->is_dense();
+        ARROW_RETURN_NOT_OK(dense ? encoder_->EncodeWithoutHashes(probe, context().pool, &keys_)
+                                  : encoder_->Encode(probe, context().pool, &keys_));
       }
       ARROW_RETURN_NOT_OK(matcher_->Begin(std::move(probe), keys_, rest_->pieces().null_keys()));
       is_matching_ = true;

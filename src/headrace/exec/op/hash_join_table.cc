@@ -328,6 +328,16 @@ void JoinTable::Find(const EncodedKeys& keys, const std::vector<uint32_t>& rows,
   for (size_t i = 0; i < parts_.size(); ++i) FindIn(*parts_[i], keys, by_part[i], matches);
 }
 
+std::optional<JoinTable::Slots> JoinTable::UniqueSlots() const {
+  if (!dense_.has_value()) return std::nullopt;
+  Slots slots{dense_->base, dense_->range, dense_->slice_bits, {}};
+  for (const auto& part : parts_) {
+    if (!part->ends.empty()) return std::nullopt;
+    slots.parts.push_back(part->slots.data());
+  }
+  return slots;
+}
+
 JoinTable::Match JoinTable::AllRows() const {
   return {all_.data(), static_cast<uint32_t>(all_.size())};
 }

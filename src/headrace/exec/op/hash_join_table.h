@@ -56,6 +56,24 @@ class JoinTable final : public GlobalState {
   /// matches[row] for every row of `keys`; `rows` are those that may match.
   void Find(const EncodedKeys& keys, const std::vector<uint32_t>& rows,
             std::vector<Match>* matches) const;
+  /// Keys are looked up without their hashes.
+  bool is_dense() const { return dense_.has_value(); }
+
+  /// The row of every dense key, where each has one row at most.
+  struct Slots {
+    uint64_t base = 0;
+    uint64_t range = 0;
+    int slice_bits = 0;
+    std::vector<const RowRef*> parts;
+
+    const RowRef* Address(uint64_t value) const {
+      const uint64_t distance = value - base;
+      if (distance >= range) return nullptr;
+      return parts[distance >> slice_bits] + (distance & ((uint64_t{1} << slice_bits) - 1));
+    }
+  };
+  std::optional<Slots> UniqueSlots() const;
+
   /// Every row, for joins without keys.
   Match AllRows() const;
 

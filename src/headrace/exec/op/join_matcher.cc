@@ -60,13 +60,16 @@ Status JoinMatcher::Begin(Batch probe, const EncodedKeys& keys, JoinNullKeys nul
   null_keys_ = null_keys;
   probe_ = std::move(probe);
   const auto rows = static_cast<size_t>(probe_->num_rows());
-  ARROW_RETURN_NOT_OK(FindMatches(keys));
   pair_bytes_ = residual_ == nullptr && terms_->gives_pairs() ? PairBytes() : -1;
   if (terms_->gives_pairs() && pair_bytes_ < 0) {
     probe_bytes_ = RowBytes(*probe_);
   } else if (!terms_->gives_pairs()) {
     probe_bytes_.assign(rows, 0);
   }
+  slots_.reset();
+  if (pair_bytes_ >= 0) slots_ = table_.UniqueSlots();
+  keys_ = &keys;
+  if (!slots_.has_value()) ARROW_RETURN_NOT_OK(FindMatches(keys));
   outcomes_.assign(rows, Outcome::kNone);
   row_ = 0;
   match_ = 0;
@@ -117,8 +120,8 @@ void JoinMatcher::CollectPairs() {
   output_rows_ = 0;
   output_bytes_ = 0;
   const bool keeps = terms_->keeps_probe() && is_last_table_;
-  for (; row_ < matches_.size(); ++row_, match_ = 0) {
-    if (row_ + kPrefetchAhead < matches_.size() && match_ == 0) {
+  for (; row_ < num_rows(); ++row_, match_ = 0) {
+    if (row_ + kPrefetchAhead < num_rows() && match_ == 0) {
       const JoinTable::Match& ahead = matches_[row_ + kPrefetchAhead];
       if (ahead.count > 0) __builtin_prefetch(ahead.first);
     }
@@ -137,15 +140,14 @@ void JoinMatcher::CollectPairs() {
 }
 
 // The same where all pairs have one size and nothing is to be asked of them.
-void JoinMatcher::CollectAlikePairs(int64_t pair_bytes) {
-  const auto room = static_cast<size_t>(
-      std::clamp<int64_t>(batch_bytes_ / std::max<int64_t>(1, pair_bytes), 1, batch_rows_));
+void JoinMatcher::CollectAlikePairs() {
+  const size_t room = RoomForAlikePairs();
   const bool keeps = terms_->keeps_probe() && is_last_table_;
   pairs_.probe.resize(room);
   pairs_.build.resize(room);
   size_t size = 0;
-  for (; row_ < matches_.size() && size < room; ++row_, match_ = 0) {
-    if (row_ + kPrefetchAhead < matches_.size()) {
+  for (; row_ < num_rows() && size < room; ++row_, match_ = 0) {
+    if (row_ + kPrefetchAhead < num_rows()) {
       __builtin_prefetch(matches_[row_ + kPrefetchAhead].first);
     }
     const JoinTable::Match match = matches_[row_];
@@ -156,6 +158,34 @@ void JoinMatcher::CollectAlikePairs(int64_t pair_bytes) {
       pairs_.build[size] = match.count == 0 ? RowRef() : match.first[match_];
     }
     if (match_ < match.count) break;
+  }
+  pairs_.probe.resize(size);
+  pairs_.build.resize(size);
+}
+
+size_t JoinMatcher::RoomForAlikePairs() const {
+  const int64_t rows = batch_bytes_ / std::max<int64_t>(1, pair_bytes_);
+  return static_cast<size_t>(std::clamp<int64_t>(rows, 1, batch_rows_));
+}
+
+// The same where a key has one row at most and stands in an array.
+void JoinMatcher::CollectFromSlots() {
+  const size_t room = std::min(RoomForAlikePairs(), num_rows() - row_);
+  const bool keeps = terms_->keeps_probe() && is_last_table_;
+  const uint64_t* values = keys_->values.data();
+  pairs_.probe.resize(room);
+  pairs_.build.resize(room);
+  size_t size = 0;
+  for (; row_ < num_rows() && size < room; ++row_) {
+    if (row_ + kPrefetchAhead < num_rows()) {
+      __builtin_prefetch(slots_->Address(values[row_ + kPrefetchAhead]));
+    }
+    const RowRef* slot = keys_->nulls[row_] == 0 ? slots_->Address(values[row_]) : nullptr;
+    const RowRef build = slot == nullptr ? RowRef() : *slot;
+    pairs_.probe[size] = static_cast<uint32_t>(row_);
+    pairs_.build[size] = build;
+    const bool gives = !build.none() || (keeps && !MatchedEarlier(row_));
+    size += gives ? 1 : 0;
   }
   pairs_.probe.resize(size);
   pairs_.build.resize(size);
@@ -172,8 +202,10 @@ bool JoinMatcher::HasRoomFor(RowRef build) {
 }
 
 Result<bool> JoinMatcher::Step(Out& out) {
-  if (pair_bytes_ >= 0) {
-    CollectAlikePairs(pair_bytes_);
+  if (slots_.has_value()) {
+    CollectFromSlots();
+  } else if (pair_bytes_ >= 0) {
+    CollectAlikePairs();
   } else {
     CollectPairs();
   }
@@ -182,7 +214,7 @@ Result<bool> JoinMatcher::Step(Out& out) {
     KeepThosePassing();
   }
   ARROW_RETURN_NOT_OK(Account());
-  const bool more = row_ < matches_.size();
+  const bool more = row_ < num_rows();
   if (terms_->gives_pairs()) {
     if (pairs_.size() > 0) {
       ARROW_ASSIGN_OR_RAISE(Batch joined, Pairwise());

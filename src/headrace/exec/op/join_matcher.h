@@ -30,7 +30,8 @@ class JoinMatcher {
   /// Batches have the columns of the probe side and perhaps more, which come out last.
   JoinMatcher(HashJoinTermsPtr terms, JoinTable& table, const OperatorContext& context);
 
-  /// `probe` is compacted; `keys` are its encoded keys (unused without keys).
+  /// `probe` is compacted; `keys` are its encoded keys (unused without keys; without hashes when the
+  /// table is dense), which stay until the batch is done.
   Status Begin(Batch probe, const EncodedKeys& keys, JoinNullKeys null_keys);
   /// After Begin, where the built side comes in several tables: `earlier` has what is known of each
   /// row from those before and takes what is known after this one. What a row gives when nothing
@@ -60,7 +61,10 @@ class JoinMatcher {
   Status FindMatches(const EncodedKeys& keys);
   int64_t PairBytes() const;
   void CollectPairs();
-  void CollectAlikePairs(int64_t pair_bytes);
+  void CollectAlikePairs();
+  void CollectFromSlots();
+  size_t RoomForAlikePairs() const;
+  size_t num_rows() const { return outcomes_.size(); }
   bool HasRoomFor(RowRef build);
   bool IsSettled(size_t row) const;
   bool MatchedEarlier(size_t row) const {
@@ -88,6 +92,8 @@ class JoinMatcher {
   std::vector<JoinTable::Match> matches_;  // per row
   std::vector<uint32_t> key_rows_;         // those that may match
   int64_t pair_bytes_ = -1;
+  std::optional<JoinTable::Slots> slots_;  // instead of matches_
+  const EncodedKeys* keys_ = nullptr;      // with slots_
   std::vector<int64_t> probe_bytes_;
   std::vector<Outcome> outcomes_;  // per row
   std::span<Outcome> earlier_;     // none: there is one table
