@@ -181,7 +181,7 @@ void HashRows(EncodedKeys* out) {
     return;
   }
   const uint64_t* values = out->values.data();
-  if (std::memchr(out->nulls.data(), 1, rows) == nullptr) {
+  if (rows == 0 || std::memchr(out->nulls.data(), 1, rows) == nullptr) {
     for (size_t row = 0; row < rows; ++row) out->hashes[row] = HashInteger(values[row]);
     return;
   }
