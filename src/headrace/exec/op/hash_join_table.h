@@ -32,7 +32,8 @@ inline constexpr int64_t kJoinTableBytesPerRow = 2 * sizeof(RowRef) + 2 * sizeof
 
 /// The rows of a key stand together, in the order of the built side. Integer keys in a range not
 /// much larger than their number are looked up in an array, others in a hash table. Parts are by
-/// ranges of such keys, or by the upper bits of the hash; each is built by one thread. Immutable after that, but for the marks of matched rows.
+/// ranges of such keys, or by the upper bits of the hash; each is built by one thread. Immutable
+/// after that, but for the marks of matched rows.
 class JoinTable final : public GlobalState {
  public:
   explicit JoinTable(HashJoinTermsPtr terms);
@@ -102,8 +103,8 @@ class JoinTable final : public GlobalState {
     int64_t bytes() const;
   };
 
-  /// Keys from `base` to below `base + range`; group of a part: the low `slice_bits` of the distance
-  /// from the base, whose upper bits are the part.
+  /// Keys from `base` to below `base + range`; group of a part: the low `slice_bits` of the
+  /// distance from the base, whose upper bits are the part.
   struct DenseKeys {
     uint64_t base = 0;
     uint64_t range = 0;

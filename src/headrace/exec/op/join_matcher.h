@@ -30,8 +30,8 @@ class JoinMatcher {
   /// Batches have the columns of the probe side and perhaps more, which come out last.
   JoinMatcher(HashJoinTermsPtr terms, JoinTable& table, const OperatorContext& context);
 
-  /// `probe` is compacted; `keys` are its encoded keys (unused without keys; without hashes when the
-  /// table is dense), which stay until the batch is done.
+  /// `probe` is compacted; `keys` are its encoded keys (unused without keys; without hashes when
+  /// the table is dense), which stay until the batch is done.
   Status Begin(Batch probe, const EncodedKeys& keys, JoinNullKeys null_keys);
   /// After Begin, where the built side comes in several tables: `earlier` has what is known of each
   /// row from those before and takes what is known after this one. What a row gives when nothing
