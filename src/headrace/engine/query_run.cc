@@ -9,6 +9,7 @@
 #include "arrow/scalar.h"
 #include "arrow/type.h"
 #include "headrace/base/check.h"
+#include "headrace/engine/computed_source.h"
 #include "headrace/engine/session_state.h"
 #include "headrace/types/encoding.h"
 
@@ -54,22 +55,39 @@ Result<std::unique_ptr<QueryRun>> QueryRun::Make(std::shared_ptr<Session> sessio
   return run;
 }
 
-QueryRun::~QueryRun() { Close(); }
+QueryRun::~QueryRun() {
+  Close();
+  query_.reset();
+  callbacks_.reset();
+  budget_.reset();
+  if (!is_counted_) return;
+  std::lock_guard lock(session_->state_->mutex);
+  --session_->state_->running;
+}
 
 arrow::MemoryPool* QueryRun::pool() const { return session_->pool(); }
+
+/// From now on budget, pool and executor of the session stay what they are.
+Settings QueryRun::Count() {
+  std::lock_guard lock(session_->state_->mutex);
+  ++session_->state_->running;
+  is_counted_ = true;
+  return session_->state_->settings;
+}
 
 Status QueryRun::Start() {
   started_ = true;
   ARROW_RETURN_NOT_OK(CheckSnapshots(*plan_));
+  ARROW_ASSIGN_OR_RAISE(const PlanPtr plan, WithComputedSources(plan_, *session_, poll_));
   Session::State& state = *session_->state_;
-  const Settings& settings = state.settings;
+  const Settings settings = Count();
   LoweringOptions options;
   options.lanes = settings.threads;
   options.batch_rows = settings.batch_rows;
   options.batch_bytes = std::min(kBatchBytesMax, settings.memory_limit / kBatchBudgetFraction);
   options.memory_bytes = settings.memory_limit;
   options.queue_bytes = std::min(kQueueBytesMax, settings.memory_limit / kBatchBudgetFraction);
-  ARROW_ASSIGN_OR_RAISE(PhysicalPlan physical, LowerPlan(plan_, options));
+  ARROW_ASSIGN_OR_RAISE(PhysicalPlan physical, LowerPlan(plan, options));
 
   ARROW_ASSIGN_OR_RAISE(spill_, SpillSpace::Make(settings.temp_dir, settings.spill_limit));
   budget_ = state.budget->MakeChild("query");

@@ -48,6 +48,7 @@ class QueryRun {
  private:
   QueryRun(std::shared_ptr<Session> session, PlanPtr plan);
   Status Start();
+  Settings Count();
   Status Wait();
   /// Calls the poll when it was not called for kPollMicros.
   Status PollIfDue();
@@ -64,6 +65,7 @@ class QueryRun {
   std::unique_ptr<Query> query_;
   Poll poll_;
   bool started_ = false;
+  bool is_counted_ = false;
   bool paused_ = false;
   Status failure_;
   int64_t rows_out_ = 0;

@@ -58,6 +58,15 @@ void Erase(Entries& entries, const std::string& name) {
 
 }  // namespace
 
+void Session::State::MakeResources() {
+  budget = MemoryBudget::MakeRoot("session", settings.memory_limit);
+  if (pool != nullptr) BudgetPool::KeepUntilEmpty(std::move(pool));
+  const bool is_small = settings.memory_limit < kSystemAllocatorBelowBytes;
+  pool = BudgetPool::Make(settings.memory_limit, is_small ? arrow::system_memory_pool() : nullptr);
+  executor = settings.deterministic ? Executor::MakeDeterministic(settings.seed)
+                                    : Executor::MakeThreaded(settings.threads);
+}
+
 Session::Session(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
 Session::~Session() {
@@ -78,17 +87,38 @@ Result<std::shared_ptr<Session>> Session::Make(const Settings& settings, Vfs* vf
   }
   state->vfs = vfs;
   state->clock = clock == nullptr ? &SystemClock() : clock;
-  state->budget = MemoryBudget::MakeRoot("session", state->settings.memory_limit);
-  const bool is_small = state->settings.memory_limit < kSystemAllocatorBelowBytes;
-  state->pool = BudgetPool::Make(state->settings.memory_limit,
-                                 is_small ? arrow::system_memory_pool() : nullptr);
-  state->executor = state->settings.deterministic
-                        ? Executor::MakeDeterministic(state->settings.seed)
-                        : Executor::MakeThreaded(state->settings.threads);
+  state->settings_at_start = state->settings;
+  state->MakeResources();
   return std::shared_ptr<Session>(new Session(std::move(state)));
 }
 
-const Settings& Session::settings() const { return state_->settings; }
+Settings Session::settings() const {
+  std::lock_guard lock(state_->mutex);
+  return state_->settings;
+}
+
+Status Session::Set(const std::string& name, const std::optional<std::string>& value) {
+  Settings given = state_->settings_at_start;
+  ARROW_RETURN_NOT_OK(given.Value(name).status());
+  if (value.has_value()) {
+    ARROW_ASSIGN_OR_RAISE(given, Settings::FromOptions({{name, *value}}));
+    ARROW_ASSIGN_OR_RAISE(given, given.Resolve());
+  }
+  std::lock_guard lock(state_->mutex);
+  Settings wanted = state_->settings;
+  wanted.Take(name, given);
+  const bool same_resources = wanted.memory_limit == state_->settings.memory_limit &&
+                              wanted.threads == state_->settings.threads;
+  if (!same_resources && state_->running > 0) {
+    return Error(ErrorKind::kUnsupported,
+                 "{} is set while no query runs, and {} run; read them to the end or close them",
+                 name, state_->running);
+  }
+  state_->settings = wanted;
+  if (!same_resources) state_->MakeResources();
+  return Status::OK();
+}
+
 Vfs& Session::vfs() const { return *state_->vfs; }
 arrow::MemoryPool* Session::pool() const { return state_->pool.get(); }
 
@@ -209,7 +239,7 @@ Result<SourcePtr> Session::OpenFiles(const std::vector<std::string>& paths,
 }
 
 Result<PlanPtr> Session::Prepare(PlanPtr plan) const {
-  return state_->settings.optimizer ? Optimize(std::move(plan)) : plan;
+  return settings().optimizer ? Optimize(std::move(plan)) : plan;
 }
 
 Result<Cursor> Session::Run(PlanPtr plan) {

@@ -25,7 +25,10 @@ class Session : public std::enable_shared_from_this<Session> {
                                                Clock* clock = nullptr);
   ~Session();
 
-  const Settings& settings() const;
+  Settings settings() const;
+  /// SET, or RESET without a value: the setting as the session began. Queries that start later see
+  /// it; memory_limit and threads are refused while a query runs.
+  Status Set(const std::string& name, const std::optional<std::string>& value);
   Vfs& vfs() const;
   arrow::MemoryPool* pool() const;
 

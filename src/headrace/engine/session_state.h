@@ -13,7 +13,7 @@
 namespace headrace {
 
 struct Session::State {
-  Settings settings;
+  Settings settings_at_start;
   std::unique_ptr<Vfs> own_vfs;
   Vfs* vfs = nullptr;
   const Clock* clock = nullptr;
@@ -21,7 +21,12 @@ struct Session::State {
   std::shared_ptr<BudgetPool> pool;
   std::unique_ptr<Executor> executor;
 
-  mutable std::mutex mutex;  // of what follows
+  mutable std::mutex mutex;  // of what follows, and of changes of the budget, pool and executor
+  Settings settings;
+  int running = 0;  // queries
+
+  /// Budget, pool and executor for the settings.
+  void MakeResources();
   std::map<std::string, SourcePtr> tables;
   std::map<std::string, std::string> views;  // name → query
   CallbackFunction callback_function;

@@ -109,6 +109,32 @@ Result<Settings> Settings::FromOptions(const OptionMap& options) {
   return settings;
 }
 
+std::vector<std::string> Settings::Names() {
+  return {"batch_rows", "memory_limit", "optimizer", "spill_limit", "temp_dir", "threads"};
+}
+
+Result<std::string> Settings::Value(const std::string& name) const {
+  if (name == "batch_rows") return std::to_string(batch_rows);
+  if (name == "memory_limit") return std::to_string(memory_limit);
+  if (name == "optimizer") return std::string(optimizer ? "true" : "false");
+  if (name == "spill_limit") return std::to_string(spill_limit);
+  if (name == "temp_dir") return temp_dir;
+  if (name == "threads") return std::to_string(threads);
+  const std::string nearest = NearestName(name, Names());
+  return Error(
+      ErrorKind::kUnknownName, "there is no setting \"{}\"{}", name,
+      nearest.empty() ? "; SHOW ALL lists them" : fmt::format("; did you mean {}?", nearest));
+}
+
+void Settings::Take(const std::string& name, const Settings& other) {
+  if (name == "batch_rows") batch_rows = other.batch_rows;
+  if (name == "memory_limit") memory_limit = other.memory_limit;
+  if (name == "optimizer") optimizer = other.optimizer;
+  if (name == "spill_limit") spill_limit = other.spill_limit;
+  if (name == "temp_dir") temp_dir = other.temp_dir;
+  if (name == "threads") threads = other.threads;
+}
+
 Result<Settings> Settings::Resolve() const {
   Settings out = *this;
   const std::string memory = FromEnvironment("HEADRACE_MEMORY_LIMIT");

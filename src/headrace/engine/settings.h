@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "headrace/base/error.h"
 #include "headrace/io/vfs.h"
@@ -26,6 +27,12 @@ struct Settings {
 
   /// Reads the option names above ("256MB", "4MiB" are sizes); unknown names are errors.
   static Result<Settings> FromOptions(const OptionMap& options);
+  /// Those that SET may change.
+  static std::vector<std::string> Names();
+  /// The text form of one of them; kUnknownName with the nearest names.
+  Result<std::string> Value(const std::string& name) const;
+  /// Takes the value of one of them from `other`.
+  void Take(const std::string& name, const Settings& other);
   /// Every field set; kInvalidArgument for values out of range. Fields that are zero take
   /// HEADRACE_<NAME> from the environment, then the default.
   Result<Settings> Resolve() const;

@@ -21,12 +21,27 @@ struct QueryOperand final : UnboundQuery {
   QueryPtr query;
 };
 
-/// expression [AS name], or * [EXCLUDE (…)] [REPLACE (…)], which has no name.
+/// expression [AS name], or * [EXCLUDE (…)] [REPLACE (…)] [RENAME (…)], which has no name.
 struct SelectItem {
   UnboundPtr expression;
   std::string name;
   std::vector<std::string> exclude;
   std::vector<SelectItem> replace;
+  std::vector<std::pair<std::string, std::string>> rename;  // old, new
+};
+
+/// COLUMNS(…) inside an item: the columns that it stands for, one after the other. A star, a text
+/// (a regular expression) or a list of names.
+struct ColumnsOperand final : UnboundQuery {
+  SelectItem columns;
+};
+
+/// TABLESAMPLE, USING SAMPLE.
+struct SampleClause {
+  double amount = 0;
+  bool is_percent = false;  // else rows
+  std::optional<uint64_t> seed;
+  TextSpan span;
 };
 
 /// 'file' [(option value, …)], name, (query), function(…), each with alias [(column, …)].
@@ -39,6 +54,7 @@ struct TableReference {
   OptionMap options;             // of the file or function
   std::vector<UnboundPtr> args;  // of the function
   QueryPtr query;
+  std::optional<SampleClause> sample;
   TextSpan span;
 };
 
@@ -66,9 +82,12 @@ struct Select {
   UnboundPtr where;
   std::vector<UnboundPtr> group_by;
   bool group_by_all = false;
+  /// GROUPING SETS, ROLLUP, CUBE: for each set the indexes in group_by. Empty: one set of all.
+  std::vector<std::vector<size_t>> grouping_sets;
   UnboundPtr having;
   std::vector<NamedWindow> windows;
   UnboundPtr qualify;
+  std::optional<SampleClause> sample;  // of the rows of FROM
 };
 
 /// name [(column, …)] AS (query).
@@ -76,6 +95,7 @@ struct CommonTable {
   std::string name;
   std::vector<std::string> columns;
   QueryPtr query;
+  bool recursive = false;
 };
 
 /// left UNION|INTERSECT|EXCEPT [ALL] right.
@@ -118,7 +138,9 @@ struct Statement {
     kDrop,
     kDescribe,
     kShowTables,
+    kShowSettings,
     kSummarize,
+    kSet,
   };
   Kind kind = Kind::kQuery;
   bool is_explain = false;
@@ -137,6 +159,8 @@ struct Statement {
   bool if_exists = false;      // DROP … IF EXISTS
   bool if_not_exists = false;  // CREATE … IF NOT EXISTS
   bool is_view = false;        // DROP VIEW
+  /// SET name = value; none: RESET.
+  std::optional<std::string> value;
   /// The text of a view's query.
   TextSpan query_span;
 };

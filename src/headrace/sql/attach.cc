@@ -28,7 +28,13 @@ ExpressionPtr WithInnerColumns(const ExpressionPtr& expression, int first) {
   });
 }
 
-/// `name`(args…) with the conversions that it needs.
+bool IsNegation(const Unbound& expression) {
+  return expression.kind == Unbound::Kind::kCall && expression.name == "not" &&
+         expression.args.size() == 1;
+}
+
+}  // namespace
+
 Result<ExpressionPtr> CallOf(const char* name, const std::vector<ExpressionPtr>& args) {
   Scope scope;
   std::vector<UnboundPtr> columns;
@@ -42,13 +48,6 @@ Result<ExpressionPtr> CallOf(const char* name, const std::vector<ExpressionPtr>&
   return ReplaceColumns(
       call, [&](const Expression& column) { return args[static_cast<size_t>(column.column)]; });
 }
-
-bool IsNegation(const Unbound& expression) {
-  return expression.kind == Unbound::Kind::kCall && expression.name == "not" &&
-         expression.args.size() == 1;
-}
-
-}  // namespace
 
 bool SelectBinder::HasOuter(const Expression& expression) const {
   const size_t width = relation_.scope.entries().size();
@@ -139,6 +138,12 @@ Result<ExpressionPtr> SelectBinder::Attached(const ExpressionPtr& expression, Pl
 Result<int> SelectBinder::Attach(size_t extra, PlanPtr* plan) {
   const std::string use = extras_[extra].use;
   if (use == "scalar") return AttachScalar(extra, plan);
+  if (use == "aggregate" || use == "grouping" || use == "unnest") {
+    const char* const what = use == "unnest" ? "unnest" : "an aggregate";
+    return WithSpan(Error(ErrorKind::kInvalidArgument, "{} cannot stand here: {}", what,
+                          ToString(*extras_[extra].operands.front())),
+                    extras_[extra].operands.front()->span);
+  }
   ExpressionPtr in;
   if (use != "exists") {
     ARROW_ASSIGN_OR_RAISE(in, OperandComparison(extra, plan));
@@ -169,6 +174,22 @@ Result<int> SelectBinder::AttachScalar(size_t extra, PlanPtr* plan) {
   outputs.push_back({std::move(value), "value"});
   ARROW_ASSIGN_OR_RAISE(*plan, PlanProject(*plan, std::move(outputs)));
   return (*plan)->schema()->num_fields() - 1;
+}
+
+/// unnest(…) of the items, in lockstep: a row per element.
+Status SelectBinder::AttachUnnested(PlanPtr* plan) {
+  std::vector<NamedExpression> lists;
+  std::vector<size_t> places;
+  for (size_t i = 0; i < extras_.size(); ++i) {
+    if (extras_[i].use != "unnest" || attached_.contains(i)) continue;
+    ARROW_ASSIGN_OR_RAISE(ExpressionPtr list, Attached(extras_[i].operands.front(), plan));
+    lists.push_back({std::move(list), "unnest"});
+    places.push_back(i);
+  }
+  if (lists.empty()) return Status::OK();
+  int place = (*plan)->schema()->num_fields();
+  for (const size_t extra : places) attached_[extra] = place++;
+  return PlanUnnest(std::move(*plan), std::move(lists)).Value(plan);
 }
 
 /// REQUIRES: what `expression` uses beside FROM is attached.

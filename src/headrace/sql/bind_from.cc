@@ -162,9 +162,53 @@ Result<PlanPtr> PlanOfJoin(const JoinClause& join, PlanPtr left, PlanPtr right,
   return plan;
 }
 
+/// `condition` with fields of structs in terms of `scope`.
+Result<UnboundPtr> WithFields(const UnboundPtr& condition, const Scope& scope) {
+  return TransformUnbound(condition, [&](const UnboundPtr& node) -> Result<UnboundPtr> {
+    if (node->kind != Unbound::Kind::kColumn || scope.Knows(node->path, Dialect::kSql)) {
+      return nullptr;
+    }
+    return FieldOf(*node, scope);
+  });
+}
+
+Result<bool> HoldsQuery(const UnboundPtr& expression) {
+  bool found = false;
+  const UnboundVisit visit = [&](const UnboundPtr& node) -> Result<UnboundPtr> {
+    found = found || node->kind == Unbound::Kind::kQuery;
+    return nullptr;
+  };
+  ARROW_RETURN_NOT_OK(TransformUnbound(expression, visit));
+  return found;
+}
+
+/// Takes the terms with subqueries out of the condition of a join; null: nothing is left.
+Result<UnboundPtr> TakeQueries(const JoinClause& join, const UnboundPtr& condition,
+                               std::vector<UnboundPtr>* terms) {
+  if (condition->kind == Unbound::Kind::kCall && condition->name == "and") {
+    UnboundPtr rest;
+    for (const UnboundPtr& part : condition->args) {
+      ARROW_ASSIGN_OR_RAISE(UnboundPtr kept, TakeQueries(join, part, terms));
+      if (kept == nullptr) continue;
+      rest = rest == nullptr ? kept : Unbound::Call("and", {rest, kept}, condition->span);
+    }
+    return rest;
+  }
+  ARROW_ASSIGN_OR_RAISE(const bool holds_query, HoldsQuery(condition));
+  if (!holds_query) return condition;
+  if (join.kind != JoinClause::Kind::kInner) {
+    return WithSpan(Error(ErrorKind::kUnsupported,
+                          "a subquery in ON works in inner joins; put it in WHERE or in a query "
+                          "that is joined"),
+                    condition->span);
+  }
+  terms->push_back(condition);
+  return nullptr;
+}
+
 }  // namespace
 
-Result<Relation> Binder::BindFrom(const Select& select) {
+Result<Relation> Binder::BindFrom(const Select& select, std::vector<UnboundPtr>* conditions) {
   if (!select.from.has_value()) {
     ARROW_ASSIGN_OR_RAISE(SourcePtr source, OneRow());
     ARROW_ASSIGN_OR_RAISE(PlanPtr plan, PlanScan(std::move(source)));
@@ -172,7 +216,7 @@ Result<Relation> Binder::BindFrom(const Select& select) {
   }
   ARROW_ASSIGN_OR_RAISE(Relation relation, BindTable(*select.from));
   for (const JoinClause& join : select.joins) {
-    ARROW_ASSIGN_OR_RAISE(relation, BindJoin(std::move(relation), join));
+    ARROW_ASSIGN_OR_RAISE(relation, BindJoin(std::move(relation), join, conditions));
   }
   return relation;
 }
@@ -186,6 +230,7 @@ Result<Relation> Binder::BindTable(const TableReference& table) {
     if (!found.ok()) return WithSpan(found.status(), table.span);
     plan = *std::move(found);
   }
+  ARROW_ASSIGN_OR_RAISE(plan, WithSample(std::move(plan), table.sample));
   ARROW_ASSIGN_OR_RAISE(plan, WithColumnNames(std::move(plan), table.columns, table.span));
   Scope scope(*plan->schema(), QualifierOf(table));
   return Relation{std::move(plan), std::move(scope)};
@@ -240,7 +285,15 @@ Result<PlanPtr> Binder::BindView(const std::string& name, const std::string& tex
   return Error(KindOf(plan.status()), "view {}: {}", name, plan.status().message());
 }
 
-Result<Relation> Binder::BindJoin(Relation left, const JoinClause& join) {
+Result<Relation> Binder::BindJoin(Relation left, const JoinClause& join,
+                                  std::vector<UnboundPtr>* conditions) {
+  const bool keeps_right =
+      join.kind == JoinClause::Kind::kRight || join.kind == JoinClause::Kind::kFull;
+  if (keeps_right && !conditions->empty()) {
+    return WithSpan(Error(ErrorKind::kUnsupported,
+                          "a subquery in ON does not work before a right or full join"),
+                    join.span);
+  }
   if (join.right.kind == TableReference::Kind::kFunction && join.right.name == "unnest") {
     return BindUnnest(std::move(left), join);
   }
@@ -251,8 +304,13 @@ Result<Relation> Binder::BindJoin(Relation left, const JoinClause& join) {
   Relation joined;
   joined.scope = Concatenate(left.scope, right.scope);
   ExpressionPtr condition;
-  if (join.condition != nullptr) {
-    ARROW_ASSIGN_OR_RAISE(condition, headrace::Bind(*join.condition, joined.scope, Dialect::kSql));
+  UnboundPtr terms = join.condition;
+  if (terms != nullptr) {
+    ARROW_ASSIGN_OR_RAISE(terms, WithFields(terms, joined.scope));
+    ARROW_ASSIGN_OR_RAISE(terms, TakeQueries(join, terms, conditions));
+  }
+  if (terms != nullptr) {
+    ARROW_ASSIGN_OR_RAISE(condition, headrace::Bind(*terms, joined.scope, Dialect::kSql));
   }
   if (!HasRightSide(join.kind)) joined.scope = left.scope;
   ARROW_ASSIGN_OR_RAISE(joined.plan, PlanOfJoin(join, std::move(left.plan), std::move(right.plan),

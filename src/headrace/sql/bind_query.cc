@@ -1,4 +1,6 @@
 // Queries: WITH, set operations, VALUES, and ORDER BY and LIMIT over them.
+#include <random>
+
 #include "arrow/array/concatenate.h"
 #include "arrow/array/util.h"
 #include "arrow/record_batch.h"
@@ -14,15 +16,6 @@
 
 namespace headrace::sql {
 namespace {
-
-/// Nodes that the queries of WITH may put into one plan, where each reference counts.
-constexpr int64_t kKnownNodesMax = 10'000;
-
-int64_t CountNodes(const PlanNode& plan) {
-  int64_t count = 1;
-  for (const PlanPtr& input : plan.inputs()) count += CountNodes(*input);
-  return count;
-}
 
 /// The column that a key of ORDER BY over a whole query means.
 Result<ExpressionPtr> OutputKey(const Unbound& key, const arrow::Schema& schema) {
@@ -104,6 +97,17 @@ Result<PlanPtr> WithLimit(PlanPtr plan, const Query& query) {
                    offset.value_or(0));
 }
 
+Result<PlanPtr> WithSample(PlanPtr plan, const std::optional<SampleClause>& sample) {
+  if (!sample.has_value()) return plan;
+  const uint64_t seed = sample->seed.has_value() ? *sample->seed : std::random_device()();
+  Result<PlanPtr> sampled =
+      sample->is_percent
+          ? PlanSample(std::move(plan), sample->amount / 100, seed)
+          : PlanSampleRows(std::move(plan), static_cast<int64_t>(sample->amount), seed);
+  if (!sampled.ok()) return WithSpan(sampled.status(), sample->span);
+  return sampled;
+}
+
 Result<PlanPtr> WithColumnNames(PlanPtr plan, const std::vector<std::string>& names,
                                 TextSpan span) {
   if (names.empty()) return plan;
@@ -128,23 +132,6 @@ Result<PlanPtr> Binder::BindQuery(const Query& query) {
   Result<PlanPtr> plan = BindBody(query);
   known_.resize(known);
   return plan;
-}
-
-/// Each query of WITH sees those before it.
-Status Binder::BindWith(const Query& query) {
-  for (const CommonTable& table : query.with) {
-    ARROW_ASSIGN_OR_RAISE(PlanPtr plan, BindQuery(*table.query));
-    ARROW_ASSIGN_OR_RAISE(plan, WithColumnNames(std::move(plan), table.columns, table.query->span));
-    nodes_ += CountNodes(*plan);
-    if (nodes_ > kKnownNodesMax) {
-      return WithSpan(
-          Error(ErrorKind::kUnsupported, "the queries of WITH make a plan of more than {} nodes",
-                kKnownNodesMax),
-          table.query->span);
-    }
-    known_.push_back({table.name, std::move(plan)});
-  }
-  return Status::OK();
 }
 
 Result<PlanPtr> Binder::BindBody(const Query& query) {

@@ -18,10 +18,6 @@ void AppendTerms(const UnboundPtr& expression, std::vector<UnboundPtr>* terms) {
   for (const UnboundPtr& arg : expression->args) AppendTerms(arg, terms);
 }
 
-bool IsAggregateCall(const Expression& expression) {
-  return IsCallOf(expression, FunctionKind::kAggregate) && expression.window == nullptr;
-}
-
 }  // namespace
 
 Result<PlanPtr> SelectBinder::Bind() {
@@ -32,19 +28,24 @@ Result<PlanPtr> SelectBinder::Bind() {
 
 Result<PlanPtr> SelectBinder::PlanAll() {
   ARROW_ASSIGN_OR_RAISE(PlanPtr plan, PlanOutputs());
-  ARROW_ASSIGN_OR_RAISE(plan, Distinct(std::move(plan)));
+  if (distinct_on_.empty()) {
+    ARROW_ASSIGN_OR_RAISE(plan, Distinct(std::move(plan)));
+  }
   ARROW_ASSIGN_OR_RAISE(plan, Sorted(std::move(plan)));
+  if (!distinct_on_.empty()) {
+    ARROW_ASSIGN_OR_RAISE(plan, FirstOfEach(std::move(plan)));
+  }
   ARROW_ASSIGN_OR_RAISE(plan, OnlyItems(std::move(plan)));
   return WithLimit(std::move(plan), query_);
 }
 
 Status SelectBinder::BindFromAndWhere() {
-  ARROW_ASSIGN_OR_RAISE(relation_, binder_.BindFrom(select_));
+  std::vector<UnboundPtr> terms;
+  ARROW_ASSIGN_OR_RAISE(relation_, binder_.BindFrom(select_, &terms));
+  ARROW_ASSIGN_OR_RAISE(relation_.plan, WithSample(std::move(relation_.plan), select_.sample));
   scope_ = relation_.scope;
   ARROW_RETURN_NOT_OK(ExpandItems());
-  if (select_.where == nullptr) return Status::OK();
-  std::vector<UnboundPtr> terms;
-  AppendTerms(select_.where, &terms);
+  if (select_.where != nullptr) AppendTerms(select_.where, &terms);
   for (const UnboundPtr& term : terms) ARROW_RETURN_NOT_OK(AddCondition(term));
   return Status::OK();
 }
@@ -57,6 +58,9 @@ Status SelectBinder::BindClauses() {
   }
   if (select_.qualify != nullptr) {
     ARROW_ASSIGN_OR_RAISE(qualify_, BindPrepared(select_.qualify));
+  }
+  for (const UnboundPtr& key : select_.distinct_on) {
+    ARROW_ASSIGN_OR_RAISE(distinct_on_.emplace_back(), OutputOf(key));
   }
   return BindSortKeys();
 }
@@ -77,26 +81,6 @@ Result<std::optional<size_t>> SelectBinder::Position(const Unbound& expression,
                   expression.span);
 }
 
-Status SelectBinder::BindGroups() {
-  if (select_.group_by_all) {
-    for (size_t i = 0; i < num_items_; ++i) {
-      const Expression& item = *outputs_[i].expression;
-      if (!ContainsCall(item, FunctionKind::kAggregate)) groups_.push_back(outputs_[i]);
-    }
-    return Status::OK();
-  }
-  for (const UnboundPtr& group : select_.group_by) {
-    ARROW_ASSIGN_OR_RAISE(const std::optional<size_t> position, Position(*group, "GROUP BY"));
-    if (position.has_value()) {
-      groups_.push_back(outputs_[*position]);
-      continue;
-    }
-    ARROW_ASSIGN_OR_RAISE(ExpressionPtr bound, BindPrepared(group));
-    groups_.push_back({std::move(bound), DefaultName(*group)});
-  }
-  return Status::OK();
-}
-
 Status SelectBinder::BindSortKeys() {
   for (const UnboundSortKey& key : query_.order_by) {
     const NullPlacement nulls = key.nulls.value_or(NullPlacement::kLast);
@@ -105,7 +89,7 @@ Status SelectBinder::BindSortKeys() {
       return Status::OK();
     }
     ARROW_ASSIGN_OR_RAISE(const size_t output, OutputOf(key.expression));
-    if (output >= num_items_ && select_.distinct) {
+    if (output >= num_items_ && select_.distinct && distinct_on_.empty()) {
       return WithSpan(Error(ErrorKind::kInvalidArgument,
                             "ORDER BY of SELECT DISTINCT takes only what is selected: {}",
                             DefaultName(*key.expression)),
@@ -146,62 +130,6 @@ Result<size_t> SelectBinder::OutputOf(const UnboundPtr& sort_key) {
   return outputs_.size() - 1;
 }
 
-bool SelectBinder::IsAggregate() const {
-  if (!groups_.empty() || having_ != nullptr) return true;
-  if (qualify_ != nullptr && ContainsCall(*qualify_, FunctionKind::kAggregate)) return true;
-  for (const NamedExpression& output : outputs_) {
-    if (ContainsCall(*output.expression, FunctionKind::kAggregate)) return true;
-  }
-  return false;
-}
-
-/// Aggregates of `expression` and of the operands of its subqueries, without repeats.
-void SelectBinder::CollectAggregates(const ExpressionPtr& expression) {
-  const size_t width = relation_.scope.entries().size();
-  if (expression->kind == Expression::Kind::kColumn &&
-      static_cast<size_t>(expression->column) >= width) {
-    const Extra& extra = extras_[static_cast<size_t>(expression->column) - width];
-    for (const ExpressionPtr& operand : extra.operands) CollectAggregates(operand);
-  }
-  if (!IsAggregateCall(*expression)) {
-    ForEachPart(*expression, [&](const ExpressionPtr& part) { CollectAggregates(part); });
-    return;
-  }
-  for (const NamedExpression& known : calls_) {
-    if (Equals(*known.expression, *expression)) return;
-  }
-  calls_.push_back({expression, ToString(*expression)});
-}
-
-/// One row per group: the groups, then the aggregates.
-Result<PlanPtr> SelectBinder::PlanGroups(PlanPtr plan) {
-  for (const NamedExpression& output : outputs_) CollectAggregates(output.expression);
-  if (having_ != nullptr) CollectAggregates(having_);
-  if (qualify_ != nullptr) CollectAggregates(qualify_);
-  std::vector<NamedExpression> groups = groups_;
-  std::vector<NamedExpression> calls = calls_;
-  std::vector<SortExpression> order = row_order_;
-  for (std::vector<NamedExpression>* list : {&groups, &calls}) {
-    for (NamedExpression& named : *list) {
-      ARROW_ASSIGN_OR_RAISE(named.expression, Attached(named.expression, &plan));
-    }
-  }
-  for (SortExpression& key : order) {
-    ARROW_ASSIGN_OR_RAISE(key.expression, Attached(key.expression, &plan));
-  }
-  if (!order.empty()) {
-    ARROW_ASSIGN_OR_RAISE(plan, PlanSort(std::move(plan), std::move(order)));
-  }
-  AggregateOptions options;
-  const bool endless = plan->properties().boundedness == Boundedness::kUnbounded;
-  if (endless) options.emit = EmitPolicy::kChanges;
-  ARROW_ASSIGN_OR_RAISE(
-      plan, PlanAggregate(std::move(plan), std::move(groups), std::move(calls), nullptr, options));
-  attached_.clear();
-  grouped_ = true;
-  return plan;
-}
-
 /// Items and hidden sort keys, without the rows that HAVING and QUALIFY leave out.
 Result<PlanPtr> SelectBinder::PlanOutputs() {
   PlanPtr plan = relation_.plan;
@@ -212,6 +140,7 @@ Result<PlanPtr> SelectBinder::PlanOutputs() {
     ARROW_ASSIGN_OR_RAISE(ExpressionPtr having, Attached(having_, &plan));
     ARROW_ASSIGN_OR_RAISE(plan, PlanFilter(std::move(plan), std::move(having)));
   }
+  ARROW_RETURN_NOT_OK(AttachUnnested(&plan));
   std::vector<NamedExpression> outputs = outputs_;
   if (qualify_ != nullptr) outputs.push_back({qualify_, "qualify"});
   for (NamedExpression& output : outputs) {
@@ -230,11 +159,31 @@ Result<PlanPtr> SelectBinder::PlanOutputs() {
 
 Result<PlanPtr> SelectBinder::Distinct(PlanPtr plan) const {
   if (!select_.distinct) return plan;
-  if (!select_.distinct_on.empty()) {
-    return WithSpan(Error(ErrorKind::kUnsupported, "DISTINCT ON is not supported"),
+  if (!distinct_on_.empty()) {
+    return WithSpan(Error(ErrorKind::kUnsupported,
+                          "DISTINCT ON is not supported in a subquery that uses columns of the "
+                          "query around"),
                     select_.distinct_on.front()->span);
   }
   return PlanDistinct(std::move(plan));
+}
+
+/// DISTINCT ON: of the rows with equal keys the first one, in the order of the rows.
+Result<PlanPtr> SelectBinder::FirstOfEach(PlanPtr plan) const {
+  auto window = std::make_shared<UnboundWindow>();
+  Scope places;
+  for (const ExpressionPtr& column : AllColumnsOf(*plan->schema())) {
+    places.Add("", std::to_string(column->column), column->type);
+  }
+  for (const size_t key : distinct_on_) {
+    window->partition_by.push_back(Unbound::Column({std::to_string(key)}));
+  }
+  auto number = std::make_shared<Unbound>(*Unbound::Call("row_number", {}));
+  number->window = std::move(window);
+  const auto first =
+      Unbound::Call("=", {number, Unbound::Literal(std::make_shared<arrow::Int64Scalar>(1))});
+  ARROW_ASSIGN_OR_RAISE(ExpressionPtr is_first, headrace::Bind(*first, places, Dialect::kSql));
+  return PlanFilter(std::move(plan), std::move(is_first));
 }
 
 Result<PlanPtr> SelectBinder::Sorted(PlanPtr plan) const {

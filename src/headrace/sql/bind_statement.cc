@@ -4,6 +4,7 @@
 #include "arrow/scalar.h"
 #include "arrow/type.h"
 #include "headrace/connect/memory/memory_table.h"
+#include "headrace/engine/computed_source.h"
 #include "headrace/expression/coerce.h"
 #include "headrace/plan/make_node.h"
 #include "headrace/sql/binder.h"
@@ -42,6 +43,22 @@ Result<PlanPtr> Describe(const arrow::Schema& schema) {
     columns[2].emplace_back(field->nullable() ? "YES" : "NO");
   }
   return PlanOfTexts({"column_name", "column_type", "null"}, columns);
+}
+
+/// SHOW ALL, or SHOW name.
+Result<PlanPtr> ShowSettings(const Session& session, const Statement& statement) {
+  const Settings settings = session.settings();
+  if (!statement.name.empty()) {
+    Result<std::string> value = settings.Value(statement.name);
+    if (!value.ok()) return WithSpan(value.status(), statement.name_span);
+    return PlanOfTexts({statement.name}, {{*std::move(value)}});
+  }
+  std::vector<std::vector<std::string>> columns(2);
+  columns[0] = Settings::Names();
+  for (const std::string& name : columns[0]) {
+    ARROW_ASSIGN_OR_RAISE(columns[1].emplace_back(), settings.Value(name));
+  }
+  return PlanOfTexts({"name", "value"}, columns);
 }
 
 /// A table without rows.
@@ -107,6 +124,9 @@ Status AlreadyThere(const Statement& statement, bool is_view) {
 Result<BoundStatement> Binder::BindStatement(const Statement& statement) {
   BoundStatement bound;
   ARROW_RETURN_NOT_OK(BindKind(statement, &bound));
+  if (bound.plan != nullptr) {
+    ARROW_ASSIGN_OR_RAISE(bound.plan, WithQueriesInlined(bound.plan));
+  }
   if (statement.is_explain) {
     bound.kind = BoundStatement::Kind::kExplain;
     bound.analyze = statement.analyze;
@@ -137,6 +157,14 @@ Status Binder::BindKind(const Statement& statement, BoundStatement* bound) {
     }
     case Kind::kShowTables:
       return PlanOfTexts({"name"}, {session_.TableNames()}).Value(&bound->plan);
+    case Kind::kShowSettings:
+      return ShowSettings(session_, statement).Value(&bound->plan);
+    case Kind::kSet: {
+      bound->kind = BoundStatement::Kind::kSet;
+      bound->value = statement.value;
+      const Result<std::string> known = session_.settings().Value(statement.name);
+      return known.ok() ? Status::OK() : WithSpan(known.status(), statement.name_span);
+    }
     case Kind::kSummarize:
       return BindSummary(statement).Value(&bound->plan);
   }

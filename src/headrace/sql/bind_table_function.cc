@@ -140,7 +140,8 @@ Result<std::vector<NamedExpression>> ListsOf(const TableReference& table, const 
 /// FROM unnest([…]).
 Result<PlanPtr> Binder::UnnestConstants(const TableReference& table) {
   Select nothing;
-  ARROW_ASSIGN_OR_RAISE(Relation one_row, BindFrom(nothing));
+  std::vector<UnboundPtr> none;
+  ARROW_ASSIGN_OR_RAISE(Relation one_row, BindFrom(nothing, &none));
   ARROW_ASSIGN_OR_RAISE(auto lists, ListsOf(table, Scope()));
   return PlanUnnest(std::move(one_row.plan), std::move(lists));
 }

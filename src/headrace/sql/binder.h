@@ -60,14 +60,18 @@ class Binder {
 
   // bind_query.cc
   Status BindWith(const Query& query);
+  Result<PlanPtr> BindCommonTable(const CommonTable& table);
+  Result<PlanPtr> BindRecursive(const CommonTable& table);
   Result<PlanPtr> BindBody(const Query& query);
   Result<PlanPtr> BindSetOperation(const SetOperation& set);
   Result<PlanPtr> BindValues(const Query& query);
 
   // bind_from.cc
-  Result<Relation> BindFrom(const Select& select);
+  /// Conditions of joins that hold subqueries go to `conditions`: they filter the rows of all.
+  Result<Relation> BindFrom(const Select& select, std::vector<UnboundPtr>* conditions);
   Result<Relation> BindTable(const TableReference& table);
-  Result<Relation> BindJoin(Relation left, const JoinClause& join);
+  Result<Relation> BindJoin(Relation left, const JoinClause& join,
+                            std::vector<UnboundPtr>* conditions);
   Result<Relation> BindJoinUsing(Relation left, Relation right, const JoinClause& join);
   Result<PlanPtr> FindTable(const TableReference& table);
   Result<PlanPtr> FindNamed(const std::string& name);
@@ -92,5 +96,11 @@ class Binder {
 Result<PlanPtr> WithColumnNames(PlanPtr plan, const std::vector<std::string>& names, TextSpan span);
 /// LIMIT and OFFSET of `query`, which are constants.
 Result<PlanPtr> WithLimit(PlanPtr plan, const Query& query);
+/// TABLESAMPLE, USING SAMPLE; without a seed the rows are others each time.
+Result<PlanPtr> WithSample(PlanPtr plan, const std::optional<SampleClause>& sample);
+/// `name`(args…) with the conversions that it needs.
+Result<ExpressionPtr> CallOf(const char* name, const std::vector<ExpressionPtr>& args);
+/// column.field… or table.column.field… as an expression over `scope`; null: no such column.
+UnboundPtr FieldOf(const Unbound& column, const Scope& scope);
 
 }  // namespace headrace::sql

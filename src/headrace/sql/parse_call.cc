@@ -38,6 +38,7 @@ Result<Parser::Term> Parser::ParseFunction() {
 /// EXTRACT, SUBSTRING, POSITION and TRIM where they are written with words between the arguments.
 Result<std::optional<Parser::Term>> Parser::ParseSpecialCall() {
   if (!PeekNext().IsSymbol("(")) return std::nullopt;
+  if (Peek().IsWord("COLUMNS")) return ParseColumns();
   const Parser start = *this;
   Result<Term> (Parser::*parse)() = nullptr;
   if (Peek().IsWord("EXTRACT")) parse = &Parser::ParseExtract;
@@ -57,6 +58,24 @@ Result<std::optional<Parser::Term>> Parser::ParseSpecialCall() {
   spanned->span = term.span = SpanFrom(begin);
   term.expression = std::move(spanned);
   return term;
+}
+
+/// COLUMNS(* …), COLUMNS('regular expression'), COLUMNS(['name', …])
+Result<Parser::Term> Parser::ParseColumns() {
+  const int64_t begin = Take().span.begin;
+  Take();
+  auto operand = std::make_shared<ColumnsOperand>();
+  ARROW_ASSIGN_OR_RAISE(operand->columns.expression, ParseItem());
+  if (operand->columns.expression->kind == Unbound::Kind::kStar) {
+    ARROW_RETURN_NOT_OK(ParseStarChanges(&operand->columns));
+  }
+  ARROW_RETURN_NOT_OK(ExpectSymbol(")"));
+  Unbound node;
+  node.kind = Unbound::Kind::kQuery;
+  node.name = "columns";
+  node.span = SpanFrom(begin);
+  node.query = std::move(operand);
+  return Term{std::make_shared<const Unbound>(node), node.span};
 }
 
 /// EXTRACT(field FROM x) is date_part('field', x).

@@ -45,6 +45,9 @@ Result<TableReference> Parser::ParseTable() {
   }
   table.span = first.span;
   ARROW_RETURN_NOT_OK(ParseTableAlias(&table));
+  if (Peek().IsWord("TABLESAMPLE")) {
+    ARROW_ASSIGN_OR_RAISE(table.sample, ParseSample());
+  }
   return table;
 }
 

@@ -1,4 +1,5 @@
 // Queries: WITH, set operations, VALUES, ORDER BY, LIMIT.
+#include "arrow/scalar.h"
 #include "headrace/sql/parser.h"
 
 namespace headrace::sql {
@@ -54,11 +55,11 @@ Result<QueryPtr> Parser::ParseQuery() {
 
 /// name [(column, …)] AS [[NOT] MATERIALIZED] (query), …
 Status Parser::ParseWith(Query* query) {
-  if (Peek().IsWord("RECURSIVE") && !PeekNext().IsWord("AS")) {
-    return Unsupported(Peek(), "WITH RECURSIVE is not supported");
-  }
+  const bool recursive = Peek().IsWord("RECURSIVE") && !PeekNext().IsWord("AS");
+  if (recursive) Take();
   do {
     CommonTable table;
+    table.recursive = recursive;
     ARROW_ASSIGN_OR_RAISE(table.name, ParseName("the name of a query"));
     if (Peek().IsSymbol("(")) {
       ARROW_ASSIGN_OR_RAISE(table.columns, ParseNameList("a column"));
@@ -181,7 +182,11 @@ Status Parser::ParseQueryOrder(Query* query) {
 }
 
 Status Parser::ParseLimit(Query* query) {
-  while (PeekIsOneOf({"LIMIT", "OFFSET"})) {
+  while (PeekIsOneOf({"LIMIT", "OFFSET", "FETCH"})) {
+    if (Peek().IsWord("FETCH")) {
+      ARROW_RETURN_NOT_OK(ParseFetch(query));
+      continue;
+    }
     UnboundPtr* count = Take().IsWord("LIMIT") ? &query->limit : &query->offset;
     if (*count != nullptr) return Unexpected("one LIMIT and one OFFSET");
     if (count == &query->limit && AcceptWord("ALL")) continue;
@@ -189,6 +194,20 @@ Status Parser::ParseLimit(Query* query) {
     if (count == &query->offset && !AcceptWord("ROWS")) AcceptWord("ROW");
   }
   return Status::OK();
+}
+
+/// FETCH FIRST | NEXT [n] ROW | ROWS ONLY
+Status Parser::ParseFetch(Query* query) {
+  if (query->limit != nullptr) return Unexpected("one LIMIT or FETCH");
+  Take();
+  if (!AcceptWord("FIRST") && !AcceptWord("NEXT")) return Unexpected("FIRST or NEXT");
+  if (PeekIsOneOf({"ROW", "ROWS"})) {
+    query->limit = Unbound::Literal(std::make_shared<arrow::Int64Scalar>(1), Peek().span);
+  } else {
+    ARROW_ASSIGN_OR_RAISE(query->limit, ParseExpression());
+  }
+  if (!AcceptWord("ROWS") && !AcceptWord("ROW")) return Unexpected("ROWS");
+  return ExpectWord("ONLY");
 }
 
 }  // namespace headrace::sql

@@ -38,6 +38,10 @@ Status Parser::ParseSelectAfterFrom(Select* select) {
   if (AcceptWord("QUALIFY")) {
     ARROW_ASSIGN_OR_RAISE(select->qualify, ParseExpression());
   }
+  if (Peek().IsWord("USING") && PeekNext().IsWord("SAMPLE")) {
+    Take();
+    ARROW_ASSIGN_OR_RAISE(select->sample, ParseSample());
+  }
   return Status::OK();
 }
 
@@ -82,7 +86,7 @@ Result<UnboundPtr> Parser::ParseItem() {
   return ParseExpression();
 }
 
-/// [EXCLUDE column | (column, …)] [REPLACE (expression AS column, …)]
+/// [EXCLUDE column | (column, …)] [REPLACE (expression AS column, …)] [RENAME (column AS name, …)]
 Status Parser::ParseStarChanges(SelectItem* item) {
   if (AcceptWord("EXCLUDE")) {
     if (Peek().IsSymbol("(")) {
@@ -91,7 +95,7 @@ Status Parser::ParseStarChanges(SelectItem* item) {
       ARROW_ASSIGN_OR_RAISE(item->exclude.emplace_back(), ParseName("a column"));
     }
   }
-  if (!AcceptWord("REPLACE")) return Status::OK();
+  if (!AcceptWord("REPLACE")) return ParseStarRenames(item);
   const bool many = AcceptSymbol("(");
   do {
     SelectItem replaced;
@@ -100,19 +104,20 @@ Status Parser::ParseStarChanges(SelectItem* item) {
     ARROW_ASSIGN_OR_RAISE(replaced.name, ParseName("a column"));
     item->replace.push_back(std::move(replaced));
   } while (many && AcceptSymbol(","));
-  return many ? ExpectSymbol(")") : Status::OK();
+  if (many) ARROW_RETURN_NOT_OK(ExpectSymbol(")"));
+  return ParseStarRenames(item);
 }
 
-Status Parser::ParseGroupBy(Select* select) {
-  Take();
-  ARROW_RETURN_NOT_OK(ExpectWord("BY"));
-  select->group_by_all = AcceptWord("ALL");
-  if (select->group_by_all) return Status::OK();
-  if (PeekIsOneOf({"ROLLUP", "CUBE", "GROUPING"}) &&
-      (PeekNext().IsSymbol("(") || PeekNext().IsWord("SETS"))) {
-    return Unsupported(Peek(), fmt::format("GROUP BY {} is not supported", Peek().text));
-  }
-  return ParseExpressionList().Value(&select->group_by);
+Status Parser::ParseStarRenames(SelectItem* item) {
+  if (!AcceptWord("RENAME")) return Status::OK();
+  const bool many = AcceptSymbol("(");
+  do {
+    ARROW_ASSIGN_OR_RAISE(std::string old, ParseName("a column"));
+    ARROW_RETURN_NOT_OK(ExpectWord("AS"));
+    ARROW_ASSIGN_OR_RAISE(std::string name, ParseName("a name"));
+    item->rename.emplace_back(std::move(old), std::move(name));
+  } while (many && AcceptSymbol(","));
+  return many ? ExpectSymbol(")") : Status::OK();
 }
 
 /// name AS (window), …

@@ -53,6 +53,8 @@ Status Parser::ParseStatementBody(Statement* statement) {
   if (AcceptWord("INSERT")) return ParseInsert(statement);
   if (AcceptWord("DROP")) return ParseDrop(statement);
   if (AcceptWord("SHOW")) return ParseShow(statement);
+  if (AcceptWord("SET")) return ParseSet(statement);
+  if (AcceptWord("RESET")) return ParseReset(statement);
   if (PeekIsOneOf({"DESCRIBE", "DESC"})) {
     return ParseQueryOrTable(statement, Statement::Kind::kDescribe);
   }
@@ -63,13 +65,13 @@ Status Parser::ParseStatementBody(Statement* statement) {
 }
 
 Status Parser::UnknownStatement() const {
-  for (const char* word : {"ALTER", "DELETE", "UPDATE", "MERGE", "PIVOT", "UNPIVOT", "SET",
-                           "PRAGMA", "ATTACH", "BEGIN", "COMMIT", "ROLLBACK"}) {
+  for (const char* word : {"ALTER", "DELETE", "UPDATE", "MERGE", "PIVOT", "UNPIVOT", "PRAGMA",
+                           "ATTACH", "BEGIN", "COMMIT", "ROLLBACK"}) {
     if (Peek().IsWord(word)) return Unsupported(Peek(), fmt::format("{} is not supported", word));
   }
   return Unexpected(
-      "SELECT, WITH, VALUES, COPY, CREATE, INSERT, DROP, DESCRIBE, SHOW, SUMMARIZE "
-      "or EXPLAIN");
+      "SELECT, WITH, VALUES, COPY, CREATE, INSERT, DROP, DESCRIBE, SHOW, SUMMARIZE, "
+      "SET, RESET or EXPLAIN");
 }
 
 /// COPY (query) | table TO 'path' [[WITH] (option [value], …)].
@@ -170,9 +172,32 @@ Status Parser::ParseDrop(Statement* statement) {
 }
 
 Status Parser::ParseShow(Statement* statement) {
-  statement->kind = Statement::Kind::kShowTables;
-  AcceptWord("ALL");
-  return ExpectWord("TABLES");
+  const bool all = AcceptWord("ALL");
+  if (AcceptWord("TABLES")) {
+    statement->kind = Statement::Kind::kShowTables;
+    return Status::OK();
+  }
+  statement->kind = Statement::Kind::kShowSettings;
+  return all ? Status::OK() : ParseStatementName(statement, "TABLES, ALL or a setting");
+}
+
+/// SET [SESSION | GLOBAL] name = | TO value
+Status Parser::ParseSet(Statement* statement) {
+  statement->kind = Statement::Kind::kSet;
+  if (!PeekNext().IsSymbol("=") && !PeekNext().IsWord("TO") && !AcceptWord("SESSION")) {
+    AcceptWord("GLOBAL");
+  }
+  ARROW_RETURN_NOT_OK(ParseStatementName(statement, "a setting"));
+  if (!AcceptSymbol("=") && !AcceptWord("TO")) return Unexpected("= or TO");
+  if (AcceptWord("DEFAULT")) return Status::OK();
+  return ParseOptionValue().Value(&statement->value.emplace());
+}
+
+/// RESET [SESSION | GLOBAL] name
+Status Parser::ParseReset(Statement* statement) {
+  statement->kind = Statement::Kind::kSet;
+  if (!AcceptWord("SESSION")) AcceptWord("GLOBAL");
+  return ParseStatementName(statement, "a setting");
 }
 
 /// DESCRIBE | SUMMARIZE, then a query, a table or a file.
@@ -210,13 +235,17 @@ Result<std::string> Parser::ParseOptionValue() {
   if (Peek().IsSymbol(",") || Peek().IsSymbol(")")) return std::string("true");
   if (Peek().kind == Token::Kind::kString) return UnquotedText(Take());
   const std::string sign = AcceptSymbol("-") ? "-" : "";
-  if (sign.empty() && AcceptSymbol("[")) {
+  if (sign.empty() && (Peek().IsSymbol("[") || Peek().IsSymbol("("))) {
+    const char* const end = Take().IsSymbol("[") ? "]" : ")";
     std::string list;
     do {
-      ARROW_ASSIGN_OR_RAISE(const std::string item, ParseOptionValue());
+      const bool is_name =
+          Peek().kind == Token::Kind::kWord || Peek().kind == Token::Kind::kQuotedName;
+      ARROW_ASSIGN_OR_RAISE(const std::string item,
+                            is_name ? ParseName("a value") : ParseOptionValue());
       list += (list.empty() ? "" : ",") + item;
     } while (AcceptSymbol(","));
-    ARROW_RETURN_NOT_OK(ExpectSymbol("]"));
+    ARROW_RETURN_NOT_OK(ExpectSymbol(end));
     return list;
   }
   const bool plain =

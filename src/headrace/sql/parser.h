@@ -70,6 +70,8 @@ class Parser {
   Status ParseInsert(Statement* statement);
   Status ParseDrop(Statement* statement);
   Status ParseShow(Statement* statement);
+  Status ParseSet(Statement* statement);
+  Status ParseReset(Statement* statement);
   Status ParseQueryOrTable(Statement* statement, Statement::Kind kind);
   Status ParseStatementName(Statement* statement, std::string_view expected);
   Status ParseOptions(OptionMap* options);
@@ -89,6 +91,7 @@ class Parser {
   Status ParseOrderAndLimit(Query* query);
   Status ParseQueryOrder(Query* query);
   Status ParseLimit(Query* query);
+  Status ParseFetch(Query* query);
   Result<std::vector<std::string>> ParseNameList(std::string_view expected);
 
   // parse_select.cc
@@ -98,7 +101,23 @@ class Parser {
   Status ParseItems(Select* select);
   Result<UnboundPtr> ParseItem();
   Status ParseStarChanges(SelectItem* item);
+  Status ParseStarRenames(SelectItem* item);
+
+  // parse_group_by.cc
+  using GroupingSets = std::vector<std::vector<size_t>>;
   Status ParseGroupBy(Select* select);
+  Result<GroupingSets> ParseGroupingElement(Select* select);
+  Result<GroupingSets> ParseGroupingSets(Select* select);
+  Result<GroupingSets> ParseRollup(Select* select);
+  Result<GroupingSets> ParseCube(Select* select);
+  Result<std::vector<size_t>> ParseGroupingSet(Select* select);
+  Result<size_t> ParseGroup(Select* select);
+
+  // parse_sample.cc
+  Result<SampleClause> ParseSample();
+  Status ParseSampleAmount(SampleClause* sample);
+  Status ParseSampleMethod(SampleClause* sample);
+  Result<uint64_t> ParseSeed();
   Status ParseNamedWindows(Select* select);
 
   // parse_from.cc
@@ -159,6 +178,7 @@ class Parser {
   bool StartsCall() const;
   Result<Term> ParseFunction();
   Result<std::optional<Term>> ParseSpecialCall();
+  Result<Term> ParseColumns();
   Result<Term> ParseExtract();
   Result<Term> ParseSubstring();
   Result<Term> ParsePosition();

@@ -5,9 +5,12 @@
 
 #include "arrow/scalar.h"
 #include "arrow/type.h"
+#include "headrace/function/registry.h"
 #include "headrace/plan/lift_calls.h"
 #include "headrace/sql/lexer.h"
 #include "headrace/sql/select_binder.h"
+#include "headrace/types/encoding.h"
+#include "headrace/types/type_table.h"
 
 namespace headrace::sql {
 namespace {
@@ -18,29 +21,45 @@ constexpr int64_t kPreparedNodesMax = 1'000'000;
 /// No name of a query can be this: quoted names are not empty, and this starts with a blank.
 constexpr const char* kExtraQualifier = " extra";
 
-/// Aggregates for which a null counts as a value: leaving rows out is not the same as a null.
-constexpr std::array<std::string_view, 4> kTakesNulls = {"list", "array_agg", "first", "last"};
-
-bool TakesNulls(std::string_view name) {
-  return std::any_of(kTakesNulls.begin(), kTakesNulls.end(), [&](std::string_view candidate) {
-    return EqualsIgnoringCase(candidate, name);
-  });
-}
-
 UnboundPtr TextLiteral(const std::string& text, TextSpan span) {
   return Unbound::Literal(std::make_shared<arrow::StringScalar>(text), span);
 }
 
-bool SameKey(const SortExpression& left, const SortExpression& right) {
-  return left.descending == right.descending && left.nulls == right.nulls &&
-         Equals(*left.expression, *right.expression);
-}
-
-bool SameKeys(const std::vector<SortExpression>& left, const std::vector<SortExpression>& right) {
-  return std::equal(left.begin(), left.end(), right.begin(), right.end(), SameKey);
+/// f(x) FILTER (WHERE p) is f(CASE WHEN p THEN x END).
+UnboundPtr Filtered(const Unbound& call) {
+  Unbound filtered = call;
+  filtered.filter = nullptr;
+  const bool is_star =
+      call.args.empty() || (call.args.size() == 1 && call.args[0]->kind == Unbound::Kind::kStar);
+  if (is_star) {
+    filtered.args = {Unbound::Literal(std::make_shared<arrow::BooleanScalar>(true), call.span)};
+  }
+  for (UnboundPtr& arg : filtered.args) {
+    if (!is_star && arg->kind == Unbound::Kind::kLiteral && &arg != &filtered.args.front()) {
+      continue;
+    }
+    arg = Unbound::Call("case", {call.filter, arg}, arg->span);
+  }
+  return std::make_shared<const Unbound>(std::move(filtered));
 }
 
 }  // namespace
+
+UnboundPtr FieldOf(const Unbound& column, const Scope& scope) {
+  const auto& path = column.path;
+  for (size_t length = std::min<size_t>(2, path.size() - 1); length >= 1; --length) {
+    const std::vector<std::string> prefix(path.begin(),
+                                          path.begin() + static_cast<int64_t>(length));
+    if (!scope.Knows(prefix, Dialect::kSql)) continue;
+    UnboundPtr value = Unbound::Column(prefix, column.span);
+    for (size_t i = length; i < path.size(); ++i) {
+      value =
+          Unbound::Call("struct_extract", {value, TextLiteral(path[i], column.span)}, column.span);
+    }
+    return value;
+  }
+  return nullptr;
+}
 
 Result<ExpressionPtr> SelectBinder::BindPrepared(const UnboundPtr& expression) {
   ARROW_ASSIGN_OR_RAISE(const UnboundPtr prepared, Prepare(expression));
@@ -91,7 +110,7 @@ Result<UnboundPtr> SelectBinder::PrepareColumn(const UnboundPtr& column) {
       return prepared;
     }
   }
-  ARROW_ASSIGN_OR_RAISE(UnboundPtr field, PrepareField(*column));
+  UnboundPtr field = FieldOf(*column, scope_);
   if (field != nullptr) return field;
   if (outer_ == nullptr || !outer_->Knows(column->path, Dialect::kSql)) return nullptr;
   Result<int> resolved = outer_->Resolve(column->path, Dialect::kSql);
@@ -103,55 +122,90 @@ Result<UnboundPtr> SelectBinder::PrepareColumn(const UnboundPtr& column) {
   return AddExtra(std::move(extra), column->span);
 }
 
-/// column.field… or table.column.field…; null when there is no such column.
-Result<UnboundPtr> SelectBinder::PrepareField(const Unbound& column) {
-  const auto& path = column.path;
-  for (size_t length = std::min<size_t>(2, path.size() - 1); length >= 1; --length) {
-    const std::vector<std::string> prefix(path.begin(),
-                                          path.begin() + static_cast<int64_t>(length));
-    if (!scope_.Knows(prefix, Dialect::kSql)) continue;
-    UnboundPtr value = Unbound::Column(prefix, column.span);
-    for (size_t i = length; i < path.size(); ++i) {
-      value =
-          Unbound::Call("struct_extract", {value, TextLiteral(path[i], column.span)}, column.span);
-    }
-    return value;
-  }
-  return nullptr;
-}
-
 Result<UnboundPtr> SelectBinder::PrepareCall(const UnboundPtr& call) {
-  const bool has_base = call->window != nullptr && !call->window->base.empty();
+  const bool is_plain = call->window == nullptr;
+  if (is_plain && EqualsIgnoringCase(call->name, "grouping")) return PrepareGrouping(*call);
+  if (is_plain && EqualsIgnoringCase(call->name, "unnest")) return PrepareUnnest(*call);
+  const bool has_base = !is_plain && !call->window->base.empty();
   if (!has_base && call->filter == nullptr && call->order_by.empty()) return nullptr;
+  const FunctionDef* function = FindFunction(Dialect::kSql, call->name);
+  const bool is_aggregate = function != nullptr && function->kind == FunctionKind::kAggregate;
+  const bool is_ordered =
+      is_aggregate && !call->order_by.empty() && function->Has(function_flag::kOrderSensitive);
+  // A null counts as a value: leaving a row out is not the same as a null.
+  const bool picks_rows =
+      is_aggregate && call->filter != nullptr && function->nulls == NullRule::kKernel;
+  if (is_ordered || picks_rows) return PrepareAggregate(*call);
   Unbound copy = *call;
+  copy.order_by.clear();
   if (has_base) {
     ARROW_ASSIGN_OR_RAISE(copy.window, NamedWindowOf(*call->window, call->span));
   }
-  if (!call->order_by.empty()) {
-    ARROW_RETURN_NOT_OK(AddRowOrder(*call));
-    copy.order_by.clear();
-  }
   if (call->filter == nullptr) return Prepare(std::make_shared<const Unbound>(std::move(copy)));
-  ARROW_ASSIGN_OR_RAISE(UnboundPtr filtered, Filtered(copy));
-  return Prepare(filtered);
+  return Prepare(Filtered(copy));
 }
 
-/// The order of rows that an aggregate asks for; the same for all aggregates of a query.
-Status SelectBinder::AddRowOrder(const Unbound& call) {
-  std::vector<SortExpression> order;
+/// An aggregate over rows of its own (FILTER) or in an order of its own (ORDER BY).
+Result<UnboundPtr> SelectBinder::PrepareAggregate(const Unbound& call) {
+  if (call.window != nullptr) {
+    return WithSpan(Error(ErrorKind::kUnsupported, "{} of {} does not work in a window (OVER)",
+                          call.filter != nullptr ? "FILTER" : "ORDER BY", call.name),
+                    call.span);
+  }
+  auto plain = std::make_shared<Unbound>(call);
+  plain->filter = nullptr;
+  plain->order_by.clear();
+  Extra extra;
+  extra.use = "aggregate";
+  ARROW_ASSIGN_OR_RAISE(extra.operands.emplace_back(), BindPrepared(plain));
+  extra.type = extra.operands.front()->type;
   for (const UnboundSortKey& key : call.order_by) {
     ARROW_ASSIGN_OR_RAISE(ExpressionPtr bound, BindPrepared(key.expression));
     ARROW_RETURN_NOT_OK(RefuseAggregates(bound, "ORDER BY of another"));
-    order.push_back({std::move(bound), key.descending, key.nulls.value_or(NullPlacement::kLast)});
+    extra.order.push_back(
+        {std::move(bound), key.descending, key.nulls.value_or(NullPlacement::kLast)});
   }
-  if (row_order_.empty())
-    row_order_ = std::move(order);
-  else if (!SameKeys(row_order_, order)) {
-    return WithSpan(Error(ErrorKind::kUnsupported,
-                          "all aggregates of a query take the same ORDER BY: {}", call.name),
+  if (call.filter != nullptr) {
+    ARROW_ASSIGN_OR_RAISE(extra.filter, BindPrepared(call.filter));
+    ARROW_RETURN_NOT_OK(RefuseAggregates(extra.filter, "FILTER of another"));
+  }
+  return AddExtra(std::move(extra), call.span);
+}
+
+Result<UnboundPtr> SelectBinder::PrepareGrouping(const Unbound& call) {
+  Extra extra;
+  extra.use = "grouping";
+  extra.type = arrow::int64();
+  for (const UnboundPtr& arg : call.args) {
+    ARROW_ASSIGN_OR_RAISE(extra.operands.emplace_back(), BindPrepared(arg));
+  }
+  const bool has_groups = !select_.group_by.empty() || select_.group_by_all;
+  if (extra.operands.empty() || extra.operands.size() > 62 || !has_groups) {
+    return WithSpan(
+        Error(ErrorKind::kInvalidArgument, "GROUPING takes groups of a query with GROUP BY"),
+        call.span);
+  }
+  return AddExtra(std::move(extra), call.span);
+}
+
+/// unnest(list) in an item: a row per element.
+Result<UnboundPtr> SelectBinder::PrepareUnnest(const Unbound& call) {
+  if (call.args.size() != 1) {
+    return WithSpan(Error(ErrorKind::kInvalidArgument, "unnest takes one list, got {} arguments",
+                          call.args.size()),
                     call.span);
   }
-  return Status::OK();
+  Extra extra;
+  extra.use = "unnest";
+  ARROW_ASSIGN_OR_RAISE(extra.operands.emplace_back(), BindPrepared(call.args.front()));
+  const TypePtr type = PlainType(extra.operands.front()->type);
+  if (!arrow::is_list_like(type->id())) {
+    return WithSpan(Error(ErrorKind::kTypeMismatch, "unnest takes a list, and {} is a {}",
+                          DefaultName(*call.args.front()), SqlNameOf(*type)),
+                    call.span);
+  }
+  extra.type = static_cast<const arrow::BaseListType&>(*type).value_type();
+  return AddExtra(std::move(extra), call.span);
 }
 
 Result<std::shared_ptr<const UnboundWindow>> SelectBinder::NamedWindowOf(
@@ -175,32 +229,13 @@ Result<std::shared_ptr<const UnboundWindow>> SelectBinder::NamedWindowOf(
                   span);
 }
 
-/// f(x) FILTER (WHERE p) is f(CASE WHEN p THEN x END).
-Result<UnboundPtr> SelectBinder::Filtered(const Unbound& call) const {
-  if (TakesNulls(call.name)) {
-    return WithSpan(Error(ErrorKind::kUnsupported, "FILTER is not supported for {}", call.name),
-                    call.span);
-  }
-  Unbound filtered = call;
-  filtered.filter = nullptr;
-  const bool is_star =
-      call.args.empty() || (call.args.size() == 1 && call.args[0]->kind == Unbound::Kind::kStar);
-  if (is_star) {
-    filtered.args = {Unbound::Literal(std::make_shared<arrow::BooleanScalar>(true), call.span)};
-  }
-  for (UnboundPtr& arg : filtered.args) {
-    if (!is_star && arg->kind == Unbound::Kind::kLiteral && &arg != &filtered.args.front()) {
-      continue;
-    }
-    arg = Unbound::Call("case", {call.filter, arg}, arg->span);
-  }
-  return std::make_shared<const Unbound>(std::move(filtered));
-}
-
 /// The place of a query in an expression: a column that is attached where the expression is used.
 Result<UnboundPtr> SelectBinder::PrepareQuery(const Unbound& node) {
   const auto* operand = dynamic_cast<const QueryOperand*>(node.query.get());
-  if (operand == nullptr) return nullptr;
+  if (operand == nullptr) {
+    return WithSpan(Error(ErrorKind::kUnsupported, "COLUMNS(...) stands only in SELECT"),
+                    node.span);
+  }
   Extra extra;
   extra.use = node.name;
   for (const UnboundPtr& arg : node.args) {

@@ -28,14 +28,26 @@ class SelectBinder {
     bool is_outer = false;
     int outer_column = 0;    // is_outer
     BoundSubquery subquery;  // else
-    std::string use;         // as in QueryOperand
+    /// As in QueryOperand, or what is no query: "aggregate" (of rows of its own, see below),
+    /// "grouping", "unnest".
+    std::string use;
     std::vector<ExpressionPtr> operands;
     TypePtr type;
+    /// "aggregate": the rows that it sees, and in which order.
+    std::vector<SortExpression> order;
+    ExpressionPtr filter;
   };
   struct Item {
     UnboundPtr expression;
     std::string name;
     std::optional<int> column;  // from a star
+  };
+  /// Aggregates that see the same rows in the same order.
+  struct AggregatePass {
+    std::vector<SortExpression> order;
+    ExpressionPtr filter;
+    std::vector<NamedExpression> calls;
+    std::vector<size_t> places;  // of the calls, behind the groups
   };
   struct Key {
     size_t output;
@@ -48,23 +60,41 @@ class SelectBinder {
 
   // bind_items.cc
   Status ExpandItems();
+  Status BindItems();
+
+  // bind_star.cc
   Status ExpandStar(const SelectItem& item);
   Status CheckStarChanges(const SelectItem& item) const;
-  Status BindItems();
+  Result<std::vector<Item>> StarItems(const SelectItem& item) const;
+  Result<std::vector<Item>> ColumnsItems(const SelectItem& columns) const;
+  Result<bool> ExpandColumns(const SelectItem& item);
+
+  // bind_group.cc
+  Status BindGroups();
+  Status SameGroupingSets();
+  bool IsAggregate() const;
+  bool HoldsAggregate(const Expression& expression) const;
+  void CollectAggregates(const ExpressionPtr& expression);
+  std::vector<AggregatePass> Passes() const;
+  Result<PlanPtr> PlanGroups(PlanPtr plan);
+  Result<PlanPtr> PlanGroupingSet(const PlanPtr& plan, const std::vector<NamedExpression>& groups,
+                                  const std::vector<AggregatePass>& passes,
+                                  const std::vector<size_t>& set) const;
+  Result<ExpressionPtr> GroupingOf(const Extra& extra, const std::vector<size_t>& set) const;
 
   // prepare.cc
   /// Names, named windows, filters and subqueries of `expression` put in terms of the scope.
   Result<UnboundPtr> Prepare(const UnboundPtr& expression);
   Result<UnboundPtr> PrepareNode(const UnboundPtr& node);
   Result<UnboundPtr> PrepareColumn(const UnboundPtr& column);
-  Result<UnboundPtr> PrepareField(const Unbound& column);
   Result<UnboundPtr> PrepareCall(const UnboundPtr& call);
   Result<UnboundPtr> PrepareQuery(const Unbound& node);
+  Result<UnboundPtr> PrepareAggregate(const Unbound& call);
+  Result<UnboundPtr> PrepareGrouping(const Unbound& call);
+  Result<UnboundPtr> PrepareUnnest(const Unbound& call);
   Result<std::shared_ptr<const UnboundWindow>> NamedWindowOf(const UnboundWindow& window,
                                                              TextSpan span) const;
-  Result<UnboundPtr> Filtered(const Unbound& call) const;
   UnboundPtr AddExtra(Extra extra, TextSpan span);
-  Status AddRowOrder(const Unbound& call);
   Result<ExpressionPtr> BindPrepared(const UnboundPtr& expression);
 
   // attach.cc
@@ -75,6 +105,7 @@ class SelectBinder {
   Result<ExpressionPtr> Attached(const ExpressionPtr& expression, PlanPtr* plan);
   Result<int> Attach(size_t extra, PlanPtr* plan);
   Result<int> AttachScalar(size_t extra, PlanPtr* plan);
+  Status AttachUnnested(PlanPtr* plan);
   Result<ExpressionPtr> ConditionOf(size_t extra, bool with_operand, PlanPtr* plan);
   Result<ExpressionPtr> OperandComparison(size_t extra, PlanPtr* plan);
   Result<ExpressionPtr> OverPlan(const ExpressionPtr& expression, const PlanNode& plan) const;
@@ -91,15 +122,12 @@ class SelectBinder {
   // bind_select.cc
   Result<PlanPtr> PlanAll();
   Result<std::optional<size_t>> Position(const Unbound& expression, const char* clause) const;
-  Status BindGroups();
   Status BindSortKeys();
   Result<size_t> OutputOf(const UnboundPtr& sort_key);
   Result<std::optional<size_t>> OutputNamed(const Unbound& name) const;
-  bool IsAggregate() const;
-  void CollectAggregates(const ExpressionPtr& expression);
-  Result<PlanPtr> PlanGroups(PlanPtr plan);
   Result<PlanPtr> PlanOutputs();
   Result<PlanPtr> Distinct(PlanPtr plan) const;
+  Result<PlanPtr> FirstOfEach(PlanPtr plan) const;
   Result<PlanPtr> Sorted(PlanPtr plan) const;
   Result<PlanPtr> OnlyItems(PlanPtr plan) const;
 
@@ -120,8 +148,9 @@ class SelectBinder {
   std::vector<NamedExpression> outputs_;  // the items, then hidden sort keys
   size_t num_items_ = 0;
   std::vector<NamedExpression> groups_;
+  std::vector<std::vector<size_t>> sets_;  // of groups; none: all of them
   std::vector<NamedExpression> calls_;     // of aggregates
-  std::vector<SortExpression> row_order_;  // that aggregates ask for
+  std::vector<size_t> distinct_on_;        // outputs
   ExpressionPtr having_;
   ExpressionPtr qualify_;
   std::vector<Key> keys_;

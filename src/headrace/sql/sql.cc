@@ -135,6 +135,9 @@ Result<Cursor> RunStatement(Session& session, BoundStatement statement, Poll pol
       return RunCreateView(session, std::move(statement));
     case BoundStatement::Kind::kDrop:
       return RunDrop(session, statement);
+    case BoundStatement::Kind::kSet:
+      ARROW_RETURN_NOT_OK(session.Set(statement.name, statement.value));
+      return Done(session, fmt::format("{} set", statement.name));
     case BoundStatement::Kind::kQuery:
       break;
   }

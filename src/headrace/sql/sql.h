@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,6 +24,7 @@ struct BoundStatement {
     kCreateView,
     kInsert,
     kDrop,
+    kSet,
   };
   Kind kind = Kind::kQuery;
   PlanPtr plan;
@@ -36,6 +38,8 @@ struct BoundStatement {
   OptionMap options;
   // kExplain
   bool analyze = false;
+  // kSet: the setting is `name`; without a value it is as the session began
+  std::optional<std::string> value;
 };
 
 /// Tables visible to one query besides the session's, by name (Python's **tables): any plan, put in

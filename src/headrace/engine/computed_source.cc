@@ -1,0 +1,149 @@
+// Computing tables before the query that reads them.
+#include "headrace/engine/computed_source.h"
+
+#include <limits>
+
+#include "arrow/record_batch.h"
+#include "arrow/util/byte_size.h"
+#include "headrace/connect/memory/memory_table.h"
+#include "headrace/plan/builder.h"
+#include "headrace/plan/make_node.h"
+#include "headrace/plan/rule/rule.h"
+
+namespace headrace {
+namespace {
+
+/// Of the memory of the session, for the rows of one shared query.
+constexpr int64_t kSharedQueryFraction = 8;
+
+/// `plan` with each scan replaced by what `replace` gives; null leaves it.
+Result<PlanPtr> ReplaceScans(const PlanPtr& plan,
+                             const std::function<Result<PlanPtr>(const ScanNode&)>& replace) {
+  return RewriteBottomUp(plan, [&](const PlanPtr& node) -> Result<PlanPtr> {
+    const auto* scan = As<ScanNode>(*node);
+    if (scan == nullptr) return node;
+    ARROW_ASSIGN_OR_RAISE(PlanPtr replaced, replace(*scan));
+    return replaced == nullptr ? node : replaced;
+  });
+}
+
+/// What `scan` reads of its source, out of `rows` instead.
+Result<PlanPtr> ColumnsOfScan(const ScanNode& scan, PlanPtr rows) {
+  if (const auto* source = As<ScanNode>(*rows)) {
+    ScanRequest request = scan.request;
+    for (int& column : request.projection) {
+      column = source->request.projection[static_cast<size_t>(column)];
+    }
+    for (ColumnBound& bound : request.bounds) {
+      bound.column = source->request.projection[static_cast<size_t>(bound.column)];
+    }
+    return MakeScanNode(source->source, std::move(request), source->snapshot, source->event_time);
+  }
+  std::vector<ExpressionPtr> columns;
+  std::vector<std::string> names;
+  for (const int column : scan.request.projection) {
+    columns.push_back(ColumnOf(*rows->schema(), column));
+    names.push_back(columns.back()->name);
+  }
+  return MakeProjectNode(std::move(rows), std::move(columns), names);
+}
+
+bool IsCostly(const PlanNode& plan) {
+  if (As<AggregateNode>(plan) != nullptr || As<FramedWindowNode>(plan) != nullptr) return true;
+  for (const PlanPtr& input : plan.inputs()) {
+    if (IsCostly(*input)) return true;
+  }
+  return false;
+}
+
+void CountUses(const PlanNode& plan, std::map<const Source*, int>* uses) {
+  if (const auto* scan = As<ScanNode>(plan)) {
+    const auto* shared = dynamic_cast<const SharedQuery*>(scan->source.get());
+    if (shared != nullptr && (*uses)[shared]++ == 0) CountUses(*shared->plan(), uses);
+  }
+  for (const PlanPtr& input : plan.inputs()) CountUses(*input, uses);
+}
+
+}  // namespace
+
+Result<std::vector<Split>> ComputedSource::Splits(const ScanRequest&) {
+  return Error(ErrorKind::kInternal, "{} is read before it was computed", name_);
+}
+
+Result<std::unique_ptr<SplitReader>> ComputedSource::Open(const Split&, const ScanRequest&,
+                                                          const ReadContext&) {
+  return Error(ErrorKind::kInternal, "{} is read before it was computed", name_);
+}
+
+Result<PlanPtr> WithSources(const PlanPtr& plan, const SourceMap& sources) {
+  return ReplaceScans(plan, [&](const ScanNode& scan) -> Result<PlanPtr> {
+    const auto found = sources.find(scan.source.get());
+    if (found == sources.end()) return nullptr;
+    ARROW_ASSIGN_OR_RAISE(PlanPtr rows, PlanScan(found->second));
+    return ColumnsOfScan(scan, std::move(rows));
+  });
+}
+
+Result<PlanPtr> WithComputedSources(const PlanPtr& plan, Session& session, const Poll& poll) {
+  std::map<const Source*, PlanPtr> computed;
+  return ReplaceScans(plan, [&](const ScanNode& scan) -> Result<PlanPtr> {
+    auto* source = dynamic_cast<ComputedSource*>(scan.source.get());
+    if (source == nullptr) return nullptr;
+    PlanPtr& rows = computed[source];
+    if (rows == nullptr) {
+      ARROW_ASSIGN_OR_RAISE(rows, source->Compute(session, poll));
+    }
+    return ColumnsOfScan(scan, rows);
+  });
+}
+
+Result<std::optional<RecordBatches>> RowsOfPlan(const PlanPtr& plan, Session& session,
+                                                const Poll& poll, int64_t bytes_max) {
+  ARROW_ASSIGN_OR_RAISE(Cursor cursor, session.Run(plan));
+  cursor.set_poll(poll);
+  RecordBatches batches;
+  int64_t bytes = 0;
+  while (true) {
+    ARROW_ASSIGN_OR_RAISE(auto batch, cursor.Next());
+    if (batch == nullptr) return batches;
+    bytes += arrow::util::TotalBufferSize(*batch);
+    if (bytes > bytes_max) return std::nullopt;
+    batches.push_back(std::move(batch));
+  }
+}
+
+Result<PlanPtr> ScanOfRows(const SchemaPtr& schema, RecordBatches rows, Ordering ordering) {
+  MemoryTableOptions options;
+  options.name = "computed rows";
+  options.ordering = std::move(ordering);
+  ARROW_ASSIGN_OR_RAISE(SourcePtr table,
+                        MemoryTable::Make(schema, std::move(rows), std::move(options)));
+  return PlanScan(std::move(table));
+}
+
+Result<PlanPtr> SharedQuery::Compute(Session& session, const Poll& poll) {
+  const int64_t bytes_max = session.settings().memory_limit / kSharedQueryFraction;
+  ARROW_ASSIGN_OR_RAISE(std::optional<RecordBatches> rows,
+                        RowsOfPlan(plan_, session, poll, bytes_max));
+  if (rows.has_value()) return ScanOfRows(schema(), *std::move(rows), ordering());
+  PlanPtr plan = plan_;
+  if (session.settings().optimizer) {
+    ARROW_ASSIGN_OR_RAISE(plan, Optimize(plan));
+  }
+  return WithComputedSources(plan, session, poll);
+}
+
+Result<PlanPtr> WithQueriesInlined(const PlanPtr& plan) {
+  std::map<const Source*, int> uses;
+  CountUses(*plan, &uses);
+  const std::function<Result<PlanPtr>(const ScanNode&)> replace =
+      [&](const ScanNode& scan) -> Result<PlanPtr> {
+    const auto* shared = dynamic_cast<const SharedQuery*>(scan.source.get());
+    if (shared == nullptr || (uses[shared] > 1 && IsCostly(*shared->plan()))) return nullptr;
+    ARROW_ASSIGN_OR_RAISE(PlanPtr inlined, ReplaceScans(shared->plan(), replace));
+    return ColumnsOfScan(scan, std::move(inlined));
+  };
+  return ReplaceScans(plan, replace);
+}
+
+}  // namespace headrace
