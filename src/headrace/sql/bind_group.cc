@@ -229,6 +229,11 @@ Result<PlanPtr> SelectBinder::PlanGroupingSet(const PlanPtr& plan,
       ARROW_ASSIGN_OR_RAISE(grouped, JoinGroups(std::move(grouped), std::move(part), kept.size()));
     }
   }
+  const bool has_grouping = std::any_of(extras_.begin(), extras_.end(),
+                                        [](const Extra& extra) { return extra.use == "grouping"; });
+  const bool is_wanted = passes.size() == 1 && set.size() == groups.size() && !has_grouping &&
+                         calls_.size() == places.size() && std::is_sorted(set.begin(), set.end());
+  if (is_wanted) return grouped;
   std::vector<NamedExpression> outputs;
   for (size_t i = 0; i < groups.size(); ++i) {
     const auto found = std::find(set.begin(), set.end(), i);

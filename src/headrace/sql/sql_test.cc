@@ -273,10 +273,10 @@ TEST_F(Sql, ErrorsSayWhatWasExpected) {
   const std::pair<const char*, const char*> kCases[] = {
       {"",
        "error syntax: expected SELECT, WITH, VALUES, COPY, CREATE, "
-       "INSERT, DROP, DESCRIBE, SHOW, SUMMARIZE or EXPLAIN, got the end of the query"},
+       "INSERT, DROP, DESCRIBE, SHOW, SUMMARIZE, SET, RESET or EXPLAIN, got the end of the query"},
       {"SELEC 1",
        "error syntax: expected SELECT, WITH, VALUES, COPY, CREATE, "
-       "INSERT, DROP, DESCRIBE, SHOW, SUMMARIZE or EXPLAIN, got SELEC"},
+       "INSERT, DROP, DESCRIBE, SHOW, SUMMARIZE, SET, RESET or EXPLAIN, got SELEC"},
       {"SELECT 1 1", "error syntax: expected the end of the query, got 1"},
       {"SELECT FROM f", "error syntax: expected an expression, got FROM"},
       {"SELECT (1", "error syntax: expected ), got the end of the query"},
