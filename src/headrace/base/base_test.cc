@@ -118,13 +118,14 @@ TEST(SystemClockTest, CallsRunNotBeforeTheirTimeAndEarliestFirst) {
     last_ran = clock.MonotonicMicros();
     done.notify_one();
   };
-  clock.CallAt(start + 40'000, [&] { record(2); });
-  clock.CallAt(start + 10'000, [&] { record(1); });
+  // Far enough away that all three are known before one is due, also on a busy machine.
+  clock.CallAt(start + 440'000, [&] { record(2); });
+  clock.CallAt(start + 400'000, [&] { record(1); });
   clock.CallAt(start - 1, [&] { record(0); });
   std::unique_lock lock(mutex);
   ASSERT_TRUE(done.wait_for(lock, std::chrono::seconds(20), [&] { return order.size() == 3; }));
   EXPECT_EQ(order, (std::vector<int>{0, 1, 2}));
-  EXPECT_GE(last_ran, start + 40'000);
+  EXPECT_GE(last_ran, start + 440'000);
 }
 
 // Persisted in checkpoints: these values may never change.
