@@ -80,8 +80,9 @@ void FilterCodes(const ColumnBound& bound, const arrow::DictionaryArray& array, 
   holds.push_back(1);
   const auto* codes = array.indices()->data()->GetValues<uint32_t>(1);
   const auto rows = static_cast<int64_t>(keep->size());
+  const uint8_t* const held = holds.data();
   uint8_t* out = keep->data();
-  for (int64_t row = 0; row < rows; ++row) out[row] &= holds[std::min(codes[row], count)];
+  for (int64_t row = 0; row < rows; ++row) out[row] &= held[std::min(codes[row], count)];
 }
 
 void FilterValues(const ColumnBound& bound, const arrow::Array& array, Keep* keep) {

@@ -2,7 +2,7 @@
 // is room behind them bytes are copied sixteen at a time, at the ends one by one.
 #include "headrace/format/parquet/snappy.h"
 
-#include <algorithm>
+#include <array>
 #include <cstring>
 
 namespace headrace::parquet_format {
@@ -34,6 +34,39 @@ inline void RepeatShort(int64_t offset, uint8_t* to, int64_t length) {
   const int64_t whole = kStep / offset * offset;
   for (int64_t done = 0; done < length; done += whole) CopyStep(pattern, to + done);
 }
+
+/// What a tag says. Literals whose length is in the tag have the offset kStep, others have none.
+struct Tag {
+  uint64_t copies = 0;  // all bits: a copy
+  uint32_t offset_mask = 0;
+  uint16_t offset_more = 0;
+  uint8_t length = 0;
+  uint8_t bytes = 0;  // of the element
+};
+
+constexpr std::array<Tag, 256> MakeTags() {
+  std::array<Tag, 256> tags;
+  for (uint32_t value = 0; value < tags.size(); ++value) {
+    Tag& tag = tags[value];
+    const uint32_t kind = value & 3;
+    tag.length = static_cast<uint8_t>((value >> 2) + 1);
+    if (kind == kLiteral) {
+      tag.bytes = static_cast<uint8_t>(tag.length + 1);
+      tag.offset_more = (value >> 2) < kLongLiteral ? kStep : 0;
+      continue;
+    }
+    tag.copies = ~uint64_t{0};
+    if (kind == 1) {
+      tag.length = static_cast<uint8_t>(((value >> 2) & 7) + 4);
+      tag.offset_more = static_cast<uint16_t>((value >> 5) << 8);
+    }
+    tag.offset_mask = kind == 1 ? 0xff : kind == 2 ? 0xffff : 0xffffffff;
+    tag.bytes = static_cast<uint8_t>(1 + (kind == 3 ? 4 : kind));
+  }
+  return tags;
+}
+
+constexpr std::array<Tag, 256> kTags = MakeTags();
 
 uint32_t Load32(const uint8_t* at) {
   uint32_t value;
@@ -71,53 +104,34 @@ class Decompression {
     return false;
   }
 
-  /// Elements as long as they and what they make are well before the ends.
+  /// Elements as long as they and what they make are well before the ends. Which kind an element
+  /// is cannot be foreseen: literals and copies go the same way.
   bool RunFast() {
     constexpr int64_t kInRoom = kElementMax + kShortMax + kStep, kOutRoom = kShortMax + kStep;
-    constexpr uint32_t kOffsetMask[] = {0, 0xff, 0xffff, 0xffffffff};
-    constexpr int kOffsetBytes[] = {0, 1, 2, 4};
     const uint8_t* in = in_;
     uint8_t* out = out_;
-    bool is_valid = true;
     while (in_end_ - in >= kInRoom && out_end_ - out >= kOutRoom) {
-      const uint32_t tag = *in;
-      const uint32_t kind = tag & 3;
-      if (kind == kLiteral) {
-        if ((tag >> 2) >= kLongLiteral) {
-          in_ = in;
-          out_ = out;
-          if (!Element()) return false;
-          in = in_;
-          out = out_;
-          continue;
-        }
-        const int64_t length = (tag >> 2) + 1;
-        CopyShort(in + 1, out, length);
-        in += 1 + length;
-        out += length;
+      const Tag tag = kTags[*in];
+      const uint64_t offset = (Load32(in + 1) & tag.offset_mask) + tag.offset_more;
+      const auto written = static_cast<uint64_t>(out - out_begin_);
+      if (offset < kStep || offset > written) [[unlikely]] {
+        in_ = in;
+        out_ = out;
+        if (!Element()) return false;
+        in = in_;
+        out = out_;
         continue;
       }
-      uint32_t offset = Load32(in + 1) & kOffsetMask[kind];
-      int64_t length = (tag >> 2) + 1;
-      if (kind == 1) {
-        offset |= (tag >> 5) << 8;
-        length = ((tag >> 2) & 7) + 4;
-      }
-      in += 1 + kOffsetBytes[kind];
-      if (uint64_t{offset} - 1 >= static_cast<uint64_t>(out - out_begin_)) {  // 0 is the greatest
-        is_valid = false;
-        break;
-      }
-      if (offset >= kStep) {
-        CopyShort(out - offset, out, length);
-      } else {
-        RepeatShort(offset, out, length);
-      }
-      out += length;
+      const auto literal = reinterpret_cast<uintptr_t>(in + 1);
+      const auto copied = reinterpret_cast<uintptr_t>(out - offset);
+      const uintptr_t from = literal ^ ((literal ^ copied) & tag.copies);
+      CopyShort(reinterpret_cast<const uint8_t*>(from), out, tag.length);
+      in += tag.bytes;
+      out += tag.length;
     }
     in_ = in;
     out_ = out;
-    return is_valid;
+    return true;
   }
 
   /// The next element, whose bytes may be the last.
@@ -155,6 +169,12 @@ class Decompression {
 
   bool Copy(int64_t offset, int64_t length) {
     if (offset == 0 || offset > out_ - out_begin_ || length > out_end_ - out_) return false;
+    if (out_end_ - out_ >= kShortMax + kStep) {
+      if (offset >= kStep) CopyShort(out_ - offset, out_, length);
+      if (offset < kStep) RepeatShort(offset, out_, length);
+      out_ += length;
+      return true;
+    }
     for (; length > 0; --length, ++out_) *out_ = out_[-offset];
     return true;
   }
