@@ -11,7 +11,7 @@ Module functions use one session that is made when first needed; `Session` makes
 
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow  # noqa: F401  # its libarrow is the one the engine uses
 
@@ -89,6 +89,13 @@ def register(name: str, data: Any) -> None:
 def table(name: str) -> Cursor:
     """`Session.table` of the default session."""
     return default_session().table(name)
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        hint = f"; did you mean hr.functions.{name}?" if hasattr(functions, name) else ""
+        raise AttributeError(f"module 'headrace' has no attribute {name!r}{hint}")
 
 
 __all__ = [

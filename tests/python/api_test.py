@@ -491,3 +491,10 @@ def test_errors_are_caught_as_builtins(session: hr.Session) -> None:
         session.sql("SELECT 1 // 0 AS q").to_arrow()
     with pytest.raises(ValueError):
         session.sql("SELEC 1")
+
+
+def test_functions_are_looked_for_in_the_module() -> None:
+    with pytest.raises(AttributeError, match=r"did you mean hr\.functions\.count\?"):
+        hr.count()  # type: ignore[attr-defined]
+    with pytest.raises(AttributeError, match="no attribute 'bogus'$"):
+        hr.bogus()  # type: ignore[attr-defined]
