@@ -28,7 +28,7 @@ constexpr int64_t kFirstReadFraction = 8;
 /// A read is at most this many times the rows of the one before.
 constexpr int64_t kReadGrowthMax = 4;
 /// Where few rows satisfy the bounds, so many times the rows of a read are tested at once.
-constexpr int64_t kWindowMax = 8;
+constexpr int64_t kWindowMax = 4;
 /// Rows are picked one by one when at most one of so many satisfies the bounds.
 constexpr int64_t kPickDensityInverse = 2;
 /// A part is about this large when decoded: lanes work on parts that follow each other, and what

@@ -155,7 +155,9 @@ void FilterRows(const ColumnBound& bound, const arrow::Array& array, Keep* keep)
 
 void PositionsOf(const std::vector<uint8_t>& keep, std::vector<uint32_t>* rows) {
   constexpr size_t kStep = 32;  // rows that are often all without
-  rows->resize(keep.size() + 1);
+  size_t count = 0;
+  for (const uint8_t kept : keep) count += kept;
+  rows->resize(count + 1);  // the place behind the last is written, too
   uint32_t* out = rows->data();
   size_t row = 0;
   for (; row + kStep <= keep.size(); row += kStep) {
@@ -171,7 +173,7 @@ void PositionsOf(const std::vector<uint8_t>& keep, std::vector<uint32_t>* rows) 
     *out = static_cast<uint32_t>(row);
     out += keep[row];
   }
-  rows->resize(static_cast<size_t>(out - rows->data()));
+  rows->resize(count);
 }
 
 }  // namespace headrace::parquet_format
