@@ -88,6 +88,18 @@ function(headrace_add_python_module)
   install(TARGETS _headrace LIBRARY DESTINATION headrace COMPONENT wheel)
 endfunction()
 
+# bench/micro/<name>.cc beside a peer's data structure: `ninja -C build <name>_micro`, then build/bench/<name>_micro.
+function(headrace_add_micro_benchmarks)
+  file(GLOB benchmarks CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/bench/micro/*.cc")
+  foreach(benchmark IN LISTS benchmarks)
+    get_filename_component(name "${benchmark}" NAME_WE)
+    add_executable(${name}_micro EXCLUDE_FROM_ALL "${benchmark}")
+    target_compile_options(${name}_micro PRIVATE -O3)
+    target_link_libraries(${name}_micro PRIVATE ${HEADRACE_LOWER_ROOMS} headrace_dependencies)
+    set_target_properties(${name}_micro PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bench")
+  endforeach()
+endfunction()
+
 # The rooms that a fuzz target needs beside the formats; the canary, which tests the driver, needs none.
 set(HEADRACE_ROOM_OF_state_file_fuzz exec)
 set(HEADRACE_ROOM_OF_checkpoint_fuzz exec)

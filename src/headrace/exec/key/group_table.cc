@@ -229,7 +229,9 @@ uint32_t GroupTable::NewId() {
     return id;
   }
   HEADRACE_CHECK(num_ids_ < kIdsMax, "too many groups in one table");
+  HEADRACE_DCHECK(is_linked(), "groups that were adopted are not linked");
   const auto id = static_cast<uint32_t>(num_ids_++);
+  unlinked_ = num_ids_;
   rows_.MakeRoomFor(id);
   return id;
 }
@@ -369,15 +371,95 @@ int64_t GroupTable::bytes() const {
          long_keys_.bytes();
 }
 
+// While it grows for the last time, the old slots are there too.
+size_t GroupTable::SlotBytesFor(int64_t groups) const {
+  const size_t slots = SlotsFor(static_cast<size_t>(groups));
+  if (slots <= slots_.size()) return HeldBytes(slots_);
+  return (slots + std::max(slots / 2, slots_.size())) * sizeof(Slot);
+}
+
 int64_t GroupTable::BytesToAdd(int64_t groups, int64_t key_bytes) const {
   const int64_t fresh = groups - std::min(groups, static_cast<int64_t>(free_.size()));
-  const size_t slots = SlotsFor(static_cast<size_t>(num_groups() + groups));
-  size_t slot_bytes = HeldBytes(slots_);
-  if (slots > slots_.size()) {  // while it grows for the last time, the old ones are there too
-    slot_bytes = (slots + std::max(slots / 2, slots_.size())) * sizeof(Slot);
-  }
+  const size_t slot_bytes = SlotBytesFor(num_groups() + groups);
   return static_cast<int64_t>(slot_bytes + HeldBytes(free_)) + rows_.BytesFor(num_ids_ + fresh) +
          (is_fixed_ ? 0 : long_keys_.BytesToAdd(key_bytes));
+}
+
+int64_t GroupTable::BytesToAdopt(const GroupTable& other) const {
+  const auto free = static_cast<int64_t>(free_.size()) + kCopiedGroups + other.num_ids_;
+  const int64_t rows = std::max<int64_t>(rows_.capacity(), kCopiedGroups);
+  return static_cast<int64_t>(SlotBytesFor(num_groups() + other.num_ids_)) +
+         std::max(free * static_cast<int64_t>(sizeof(uint32_t)),
+                  static_cast<int64_t>(HeldBytes(free_))) +
+         rows_.BytesFor(rows + other.rows_.capacity()) + long_keys_.bytes() +
+         other.long_keys_.bytes();
+}
+
+void GroupTable::Adopt(GroupTable& other) {
+  HEADRACE_CHECK(is_linked() && other.free_.empty() && other.num_ids_ > kCopiedGroups &&
+                     rows_.row_size() == other.rows_.row_size(),
+                 "a table that cannot be adopted");
+  rows_.MakeRoomFor(kCopiedGroups - 1);
+  const int64_t first = rows_.capacity();
+  const int64_t adopted = other.num_ids_ - kCopiedGroups;
+  HEADRACE_CHECK(first + adopted < kIdsMax, "too many groups in one table");
+  free_.reserve(free_.size() + static_cast<size_t>(first - num_ids_ + adopted));
+  for (int64_t hole = num_ids_; hole < first; ++hole) {
+    const auto id = static_cast<uint32_t>(hole);
+    is_fixed_ ? void(new (rows_[id]) FixedKey{0, kErased})
+              : void(new (rows_[id]) BytesKey{0, 0, kErased, {}});
+    free_.push_back(id);
+  }
+  rows_.Adopt(other.rows_);
+  long_keys_.Adopt(other.long_keys_);
+  live_bytes_ += other.live_bytes_;
+  unlinked_ = first;
+  num_ids_ = first + adopted;
+  other.num_ids_ = other.unlinked_ = kCopiedGroups;
+  const size_t slots = SlotsFor(static_cast<size_t>(num_groups()));
+  if (slots > slots_.size()) Rehash(slots);
+}
+
+Status GroupTable::Link(int64_t count, const Merge& merge) {
+  const int64_t last = std::min(num_ids_, unlinked_ + count);
+  const size_t mask = slots_.size() - 1;
+  while (unlinked_ < last) {
+    const int64_t end = std::min(last, unlinked_ + kProbeRows);
+    for (int64_t id = unlinked_; id < end; ++id) {
+      __builtin_prefetch(&slots_[HashOf(static_cast<uint32_t>(id)) & mask]);
+    }
+    for (; unlinked_ < end; ++unlinked_) {
+      ARROW_RETURN_NOT_OK(LinkOne(static_cast<uint32_t>(unlinked_), merge));
+    }
+  }
+  return Status::OK();
+}
+
+bool GroupTable::SameKeys(const std::byte* left, const std::byte* right) const {
+  if (is_fixed_) {
+    const auto& a = *reinterpret_cast<const FixedKey*>(left);
+    const auto& b = *reinterpret_cast<const FixedKey*>(right);
+    return a.value == b.value && a.null == b.null;
+  }
+  const auto& a = *reinterpret_cast<const BytesKey*>(left);
+  const auto& b = *reinterpret_cast<const BytesKey*>(right);
+  return a.hash == b.hash && SameBytes(BytesOf(a), BytesOf(b));
+}
+
+Status GroupTable::LinkOne(uint32_t id, const Merge& merge) {
+  const uint32_t tag = TagOf(HashOf(id));
+  const size_t mask = slots_.size() - 1;
+  size_t at = tag & mask;
+  for (; slots_[at].id_plus_1 != 0; at = (at + 1) & mask) {
+    const uint32_t group = slots_[at].id_plus_1 - 1;
+    if (slots_[at].tag != tag || !SameKeys(rows_[group], rows_[id])) continue;
+    ARROW_RETURN_NOT_OK(merge(Payload(group), Payload(id)));
+    SetNull(id, kErased);
+    free_.push_back(id);
+    return Status::OK();
+  }
+  slots_[at] = {tag, id + 1};
+  return Status::OK();
 }
 
 }  // namespace headrace

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -31,6 +32,20 @@ class GroupTable {
                     uint32_t* groups_out, uint8_t* is_new_out = nullptr);
   /// Forgets a group; its id is given to a group made later.
   void Erase(uint32_t group);
+
+  /// Groups of a table that Adopt does not take: they are to be copied before.
+  static constexpr uint32_t kCopiedGroups = RowBlocks::kWholeBlocksFrom;
+  /// Takes the groups of `other` from id kCopiedGroups on, without moving them. REQUIRES: a table
+  /// of the same encoder and payload, without holes, with more groups than that; all that was
+  /// adopted before is linked. The groups exist from now on, but have to be linked to be found.
+  void Adopt(GroupTable& other);
+  /// Links at most `count` adopted groups. Where the key has a group, `merge(into, from)` is called
+  /// with the payloads of both, and `from` does not exist any more.
+  using Merge = std::function<Status(std::byte* into, std::byte* from)>;
+  Status Link(int64_t count, const Merge& merge);
+  bool is_linked() const { return unlinked_ == num_ids_; }
+  /// Memory held at most after Adopt and Link.
+  int64_t BytesToAdopt(const GroupTable& other) const;
 
   /// payload_size bytes at an address that does not change; what they mean is up to the user.
   std::byte* Payload(uint32_t group) const { return rows_[group] + payload_offset_; }
@@ -102,6 +117,9 @@ class GroupTable {
   template <bool kIsFixed>
   uint32_t Probe(const EncodedKeys& keys, uint32_t row) const;
   uint32_t Insert(const EncodedKeys& keys, uint32_t row);
+  bool SameKeys(const std::byte* left, const std::byte* right) const;
+  Status LinkOne(uint32_t id, const Merge& merge);
+  size_t SlotBytesFor(int64_t groups) const;
   uint32_t NewId();
   void StoreKey(uint32_t id, const EncodedKeys& keys, uint32_t row);
   void PutSlot(Slot slot);
@@ -115,6 +133,7 @@ class GroupTable {
   RowBlocks rows_;           // per id: its key and payload
   ByteArena long_keys_;
   int64_t num_ids_ = 0;
+  int64_t unlinked_ = 0;    // ids from here on were adopted and are not linked
   int64_t live_bytes_ = 0;  // of keys in long_keys_
   int64_t dead_bytes_ = 0;  // of erased keys there
   std::vector<uint32_t> free_;

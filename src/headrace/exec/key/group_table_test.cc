@@ -133,6 +133,65 @@ TEST_P(GroupTableTest, GivesKeysBack) {
   EXPECT_EQ(back.bytes, keys.bytes);
 }
 
+// Payloads count rows. The second table's first groups are copied, the others adopted.
+TEST_P(GroupTableTest, AdoptsTheGroupsOfAnother) {
+  for (const uint64_t distinct : {700, 4000, 30000}) {
+    SCOPED_TRACE(distinct);
+    KeySource source(GetParam(), distinct);
+    std::map<std::string, int64_t> expected;
+    const auto count = [](std::byte* payload) -> int64_t& {
+      return *reinterpret_cast<int64_t*>(payload);
+    };
+    const auto add = [&](GroupTable& table, const EncodedKeys& keys, const int64_t* times) {
+      const std::vector<uint32_t> rows = Rows(keys.num_rows);
+      std::vector<uint32_t> groups(rows.size());
+      std::vector<uint8_t> is_new(rows.size());
+      table.FindOrInsert(keys, rows.data(), keys.num_rows, groups.data(), is_new.data());
+      for (uint32_t row : rows) {
+        int64_t& counted = count(table.Payload(groups[row]));
+        if (is_new[row] != 0) counted = 0;
+        counted += times == nullptr ? 1 : times[row];
+        if (times == nullptr) ++expected[KeySource::NameOf(keys, row)];
+      }
+    };
+    GroupTable table(GetParam(), sizeof(int64_t), alignof(int64_t));
+    add(table, source.Next(100, distinct), nullptr);
+    for (int round = 0; round < 3; ++round) {
+      GroupTable other(GetParam(), sizeof(int64_t), alignof(int64_t));
+      add(other, source.Next(20'000, distinct), nullptr);
+      ASSERT_GT(other.num_groups(), GroupTable::kCopiedGroups);
+      const std::vector<uint32_t> copied = Rows(GroupTable::kCopiedGroups);
+      EncodedKeys keys;
+      other.KeysOf(copied.data(), GroupTable::kCopiedGroups, &keys);
+      std::vector<int64_t> times;
+      for (uint32_t group : copied) times.push_back(count(other.Payload(group)));
+      add(table, keys, times.data());
+      const int64_t promised = table.BytesToAdopt(other);
+      table.Adopt(other);
+      while (!table.is_linked()) {
+        ASSERT_OK(table.Link(1000, [&](std::byte* into, std::byte* from) {
+          count(into) += count(from);
+          return Status::OK();
+        }));
+      }
+      EXPECT_LE(table.bytes(), promised);
+      EXPECT_EQ(other.num_groups(), GroupTable::kCopiedGroups);
+      add(table, source.Next(100, distinct), nullptr);
+    }
+    ASSERT_EQ(table.num_groups(), static_cast<int64_t>(expected.size()));
+    for (uint32_t id = 0; id < table.num_ids(); ++id) {
+      if (!table.Exists(id)) continue;
+      EncodedKeys key;
+      table.KeysOf(&id, 1, &key);
+      const uint32_t row = 0;
+      uint32_t found = 0;
+      ASSERT_EQ(table.Find(key, &row, 1, &found), 0);
+      ASSERT_EQ(found, id);
+      ASSERT_EQ(count(table.Payload(id)), expected.at(KeySource::NameOf(key, 0)));
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(FixedAndBytes, GroupTableTest, testing::Bool());
 
 }  // namespace

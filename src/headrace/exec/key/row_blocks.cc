@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 #include <new>
+#include <utility>
 
 namespace headrace {
 namespace {
@@ -49,6 +51,18 @@ void RowBlocks::MakeRoomFor(uint32_t row) {
   }
 }
 
+void RowBlocks::Adopt(RowBlocks& other) {
+  for (size_t block = kGrowingBlocks; block < other.blocks_.size(); ++block) {
+    bases_.push_back(reinterpret_cast<uintptr_t>(other.blocks_[block].get()) -
+                     static_cast<size_t>(capacity_) * row_size_);
+    blocks_.push_back(std::move(other.blocks_[block]));
+    capacity_ += kBlockRows;
+  }
+  other.blocks_.resize(std::min(other.blocks_.size(), kGrowingBlocks));
+  other.bases_.resize(other.blocks_.size());
+  other.capacity_ = std::min<int64_t>(other.capacity_, kBlockRows);
+}
+
 int64_t ByteArena::BlockBytes(int64_t held) {
   return std::clamp(held / 2, kArenaBlockBytesMin, kArenaBlockBytesMax);
 }
@@ -66,6 +80,14 @@ const char* ByteArena::Add(std::string_view bytes) {
   next_ += size;
   left_ -= size;
   return reinterpret_cast<const char*>(begin);
+}
+
+void ByteArena::Adopt(ByteArena& other) {
+  // The last block stays the one that is filled.
+  blocks_.insert(blocks_.begin(), std::make_move_iterator(other.blocks_.begin()),
+                 std::make_move_iterator(other.blocks_.end()));
+  held_ += other.held_;
+  other = ByteArena();
 }
 
 // What a block and the first string of the next one take is more than the block: two blocks in a

@@ -38,10 +38,18 @@ class RowBlocks {
   int64_t bytes() const { return BytesFor(capacity_); }
   int64_t BytesFor(int64_t rows) const;
 
+  /// Rows for which there is room.
+  int64_t capacity() const { return capacity_; }
+  /// Blocks of the rows from here on have one size.
+  static constexpr uint32_t kWholeBlocksFrom = 512;
+  /// Takes the blocks of another one's rows from kWholeBlocksFrom on, whose first becomes row
+  /// capacity(). REQUIRES: rows of the same size; capacity() >= kWholeBlocksFrom.
+  void Adopt(RowBlocks& other);
+
  private:
   // Rows of the blocks: 4, 4, 8, 16, 32, 64, 128, 256, and then 512 each.
   static constexpr uint32_t kFirstBlockRows = 4;
-  static constexpr uint32_t kBlockRows = 512;
+  static constexpr uint32_t kBlockRows = kWholeBlocksFrom;
   static constexpr size_t kGrowingBlocks = 8;
   static int64_t RowsWithRoomFor(int64_t rows);
 
@@ -59,6 +67,8 @@ class ByteArena {
   int64_t bytes() const { return held_; }
   /// Memory held at most when strings of `bytes` bytes together are added.
   int64_t BytesToAdd(int64_t bytes) const;
+  /// Takes the strings of another one, which has none afterwards.
+  void Adopt(ByteArena& other);
 
  private:
   static int64_t BlockBytes(int64_t held);

@@ -206,6 +206,29 @@ Status GroupStore::MergeRows(std::span<std::byte* const> from, std::span<const u
   return Status::OK();
 }
 
+bool GroupStore::TryAdopt(GroupStore& from) {
+  const int64_t wanted = table_.BytesToAdopt(from.table_) + extra_bytes_ + from.extra_bytes_;
+  const int64_t more = wanted - reservation_.bytes();
+  if (more > 0 && !reservation_.TryGrow(more)) return false;
+  int64_t copied_extra = 0;
+  for (uint32_t id = 0; terms_->has_extra() && id < GroupTable::kCopiedGroups; ++id) {
+    copied_extra += terms_->CountedExtraOf(from.Row(id));
+  }
+  table_.Adopt(from.table_);
+  extra_bytes_ += from.extra_bytes_ - copied_extra;
+  from.extra_bytes_ = copied_extra;
+  return true;
+}
+
+Status GroupStore::LinkSome(int64_t count, std::span<KernelContext> contexts) {
+  return table_.Link(count, [&](std::byte* into, std::byte* from) {
+    ARROW_RETURN_NOT_OK(MergeRow(into, from, contexts));
+    if (terms_->has_extra()) extra_bytes_ -= terms_->CountedExtraOf(from);
+    terms_->Destroy(from);
+    return Status::OK();
+  });
+}
+
 Result<std::vector<ArrayPtr>> GroupStore::KeyColumnsOf(std::span<const uint32_t> groups,
                                                        arrow::MemoryPool* pool) const {
   if (table_.is_fixed()) {

@@ -55,6 +55,12 @@ class GroupStore {
   Status MergeRows(std::span<std::byte* const> from, std::span<const uint32_t> groups,
                    std::span<KernelContext> contexts);
 
+  /// Takes the groups of another store over that Adopt of the table takes; they are to be merged by
+  /// LinkSome. False when the memory was not granted: nothing has changed.
+  bool TryAdopt(GroupStore& from);
+  bool is_linked() const { return table_.is_linked(); }
+  Status LinkSome(int64_t count, std::span<KernelContext> contexts);
+
   /// The key columns of groups, then the results of the calls.
   Result<std::vector<ArrayPtr>> Results(std::span<const uint32_t> groups, arrow::MemoryPool* pool,
                                         std::span<KernelContext> contexts) const;

@@ -18,6 +18,9 @@ namespace {
 
 // Groups merged in one step.
 constexpr size_t kMergeRows = 1024;
+// Groups linked in one step, and how many a store must have to be taken over.
+constexpr int64_t kLinkRows = 65536;
+constexpr size_t kAdoptedGroupsMin = 2048;
 // A key group is read in 2^10 passes at most.
 constexpr int kPassBitsMax = 10;
 constexpr int kKeyGroupBits = 7;
@@ -132,6 +135,10 @@ class HashAggregateOutput final : public Operator {
 
   Result<Flow> Merge() {
     if (const int64_t refused = merged_->Settle()) return Flow::NeedMemory(refused);
+    if (!merged_->is_linked()) {
+      ARROW_RETURN_NOT_OK(merged_->LinkSome(kLinkRows, contexts_));
+      return Flow::MoreOutput();
+    }
     if (!pieces_.stores.empty()) return MergeStore(*pieces_.stores.back());
     if (next_section_ < pieces_.spilled.size()) return MergeSection();
     order_ = merged_->OrderedGroups();
@@ -140,10 +147,19 @@ class HashAggregateOutput final : public Operator {
     return Flow::MoreOutput();
   }
 
-  // Some groups of a store in memory.
-  Result<Flow> MergeStore(const GroupStore& from) {
+  // Some groups of a store in memory. Large stores are taken over, all but what has to be copied.
+  Result<Flow> MergeStore(GroupStore& from) {
     if (next_row_ == 0) source_groups_ = from.Groups();
-    const size_t count = std::min(kMergeRows, source_groups_.size() - next_row_);
+    const bool is_large = source_groups_.size() >= kAdoptedGroupsMin;
+    if (is_large && next_row_ == GroupTable::kCopiedGroups && merged_->TryAdopt(from)) {
+      pieces_.stores.pop_back();
+      next_row_ = 0;
+      return Flow::MoreOutput();
+    }
+    size_t count = std::min(kMergeRows, source_groups_.size() - next_row_);
+    if (is_large && next_row_ < GroupTable::kCopiedGroups) {
+      count = GroupTable::kCopiedGroups - next_row_;
+    }
     from.table().KeysOf(&source_groups_[next_row_], static_cast<int64_t>(count), &keys_);
     std::vector<std::byte*> states(count);
     int64_t extra_bytes = 0;

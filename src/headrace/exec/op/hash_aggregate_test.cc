@@ -82,9 +82,8 @@ TEST(HashAggregateTest, SpillsGroupsThatAreLargerThanTheBudget) {
   }
 }
 
-// A key group that is larger than the budget is read in passes over parts of its hashes.
-TEST(HashAggregateTest, ReadsAKeyGroupInPasses) {
-  Rng rng(6);
+// Keys of one key group, three rows each.
+TestTable TableOfOneKeyGroup(Rng& rng) {
   TestTable table = KeyedTable(30'000, 1000, rng);
   int64_t key = 0;
   const auto next_of_group_5 = [&](int64_t row) -> std::optional<int64_t> {
@@ -95,6 +94,25 @@ TEST(HashAggregateTest, ReadsAKeyGroupInPasses) {
   std::vector<ArrayPtr> columns = table.batch.columns();
   columns[0] = Int64s(table.count(), next_of_group_5);
   table.batch = table.batch.WithColumns(columns);
+  return table;
+}
+
+// Lanes have many groups of the key group each, and some in common.
+TEST(HashAggregateTest, JoinsLargeStoresOfLanes) {
+  Rng rng(6);
+  const TestTable table = TableOfOneKeyGroup(rng);
+  const Cells expected = Reference(table, {0});
+  for (const uint64_t reclaims : {0U, 2U, 20U}) {
+    World world({.lanes = 3, .seed = 5, .reclaims_permille = reclaims});
+    ASSERT_OK_AND_ASSIGN(Cells groups, Aggregated(world, table, {table, {0}}, 100));
+    ASSERT_EQ(SortedRows(groups), expected);
+  }
+}
+
+// A key group that is larger than the budget is read in passes over parts of its hashes.
+TEST(HashAggregateTest, ReadsAKeyGroupInPasses) {
+  Rng rng(6);
+  const TestTable table = TableOfOneKeyGroup(rng);
   for (const int lanes : {1, 3}) {
     World world({.lanes = lanes, .budget_bytes = 400 << 10, .seed = 32});
     ASSERT_OK_AND_ASSIGN(Cells groups, Aggregated(world, table, {table, {0}}, 500));
