@@ -1,6 +1,9 @@
 // Rewriting of expression trees.
 #include "headrace/plan/transform.h"
 
+#include <algorithm>
+#include <array>
+
 #include "arrow/type.h"
 #include "headrace/base/check.h"
 #include "headrace/function/registry.h"
@@ -76,6 +79,26 @@ bool IsCallOf(const Expression& expression, FunctionKind kind) {
 bool IsLeaf(const Expression& expression) {
   return expression.kind == Expression::Kind::kColumn ||
          expression.kind == Expression::Kind::kLiteral;
+}
+
+bool NeverRaises(const Expression& expression) {
+  constexpr std::array<std::string_view, 12> kTotal = {
+      "equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "and", "or", "not",
+      "is_null", "is_not_null", "is_not_distinct_from"};
+  if (IsLeaf(expression)) return true;
+  if (!IsCallOf(expression, FunctionKind::kScalar)) return false;
+  const std::string_view id = expression.function->id;
+  if (std::find(kTotal.begin(), kTotal.end(), id) == kTotal.end()) return false;
+  return std::all_of(expression.args.begin(), expression.args.end(),
+                     [](const ExpressionPtr& arg) { return NeverRaises(*arg); });
+}
+
+bool IsVolatile(const Expression& expression) {
+  const bool is_call = expression.kind == Expression::Kind::kCall;
+  if (expression.kind == Expression::Kind::kCallback) return true;
+  if (is_call && expression.function->Has(function_flag::kVolatile)) return true;
+  return std::any_of(expression.args.begin(), expression.args.end(),
+                     [](const ExpressionPtr& arg) { return IsVolatile(*arg); });
 }
 
 ExpressionPtr MakeConjunction(std::vector<ExpressionPtr> terms) {

@@ -24,6 +24,10 @@ ExpressionPtr MoveColumns(const ExpressionPtr& expression, const std::vector<int
 bool IsCallOf(const Expression& expression, FunctionKind kind);
 /// A column or a literal: nothing is gained by computing it before.
 bool IsLeaf(const Expression& expression);
+/// Comparisons and connectives over columns and literals: they give a value for every row.
+bool NeverRaises(const Expression& expression);
+/// Whether another evaluation may give another value, or does something besides.
+bool IsVolatile(const Expression& expression);
 /// The terms joined by AND. REQUIRES: not empty.
 ExpressionPtr MakeConjunction(std::vector<ExpressionPtr> terms);
 

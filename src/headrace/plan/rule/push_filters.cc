@@ -2,8 +2,8 @@
 // filters, and into the sides of joins. Only terms that cannot raise move past other work, so a
 // pushed filter brings no new error. Equalities above an inner join become its keys.
 #include <algorithm>
-#include <array>
 #include <iterator>
+#include <numeric>
 
 #include "arrow/type.h"
 #include "headrace/plan/join_keys.h"
@@ -15,19 +15,6 @@ namespace headrace {
 namespace {
 
 using Terms = std::vector<ExpressionPtr>;
-
-/// Comparisons and connectives over columns and literals: they give a value for every row.
-bool NeverRaises(const Expression& expression) {
-  constexpr std::array<std::string_view, 11> kTotal = {
-      "equal", "not_equal", "less", "less_equal", "greater",    "greater_equal",
-      "and",   "or",        "not",  "is_null",    "is_not_null"};
-  if (IsLeaf(expression)) return true;
-  if (!IsCallOf(expression, FunctionKind::kScalar)) return false;
-  const std::string_view id = expression.function->id;
-  if (std::find(kTotal.begin(), kTotal.end(), id) == kTotal.end()) return false;
-  return std::all_of(expression.args.begin(), expression.args.end(),
-                     [](const ExpressionPtr& arg) { return NeverRaises(*arg); });
-}
 
 /// Takes out of `terms` those that never raise and whose columns all pass `is_here`.
 template <typename IsHere>
@@ -73,6 +60,14 @@ Result<PlanPtr> PushBelowSort(const PlanPtr& plan, Terms terms) {
   return Filtered(std::move(below), terms);
 }
 
+ExpressionPtr OverRight(const ExpressionPtr& term, int left_width) {
+  return ReplaceColumns(term, [&](const Expression& column) -> ExpressionPtr {
+    auto moved = std::make_shared<Expression>(column);
+    moved->column -= left_width;
+    return moved;
+  });
+}
+
 /// Terms over one side go there when the other side alone makes no row.
 Result<PlanPtr> PushIntoSides(const PlanPtr& plan, bool into_left, bool into_right, Terms terms) {
   const int width = plan->inputs()[0]->schema()->num_fields();
@@ -80,13 +75,7 @@ Result<PlanPtr> PushIntoSides(const PlanPtr& plan, bool into_left, bool into_rig
   Terms right;
   if (into_left) left = TakeMovable(&terms, [&](int column) { return column < width; });
   if (into_right) right = TakeMovable(&terms, [&](int column) { return column >= width; });
-  for (ExpressionPtr& term : right) {
-    term = ReplaceColumns(term, [&](const Expression& column) -> ExpressionPtr {
-      auto moved = std::make_shared<Expression>(column);
-      moved->column -= width;
-      return moved;
-    });
-  }
+  for (ExpressionPtr& term : right) term = OverRight(term, width);
   ARROW_ASSIGN_OR_RAISE(PlanPtr new_left, Push(plan->inputs()[0], std::move(left)));
   ARROW_ASSIGN_OR_RAISE(PlanPtr new_right, Push(plan->inputs()[1], std::move(right)));
   ARROW_ASSIGN_OR_RAISE(PlanPtr join,
@@ -126,7 +115,34 @@ Result<PlanPtr> AddKeys(const PlanPtr& plan, const JoinNode& join, Terms* terms)
   return DropKeys(std::move(with_keys), left, right, keyed);
 }
 
-Result<PlanPtr> PushIntoJoin(const PlanPtr& plan, const JoinNode& join, Terms terms) {
+/// `plan` with the terms of its condition that speak of one side alone as filters of that side,
+/// where rows of it that fail them match nothing and are not kept.
+Result<PlanPtr> WithSidesFiltered(const PlanPtr& plan, const JoinNode& join) {
+  const bool left_too = join.kind == JoinKind::kInner || join.kind == JoinKind::kSemi ||
+                        join.kind == JoinKind::kRight;
+  const bool right_too = join.kind == JoinKind::kInner || join.kind == JoinKind::kSemi ||
+                         join.kind == JoinKind::kLeft || join.kind == JoinKind::kAnti ||
+                         join.kind == JoinKind::kSingle;
+  if (join.terms.residual == nullptr) return plan;
+  const int width = join.inputs()[0]->schema()->num_fields();
+  Terms rest = SplitConjunction(join.terms.residual);
+  Terms left;
+  Terms right;
+  if (left_too) left = TakeMovable(&rest, [&](int column) { return column < width; });
+  if (right_too) right = TakeMovable(&rest, [&](int column) { return column >= width; });
+  if (left.empty() && right.empty()) return plan;
+  for (ExpressionPtr& term : right) term = OverRight(term, width);
+  JoinTerms terms = join.terms;
+  terms.residual = rest.empty() ? nullptr : MakeConjunction(rest);
+  ARROW_ASSIGN_OR_RAISE(PlanPtr new_left, Filtered(join.inputs()[0], left));
+  ARROW_ASSIGN_OR_RAISE(PlanPtr new_right, Filtered(join.inputs()[1], right));
+  return MakeJoinNode(std::move(new_left), std::move(new_right), join.kind, std::move(terms));
+}
+
+Result<PlanPtr> PushIntoJoin(const PlanPtr& written, Terms terms) {
+  ARROW_ASSIGN_OR_RAISE(const PlanPtr plan,
+                        WithSidesFiltered(written, static_cast<const JoinNode&>(*written)));
+  const auto& join = static_cast<const JoinNode&>(*plan);
   const bool is_outer = join.kind == JoinKind::kRight || join.kind == JoinKind::kFull;
   const bool into_right = join.kind == JoinKind::kInner || join.kind == JoinKind::kRight;
   if (join.kind != JoinKind::kInner) {
@@ -199,7 +215,7 @@ Result<PlanPtr> Push(PlanPtr plan, Terms terms) {
     return PushBelowProject(plan, *project, std::move(terms));
   }
   if (As<SortNode>(*plan) != nullptr) return PushBelowSort(plan, std::move(terms));
-  if (const auto* join = As<JoinNode>(*plan)) return PushIntoJoin(plan, *join, std::move(terms));
+  if (As<JoinNode>(*plan) != nullptr) return PushIntoJoin(plan, std::move(terms));
   if (const auto* aggregate = As<AggregateNode>(*plan)) {
     return PushBelowAggregate(plan, *aggregate, std::move(terms));
   }
@@ -208,6 +224,11 @@ Result<PlanPtr> Push(PlanPtr plan, Terms terms) {
   }
   if (const auto* window = As<FramedWindowNode>(*plan)) {
     return PushBelowWindow(plan, window->partition_by, std::move(terms));
+  }
+  if (As<UnnestNode>(*plan) != nullptr) {
+    std::vector<int> below = Nowhere(*plan);
+    std::iota(below.begin(), below.begin() + plan->input()->schema()->num_fields(), 0);
+    return PushBelow(plan, below, std::move(terms));
   }
   if (As<UnionNode>(*plan) != nullptr) return PushIntoUnion(plan, std::move(terms));
   if (As<AsofJoinNode>(*plan) != nullptr) return PushIntoSides(plan, true, false, std::move(terms));
