@@ -83,8 +83,8 @@ bool IsLeaf(const Expression& expression) {
 
 bool NeverRaises(const Expression& expression) {
   constexpr std::array<std::string_view, 12> kTotal = {
-      "equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "and", "or", "not",
-      "is_null", "is_not_null", "is_not_distinct_from"};
+      "equal", "not_equal", "less", "less_equal", "greater",     "greater_equal",
+      "and",   "or",        "not",  "is_null",    "is_not_null", "is_not_distinct_from"};
   if (IsLeaf(expression)) return true;
   if (!IsCallOf(expression, FunctionKind::kScalar)) return false;
   const std::string_view id = expression.function->id;

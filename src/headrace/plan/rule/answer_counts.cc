@@ -65,8 +65,7 @@ Result<PlanPtr> Answer(const PlanPtr& plan) {
   if (!rows.has_value()) return plan;
   ARROW_ASSIGN_OR_RAISE(PlanPtr one, OneRow());
   const ExpressionPtr count = Expression::Literal(std::make_shared<arrow::Int64Scalar>(*rows));
-  return MakeProjectNode(std::move(one),
-                         std::vector<ExpressionPtr>(aggregate->calls.size(), count),
+  return MakeProjectNode(std::move(one), std::vector<ExpressionPtr>(aggregate->calls.size(), count),
                          plan->schema()->field_names());
 }
 

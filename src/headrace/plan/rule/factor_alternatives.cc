@@ -44,9 +44,8 @@ ExpressionPtr Factored(const ExpressionPtr& expression) {
   }
   Terms shared;
   for (const ExpressionPtr& term : parts.front()) {
-    const bool in_all = std::all_of(parts.begin(), parts.end(), [&](const Terms& part) {
-      return Contains(part, *term);
-    });
+    const bool in_all = std::all_of(parts.begin(), parts.end(),
+                                    [&](const Terms& part) { return Contains(part, *term); });
     if (in_all && !Contains(shared, *term)) shared.push_back(term);
   }
   if (shared.empty()) return expression;

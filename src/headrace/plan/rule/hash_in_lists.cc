@@ -29,8 +29,8 @@ struct InList {
 };
 
 void AppendAlternatives(const ExpressionPtr& expression, std::vector<ExpressionPtr>* terms) {
-  const bool is_or =
-      IsCallOf(*expression, FunctionKind::kScalar) && std::string_view(expression->function->id) == "or";
+  const bool is_or = IsCallOf(*expression, FunctionKind::kScalar) &&
+                     std::string_view(expression->function->id) == "or";
   if (!is_or) return terms->push_back(expression);
   for (const ExpressionPtr& arg : expression->args) AppendAlternatives(arg, terms);
 }

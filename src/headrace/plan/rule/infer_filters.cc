@@ -56,9 +56,8 @@ Result<PlanPtr> WithInferred(const PlanNode& from, const std::vector<int>& from_
     const Terms known = KnownOf(*to, to_keys[i]);
     for (const ExpressionPtr& term : KnownOf(from, from_keys[i])) {
       if (Holds(known, *term)) continue;
-      inferred.push_back(ReplaceColumns(term, [&](const Expression&) {
-        return ColumnOf(*to->schema(), to_keys[i]);
-      }));
+      inferred.push_back(ReplaceColumns(
+          term, [&](const Expression&) { return ColumnOf(*to->schema(), to_keys[i]); }));
     }
   }
   if (inferred.empty()) return to;
@@ -81,9 +80,8 @@ Result<PlanPtr> InferForJoin(const PlanPtr& plan) {
         right, WithInferred(*left, terms.left_keys, right, terms.right_keys, terms.nulls));
   }
   if (to_left) {
-    ARROW_ASSIGN_OR_RAISE(left,
-                          WithInferred(*join->inputs()[1], terms.right_keys, left, terms.left_keys,
-                                       terms.nulls));
+    ARROW_ASSIGN_OR_RAISE(left, WithInferred(*join->inputs()[1], terms.right_keys, left,
+                                             terms.left_keys, terms.nulls));
   }
   if (left == join->inputs()[0] && right == join->inputs()[1]) return plan;
   return plan->WithInputs({std::move(left), std::move(right)});

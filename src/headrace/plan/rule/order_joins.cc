@@ -227,7 +227,8 @@ class Orders {
     Joined joined{left.tables | right.tables, left.tables, right.tables};
     joined.rows = std::max(left.rows * right.rows * share, 1.0);
     const double built = std::min(left.rows, right.rows);
-    joined.cost = left.cost + right.cost + joined.rows + 2 * built + std::max(left.rows, right.rows);
+    joined.cost =
+        left.cost + right.cost + joined.rows + 2 * built + std::max(left.rows, right.rows);
     return joined;
   }
 
@@ -339,8 +340,8 @@ class JoinBuilder {
       if (right.places[i] >= 0) both.places[i] = width + right.places[i];
     }
     terms.residual = ResidualOf(both);
-    ARROW_ASSIGN_OR_RAISE(
-        both.plan, MakeJoinNode(left.plan, right.plan, JoinKind::kInner, std::move(terms)));
+    ARROW_ASSIGN_OR_RAISE(both.plan,
+                          MakeJoinNode(left.plan, right.plan, JoinKind::kInner, std::move(terms)));
     return both;
   }
 
@@ -420,8 +421,7 @@ Result<PlanPtr> ChooseSide(const PlanPtr& plan, bool any_order) {
 Result<PlanPtr> Chosen(const PlanNode& plan, const std::vector<int>& columns, Built built) {
   std::vector<ExpressionPtr> outputs;
   for (const int column : columns) {
-    outputs.push_back(
-        ColumnOf(*built.plan->schema(), built.places[static_cast<size_t>(column)]));
+    outputs.push_back(ColumnOf(*built.plan->schema(), built.places[static_cast<size_t>(column)]));
   }
   return MakeProjectNode(std::move(built.plan), std::move(outputs), plan.schema()->field_names());
 }

@@ -98,8 +98,8 @@ Result<PlanPtr> ShareInProject(const PlanPtr& plan, const ProjectNode& project) 
 Result<PlanPtr> ShareInFilter(const PlanPtr& plan, const FilterNode& filter) {
   ARROW_ASSIGN_OR_RAISE(Shared shared, Share(filter.input(), {filter.predicate}, true));
   if (shared.input == filter.input()) return plan;
-  ARROW_ASSIGN_OR_RAISE(PlanPtr filtered, MakeFilterNode(std::move(shared.input),
-                                                         shared.expressions.front()));
+  ARROW_ASSIGN_OR_RAISE(PlanPtr filtered,
+                        MakeFilterNode(std::move(shared.input), shared.expressions.front()));
   return MakeProjectNode(std::move(filtered), AllColumnsOf(*plan->schema()),
                          plan->schema()->field_names());
 }
