@@ -1,5 +1,5 @@
-// Calls and casts over literals are computed once; AND, OR and CASE lose what cannot matter; a filter
-// that is always true goes away.
+// Calls and casts over literals are computed once; AND, OR and CASE lose what cannot matter; a
+// filter that is always true goes away.
 #include "arrow/scalar.h"
 #include "arrow/type.h"
 #include "headrace/expression/bind.h"

@@ -1,7 +1,7 @@
-// Joins whose rows may come in any order, because an aggregate or a semi join above does not look at
-// it, are put into an order that keeps intermediate results and hash tables small, by estimates of
-// rows: all orders are compared for a few tables, greedily for many. The smaller side of each join is
-// kept in memory.
+// Joins whose rows may come in any order, because an aggregate or a semi join above does not look
+// at it, are put into an order that keeps intermediate results and hash tables small, by estimates
+// of rows: all orders are compared for a few tables, greedily for many. The smaller side of each
+// join is kept in memory.
 #include <algorithm>
 #include <bit>
 #include <map>
