@@ -14,6 +14,7 @@ class TextColumn {
   static Result<TextColumn> Make(int64_t rows, arrow::MemoryPool* pool);
 
   Status Append(std::string_view bytes) {
+    if (bytes.empty()) return Status::OK();  // from nowhere, perhaps
     return bytes_.Append(bytes.data(), static_cast<int64_t>(bytes.size()));
   }
   Status Append(char byte) { return bytes_.Append(&byte, 1); }

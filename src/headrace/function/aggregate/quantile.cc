@@ -70,6 +70,7 @@ struct ValueBag {
       }
     } else {
       if (bytes.size() % sizeof(T) != 0) return Damaged();
+      if (bytes.empty()) return values;
       values.resize(bytes.size() / sizeof(T));
       std::memcpy(static_cast<void*>(values.data()), bytes.data(), bytes.size());
     }

@@ -64,6 +64,7 @@ Result<ArrayPtr> Concat(KernelContext& ctx, std::span<const Argument> args, cons
     for (size_t i = 0; i < texts.size(); ++i) {
       if (!valid[i][row]) continue;
       const std::string_view text = texts[i][row];
+      if (text.empty()) continue;
       ARROW_RETURN_NOT_OK(bytes.Append(text.data(), static_cast<int64_t>(text.size())));
     }
     if (bytes.length() > std::numeric_limits<int32_t>::max()) {
