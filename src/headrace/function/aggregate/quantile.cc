@@ -83,16 +83,23 @@ struct ValueBag {
   }
 };
 
-/// Checks and notes the fraction of a row, the second argument where there is one.
+/// Checks and notes the fraction of a row, the second argument where there is one. All rows have
+/// the same.
 class Fractions {
  public:
   explicit Fractions(const AggregateRows& rows) {
     if (rows.args.size() > 1) column_.emplace_back(rows.args[1]);
   }
-  Status Note(int64_t row, double* fraction) const {
+  Status Note(int64_t row, bool is_first, double* fraction) const {
     if (column_.empty()) return Status::OK();
-    *fraction = column_[0][row];
-    return CheckFraction(*fraction);
+    const double asked = column_[0][row];
+    ARROW_RETURN_NOT_OK(CheckFraction(asked));
+    if (!is_first && asked != *fraction) {
+      return Error(ErrorKind::kInvalidArgument,
+                   "a quantile has one fraction for all rows, got {} and {}", *fraction, asked);
+    }
+    *fraction = asked;
+    return Status::OK();
   }
 
  private:
@@ -111,7 +118,7 @@ struct OrderedRows {
       const typename Tag::Column column(rows.args[0]);
       ForEachComplete(rows, [&](int64_t row) {
         ValueBag& bag = into(row);
-        if (status.ok()) status = fractions.Note(row, &bag.fraction);
+        if (status.ok()) status = fractions.Note(row, bag.bytes.empty(), &bag.fraction);
         bag.Add(typename Tag::Value(column[row]));
       });
     });
@@ -281,7 +288,7 @@ struct BucketRows {
     Status status;
     ForEachComplete(rows, [&](int64_t row) {
       LogBuckets& buckets = into(row);
-      if (status.ok()) status = fractions.Note(row, &buckets.fraction);
+      if (status.ok()) status = fractions.Note(row, buckets.total == 0, &buckets.fraction);
       buckets.Add(values[row], sign);
     });
     return status;
