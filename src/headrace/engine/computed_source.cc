@@ -126,10 +126,7 @@ Result<PlanPtr> SharedQuery::Compute(Session& session, const Poll& poll) {
   ARROW_ASSIGN_OR_RAISE(std::optional<RecordBatches> rows,
                         RowsOfPlan(plan_, session, poll, bytes_max));
   if (rows.has_value()) return ScanOfRows(schema(), *std::move(rows), ordering());
-  PlanPtr plan = plan_;
-  if (session.settings().optimizer) {
-    ARROW_ASSIGN_OR_RAISE(plan, Optimize(plan));
-  }
+  ARROW_ASSIGN_OR_RAISE(const PlanPtr plan, session.Prepare(plan_));
   return WithComputedSources(plan, session, poll);
 }
 

@@ -115,7 +115,7 @@ class Job {
 };
 
 Result<int64_t> RunJob(Session& session, PlanPtr plan, Sink& sink, const JobOptions& options) {
-  ARROW_ASSIGN_OR_RAISE(PlanPtr optimized, Optimize(std::move(plan)));
+  ARROW_ASSIGN_OR_RAISE(PlanPtr optimized, session.Prepare(std::move(plan)));
   Job job(session, std::move(optimized), sink, options);
   Result<int64_t> rows = job.Run();
   if (!rows.ok()) (void)sink.Abort();  // the first failure is the one to report

@@ -130,17 +130,16 @@ class PipedVfs final : public Vfs {
     ARROW_ASSIGN_OR_RAISE(FileInfo info, base_.Stat(path));
     if (!info.is_stream) return info;
     const std::lock_guard lock(mutex_);
-    ARROW_ASSIGN_OR_RAISE(const Spooled* spooled, Spool(path));
-    info = spooled->info;
-    return info;
+    ARROW_ASSIGN_OR_RAISE(const Spooled* spooled, Spool(path, std::move(info)));
+    return spooled->info;
   }
 
   Result<std::shared_ptr<arrow::io::RandomAccessFile>> OpenForRead(
       const std::string& path) override {
-    ARROW_ASSIGN_OR_RAISE(const FileInfo info, base_.Stat(path));
+    ARROW_ASSIGN_OR_RAISE(FileInfo info, base_.Stat(path));
     if (!info.is_stream) return base_.OpenForRead(path);
     const std::lock_guard lock(mutex_);
-    ARROW_ASSIGN_OR_RAISE(const Spooled* spooled, Spool(path));
+    ARROW_ASSIGN_OR_RAISE(const Spooled* spooled, Spool(path, std::move(info)));
     return std::make_shared<SharedFile>(spooled->in);
   }
 
@@ -159,19 +158,19 @@ class PipedVfs final : public Vfs {
   bool is_local() const override { return base_.is_local(); }
 
  private:
-  Result<const Spooled*> Spool(const std::string& path) {
+  Result<const Spooled*> Spool(const std::string& path, FileInfo info) {
     auto found = spooled_.find(path);
     if (found == spooled_.end()) {
-      ARROW_ASSIGN_OR_RAISE(Spooled begun, Begin(path));
+      ARROW_ASSIGN_OR_RAISE(Spooled begun, Begin(path, std::move(info)));
       found = spooled_.emplace(path, std::move(begun)).first;
     }
     if (found->second.pipe.has_value()) ARROW_RETURN_NOT_OK(CopyRest(path, found->second));
     return &found->second;
   }
 
-  Result<Spooled> Begin(const std::string& path) {
+  Result<Spooled> Begin(const std::string& path, FileInfo info) {
     Spooled begun;
-    ARROW_ASSIGN_OR_RAISE(begun.info, base_.Stat(path));
+    begun.info = std::move(info);
     begun.info.is_stream = false;
     begun.info.size = 0;
     ARROW_ASSIGN_OR_RAISE(Pipe pipe, Pipe::Open(path));

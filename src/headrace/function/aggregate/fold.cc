@@ -144,23 +144,14 @@ Status FinishTruth(KernelContext&, std::byte* const* groups, size_t offset, int6
   return Status::OK();
 }
 
-Status FinishCountIf(KernelContext&, std::byte* const* groups, size_t offset, int64_t count,
-                     arrow::ArrayBuilder* out) {
-  auto& builder = static_cast<arrow::Int64Builder&>(*out);
-  ARROW_RETURN_NOT_OK(builder.Reserve(count));
-  for (int64_t i = 0; i < count; ++i) {
-    builder.UnsafeAppend(StateAt<Truths>(groups[i], offset).trues);
-  }
-  return Status::OK();
-}
-
 template <bool kAnd>
 constexpr AggregateKernel kTruthKernel = StateKernel<Truths, Booleans>(FinishTruth<kAnd>);
 template <bool kAnd>
 constexpr Overload kTruthForm[] = {
     {.args = kArgs<kBoolean>, .result = BooleanType, .aggregate = &kTruthKernel<kAnd>},
 };
-constexpr AggregateKernel kCountIfKernel = StateKernel<Truths, Booleans>(FinishCountIf);
+constexpr AggregateKernel kCountIfKernel =
+    StateKernel<Truths, Booleans>(FinishInt64<Truths, &Truths::trues>);
 constexpr Overload kCountIfForm[] = {
     {.args = kArgs<kBoolean>, .result = Int64Type, .aggregate = &kCountIfKernel},
 };

@@ -2,7 +2,6 @@
 // rows may come in any order and be taken back.
 #include <array>
 #include <cmath>
-#include <limits>
 #include <optional>
 
 #include "arrow/array/builder_primitive.h"
@@ -84,34 +83,9 @@ Wide SquaresOf(const PowerSums<kPowers>& state) {
   return squares < 0 ? 0 : squares;
 }
 
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-
-/// Of fewer rows than `kLeast` the result is null; with infinities and NaN it is NaN.
 template <int kPowers, int kLeast, auto kResult>
-Status Finish(KernelContext&, std::byte* const* groups, size_t offset, int64_t count,
-              arrow::ArrayBuilder* out) {
-  auto& builder = static_cast<arrow::DoubleBuilder&>(*out);
-  ARROW_RETURN_NOT_OK(builder.Reserve(count));
-  for (int64_t i = 0; i < count; ++i) {
-    const auto& state = StateAt<PowerSums<kPowers>>(groups[i], offset);
-    if (state.count < kLeast) {
-      builder.UnsafeAppendNull();
-      continue;
-    }
-    const std::optional<double> value =
-        state.not_finite > 0 ? std::optional<double>(kNaN) : kResult(state);
-    if (value.has_value()) {
-      builder.UnsafeAppend(*value);
-    } else {
-      builder.UnsafeAppendNull();
-    }
-  }
-  return Status::OK();
-}
-
-template <int kPowers, int kLeast, auto kResult>
-constexpr AggregateKernel kKernel =
-    StateKernel<PowerSums<kPowers>, Values<kPowers>>(Finish<kPowers, kLeast, kResult>);
+constexpr AggregateKernel kKernel = StateKernel<PowerSums<kPowers>, Values<kPowers>>(
+    FinishFloat64<PowerSums<kPowers>, kLeast, kResult>);
 template <int kPowers, int kLeast, auto kResult>
 constexpr Overload kForm[] = {
     {.args = kArgs<kFloat64>,

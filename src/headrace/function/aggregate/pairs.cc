@@ -92,46 +92,16 @@ struct Pairs {
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 template <int kLeast, auto kResult>
-Status Finish(KernelContext&, std::byte* const* groups, size_t offset, int64_t count,
-              arrow::ArrayBuilder* out) {
-  auto& builder = static_cast<arrow::DoubleBuilder&>(*out);
-  ARROW_RETURN_NOT_OK(builder.Reserve(count));
-  for (int64_t i = 0; i < count; ++i) {
-    const auto& state = StateAt<PairSums>(groups[i], offset);
-    if (state.count < kLeast) {
-      builder.UnsafeAppendNull();
-      continue;
-    }
-    const std::optional<double> value =
-        state.not_finite > 0 ? std::optional<double>(kNaN) : kResult(state);
-    if (value.has_value()) {
-      builder.UnsafeAppend(*value);
-    } else {
-      builder.UnsafeAppendNull();
-    }
-  }
-  return Status::OK();
-}
-
-Status FinishCount(KernelContext&, std::byte* const* groups, size_t offset, int64_t count,
-                   arrow::ArrayBuilder* out) {
-  auto& builder = static_cast<arrow::Int64Builder&>(*out);
-  ARROW_RETURN_NOT_OK(builder.Reserve(count));
-  for (int64_t i = 0; i < count; ++i) {
-    builder.UnsafeAppend(StateAt<PairSums>(groups[i], offset).count);
-  }
-  return Status::OK();
-}
-
-template <int kLeast, auto kResult>
-constexpr AggregateKernel kKernel = StateKernel<PairSums, Pairs>(Finish<kLeast, kResult>);
+constexpr AggregateKernel kKernel =
+    StateKernel<PairSums, Pairs>(FinishFloat64<PairSums, kLeast, kResult>);
 template <int kLeast, auto kResult>
 constexpr Overload kForm[] = {
     {.args = kArgs<kFloat64, kFloat64>,
      .result = Float64Type,
      .aggregate = &kKernel<kLeast, kResult>},
 };
-constexpr AggregateKernel kCountKernel = StateKernel<PairSums, Pairs>(FinishCount);
+constexpr AggregateKernel kCountKernel =
+    StateKernel<PairSums, Pairs>(FinishInt64<PairSums, &PairSums::count>);
 constexpr Overload kCountForm[] = {
     {.args = kArgs<kFloat64, kFloat64>, .result = Int64Type, .aggregate = &kCountKernel},
 };

@@ -4,9 +4,12 @@
 // owns memory. A Visitor calls `visit(into, value…)`: see each family.
 #pragma once
 
+#include <limits>
+#include <optional>
 #include <type_traits>
 #include <vector>
 
+#include "arrow/array/builder_primitive.h"
 #include "headrace/function/aggregate/accumulate.h"
 #include "headrace/function/state_bytes.h"
 
@@ -102,6 +105,44 @@ constexpr AggregateKernel StateKernel(decltype(AggregateKernel::finish) finish) 
     kernel.remove = state_kernel::RemoveGroups<State, Visitor>;
   }
   return kernel;
+}
+
+/// Finish of states with `count` and `not_finite`: `kResult(state)`, a double or none, is null for
+/// fewer than `kLeast` values, and NaN when infinities or NaN were among them.
+template <typename State, int kLeast, auto kResult>
+Status FinishFloat64(KernelContext&, std::byte* const* groups, size_t offset, int64_t count,
+                     arrow::ArrayBuilder* out) {
+  auto& builder = static_cast<arrow::DoubleBuilder&>(*out);
+  ARROW_RETURN_NOT_OK(builder.Reserve(count));
+  for (int64_t i = 0; i < count; ++i) {
+    const auto& state = StateAt<State>(groups[i], offset);
+    std::optional<double> value;
+    if (state.count >= kLeast) {
+      if (state.not_finite > 0) {
+        value = std::numeric_limits<double>::quiet_NaN();
+      } else {
+        value = kResult(state);
+      }
+    }
+    if (value.has_value()) {
+      builder.UnsafeAppend(*value);
+    } else {
+      builder.UnsafeAppendNull();
+    }
+  }
+  return Status::OK();
+}
+
+/// Finish of states that count: the member `kCount`.
+template <typename State, int64_t State::* kCount>
+Status FinishInt64(KernelContext&, std::byte* const* groups, size_t offset, int64_t count,
+                   arrow::ArrayBuilder* out) {
+  auto& builder = static_cast<arrow::Int64Builder&>(*out);
+  ARROW_RETURN_NOT_OK(builder.Reserve(count));
+  for (int64_t i = 0; i < count; ++i) {
+    builder.UnsafeAppend(StateAt<State>(groups[i], offset).*kCount);
+  }
+  return Status::OK();
 }
 
 }  // namespace headrace

@@ -3,52 +3,19 @@
 #include <cmath>
 #include <numbers>
 
-#include "headrace/function/define.h"
-#include "headrace/function/loop.h"
+#include "headrace/function/float64_forms.h"
 
 namespace headrace {
 namespace {
 
 using enum ArgPattern;
 
-template <auto kFunction>
-Result<ArrayPtr> Unary(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
-  struct Op {
-    bool operator()(double x, double* out) const {
-      *out = kFunction(x);
-      return false;
-    }
-    Status Fail(double) const { return Status::OK(); }
-  };
-  return RunUnary<double, double>(ctx, args, rows, Op{});
-}
-
-template <auto kFunction>
-Result<ArrayPtr> Binary(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
-  struct Op {
-    bool operator()(double x, double y, double* out) const {
-      *out = kFunction(x, y);
-      return false;
-    }
-    Status Fail(double, double) const { return Status::OK(); }
-  };
-  return RunBinary<double, double>(ctx, args, rows, Op{});
-}
-
 template <auto kTest>
 Result<ArrayPtr> Test(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
   const View<double> x(args[0]);
-  return RunTest(ctx, x, x, rows, [](double value, double) { return kTest(value); });
+  return RunRowTest(ctx, rows, [&](int64_t row) { return kTest(x[row]); });
 }
 
-template <auto kFunction>
-constexpr Overload kUnaryForm[] = {
-    {.args = kArgs<kFloat64>, .result = Float64Type, .scalar = Unary<kFunction>},
-};
-template <auto kFunction>
-constexpr Overload kBinaryForm[] = {
-    {.args = kArgs<kFloat64, kFloat64>, .result = Float64Type, .scalar = Binary<kFunction>},
-};
 template <auto kTest>
 constexpr Overload kTestForm[] = {
     {.args = kArgs<kFloat64>, .result = BooleanType, .scalar = Test<kTest>},
@@ -59,8 +26,10 @@ constexpr auto kLogarithmOf = [](double base, double x) {
   return std::log10(x) / std::log10(base);
 };
 constexpr Overload kLogOverloads[] = {
-    {.args = kArgs<kFloat64>, .result = Float64Type, .scalar = Unary<kLogarithm10>},
-    {.args = kArgs<kFloat64, kFloat64>, .result = Float64Type, .scalar = Binary<kLogarithmOf>},
+    {.args = kArgs<kFloat64>, .result = Float64Type, .scalar = Float64Unary<kLogarithm10>},
+    {.args = kArgs<kFloat64, kFloat64>,
+     .result = Float64Type,
+     .scalar = Float64Binary<kLogarithmOf>},
 };
 
 Result<ArrayPtr> Pi(KernelContext& ctx, std::span<const Argument>, const Rows& rows) {
@@ -100,7 +69,7 @@ constexpr Example kPiExamples[] = {{"pi()", "3.141592653589793"}, {"pi() + NULL"
 HEADRACE_DEFINE_FUNCTION(kSqrt) = {
     .id = "sqrt",
     .names = {.sql = "sqrt"},
-    .overloads = kUnaryForm<[](double x) { return std::sqrt(x); }>,
+    .overloads = kFloat64UnaryForm<[](double x) { return std::sqrt(x); }>,
     .arguments = "x",
     .doc = "The square root; NaN of a number below zero.",
     .examples = kSqrtExamples,
@@ -109,7 +78,7 @@ HEADRACE_DEFINE_FUNCTION(kSqrt) = {
 HEADRACE_DEFINE_FUNCTION(kCbrt) = {
     .id = "cbrt",
     .names = {.sql = "cbrt"},
-    .overloads = kUnaryForm<[](double x) { return std::cbrt(x); }>,
+    .overloads = kFloat64UnaryForm<[](double x) { return std::cbrt(x); }>,
     .arguments = "x",
     .doc = "The cube root.",
     .examples = kCbrtExamples,
@@ -118,7 +87,7 @@ HEADRACE_DEFINE_FUNCTION(kCbrt) = {
 HEADRACE_DEFINE_FUNCTION(kExp) = {
     .id = "exp",
     .names = {.sql = "exp"},
-    .overloads = kUnaryForm<[](double x) { return std::exp(x); }>,
+    .overloads = kFloat64UnaryForm<[](double x) { return std::exp(x); }>,
     .arguments = "x",
     .doc = "e to the power of x.",
     .examples = kExpExamples,
@@ -127,7 +96,7 @@ HEADRACE_DEFINE_FUNCTION(kExp) = {
 HEADRACE_DEFINE_FUNCTION(kLn) = {
     .id = "ln",
     .names = {.sql = "ln"},
-    .overloads = kUnaryForm<[](double x) { return std::log(x); }>,
+    .overloads = kFloat64UnaryForm<[](double x) { return std::log(x); }>,
     .arguments = "x",
     .doc = "The natural logarithm; -inf of zero, NaN of a number below zero.",
     .examples = kLnExamples,
@@ -136,7 +105,7 @@ HEADRACE_DEFINE_FUNCTION(kLn) = {
 HEADRACE_DEFINE_FUNCTION(kLog2) = {
     .id = "log2",
     .names = {.sql = "log2"},
-    .overloads = kUnaryForm<[](double x) { return std::log2(x); }>,
+    .overloads = kFloat64UnaryForm<[](double x) { return std::log2(x); }>,
     .arguments = "x",
     .doc = "The logarithm to base 2; -inf of zero, NaN of a number below zero.",
     .examples = kLog2Examples,
@@ -156,7 +125,7 @@ HEADRACE_DEFINE_FUNCTION(kLog10) = {
 HEADRACE_DEFINE_FUNCTION(kPow) = {
     .id = "pow",
     .names = {.sql = "pow|power|**"},
-    .overloads = kBinaryForm<[](double x, double y) { return std::pow(x, y); }>,
+    .overloads = kFloat64BinaryForm<[](double x, double y) { return std::pow(x, y); }>,
     .arguments = "x, y",
     .doc = "x to the power of y; NaN of a number below zero to a broken power. Also written ^.",
     .examples = kPowExamples,
@@ -165,7 +134,7 @@ HEADRACE_DEFINE_FUNCTION(kPow) = {
 HEADRACE_DEFINE_FUNCTION(kGamma) = {
     .id = "gamma",
     .names = {.sql = "gamma"},
-    .overloads = kUnaryForm<[](double x) { return std::tgamma(x); }>,
+    .overloads = kFloat64UnaryForm<[](double x) { return std::tgamma(x); }>,
     .arguments = "x",
     .doc = "The gamma function: gamma(n + 1) is the factorial of n.",
     .examples = kGammaExamples,
@@ -174,7 +143,7 @@ HEADRACE_DEFINE_FUNCTION(kGamma) = {
 HEADRACE_DEFINE_FUNCTION(kLogGamma) = {
     .id = "log_gamma",
     .names = {.sql = "lgamma"},
-    .overloads = kUnaryForm<[](double x) {
+    .overloads = kFloat64UnaryForm<[](double x) {
       int sign = 0;
       return ::lgamma_r(x, &sign);
     }>,
@@ -222,7 +191,7 @@ HEADRACE_DEFINE_FUNCTION(kSignBit) = {
 HEADRACE_DEFINE_FUNCTION(kNextAfter) = {
     .id = "next_after",
     .names = {.sql = "nextafter"},
-    .overloads = kBinaryForm<[](double x, double y) { return std::nextafter(x, y); }>,
+    .overloads = kFloat64BinaryForm<[](double x, double y) { return std::nextafter(x, y); }>,
     .arguments = "x, y",
     .doc = "The next float64 after x in the direction of y.",
     .examples = kNextAfterExamples,

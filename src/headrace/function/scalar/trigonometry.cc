@@ -3,46 +3,10 @@
 #include <cmath>
 #include <numbers>
 
-#include "headrace/function/define.h"
-#include "headrace/function/loop.h"
+#include "headrace/function/float64_forms.h"
 
 namespace headrace {
 namespace {
-
-using enum ArgPattern;
-
-template <auto kFunction>
-Result<ArrayPtr> Unary(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
-  struct Op {
-    bool operator()(double x, double* out) const {
-      *out = kFunction(x);
-      return false;
-    }
-    Status Fail(double) const { return Status::OK(); }
-  };
-  return RunUnary<double, double>(ctx, args, rows, Op{});
-}
-
-template <auto kFunction>
-Result<ArrayPtr> Binary(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
-  struct Op {
-    bool operator()(double x, double y, double* out) const {
-      *out = kFunction(x, y);
-      return false;
-    }
-    Status Fail(double, double) const { return Status::OK(); }
-  };
-  return RunBinary<double, double>(ctx, args, rows, Op{});
-}
-
-template <auto kFunction>
-constexpr Overload kUnaryForm[] = {
-    {.args = kArgs<kFloat64>, .result = Float64Type, .scalar = Unary<kFunction>},
-};
-template <auto kFunction>
-constexpr Overload kBinaryForm[] = {
-    {.args = kArgs<kFloat64, kFloat64>, .result = Float64Type, .scalar = Binary<kFunction>},
-};
 
 constexpr Example kSinExamples[] = {{"sin(0)", "0.0"}, {"sin(NULL)", "NULL"}};
 constexpr Example kCosExamples[] = {{"cos(0)", "1.0"}, {"cos(NULL)", "NULL"}};
@@ -67,7 +31,7 @@ constexpr Example kAtan2Examples[] = {{"atan2(0, 1)", "0.0"}, {"atan2(NULL, 1)",
 HEADRACE_DEFINE_FUNCTION(kSin) = {
     .id = "sin",
     .names = {.sql = "sin"},
-    .overloads = kUnaryForm<[](double x) { return std::sin(x); }>,
+    .overloads = kFloat64UnaryForm<[](double x) { return std::sin(x); }>,
     .arguments = "x",
     .doc = "The sine of an angle in radians.",
     .examples = kSinExamples,
@@ -76,7 +40,7 @@ HEADRACE_DEFINE_FUNCTION(kSin) = {
 HEADRACE_DEFINE_FUNCTION(kCos) = {
     .id = "cos",
     .names = {.sql = "cos"},
-    .overloads = kUnaryForm<[](double x) { return std::cos(x); }>,
+    .overloads = kFloat64UnaryForm<[](double x) { return std::cos(x); }>,
     .arguments = "x",
     .doc = "The cosine of an angle in radians.",
     .examples = kCosExamples,
@@ -85,7 +49,7 @@ HEADRACE_DEFINE_FUNCTION(kCos) = {
 HEADRACE_DEFINE_FUNCTION(kTan) = {
     .id = "tan",
     .names = {.sql = "tan"},
-    .overloads = kUnaryForm<[](double x) { return std::tan(x); }>,
+    .overloads = kFloat64UnaryForm<[](double x) { return std::tan(x); }>,
     .arguments = "x",
     .doc = "The tangent of an angle in radians.",
     .examples = kTanExamples,
@@ -94,7 +58,7 @@ HEADRACE_DEFINE_FUNCTION(kTan) = {
 HEADRACE_DEFINE_FUNCTION(kCot) = {
     .id = "cot",
     .names = {.sql = "cot"},
-    .overloads = kUnaryForm<[](double x) { return 1.0 / std::tan(x); }>,
+    .overloads = kFloat64UnaryForm<[](double x) { return 1.0 / std::tan(x); }>,
     .arguments = "x",
     .doc = "The cotangent of an angle in radians.",
     .examples = kCotExamples,
@@ -103,7 +67,7 @@ HEADRACE_DEFINE_FUNCTION(kCot) = {
 HEADRACE_DEFINE_FUNCTION(kAsin) = {
     .id = "asin",
     .names = {.sql = "asin"},
-    .overloads = kUnaryForm<[](double x) { return std::asin(x); }>,
+    .overloads = kFloat64UnaryForm<[](double x) { return std::asin(x); }>,
     .arguments = "x",
     .doc = "The angle in radians whose sine is x; NaN outside -1 to 1.",
     .examples = kAsinExamples,
@@ -112,7 +76,7 @@ HEADRACE_DEFINE_FUNCTION(kAsin) = {
 HEADRACE_DEFINE_FUNCTION(kAcos) = {
     .id = "acos",
     .names = {.sql = "acos"},
-    .overloads = kUnaryForm<[](double x) { return std::acos(x); }>,
+    .overloads = kFloat64UnaryForm<[](double x) { return std::acos(x); }>,
     .arguments = "x",
     .doc = "The angle in radians whose cosine is x; NaN outside -1 to 1.",
     .examples = kAcosExamples,
@@ -121,7 +85,7 @@ HEADRACE_DEFINE_FUNCTION(kAcos) = {
 HEADRACE_DEFINE_FUNCTION(kAtan) = {
     .id = "atan",
     .names = {.sql = "atan"},
-    .overloads = kUnaryForm<[](double x) { return std::atan(x); }>,
+    .overloads = kFloat64UnaryForm<[](double x) { return std::atan(x); }>,
     .arguments = "x",
     .doc = "The angle in radians whose tangent is x.",
     .examples = kAtanExamples,
@@ -130,7 +94,7 @@ HEADRACE_DEFINE_FUNCTION(kAtan) = {
 HEADRACE_DEFINE_FUNCTION(kSinh) = {
     .id = "sinh",
     .names = {.sql = "sinh"},
-    .overloads = kUnaryForm<[](double x) { return std::sinh(x); }>,
+    .overloads = kFloat64UnaryForm<[](double x) { return std::sinh(x); }>,
     .arguments = "x",
     .doc = "The hyperbolic sine.",
     .examples = kSinhExamples,
@@ -139,7 +103,7 @@ HEADRACE_DEFINE_FUNCTION(kSinh) = {
 HEADRACE_DEFINE_FUNCTION(kCosh) = {
     .id = "cosh",
     .names = {.sql = "cosh"},
-    .overloads = kUnaryForm<[](double x) { return std::cosh(x); }>,
+    .overloads = kFloat64UnaryForm<[](double x) { return std::cosh(x); }>,
     .arguments = "x",
     .doc = "The hyperbolic cosine.",
     .examples = kCoshExamples,
@@ -148,7 +112,7 @@ HEADRACE_DEFINE_FUNCTION(kCosh) = {
 HEADRACE_DEFINE_FUNCTION(kTanh) = {
     .id = "tanh",
     .names = {.sql = "tanh"},
-    .overloads = kUnaryForm<[](double x) { return std::tanh(x); }>,
+    .overloads = kFloat64UnaryForm<[](double x) { return std::tanh(x); }>,
     .arguments = "x",
     .doc = "The hyperbolic tangent.",
     .examples = kTanhExamples,
@@ -157,7 +121,7 @@ HEADRACE_DEFINE_FUNCTION(kTanh) = {
 HEADRACE_DEFINE_FUNCTION(kAsinh) = {
     .id = "asinh",
     .names = {.sql = "asinh"},
-    .overloads = kUnaryForm<[](double x) { return std::asinh(x); }>,
+    .overloads = kFloat64UnaryForm<[](double x) { return std::asinh(x); }>,
     .arguments = "x",
     .doc = "The inverse hyperbolic sine.",
     .examples = kAsinhExamples,
@@ -166,7 +130,7 @@ HEADRACE_DEFINE_FUNCTION(kAsinh) = {
 HEADRACE_DEFINE_FUNCTION(kAcosh) = {
     .id = "acosh",
     .names = {.sql = "acosh"},
-    .overloads = kUnaryForm<[](double x) { return std::acosh(x); }>,
+    .overloads = kFloat64UnaryForm<[](double x) { return std::acosh(x); }>,
     .arguments = "x",
     .doc = "The inverse hyperbolic cosine; NaN below 1.",
     .examples = kAcoshExamples,
@@ -175,7 +139,7 @@ HEADRACE_DEFINE_FUNCTION(kAcosh) = {
 HEADRACE_DEFINE_FUNCTION(kAtanh) = {
     .id = "atanh",
     .names = {.sql = "atanh"},
-    .overloads = kUnaryForm<[](double x) { return std::atanh(x); }>,
+    .overloads = kFloat64UnaryForm<[](double x) { return std::atanh(x); }>,
     .arguments = "x",
     .doc = "The inverse hyperbolic tangent; infinite at -1 and 1, NaN beyond.",
     .examples = kAtanhExamples,
@@ -184,7 +148,7 @@ HEADRACE_DEFINE_FUNCTION(kAtanh) = {
 HEADRACE_DEFINE_FUNCTION(kDegrees) = {
     .id = "degrees",
     .names = {.sql = "degrees"},
-    .overloads = kUnaryForm<[](double x) { return x * (180 / std::numbers::pi); }>,
+    .overloads = kFloat64UnaryForm<[](double x) { return x * (180 / std::numbers::pi); }>,
     .arguments = "x",
     .doc = "An angle in radians, in degrees.",
     .examples = kDegreesExamples,
@@ -193,7 +157,7 @@ HEADRACE_DEFINE_FUNCTION(kDegrees) = {
 HEADRACE_DEFINE_FUNCTION(kRadians) = {
     .id = "radians",
     .names = {.sql = "radians"},
-    .overloads = kUnaryForm<[](double x) { return x * (std::numbers::pi / 180); }>,
+    .overloads = kFloat64UnaryForm<[](double x) { return x * (std::numbers::pi / 180); }>,
     .arguments = "x",
     .doc = "An angle in degrees, in radians.",
     .examples = kRadiansExamples,
@@ -202,7 +166,7 @@ HEADRACE_DEFINE_FUNCTION(kRadians) = {
 HEADRACE_DEFINE_FUNCTION(kAtan2) = {
     .id = "atan2",
     .names = {.sql = "atan2"},
-    .overloads = kBinaryForm<[](double y, double x) { return std::atan2(y, x); }>,
+    .overloads = kFloat64BinaryForm<[](double y, double x) { return std::atan2(y, x); }>,
     .arguments = "y, x",
     .doc = "The angle in radians between the x axis and the point (x, y).",
     .examples = kAtan2Examples,

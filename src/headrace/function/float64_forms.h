@@ -1,0 +1,47 @@
+// Overloads of functions over float64 that follow IEEE 754: outside its domain a function gives NaN
+// or an infinity, never an error. `kFunction` takes and gives doubles.
+#pragma once
+
+#include "headrace/function/define.h"
+#include "headrace/function/loop.h"
+
+namespace headrace {
+
+template <auto kFunction>
+Result<ArrayPtr> Float64Unary(KernelContext& ctx, std::span<const Argument> args,
+                              const Rows& rows) {
+  struct Op {
+    bool operator()(double x, double* out) const {
+      *out = kFunction(x);
+      return false;
+    }
+    Status Fail(double) const { return Status::OK(); }
+  };
+  return RunUnary<double, double>(ctx, args, rows, Op{});
+}
+
+template <auto kFunction>
+Result<ArrayPtr> Float64Binary(KernelContext& ctx, std::span<const Argument> args,
+                               const Rows& rows) {
+  struct Op {
+    bool operator()(double x, double y, double* out) const {
+      *out = kFunction(x, y);
+      return false;
+    }
+    Status Fail(double, double) const { return Status::OK(); }
+  };
+  return RunBinary<double, double>(ctx, args, rows, Op{});
+}
+
+template <auto kFunction>
+constexpr Overload kFloat64UnaryForm[] = {
+    {.args = kArgs<ArgPattern::kFloat64>, .result = Float64Type, .scalar = Float64Unary<kFunction>},
+};
+template <auto kFunction>
+constexpr Overload kFloat64BinaryForm[] = {
+    {.args = kArgs<ArgPattern::kFloat64, ArgPattern::kFloat64>,
+     .result = Float64Type,
+     .scalar = Float64Binary<kFunction>},
+};
+
+}  // namespace headrace
