@@ -1,9 +1,11 @@
 // A table from what stands for the cell – an index, or the distance from the least integer – to the
-// code; nulls have an entry of their own.
+// code; nulls have an entry of their own. Texts are looked up by their ends in a small hash table.
 #include "headrace/exec/key/key_codes.h"
 
 #include <algorithm>
+#include <bit>
 #include <limits>
+#include <string_view>
 
 #include "arrow/array.h"
 #include "arrow/array/array_dict.h"
@@ -86,10 +88,97 @@ bool CodeDictionary(const arrow::DictionaryArray& column, int64_t codes_max, Key
   return known;
 }
 
+// Eight bytes at either end of a text, which are all of one of up to 16. A shorter text than eight
+// is its bytes below zeros, twice.
+struct TextEnds {
+  uint64_t first;
+  uint64_t last;
+};
+
+uint64_t WordAt(const char* at) {
+  uint64_t word;
+  std::memcpy(&word, at, sizeof(word));
+  return word;
+}
+
+// Reads whole words before `end`, where the last text of the column ends.
+inline TextEnds EndsOf(std::string_view text, const char* end) {
+  if (text.size() >= sizeof(uint64_t)) {
+    return {WordAt(text.data()), WordAt(text.data() + text.size() - sizeof(uint64_t))};
+  }
+  uint64_t word = 0;
+  if (end - text.data() >= static_cast<ptrdiff_t>(sizeof(uint64_t))) [[likely]] {
+    word = WordAt(text.data()) & ((uint64_t{1} << text.size() * 8) - 1);
+  } else {
+    for (size_t i = text.size(); i > 0; --i) word = word << 8 | static_cast<uint8_t>(text[i - 1]);
+  }
+  return {word, word};
+}
+
+// Of texts, by linear probing; at most half full.
+struct TextSlot {
+  TextEnds ends = {0, 0};
+  uint32_t length = 0;
+  uint32_t code = kNoCode;
+};
+
+inline size_t TextHash(const TextEnds& ends, size_t length) {
+  constexpr uint64_t kFirstFactor = 0x9e3779b97f4a7c15ULL;
+  constexpr uint64_t kLastFactor = 0xd6e8feb86659fd93ULL;
+  const uint64_t mixed = (ends.first ^ length) * kFirstFactor + ends.last * kLastFactor;
+  return (mixed ^ mixed >> 32) * kFirstFactor;
+}
+
+// Gives the new code, or kNoCode when there would be too many.
+uint32_t AddCode(int64_t row, int64_t codes_max, KeyCodes* out) {
+  if (static_cast<int64_t>(out->first_rows.size()) == codes_max) return kNoCode;
+  out->first_rows.push_back(static_cast<uint32_t>(row));
+  return static_cast<uint32_t>(out->first_rows.size() - 1);
+}
+
+template <bool kHasNulls>
+bool CodeTexts(const BytesCells& cells, int64_t num_rows, int64_t codes_max, KeyCodes* out) {
+  out->first_rows.clear();
+  out->codes.resize(static_cast<size_t>(num_rows));
+  const int bits = std::bit_width(static_cast<uint64_t>(codes_max) * 2);
+  const int shift = 64 - bits;
+  const size_t mask = (size_t{1} << bits) - 1;
+  std::vector<TextSlot> all_slots(mask + 1);
+  TextSlot* const slots = all_slots.data();
+  uint32_t* const codes = out->codes.data();
+  const char* const end = cells[num_rows - 1].data() + cells[num_rows - 1].size();
+  uint32_t null_code = kNoCode;
+  for (int64_t row = 0; row < num_rows; ++row) {
+    if (kHasNulls && cells.IsNull(row)) {
+      if (null_code == kNoCode) null_code = AddCode(row, codes_max, out);
+      if (null_code == kNoCode) return false;
+      codes[row] = null_code;
+      continue;
+    }
+    const std::string_view text = cells[row];
+    const TextEnds ends = EndsOf(text, end);
+    const auto is_other = [&](const TextSlot& slot) {
+      const uint64_t differing = (slot.ends.first ^ ends.first) | (slot.ends.last ^ ends.last) |
+                                 (slot.length ^ text.size());
+      if (differing != 0) return true;
+      return text.size() > sizeof(TextEnds) && text != cells[out->first_rows[slot.code]];
+    };
+    size_t at = TextHash(ends, text.size()) >> shift;
+    while (slots[at].code != kNoCode && is_other(slots[at])) at = (at + 1) & mask;
+    if (slots[at].code == kNoCode) [[unlikely]] {
+      const uint32_t code = AddCode(row, codes_max, out);
+      if (code == kNoCode) return false;
+      slots[at] = {ends, static_cast<uint32_t>(text.size()), code};
+    }
+    codes[row] = slots[at].code;
+  }
+  return true;
+}
+
 }  // namespace
 
 bool CodeKeys(const arrow::Array& column, int64_t codes_max, KeyCodes* out) {
-  if (column.length() == 0) return false;
+  if (column.length() == 0 || codes_max == 0) return false;
   if (column.type_id() == arrow::Type::DICTIONARY) {
     return CodeDictionary(static_cast<const arrow::DictionaryArray&>(column), codes_max, out);
   }
@@ -99,6 +188,9 @@ bool CodeKeys(const arrow::Array& column, int64_t codes_max, KeyCodes* out) {
     using Cells = std::decay_t<decltype(cells)>;
     if constexpr (requires { typename Cells::Value; } && !kIsFloat<Cells>) {
       known = CodeIntegers(cells, column.null_count() > 0, column.length(), codes_max, out);
+    } else if constexpr (std::is_same_v<Cells, BytesCells>) {
+      known = column.null_count() > 0 ? CodeTexts<true>(cells, column.length(), codes_max, out)
+                                      : CodeTexts<false>(cells, column.length(), codes_max, out);
     }
   });
   return known;

@@ -1,5 +1,5 @@
 // KeyCodes: the rows of a batch by which of its few keys they have, so that only these are encoded
-// and looked up. For dictionaries, and integers of a small range.
+// and looked up. For dictionaries, texts, and integers of a small range.
 #pragma once
 
 #include <cstdint>

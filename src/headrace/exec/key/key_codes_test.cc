@@ -6,6 +6,7 @@
 #include <set>
 
 #include "arrow/array.h"
+#include "arrow/array/builder_binary.h"
 #include "arrow/json/from_string.h"
 #include "arrow/scalar.h"
 #include "arrow/type.h"
@@ -54,6 +55,32 @@ TEST(KeyCodesTest, Dictionaries) {
   }
 }
 
+TEST(KeyCodesTest, TextsOfEveryLength) {
+  ExpectCodes(FromJson(arrow::utf8(), R"(["a", null, "", "a", "b", null, ""])"), 4);
+  ExpectCodes(FromJson(arrow::utf8(), R"([null, null])"), 1);
+  ExpectCodes(FromJson(arrow::utf8(), R"(["", ""])"), 1);
+  ExpectCodes(FromJson(arrow::utf8(), R"(["x", "ab", "c", "ab", "c"])")->Slice(1, 3), 2);
+  ExpectCodes(FromJson(arrow::binary(), R"(["a", "a\u0000", "", "\u0000", "a"])"), 4);
+  // Lengths around words; the same bytes at either end; zeros that stand for nothing.
+  for (size_t length = 1; length < 40; ++length) {
+    arrow::StringBuilder builder;
+    const std::string text(length, 'q');
+    const std::string zeros(length, '\0');
+    for (int round = 0; round < 2; ++round) {
+      ASSERT_TRUE(builder.Append(text).ok());
+      ASSERT_TRUE(builder.Append(text + 'q').ok());
+      ASSERT_TRUE(builder.Append(zeros).ok());
+      ASSERT_TRUE(builder.Append(zeros + zeros).ok());
+      for (size_t at = 0; at < length; ++at) {
+        std::string other = text;
+        other[at] = 'r';
+        ASSERT_TRUE(builder.Append(other).ok());
+      }
+    }
+    ExpectCodes(builder.Finish().ValueOrDie(), length + 4);
+  }
+}
+
 TEST(KeyCodesTest, OthersHaveNone) {
   KeyCodes codes;
   EXPECT_FALSE(CodeKeys(*FromJson(arrow::int64(), "[]"), 100, &codes));
@@ -62,7 +89,9 @@ TEST(KeyCodesTest, OthersHaveNone) {
   EXPECT_FALSE(CodeKeys(*FromJson(arrow::int64(), "[-9223372036854775808, 9223372036854775807]"),
                         100, &codes));
   EXPECT_FALSE(CodeKeys(*FromJson(arrow::float64(), "[1, 2]"), 100, &codes));
-  EXPECT_FALSE(CodeKeys(*FromJson(arrow::utf8(), R"(["a"])"), 100, &codes));
+  EXPECT_FALSE(CodeKeys(*FromJson(arrow::utf8(), R"(["a", "b", "c"])"), 2, &codes));
+  EXPECT_FALSE(CodeKeys(*FromJson(arrow::utf8(), R"(["a", "b", null])"), 2, &codes));
+  EXPECT_FALSE(CodeKeys(*FromJson(arrow::utf8(), R"(["a"])"), 0, &codes));
   EXPECT_FALSE(CodeKeys(*FromJson(arrow::list(arrow::int8()), "[[1]]"), 100, &codes));
 }
 
