@@ -23,6 +23,7 @@ struct RangeEffect {
   int64_t lines = 0;
   bool quoted_after_plain = false;   // inside quotes at its end when it began outside of them
   bool quoted_after_quoted = false;  // … and when it began inside
+  bool operator==(const RangeEffect&) const = default;
 };
 
 /// Facts of an unchanging file: whoever finds them may tell them, more than once. Thread safe.

@@ -1,5 +1,6 @@
 // The CSV source: rows of a file as batches of typed columns, in bounded memory.
 #include <algorithm>
+#include <functional>
 #include <limits>
 #include <map>
 #include <memory>
@@ -13,10 +14,12 @@
 #include "arrow/array/builder_primitive.h"
 #include "arrow/compute/api_vector.h"
 #include "arrow/type.h"
+#include "headrace/format/batch_slicer.h"
 #include "headrace/format/bound_file.h"
 #include "headrace/format/csv/column_builder.h"
 #include "headrace/format/csv/column_list.h"
 #include "headrace/format/csv/range_chain.h"
+#include "headrace/format/csv/range_survey.h"
 #include "headrace/format/csv/row_scanner.h"
 #include "headrace/format/csv/sniffer.h"
 #include "headrace/format/csv/text_file.h"
@@ -87,12 +90,10 @@ class CsvReader final : public SplitReader {
       const std::optional<RangeEntry> entry = chain_->EntryOf(range_, context_.waker);
       if (!entry.has_value()) return ReadResult(Pending{});
       scanner_->EnterRange(*entry);
-      if (columns_.empty()) counted_rows_ = scanner_->TakeCountedRows();
       chain_ = nullptr;
     }
     while (true) {
       const int64_t rows_max = std::min(request_.batch_rows, rows_left_);
-      if (counted_rows_ > 0) return TakeCounted(rows_max);
       int64_t rows = 0, bytes = 0;
       while (rows < rows_max) {
         ARROW_RETURN_NOT_OK(
@@ -111,16 +112,6 @@ class CsvReader final : public SplitReader {
   }
 
  private:
-  /// Rows of no columns.
-  ReadResult TakeCounted(int64_t rows_max) {
-    const int64_t rows = std::min(counted_rows_, rows_max);
-    if (rows == 0) return EndOfSplit{};
-    counted_rows_ -= rows;
-    rows_left_ -= rows;
-    const std::vector<ArrayPtr> no_columns;
-    return Batch(InProjectionOrder(no_columns, columns_, request_.projection), rows);
-  }
-
   Status AppendBlock(int64_t rows_before) {
     int64_t first_row = block_.num_rows;
     size_t first_builder = 0;
@@ -191,7 +182,49 @@ class CsvReader final : public SplitReader {
   int64_t rows_left_;
   std::shared_ptr<RangeChain> chain_;  // until the range was entered
   int64_t range_ = 0;
-  int64_t counted_rows_ = 0;  // still to be given out
+};
+
+/// The rows of a range whose columns nobody wants, counted when it was opened.
+class CountReader final : public SplitReader {
+ public:
+  using OpenRows = std::function<Result<std::unique_ptr<SplitReader>>()>;
+
+  /// `open_rows` reads the range row by row.
+  CountReader(const CountedRange& counted, std::shared_ptr<RangeChain> chain, int64_t range,
+              const ScanRequest& request, Waker waker, OpenRows open_rows)
+      : num_rows_(counted.num_rows),
+        chain_(std::move(chain)),
+        range_(range),
+        waker_(std::move(waker)),
+        open_rows_(std::move(open_rows)),
+        slicer_(request) {
+    chain_->Tell(range_, counted.effect);
+  }
+
+  Result<ReadResult> Next() override {
+    if (rows_ != nullptr) return rows_->Next();
+    if (chain_ != nullptr) {
+      const std::optional<RangeEntry> entry = chain_->EntryOf(range_, waker_);
+      if (!entry.has_value()) return ReadResult(Pending{});
+      if (entry->quoted) {
+        ARROW_ASSIGN_OR_RAISE(rows_, open_rows_());
+        return rows_->Next();
+      }
+      slicer_.Put(Batch({}, num_rows_));
+      chain_ = nullptr;
+    }
+    if (slicer_.empty()) return ReadResult(EndOfSplit{});
+    return ReadResult(slicer_.Take());
+  }
+
+ private:
+  const int64_t num_rows_;
+  std::shared_ptr<RangeChain> chain_;  // until the range was entered
+  const int64_t range_;
+  const Waker waker_;
+  const OpenRows open_rows_;
+  BatchSlicer slicer_;
+  std::unique_ptr<SplitReader> rows_;
 };
 
 class CsvFile final : public DataFile {
@@ -222,8 +255,36 @@ class CsvFile final : public DataFile {
 
   Result<std::unique_ptr<SplitReader>> Open(const Split& part, const ScanRequest& request,
                                             const ReadContext& context) const override {
+    if (request.projection.empty() && part.end != kWholeFile) {
+      ARROW_ASSIGN_OR_RAISE(auto reader, OpenCount(part, request, context));
+      if (reader != nullptr) return reader;
+    }
+    return OpenRows(part, request, context);
+  }
+
+ private:
+  static constexpr int64_t kWholeFile = -1;
+
+  static int64_t OffsetOf(const Split& part) { return part.begin - (part.index > 0 ? 1 : 0); }
+
+  /// Null when the rows must be looked at one by one.
+  Result<std::unique_ptr<SplitReader>> OpenCount(const Split& part, const ScanRequest& request,
+                                                 const ReadContext& context) const {
+    const int64_t length = part.end - part.begin;
+    ARROW_ASSIGN_OR_RAISE(auto stream, text_.Open(OffsetOf(part), context.pool));
+    ARROW_ASSIGN_OR_RAISE(const std::optional<CountedRange> counted,
+                          CountRange(*stream, OffsetOf(part), dialect_, schema_->num_fields(),
+                                     part.index == 0, length, kCountReadBytes, context.pool));
+    if (!counted.has_value()) return nullptr;
+    return std::make_unique<CountReader>(
+        *counted, ChainOf(length), part.index, request, context.waker,
+        [this, part, request, context] { return OpenRows(part, request, context); });
+  }
+
+  Result<std::unique_ptr<SplitReader>> OpenRows(const Split& part, const ScanRequest& request,
+                                                const ReadContext& context) const {
     const bool whole = part.end == kWholeFile;
-    const int64_t offset = part.begin - (part.index > 0 ? 1 : 0);
+    const int64_t offset = OffsetOf(part);
     const int64_t wanted = whole ? ReadBytesFor(request) : part.end - offset + kTailBytes;
     ARROW_ASSIGN_OR_RAISE(auto stream, text_.Open(offset, context.pool));
     auto reader = std::make_unique<CsvReader>(
@@ -237,9 +298,6 @@ class CsvFile final : public DataFile {
     }
     return std::unique_ptr<SplitReader>(std::move(reader));
   }
-
- private:
-  static constexpr int64_t kWholeFile = -1;
 
   Split WholeFile() const { return {0, start_.offset, kWholeFile, text_.path()}; }
   int64_t NumRanges(int64_t length) const {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "headrace/format/bound_file.h"
+#include "headrace/format/csv/range_survey.h"
 
 namespace headrace::csv {
 namespace {
@@ -111,8 +112,7 @@ Result<size_t> RowScanner::FindLineStart(size_t from, size_t stop) {
 }
 
 Result<RangeEffect> RowScanner::BeginRange(bool from_start, int64_t length) {
-  RangeEffect effect;
-  effect.quoted_after_quoted = true;
+  RangeSurvey survey(dialect_, static_cast<int>(names_.size()));
   ARROW_RETURN_NOT_OK(Refill());
   window_.set_read_bytes(kTailReadBytes);
   const size_t nominal_end = static_cast<size_t>(length) + (from_start ? 0 : 1);
@@ -123,50 +123,22 @@ Result<RangeEffect> RowScanner::BeginRange(bool from_start, int64_t length) {
   }
   if (begin == kNoLimit) {  // no row starts here, or the range before reads its only one
     limit_ = 0;
-    return effect;
+    return survey.effect();
   }
   ARROW_ASSIGN_OR_RAISE(
       limit_, FindLineStart(nominal_end - 1, nominal_end + static_cast<size_t>(kRowBytesMax)));
   const size_t end = std::min(limit_, window_.size());
   cursor_ = indexed_ = line_position_ = begin;
-  SurveyRange(end, &effect);
-  return effect;
-}
-
-/// Follows both possible phases at the start of the range, until they agree, to its `end`.
-void RowScanner::SurveyRange(size_t end, RangeEffect* effect) {
-  const int columns = static_cast<int>(names_.size());
-  const bool has_escape = dialect_.escape != dialect_.quote;
-  Phase plain = Phase::kRowStart, quoted = Phase::kQuoted;
-  Survey survey, ignored;
   for (size_t at = cursor_; at < end; at += kSliceBytes) {
-    const size_t slice_end = std::min(end, at + kSliceBytes);
-    const bool same = plain == quoted;
-    survey.has_quote = false;
-    SurveyText(dialect_, window_.data(), at, slice_end, columns, &plain, &survey);
-    if (same) {
-      quoted = plain;
-    } else if (quoted != Phase::kQuoted || survey.has_quote || has_escape) {
-      SurveyText(dialect_, window_.data(), at, slice_end, columns, &quoted, &ignored);
-    }
+    survey.Add(window_.data(), at, std::min(end, at + kSliceBytes));
   }
-  effect->lines = survey.lines;
-  effect->quoted_after_plain = plain == Phase::kQuoted;
-  effect->quoted_after_quoted = quoted == Phase::kQuoted;
-  const bool counted = survey.regular && plain == Phase::kRowStart;
-  if (counted && dialect_.comment == Dialect::kNone) counted_rows_ = survey.rows;
+  return survey.effect();
 }
 
 void RowScanner::EnterRange(const RangeEntry& entry) {
   line_ = entry.line;
   drop_row_ = entry.quoted;
   phase_ = entry.quoted ? Phase::kQuoted : Phase::kRowStart;
-  if (entry.quoted) counted_rows_ = 0;
-}
-
-int64_t RowScanner::TakeCountedRows() {
-  if (counted_rows_ > 0) cursor_ = indexed_ = std::min(limit_, window_.size());
-  return std::exchange(counted_rows_, 0);
 }
 
 Result<bool> RowScanner::IndexMore() {

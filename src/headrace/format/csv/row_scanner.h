@@ -65,9 +65,6 @@ class RowScanner {
   Result<RangeEffect> BeginRange(bool from_start, int64_t length);
   /// Must follow before rows are read.
   void EnterRange(const RangeEntry& entry);
-  /// All rows of the range without looking at them again, when they could be counted; 0 when the
-  /// rows are to be taken one by one.
-  int64_t TakeCountedRows();
 
   /// Replaces `block` by the next rows: at most `rows_max`, and no more than fit `bytes_max` unless
   /// it is one row and `must_take`. An empty block: the rows end, or none fits.
@@ -91,7 +88,6 @@ class RowScanner {
 
   Status Refill();
   Result<size_t> FindLineStart(size_t from, size_t stop);
-  void SurveyRange(size_t end, RangeEffect* effect);
   bool SkipLine();
   /// More complete rows into structure_, when all of it were taken; false at the end.
   Result<bool> IndexMore();
@@ -128,7 +124,6 @@ class RowScanner {
   std::string mended_text_;
   Structure mended_;
   int64_t rejected_rows_ = 0;
-  int64_t counted_rows_ = 0;  // of the range, when it starts outside of quotes
 };
 
 }  // namespace headrace::csv
