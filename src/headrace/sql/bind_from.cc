@@ -212,7 +212,7 @@ Result<Relation> Binder::BindFrom(const Select& select, std::vector<UnboundPtr>*
   if (!select.from.has_value()) {
     ARROW_ASSIGN_OR_RAISE(SourcePtr source, OneRow());
     ARROW_ASSIGN_OR_RAISE(PlanPtr plan, PlanScan(std::move(source)));
-    return Relation{std::move(plan), Scope()};
+    return Relation{std::move(plan), Scope(), nullptr};
   }
   ARROW_ASSIGN_OR_RAISE(Relation relation, BindTable(*select.from));
   for (const JoinClause& join : select.joins) {
@@ -233,7 +233,7 @@ Result<Relation> Binder::BindTable(const TableReference& table) {
   ARROW_ASSIGN_OR_RAISE(plan, WithSample(std::move(plan), table.sample));
   ARROW_ASSIGN_OR_RAISE(plan, WithColumnNames(std::move(plan), table.columns, table.span));
   Scope scope(*plan->schema(), QualifierOf(table));
-  return Relation{std::move(plan), std::move(scope)};
+  return Relation{std::move(plan), std::move(scope), nullptr};
 }
 
 Result<PlanPtr> Binder::FindTable(const TableReference& table) {
@@ -297,22 +297,38 @@ Result<Relation> Binder::BindJoin(Relation left, const JoinClause& join,
   if (join.right.kind == TableReference::Kind::kFunction && join.right.name == "unnest") {
     return BindUnnest(std::move(left), join);
   }
-  ARROW_ASSIGN_OR_RAISE(Relation right, BindTable(join.right));
-  if (join.natural || !join.using_columns.empty()) {
-    return BindJoinUsing(std::move(left), std::move(right), join);
+  const bool is_query = join.right.kind == TableReference::Kind::kQuery;
+  const bool may_use_left = is_query && !ColumnsMeant(*join.right.query, NamesOf(left)).empty();
+  if (may_use_left && dependent_.contains(join.right.query.get())) return BindLateral(left, join);
+  Result<Relation> right = BindTable(join.right);
+  if (!right.ok() && may_use_left && KindOf(right.status()) == ErrorKind::kUnknownName) {
+    dependent_.insert(join.right.query.get());
+    return BindLateral(left, join);
   }
-  Relation joined;
-  joined.scope = Concatenate(left.scope, right.scope);
-  ExpressionPtr condition;
+  ARROW_RETURN_NOT_OK(right);
+  if (join.natural || !join.using_columns.empty()) {
+    return BindJoinUsing(std::move(left), *std::move(right), join);
+  }
+  return BindJoinOn(std::move(left), *std::move(right), join, conditions);
+}
+
+/// `tie`, which may be null, goes beside the condition that is written.
+Result<Relation> Binder::BindJoinOn(Relation left, Relation right, const JoinClause& join,
+                                    std::vector<UnboundPtr>* conditions, ExpressionPtr tie) {
+  Relation joined{nullptr, Concatenate(left.scope, right.scope), left.around};
+  std::vector<ExpressionPtr> bound;
+  if (tie != nullptr) bound.push_back(std::move(tie));
   UnboundPtr terms = join.condition;
   if (terms != nullptr) {
-    ARROW_ASSIGN_OR_RAISE(terms, WithFields(terms, joined.scope));
+    const Scope names = NamesOf(joined);
+    ARROW_ASSIGN_OR_RAISE(terms, WithFields(terms, names));
     ARROW_ASSIGN_OR_RAISE(terms, TakeQueries(join, terms, conditions));
-  }
-  if (terms != nullptr) {
-    ARROW_ASSIGN_OR_RAISE(condition, headrace::Bind(*terms, joined.scope, Dialect::kSql));
+    if (terms != nullptr) {
+      ARROW_ASSIGN_OR_RAISE(bound.emplace_back(), headrace::Bind(*terms, names, Dialect::kSql));
+    }
   }
   if (!HasRightSide(join.kind)) joined.scope = left.scope;
+  ExpressionPtr condition = bound.empty() ? nullptr : MakeConjunction(std::move(bound));
   ARROW_ASSIGN_OR_RAISE(joined.plan, PlanOfJoin(join, std::move(left.plan), std::move(right.plan),
                                                 std::move(condition)));
   return joined;
@@ -341,8 +357,7 @@ Result<Relation> Binder::BindJoinUsing(Relation left, Relation right, const Join
     if (!bound.ok()) return WithSpan(bound.status(), join.span);
     terms.push_back(*std::move(bound));
   }
-  Relation joined;
-  joined.scope = left.scope;
+  Relation joined{nullptr, left.scope, left.around};
   if (HasRightSide(join.kind)) {
     const auto& entries = right.scope.entries();
     for (size_t i = 0; i < entries.size(); ++i) {

@@ -178,6 +178,9 @@ Result<PlanPtr> SelectBinder::PlanGroups(PlanPtr plan) {
   } else {
     ARROW_ASSIGN_OR_RAISE(plan, PlanUnion(std::move(plans)));
   }
+  if (is_single_) {
+    ARROW_ASSIGN_OR_RAISE(plan, WithEmptyGroups(std::move(plan)));
+  }
   attached_.clear();
   int place = static_cast<int>(groups_.size() + calls_.size());
   for (const char* use : {"aggregate", "grouping"}) {

@@ -32,23 +32,6 @@ Result<ExpressionPtr> OutputKey(const Unbound& key, const arrow::Schema& schema)
   return ColumnOf(schema, static_cast<int>(position - 1));
 }
 
-Result<PlanPtr> OrderedOutput(PlanPtr plan, const Query& query) {
-  if (query.order_by.empty()) return plan;
-  std::vector<SortExpression> keys;
-  for (const UnboundSortKey& key : query.order_by) {
-    const NullPlacement nulls = key.nulls.value_or(NullPlacement::kLast);
-    if (query.order_by_all) {
-      for (const ExpressionPtr& column : AllColumnsOf(*plan->schema())) {
-        keys.push_back({column, key.descending, nulls});
-      }
-      break;
-    }
-    ARROW_ASSIGN_OR_RAISE(ExpressionPtr bound, OutputKey(*key.expression, *plan->schema()));
-    keys.push_back({std::move(bound), key.descending, nulls});
-  }
-  return PlanSort(std::move(plan), std::move(keys));
-}
-
 /// The rows that LIMIT or OFFSET counts; a null is no limit.
 Result<std::optional<int64_t>> RowCount(const UnboundPtr& count, const char* clause) {
   if (count == nullptr) return std::nullopt;
@@ -89,12 +72,34 @@ Result<ArrayPtr> ColumnOfCells(std::vector<ExpressionPtr> cells) {
 
 }  // namespace
 
-Result<PlanPtr> WithLimit(PlanPtr plan, const Query& query) {
-  ARROW_ASSIGN_OR_RAISE(const std::optional<int64_t> limit, RowCount(query.limit, "LIMIT"));
+Result<PlanPtr> OrderedOutput(PlanPtr plan, const Query& query) {
+  if (query.order_by.empty()) return plan;
+  std::vector<SortExpression> keys;
+  for (const UnboundSortKey& key : query.order_by) {
+    const NullPlacement nulls = key.nulls.value_or(NullPlacement::kLast);
+    if (query.order_by_all) {
+      for (const ExpressionPtr& column : AllColumnsOf(*plan->schema())) {
+        keys.push_back({column, key.descending, nulls});
+      }
+      break;
+    }
+    ARROW_ASSIGN_OR_RAISE(ExpressionPtr bound, OutputKey(*key.expression, *plan->schema()));
+    keys.push_back({std::move(bound), key.descending, nulls});
+  }
+  return PlanSort(std::move(plan), std::move(keys));
+}
+
+Result<RowLimit> LimitOf(const Query& query) {
+  ARROW_ASSIGN_OR_RAISE(const std::optional<int64_t> count, RowCount(query.limit, "LIMIT"));
   ARROW_ASSIGN_OR_RAISE(const std::optional<int64_t> offset, RowCount(query.offset, "OFFSET"));
-  if (!limit.has_value() && offset.value_or(0) == 0) return plan;
-  return PlanLimit(std::move(plan), limit.value_or(std::numeric_limits<int64_t>::max()),
-                   offset.value_or(0));
+  return RowLimit{count, offset.value_or(0)};
+}
+
+Result<PlanPtr> WithLimit(PlanPtr plan, const Query& query) {
+  ARROW_ASSIGN_OR_RAISE(const RowLimit limit, LimitOf(query));
+  if (!limit.count.has_value() && limit.offset == 0) return plan;
+  return PlanLimit(std::move(plan), limit.count.value_or(std::numeric_limits<int64_t>::max()),
+                   limit.offset);
 }
 
 Result<PlanPtr> WithSample(PlanPtr plan, const std::optional<SampleClause>& sample) {
@@ -145,6 +150,10 @@ Result<PlanPtr> Binder::BindBody(const Query& query) {
 Result<PlanPtr> Binder::BindSetOperation(const SetOperation& set) {
   ARROW_ASSIGN_OR_RAISE(PlanPtr left, BindQuery(*set.left));
   ARROW_ASSIGN_OR_RAISE(PlanPtr right, BindQuery(*set.right));
+  return PlanOfSet(set, std::move(left), std::move(right));
+}
+
+Result<PlanPtr> PlanOfSet(const SetOperation& set, PlanPtr left, PlanPtr right) {
   const auto kind = set.kind == SetOperation::Kind::kUnion ? headrace::SetOperation::kUnion
                     : set.kind == SetOperation::Kind::kIntersect
                         ? headrace::SetOperation::kIntersect

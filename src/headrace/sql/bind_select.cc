@@ -20,6 +20,20 @@ void AppendTerms(const UnboundPtr& expression, std::vector<UnboundPtr>* terms) {
 
 }  // namespace
 
+Result<ExpressionPtr> NumberOfRow(const PlanNode& plan, const std::vector<size_t>& columns) {
+  auto window = std::make_shared<UnboundWindow>();
+  Scope places;
+  for (const ExpressionPtr& column : AllColumnsOf(*plan.schema())) {
+    places.Add("", std::to_string(column->column), column->type);
+  }
+  for (const size_t column : columns) {
+    window->partition_by.push_back(Unbound::Column({std::to_string(column)}));
+  }
+  auto number = std::make_shared<Unbound>(*Unbound::Call("row_number", {}));
+  number->window = std::move(window);
+  return headrace::Bind(*number, places, Dialect::kSql);
+}
+
 Result<PlanPtr> SelectBinder::Bind() {
   ARROW_RETURN_NOT_OK(BindFromAndWhere());
   ARROW_RETURN_NOT_OK(BindClauses());
@@ -41,9 +55,13 @@ Result<PlanPtr> SelectBinder::PlanAll() {
 
 Status SelectBinder::BindFromAndWhere() {
   std::vector<UnboundPtr> terms;
-  ARROW_ASSIGN_OR_RAISE(relation_, binder_.BindFrom(select_, &terms));
+  if (domain_ == nullptr) {
+    ARROW_ASSIGN_OR_RAISE(relation_, binder_.BindFrom(select_, &terms));
+  } else {
+    ARROW_ASSIGN_OR_RAISE(relation_, binder_.BindDependentFrom(select_, *domain_, &terms));
+  }
   ARROW_ASSIGN_OR_RAISE(relation_.plan, WithSample(std::move(relation_.plan), select_.sample));
-  scope_ = relation_.scope;
+  scope_ = NamesOf(relation_);
   ARROW_RETURN_NOT_OK(ExpandItems());
   if (select_.where != nullptr) AppendTerms(select_.where, &terms);
   for (const UnboundPtr& term : terms) ARROW_RETURN_NOT_OK(AddCondition(term));
@@ -170,19 +188,9 @@ Result<PlanPtr> SelectBinder::Distinct(PlanPtr plan) const {
 
 /// DISTINCT ON: of the rows with equal keys the first one, in the order of the rows.
 Result<PlanPtr> SelectBinder::FirstOfEach(PlanPtr plan) const {
-  auto window = std::make_shared<UnboundWindow>();
-  Scope places;
-  for (const ExpressionPtr& column : AllColumnsOf(*plan->schema())) {
-    places.Add("", std::to_string(column->column), column->type);
-  }
-  for (const size_t key : distinct_on_) {
-    window->partition_by.push_back(Unbound::Column({std::to_string(key)}));
-  }
-  auto number = std::make_shared<Unbound>(*Unbound::Call("row_number", {}));
-  number->window = std::move(window);
-  const auto first =
-      Unbound::Call("=", {number, Unbound::Literal(std::make_shared<arrow::Int64Scalar>(1))});
-  ARROW_ASSIGN_OR_RAISE(ExpressionPtr is_first, headrace::Bind(*first, places, Dialect::kSql));
+  ARROW_ASSIGN_OR_RAISE(const ExpressionPtr number, NumberOfRow(*plan, distinct_on_));
+  const auto one = Expression::Literal(std::make_shared<arrow::Int64Scalar>(1));
+  ARROW_ASSIGN_OR_RAISE(ExpressionPtr is_first, CallOf("=", {number, one}));
   return PlanFilter(std::move(plan), std::move(is_first));
 }
 

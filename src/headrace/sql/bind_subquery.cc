@@ -8,23 +8,7 @@
 
 namespace headrace::sql {
 
-Result<BoundSubquery> Binder::BindSubquery(const Query& query, const Scope& outer) {
-  const size_t known = known_.size();
-  ARROW_RETURN_NOT_OK(BindWith(query));
-  Result<BoundSubquery> bound = [&]() -> Result<BoundSubquery> {
-    if (query.select != nullptr) {
-      return SelectBinder(*this, *query.select, query, &outer).BindAsSubquery();
-    }
-    BoundSubquery subquery;
-    ARROW_ASSIGN_OR_RAISE(subquery.plan, BindBody(query));
-    subquery.num_items = static_cast<size_t>(subquery.plan->schema()->num_fields());
-    return subquery;
-  }();
-  known_.resize(known);
-  return bound;
-}
-
-Result<BoundSubquery> SelectBinder::BindAsSubquery() {
+Result<BoundSubquery> SelectBinder::BindAsSubquery(std::string_view use) {
   ARROW_RETURN_NOT_OK(BindFromAndWhere());
   ARROW_RETURN_NOT_OK(BindClauses());
   BoundSubquery subquery;
@@ -36,13 +20,19 @@ Result<BoundSubquery> SelectBinder::BindAsSubquery() {
     ARROW_ASSIGN_OR_RAISE(subquery.plan, PlanAll());
     return subquery;
   }
+  if (subquery.is_single && (having_ != nullptr || use != "scalar")) {
+    return WithSpan(Error(ErrorKind::kUnsupported,
+                          "a row of aggregates is not supported here in a subquery that uses "
+                          "columns of the query around"),
+                    query_.span);
+  }
   if (query_.limit != nullptr || query_.offset != nullptr) {
     return WithSpan(Error(ErrorKind::kUnsupported,
                           "LIMIT is not supported in a subquery that uses columns of the query "
                           "around"),
                     query_.span);
   }
-  if (subquery.is_single && having_ == nullptr) subquery.value_of_none = ValueOfNone();
+  if (subquery.is_single) subquery.value_of_none = ValueOfNone();
   outputs_.resize(num_items_);
   std::vector<ExpressionPtr> terms;
   for (const ExpressionPtr& term : correlated_) {
@@ -126,13 +116,17 @@ ExpressionPtr SelectBinder::OutputColumn(const ExpressionPtr& expression) {
                             outputs_[output].name, expression->type);
 }
 
+bool CountsRows(const Expression& call) {
+  const std::string_view id = call.function->id;
+  return id.starts_with("count") || id == "approx_count_distinct" || id == "regr_count";
+}
+
 /// What an aggregate without rows gives; null when that is NULL.
 ExpressionPtr SelectBinder::ValueOfNone() const {
   const auto value = Transform(
       outputs_.front().expression, [&](const ExpressionPtr& part) -> Result<ExpressionPtr> {
         if (!IsCallOf(*part, FunctionKind::kAggregate)) return nullptr;
-        const bool counts = std::string_view(part->function->id).starts_with("count");
-        if (!counts) return Expression::Literal(arrow::MakeNullScalar(part->type));
+        if (!CountsRows(*part)) return Expression::Literal(arrow::MakeNullScalar(part->type));
         return Expression::Literal(std::make_shared<arrow::Int64Scalar>(0));
       });
   if (!value.ok() || !ColumnsOf(**value).empty()) return nullptr;

@@ -154,13 +154,13 @@ Result<Relation> Binder::BindUnnest(Relation left, const JoinClause& join) {
                           "unnest takes a comma, CROSS JOIN, or [LEFT] JOIN ... ON TRUE"),
                     join.span);
   }
-  ARROW_ASSIGN_OR_RAISE(auto lists, ListsOf(join.right, left.scope));
+  ARROW_ASSIGN_OR_RAISE(auto lists, ListsOf(join.right, NamesOf(left)));
   const size_t count = lists.size();
   UnnestOptions options;
   options.keep_empty = outer;
   Result<PlanPtr> plan = PlanUnnest(std::move(left.plan), std::move(lists), options);
   if (!plan.ok()) return WithSpan(plan.status(), join.span);
-  Relation relation{*std::move(plan), std::move(left.scope)};
+  Relation relation{*std::move(plan), std::move(left.scope), std::move(left.around)};
   const int width = relation.plan->schema()->num_fields();
   const std::string qualifier = join.right.alias.empty() ? "unnest" : join.right.alias;
   for (int i = width - static_cast<int>(count); i < width; ++i) {

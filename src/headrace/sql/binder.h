@@ -1,6 +1,10 @@
 // The binder: syntax trees → plans over a session's tables.
 #pragma once
 
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,6 +21,17 @@ namespace headrace::sql {
 struct Relation {
   PlanPtr plan;
   Scope scope;
+  /// Of a query that is computed once per value of a domain: the names of its first columns, which
+  /// mean them where nothing nearer has the name. May be null.
+  std::shared_ptr<const Scope> around;
+};
+
+/// Values of the columns of the query around that a query depends on, without repeats: the query is
+/// computed for all of them at once.
+struct Domain {
+  PlanPtr plan;
+  std::shared_ptr<const Scope> names;
+  std::vector<int> outer_columns;  // of the query around, beside the columns of the plan
 };
 
 /// A query used inside an expression, bound.
@@ -40,8 +55,9 @@ class Binder {
 
   Result<BoundStatement> BindStatement(const Statement& statement);
   Result<PlanPtr> BindQuery(const Query& query);
-  /// `outer`: the names of the query around it.
-  Result<BoundSubquery> BindSubquery(const Query& query, const Scope& outer);
+  /// `outer`: the rows of the query around it; `use` as in QueryOperand.
+  Result<BoundSubquery> BindSubquery(const Query& query, const Relation& outer,
+                                     std::string_view use);
 
  private:
   friend class SelectBinder;
@@ -66,12 +82,33 @@ class Binder {
   Result<PlanPtr> BindSetOperation(const SetOperation& set);
   Result<PlanPtr> BindValues(const Query& query);
 
+  // bind_dependent.cc
+  Result<BoundSubquery> BindTied(const Query& query, const Scope& outer, std::string_view use);
+  Result<BoundSubquery> BindDependentSubquery(const Query& query, const Relation& outer,
+                                              const std::vector<int>& columns);
+  template <typename Bound>
+  Result<Bound> WithColumnsMeant(const Query& query, const Scope& outer,
+                                 const std::function<Result<Bound>(const std::vector<int>&)>& bind);
+  Result<Domain> MakeDomain(const Relation& outer, const std::vector<int>& columns) const;
+  /// The columns of `query`, then those of the domain.
+  Result<PlanPtr> BindDependentQuery(const Query& query, const Domain& domain);
+  Result<PlanPtr> BindDependentBody(const Query& query, const Domain& domain);
+  Result<PlanPtr> BindDependentSet(const SetOperation& set, const Domain& domain);
+  Result<PlanPtr> BindDependentValues(const Query& query, const Domain& domain);
+  Result<Relation> BindDependentFrom(const Select& select, const Domain& domain,
+                                     std::vector<UnboundPtr>* conditions);
+  Result<Relation> BindLateral(const Relation& left, const JoinClause& join);
+  Result<Relation> BindLateralFor(const Relation& left, const JoinClause& join,
+                                  const std::vector<int>& columns);
+
   // bind_from.cc
   /// Conditions of joins that hold subqueries go to `conditions`: they filter the rows of all.
   Result<Relation> BindFrom(const Select& select, std::vector<UnboundPtr>* conditions);
   Result<Relation> BindTable(const TableReference& table);
   Result<Relation> BindJoin(Relation left, const JoinClause& join,
                             std::vector<UnboundPtr>* conditions);
+  Result<Relation> BindJoinOn(Relation left, Relation right, const JoinClause& join,
+                              std::vector<UnboundPtr>* conditions, ExpressionPtr tie = nullptr);
   Result<Relation> BindJoinUsing(Relation left, Relation right, const JoinClause& join);
   Result<PlanPtr> FindTable(const TableReference& table);
   Result<PlanPtr> FindNamed(const std::string& name);
@@ -88,10 +125,30 @@ class Binder {
   const ExtraTables& tables_;
   const std::string_view text_;
   std::vector<KnownQuery> known_;  // WITH, innermost last
-  int64_t nodes_ = 0;              // of the plans of WITH that were put in
-  int views_ = 0;                  // nested
+  /// Queries that use columns of the query around, and those that name them without their table.
+  std::set<const Query*> dependent_;
+  std::set<const Query*> loosely_named_;
+  int64_t nodes_ = 0;  // of the plans of WITH that were put in
+  int views_ = 0;      // nested
 };
 
+/// The names by which expressions speak of the columns of `relation`.
+Scope NamesOf(const Relation& relation);
+/// Entries of `scope` that `query` may mean by a name, wherever it stands; `qualified`: by a name
+/// with its table.
+std::vector<int> ColumnsMeant(const Query& query, const Scope& scope, bool qualified = false);
+Result<PlanPtr> PlanOfSet(const SetOperation& set, PlanPtr left, PlanPtr right);
+/// The number of a row among those with its values of `columns`, from 1, in the order of rows.
+Result<ExpressionPtr> NumberOfRow(const PlanNode& plan, const std::vector<size_t>& columns);
+/// ORDER BY of a query that is no SELECT.
+Result<PlanPtr> OrderedOutput(PlanPtr plan, const Query& query);
+struct RowLimit {
+  std::optional<int64_t> count;
+  int64_t offset = 0;
+};
+Result<RowLimit> LimitOf(const Query& query);
+/// The rows of LIMIT and OFFSET of each value of the last `domain` columns.
+Result<PlanPtr> WithLimitOfEach(PlanPtr plan, const Query& query, size_t domain);
 /// `plan` with its columns called `names`; fewer names leave the rest as they are.
 Result<PlanPtr> WithColumnNames(PlanPtr plan, const std::vector<std::string>& names, TextSpan span);
 /// LIMIT and OFFSET of `query`, which are constants.

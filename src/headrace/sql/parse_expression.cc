@@ -123,7 +123,7 @@ Result<Parser::Term> Parser::ParseNegation() {
 }
 
 Result<Parser::Term> Parser::ParseArithmetic(size_t level) {
-  if (level == kLevels.size()) return ParseSigned();
+  if (level == kLevels.size()) return ParsePower();
   ARROW_ASSIGN_OR_RAISE(Term left, ParseArithmetic(level + 1));
   while (IsOneOf(Peek(), kLevels[level])) {
     std::string symbol(Take().text);
@@ -135,31 +135,31 @@ Result<Parser::Term> Parser::ParseArithmetic(size_t level) {
   return left;
 }
 
+/// x ^ y, from the left; a sign belongs to its operand: -2 ^ 2 is 4.
+Result<Parser::Term> Parser::ParsePower() {
+  ARROW_ASSIGN_OR_RAISE(Term left, ParseSigned());
+  while (Peek().IsSymbol("^") || Peek().IsSymbol("**")) {
+    Take();
+    ARROW_ASSIGN_OR_RAISE(Term right, ParseSigned());
+    const TextSpan span = Around(left.span, right.span);
+    ARROW_ASSIGN_OR_RAISE(left, MakeCall("**", {std::move(left), std::move(right)}, span));
+  }
+  return left;
+}
+
 Result<Parser::Term> Parser::ParseSigned() {
-  if (!Peek().IsSymbol("-") && !Peek().IsSymbol("+") && !Peek().IsSymbol("~")) return ParsePower();
+  if (!Peek().IsSymbol("-") && !Peek().IsSymbol("+") && !Peek().IsSymbol("~")) {
+    return ParsePostfix();
+  }
   const Nesting nesting(*this);
   ARROW_RETURN_NOT_OK(CheckNesting());
   const Token sign = Take();
-  if (sign.text == "-" && Peek().kind == Token::Kind::kNumber && !PeekNext().IsSymbol("::") &&
-      !PeekNext().IsSymbol("^") && !PeekNext().IsSymbol("**")) {
+  if (sign.text == "-" && Peek().kind == Token::Kind::kNumber && !PeekNext().IsSymbol("::")) {
     return ParseNumber(true, sign.span.begin);
   }
   ARROW_ASSIGN_OR_RAISE(Term operand, ParseSigned());
   if (sign.text == "+") return operand;
   return MakeCall(std::string(sign.text), {std::move(operand)}, SpanFrom(sign.span.begin));
-}
-
-/// x ^ y, from the left.
-Result<Parser::Term> Parser::ParsePower() {
-  ARROW_ASSIGN_OR_RAISE(Term left, ParsePostfix());
-  while (Peek().IsSymbol("^") || Peek().IsSymbol("**")) {
-    Take();
-    Result<Term> right = Peek().IsSymbol("-") ? ParseSigned() : ParsePostfix();
-    ARROW_RETURN_NOT_OK(right);
-    const TextSpan span = Around(left.span, right->span);
-    ARROW_ASSIGN_OR_RAISE(left, MakeCall("**", {std::move(left), *std::move(right)}, span));
-  }
-  return left;
 }
 
 /// Casts, subscripts and fields after a primary.

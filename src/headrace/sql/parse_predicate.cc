@@ -34,8 +34,8 @@ constexpr std::array<MatchOperator, 6> kMatches = {{{"~~", "like", false},
                                                     {"!~~", "like", true},
                                                     {"~~*", "ilike", false},
                                                     {"!~~*", "ilike", true},
-                                                    {"~", "regexp_full_match", false},
-                                                    {"!~", "regexp_full_match", true}}};
+                                                    {"~", "regexp_matches", false},
+                                                    {"!~", "regexp_matches", true}}};
 
 const MatchOperator* MatchOf(const Token& token) {
   for (const MatchOperator& match : kMatches) {

@@ -64,7 +64,7 @@ UnboundPtr FieldOf(const Unbound& column, const Scope& scope) {
 Result<ExpressionPtr> SelectBinder::BindPrepared(const UnboundPtr& expression) {
   ARROW_ASSIGN_OR_RAISE(const UnboundPtr prepared, Prepare(expression));
   ARROW_ASSIGN_OR_RAISE(ExpressionPtr bound, headrace::Bind(*prepared, scope_, Dialect::kSql));
-  if (!HasOuter(*bound)) return bound;
+  if (!HasOuter(*bound)) return WithDomainPartitions(bound);
   return WithSpan(Error(ErrorKind::kUnsupported,
                         "columns of the query around stand only in the WHERE of a subquery: {}",
                         DefaultName(*expression)),
@@ -241,7 +241,7 @@ Result<UnboundPtr> SelectBinder::PrepareQuery(const Unbound& node) {
   for (const UnboundPtr& arg : node.args) {
     ARROW_ASSIGN_OR_RAISE(extra.operands.emplace_back(), BindPrepared(arg));
   }
-  ARROW_ASSIGN_OR_RAISE(extra.subquery, binder_.BindSubquery(*operand->query, scope_));
+  ARROW_ASSIGN_OR_RAISE(extra.subquery, BindOperand(*operand->query, node.name));
   const bool exists = extra.use == "exists";
   if (!exists && extra.subquery.num_items != 1) {
     return WithSpan(

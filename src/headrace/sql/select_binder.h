@@ -19,8 +19,10 @@ class SelectBinder {
       : binder_(binder), select_(select), query_(query), outer_(outer) {}
 
   Result<PlanPtr> Bind();
+  /// The items, then the columns of the domain; the rows of each of its values.
+  Result<PlanPtr> BindFor(const Domain& domain);
   /// The same as part of an expression of the outer query.
-  Result<BoundSubquery> BindAsSubquery();
+  Result<BoundSubquery> BindAsSubquery(std::string_view use);
 
  private:
   /// An entry of the scope that is no column of FROM.
@@ -110,6 +112,13 @@ class SelectBinder {
   Result<ExpressionPtr> OperandComparison(size_t extra, PlanPtr* plan);
   Result<ExpressionPtr> OverPlan(const ExpressionPtr& expression, const PlanNode& plan) const;
 
+  // bind_dependent.cc
+  Result<BoundSubquery> BindOperand(const Query& query, std::string_view use);
+  void AddDomainGroups();
+  void AddDomainOutputs();
+  ExpressionPtr WithDomainPartitions(const ExpressionPtr& expression) const;
+  Result<PlanPtr> WithEmptyGroups(PlanPtr groups) const;
+
   // bind_subquery.cc
   Result<ExpressionPtr> Tie(const ExpressionPtr& term, bool aggregates);
   Result<ExpressionPtr> TieGroup(const Expression& term);
@@ -136,6 +145,8 @@ class SelectBinder {
   const Query& query_;
   const Scope* const outer_;
 
+  const Domain* domain_ = nullptr;
+  bool is_single_ = false;  // of each value of the domain: aggregates of all its rows
   Relation relation_;
   Scope scope_;
   std::vector<Extra> extras_;              // entries of the scope behind the columns of FROM
@@ -155,5 +166,8 @@ class SelectBinder {
   ExpressionPtr qualify_;
   std::vector<Key> keys_;
 };
+
+/// Whether an aggregate gives 0, not null, without rows.
+bool CountsRows(const Expression& call);
 
 }  // namespace headrace::sql
