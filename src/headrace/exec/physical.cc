@@ -9,6 +9,16 @@
 namespace headrace {
 
 Status Lowering::Lower(const PlanNode& node) {
+  columns_read_.reset();
+  return LowerNode(node);
+}
+
+Status Lowering::LowerReading(const PlanNode& node, std::vector<int> columns) {
+  columns_read_ = std::move(columns);
+  return LowerNode(node);
+}
+
+Status Lowering::LowerNode(const PlanNode& node) {
   for (const LoweringRow& row : AllLowerings()) {
     if (std::string_view(row.node) == node.name()) return row.lower(node, *this);
   }

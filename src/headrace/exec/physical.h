@@ -74,6 +74,11 @@ class Lowering {
 
   /// Lowers the tree below `node` and `node` itself.
   Status Lower(const PlanNode& node);
+  /// The same where the caller reads only `columns` of its rows: others may hold anything of their
+  /// type.
+  Status LowerReading(const PlanNode& node, std::vector<int> columns);
+  /// What is read of the node in work, asked before it lowers its inputs; none: all columns.
+  const std::optional<std::vector<int>>& columns_read() const { return columns_read_; }
 
   Status StartScan(const ScanNode& scan);
   /// Adds a row-wise operator to the open pipelines.
@@ -120,6 +125,7 @@ class Lowering {
 
  private:
   int EndInChannel(int readers, std::vector<int> hash_keys);
+  Status LowerNode(const PlanNode& node);
   PhysicalPipeline& OpenOne();
   int AddOpenPipelines();
   void ResolveMarks();
@@ -130,6 +136,7 @@ class Lowering {
   int next_operator_ = 0;
   int next_scan_ = 0;
   int next_mark_ = 0;
+  std::optional<std::vector<int>> columns_read_;
   bool ordered_ = true;  // splits of the open pipelines are in row order
 };
 

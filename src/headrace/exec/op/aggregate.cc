@@ -40,7 +40,13 @@ Status RestoreFirstAppearance(const AggregateNode& aggregate, Lowering& lowering
 
 Status LowerAggregate(const PlanNode& node, Lowering& lowering) {
   const auto& aggregate = static_cast<const AggregateNode&>(node);
-  ARROW_RETURN_NOT_OK(lowering.Lower(*node.input()));
+  std::vector<int> read = aggregate.keys;
+  for (const FunctionCall& call : aggregate.calls) {
+    for (const ExpressionPtr& arg : call.args) {
+      for (int column : ColumnsOf(*arg)) read.push_back(column);
+    }
+  }
+  ARROW_RETURN_NOT_OK(lowering.LowerReading(*node.input(), std::move(read)));
   const PlanProperties& input = node.input()->properties();
   if (input.boundedness == Boundedness::kUnbounded || input.change_mode != ChangeMode::kAppend ||
       aggregate.emit == EmitPolicy::kChanges) {

@@ -18,7 +18,21 @@ namespace {
 // With less memory than this for each, lanes would have to read what was written over and over.
 constexpr int64_t kRestBytesPerLane = int64_t{16} << 20;
 
-HashJoinTermsPtr TermsOf(const JoinNode& join) {
+/// Columns of the probe side, then of the built side, that are read of the join's output.
+std::vector<bool> ReadsOf(const HashJoinTerms& terms, const JoinNode& join,
+                          const std::optional<std::vector<int>>& columns) {
+  const int probe_width = terms.probe->num_fields();
+  const int build_width = terms.build->num_fields();
+  std::vector<bool> reads(static_cast<size_t>(probe_width + build_width), !columns.has_value());
+  if (!columns.has_value() || !HasRightColumns(join.kind)) return reads;
+  for (int column : *columns) {
+    if (!terms.probe_is_left) column += column < build_width ? probe_width : -build_width;
+    reads[static_cast<size_t>(column)] = true;
+  }
+  return reads;
+}
+
+HashJoinTermsPtr TermsOf(const JoinNode& join, const std::optional<std::vector<int>>& columns) {
   auto terms = std::make_shared<HashJoinTerms>();
   terms->probe_is_left = join.terms.build == JoinSide::kRight;
   const PlanNode& left = *join.inputs()[0];
@@ -31,6 +45,7 @@ HashJoinTermsPtr TermsOf(const JoinNode& join) {
   terms->kind = join.kind;
   terms->null_aware = join.terms.null_aware;
   terms->residual = join.terms.residual;
+  terms->reads = ReadsOf(*terms, join, columns);
   if (terms->probe_is_left || terms->residual == nullptr) return terms;
   const int left_width = left.schema()->num_fields();
   const int right_width = right.schema()->num_fields();
@@ -65,7 +80,7 @@ void AppendRest(const JoinNode& join, const HashJoinTermsPtr& terms,
 
 Status LowerJoin(const PlanNode& node, Lowering& lowering) {
   const auto& join = static_cast<const JoinNode&>(node);
-  const HashJoinTermsPtr terms = TermsOf(join);
+  const HashJoinTermsPtr terms = TermsOf(join, lowering.columns_read());
   const size_t probe_side = terms->probe_is_left ? 0 : 1;
   const PlanPtr& probe = join.inputs()[probe_side];
   ARROW_RETURN_NOT_OK(lowering.Lower(*join.inputs()[1 - probe_side]));

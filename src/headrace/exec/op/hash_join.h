@@ -22,6 +22,8 @@ struct HashJoinTerms {
   bool probe_is_left = true;
   ExpressionPtr residual;  // over probe columns, then build columns; null: none
   bool null_aware = false;
+  /// Of pairs, by probe columns, then build columns: what is not read is null in the output.
+  std::vector<bool> reads;
 
   /// Rows of the side without a match are given too, with nulls.
   bool keeps_probe() const {

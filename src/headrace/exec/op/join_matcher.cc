@@ -331,10 +331,46 @@ Batch JoinMatcher::Arranged(const Batch& probe, std::vector<ArrayPtr> build) con
   return probe.WithColumns(std::move(arranged));
 }
 
-Result<Batch> JoinMatcher::Pairwise() const {
-  ARROW_ASSIGN_OR_RAISE(const Batch joined, TakeRows(*probe_, pairs_.probe, pool_));
-  ARROW_ASSIGN_OR_RAISE(std::vector<ArrayPtr> build, table_.rows().Gather(pairs_.build, pool_));
-  return Arranged(joined, std::move(build));
+// Nulls for a column that nobody reads.
+Result<ArrayPtr> JoinMatcher::Unread(const arrow::Schema& schema, size_t column, size_t place,
+                                     int64_t count) {
+  unread_.resize(terms_->reads.size());
+  ArrayPtr& nulls = unread_[place];
+  if (nulls == nullptr || nulls->length() < count) {
+    const TypePtr type = PlainType(schema.field(static_cast<int>(column))->type());
+    ARROW_ASSIGN_OR_RAISE(nulls, arrow::MakeArrayOfNull(type, std::max(count, batch_rows_), pool_));
+  }
+  return nulls->Slice(0, count);
+}
+
+Result<Batch> JoinMatcher::Pairwise() {
+  const auto count = static_cast<int64_t>(pairs_.size());
+  const auto width = static_cast<size_t>(terms_->probe->num_fields());
+  const std::vector<ArrayPtr>& columns = probe_->columns();
+  std::vector<ArrayPtr> read;
+  for (size_t i = 0; i < columns.size(); ++i) {
+    if (i >= width || terms_->reads[i]) read.push_back(columns[i]);
+  }
+  Batch narrow(std::move(read), probe_->num_rows());
+  narrow.set_ordinal(probe_->ordinal());
+  ARROW_ASSIGN_OR_RAISE(const Batch taken, TakeRows(narrow, pairs_.probe, pool_));
+  std::vector<ArrayPtr> probe;
+  for (size_t i = 0, next = 0; i < columns.size(); ++i) {
+    if (i >= width || terms_->reads[i]) {
+      probe.push_back(taken.columns()[next++]);
+    } else {
+      ARROW_ASSIGN_OR_RAISE(probe.emplace_back(), Unread(*terms_->probe, i, i, count));
+    }
+  }
+  std::vector<ArrayPtr> build;
+  for (size_t i = 0; i < table_.rows().num_columns(); ++i) {
+    if (terms_->reads[width + i]) {
+      ARROW_ASSIGN_OR_RAISE(build.emplace_back(), table_.rows().Gather(i, pairs_.build, pool_));
+    } else {
+      ARROW_ASSIGN_OR_RAISE(build.emplace_back(), Unread(*terms_->build, i, width + i, count));
+    }
+  }
+  return Arranged(taken.WithColumns(std::move(probe)), std::move(build));
 }
 
 Result<std::optional<Batch>> JoinMatcher::OfProbeRows() const {

@@ -73,7 +73,8 @@ class JoinMatcher {
   Status EvaluateResidual();
   void KeepThosePassing();
   Status Account();
-  Result<Batch> Pairwise() const;
+  Result<Batch> Pairwise();
+  Result<ArrayPtr> Unread(const arrow::Schema& schema, size_t column, size_t place, int64_t count);
   Result<std::optional<Batch>> OfProbeRows() const;
   Result<ArrayPtr> Marks() const;
   Batch Arranged(const Batch& probe, std::vector<ArrayPtr> build) const;
@@ -83,6 +84,7 @@ class JoinMatcher {
   const int64_t batch_rows_;
   const int64_t batch_bytes_;
   arrow::MemoryPool* const pool_;
+  std::vector<ArrayPtr> unread_;  // nulls, by places in terms_->reads
   std::vector<int> residual_columns_;
   ExpressionPtr residual_;  // over residual_columns_
 

@@ -58,8 +58,13 @@ std::unique_ptr<Operator> ProjectSpec::Make(std::shared_ptr<GlobalState>) const 
 }
 
 Status LowerProject(const PlanNode& node, Lowering& lowering) {
-  ARROW_RETURN_NOT_OK(lowering.Lower(*node.input()));
-  lowering.Append(std::make_shared<ProjectSpec>(static_cast<const ProjectNode&>(node).expressions));
+  const auto& project = static_cast<const ProjectNode&>(node);
+  std::vector<int> read;
+  for (const ExpressionPtr& expression : project.expressions) {
+    for (int column : ColumnsOf(*expression)) read.push_back(column);
+  }
+  ARROW_RETURN_NOT_OK(lowering.LowerReading(*node.input(), std::move(read)));
+  lowering.Append(std::make_shared<ProjectSpec>(project.expressions));
   return Status::OK();
 }
 
