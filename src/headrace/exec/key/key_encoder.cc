@@ -381,6 +381,22 @@ Status KeyEncoder::EncodeWithoutHashes(const Batch& batch, arrow::MemoryPool* po
   return EncodeValues(ColumnsIn(batch), batch.num_rows(), pool, out);
 }
 
+const uint64_t* KeyEncoder::ValuesInPlace(const Batch& batch) const {
+  if (!is_fixed_) return nullptr;
+  const arrow::ArrayData& column = *batch.column(keys_[0].column)->data();
+  if (column.type->id() != keys_[0].type->id() || column.GetNullCount() > 0) return nullptr;
+  const uint8_t* values = nullptr;
+  VisitCells(column, [&](const auto& cells) {
+    using Cells = std::decay_t<decltype(cells)>;
+    if constexpr (std::is_same_v<Cells, IntegerCells<int64_t>> ||
+                  std::is_same_v<Cells, IntegerCells<uint64_t>>) {
+      values = cells.values;
+    }
+  });
+  const bool is_aligned = reinterpret_cast<uintptr_t>(values) % alignof(uint64_t) == 0;
+  return is_aligned ? reinterpret_cast<const uint64_t*>(values) : nullptr;
+}
+
 Status KeyEncoder::EncodeColumns(std::vector<ArrayPtr> columns, int64_t num_rows,
                                  arrow::MemoryPool* pool, EncodedKeys* out) const {
   ARROW_RETURN_NOT_OK(EncodeValues(std::move(columns), num_rows, pool, out));

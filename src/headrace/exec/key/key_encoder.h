@@ -57,6 +57,9 @@ class KeyEncoder {
   /// The same over the key columns alone, in the order of keys().
   Status EncodeColumns(std::vector<ArrayPtr> columns, int64_t num_rows, arrow::MemoryPool* pool,
                        EncodedKeys* out) const;
+  /// What EncodedKeys::values would be, where the column holds just that and no null; else nullptr.
+  /// It lives as long as the column.
+  const uint64_t* ValuesInPlace(const Batch& batch) const;
   /// The key columns of all rows of `keys`, in plain encoding.
   Result<std::vector<ArrayPtr>> Decode(const EncodedKeys& keys, arrow::MemoryPool* pool) const;
 

@@ -22,10 +22,11 @@ class HashJoinProbe final : public Operator {
   Status Open(const OperatorContext& context) override {
     ARROW_RETURN_NOT_OK(Keep(context));
     held_ = Reservation(context.budget);
-    matcher_.emplace(terms_, *rest_->pieces().table(), context);
-    if (terms_->probe_keys.empty()) return Status::OK();
-    ARROW_ASSIGN_OR_RAISE(encoder_,
-                          KeyEncoder::Make(KeyColumnsOf(*terms_->probe, terms_->probe_keys)));
+    if (!terms_->probe_keys.empty()) {
+      ARROW_ASSIGN_OR_RAISE(encoder_,
+                            KeyEncoder::Make(KeyColumnsOf(*terms_->probe, terms_->probe_keys)));
+    }
+    matcher_.emplace(terms_, *rest_->pieces().table(), encoder_ ? &*encoder_ : nullptr, context);
     return Status::OK();
   }
 
@@ -34,12 +35,7 @@ class HashJoinProbe final : public Operator {
     if (!is_matching_) {
       if (MatchesNothing()) return Flow::Finished();
       ARROW_ASSIGN_OR_RAISE(Batch probe, batch.Compact(context().pool));
-      if (encoder_.has_value()) {
-        const bool dense = rest_->pieces().table()->is_dense();
-        ARROW_RETURN_NOT_OK(dense ? encoder_->EncodeWithoutHashes(probe, context().pool, &keys_)
-                                  : encoder_->Encode(probe, context().pool, &keys_));
-      }
-      ARROW_RETURN_NOT_OK(matcher_->Begin(std::move(probe), keys_, rest_->pieces().null_keys()));
+      ARROW_RETURN_NOT_OK(matcher_->Begin(std::move(probe), rest_->pieces().null_keys()));
       is_matching_ = true;
     }
     ARROW_ASSIGN_OR_RAISE(is_matching_, matcher_->Step(out));

@@ -112,7 +112,7 @@ class HashJoinRestOperator final : public Operator {
     HashJoinPieces& pieces = rest_->pieces();
     next_unmatched_ = 0;
     if (!pieces.is_spilled()) {
-      matcher_.emplace(terms_, *pieces.table(), context());
+      matcher_.emplace(terms_, *pieces.table(), probe_encoder(), context());
       stage_ = Stage::kUnmatched;
       return;
     }
@@ -183,6 +183,9 @@ class HashJoinRestOperator final : public Operator {
     return rows.WithSelection(std::move(kept)).Compact(context().pool);
   }
 
+  const KeyEncoder* probe_encoder() const {
+    return probe_encoder_.has_value() ? &*probe_encoder_ : nullptr;
+  }
   bool has_passes() const { return bounds_.size() > 2 || begin_ != kFirstPlace; }
   bool is_last_pass() const { return pass_ + 2 == bounds_.size(); }
 
@@ -281,7 +284,7 @@ class HashJoinRestOperator final : public Operator {
     }
     ARROW_ASSIGN_OR_RAISE(const bool more, table_->BuildStep(0, context()));
     if (more) return Flow::MoreOutput();
-    matcher_.emplace(terms_, *table_, context());
+    matcher_.emplace(terms_, *table_, probe_encoder(), context());
     next_piece_ = 0;
     next_probe_row_ = 0;
     is_matching_ = false;
@@ -300,9 +303,8 @@ class HashJoinRestOperator final : public Operator {
         return Flow::MoreOutput();
       }
       ARROW_ASSIGN_OR_RAISE(Batch rows, ReadSome(probe_));
-      ARROW_RETURN_NOT_OK(probe_encoder_->Encode(rows, context().pool, &keys_));
       const auto count = static_cast<size_t>(rows.num_rows());
-      ARROW_RETURN_NOT_OK(matcher_->Begin(std::move(rows), keys_, rest_->pieces().null_keys()));
+      ARROW_RETURN_NOT_OK(matcher_->Begin(std::move(rows), rest_->pieces().null_keys()));
       if (has_passes()) {
         matcher_->ContinueFrom(std::span(earlier_).subspan(next_probe_row_, count), is_last_pass());
       }
@@ -336,7 +338,6 @@ class HashJoinRestOperator final : public Operator {
   const std::shared_ptr<HashJoinRest> rest_;
   std::optional<KeyEncoder> build_encoder_;
   std::optional<KeyEncoder> probe_encoder_;
-  EncodedKeys keys_;
 
   Stage stage_ = Stage::kPart;
   std::vector<Piece> build_;

@@ -68,14 +68,15 @@ Status JoinTable::Start(std::vector<JoinChunk> chunks, int parts, const Operator
                         KeyEncoder::Make(KeyColumnsOf(*terms_->build, terms_->build_keys)));
   part_bits_ = std::countr_zero(static_cast<unsigned>(parts));
   for (int i = 0; i < parts; ++i) parts_.push_back(std::make_unique<Part>(encoder.is_fixed()));
-  if (encoder.is_fixed() && terms_->nulls.front() == NullMatching::kNeverMatch)
-    FindDenseKeys(parts);
   (void)context;
-  return Status::OK();
+  if (!encoder.is_fixed() || terms_->nulls.front() != NullMatching::kNeverMatch) {
+    return Status::OK();
+  }
+  return FindDenseKeys(parts);
 }
 
 // Whole numbers of any width are encoded so that they differ as their values do.
-void JoinTable::FindDenseKeys(int parts) {
+Status JoinTable::FindDenseKeys(int parts) {
   int64_t least = std::numeric_limits<int64_t>::max();
   int64_t greatest = std::numeric_limits<int64_t>::min();
   for (const JoinChunk& chunk : chunks_) {
@@ -86,15 +87,22 @@ void JoinTable::FindDenseKeys(int parts) {
       greatest = std::max(greatest, value);
     }
   }
-  if (least > greatest) return;
+  if (least > greatest) return Status::OK();
   const auto base = static_cast<uint64_t>(least);
   const uint64_t last = static_cast<uint64_t>(greatest) - base;
   const auto rows = static_cast<uint64_t>(num_rows_);
-  if (last >= std::max(kDenseRangeMin, kDenseRangePerRow * rows)) return;
-  if (last >= GroupTable::kNoGroup) return;
+  if (last >= std::max(kDenseRangeMin, kDenseRangePerRow * rows)) return Status::OK();
+  if (last >= GroupTable::kNoGroup) return Status::OK();
   const uint64_t slice =
       std::max<uint64_t>(1, (last + static_cast<uint64_t>(parts)) / static_cast<uint64_t>(parts));
   dense_ = {base, last + 1, std::countr_zero(std::bit_ceil(slice))};
+  slots_.reset(static_cast<std::byte*>(std::malloc((last + 2) * sizeof(RowRef))));
+  if (slots_ == nullptr) {
+    dense_.reset();
+    return Error(ErrorKind::kMemoryLimit, "no memory for the {} keys of a join", last + 1);
+  }
+  std::construct_at(slots() + last + 1);
+  return Status::OK();
 }
 
 uint64_t JoinTable::NumberOf(const Part& part) const {
@@ -102,16 +110,21 @@ uint64_t JoinTable::NumberOf(const Part& part) const {
   return static_cast<uint64_t>(std::find_if(parts_.begin(), parts_.end(), is_it) - parts_.begin());
 }
 
-size_t JoinTable::SliceSize(uint64_t part) const {
+std::span<RowRef> JoinTable::SliceOf(uint64_t part) const {
   const uint64_t begin = part << dense_->slice_bits;
   const uint64_t end = begin + (uint64_t{1} << dense_->slice_bits);
-  return begin >= dense_->range ? 0 : static_cast<size_t>(std::min(end, dense_->range) - begin);
+  if (begin >= dense_->range) return {};
+  return {slots() + begin, slots() + std::min(end, dense_->range)};
+}
+
+void JoinTable::DropSlots() {
+  const auto uses = [](const auto& part) { return part->ends.empty(); };
+  if (std::none_of(parts_.begin(), parts_.end(), uses)) slots_.reset();
 }
 
 int64_t JoinTable::Part::bytes() const {
   return groups.bytes() +
-         static_cast<int64_t>((refs.capacity() + slots.capacity() + by_group.capacity()) *
-                                  sizeof(RowRef) +
+         static_cast<int64_t>((refs.capacity() + by_group.capacity()) * sizeof(RowRef) +
                               (group_of_row.capacity() + ends.capacity()) * sizeof(uint32_t));
 }
 
@@ -119,11 +132,13 @@ int64_t JoinTable::bytes() const {
   int64_t bytes = static_cast<int64_t>(all_.capacity() * sizeof(RowRef));
   for (const JoinChunk& chunk : chunks_) bytes += chunk.batch.num_bytes() + rows_.bytes_per_chunk();
   for (const auto& part : parts_) bytes += part->bytes();
+  if (slots_ != nullptr) bytes += static_cast<int64_t>((dense_->range + 1) * sizeof(RowRef));
   return matched_ == nullptr ? bytes : bytes + num_rows_;
 }
 
 // Building takes more than the table: the keys beside the rows, slots before they grew.
 Status JoinTable::Seal(const OperatorContext&) {
+  DropSlots();
   for (JoinChunk& chunk : chunks_) chunk.keys = EncodedKeys();
   int64_t left = bytes();
   for (Reservation& reservation : reservations_) {
@@ -182,7 +197,6 @@ void JoinTable::FillSome(Part& part) const {
     RowRef& slot = part.slots[part.group_of_row[i]];
     if (!slot.none()) {
       part.ends.assign(part.slots.size(), 0);
-      part.slots = {};
       part.next = 0;
       part.stage = Part::Stage::kCount;
       return;
@@ -227,7 +241,8 @@ Result<bool> JoinTable::BuildStep(int number, const OperatorContext& context) {
       }
       part.next = 0;
       if (dense_.has_value()) {
-        part.slots.resize(SliceSize(NumberOf(part)));
+        part.slots = SliceOf(NumberOf(part));
+        std::uninitialized_fill(part.slots.begin(), part.slots.end(), RowRef());
         part.stage = Part::Stage::kSlots;
         return true;
       }
@@ -298,9 +313,8 @@ void JoinTable::FindDense(const EncodedKeys& keys, const std::vector<uint32_t>& 
       const uint64_t ahead = distance_of(rows[i + kPrefetchAhead]);
       if (ahead < dense.range) {
         const Part& part = *parts_[ahead >> dense.slice_bits];
-        __builtin_prefetch(part.ends.empty()
-                               ? static_cast<const void*>(part.slots.data() + (ahead & mask))
-                               : part.ends.data() + (ahead & mask));
+        __builtin_prefetch(part.ends.empty() ? static_cast<const void*>(slots() + ahead)
+                                             : part.ends.data() + (ahead & mask));
       }
     }
     const uint64_t distance = distance_of(rows[i]);
@@ -308,7 +322,7 @@ void JoinTable::FindDense(const EncodedKeys& keys, const std::vector<uint32_t>& 
     const Part& part = *parts_[distance >> dense.slice_bits];
     const auto group = static_cast<uint32_t>(distance & mask);
     if (part.ends.empty()) {
-      const RowRef& slot = part.slots[group];
+      const RowRef& slot = slots()[distance];
       (*matches)[rows[i]] = {&slot, slot.none() ? 0U : 1U};
     } else {
       (*matches)[rows[i]] = MatchOf(part, group);
@@ -330,12 +344,9 @@ void JoinTable::Find(const EncodedKeys& keys, const std::vector<uint32_t>& rows,
 
 std::optional<JoinTable::Slots> JoinTable::UniqueSlots() const {
   if (!dense_.has_value()) return std::nullopt;
-  Slots slots{dense_->base, dense_->range, dense_->slice_bits, {}};
-  for (const auto& part : parts_) {
-    if (!part->ends.empty()) return std::nullopt;
-    slots.parts.push_back(part->slots.data());
-  }
-  return slots;
+  const auto has_counts = [](const auto& part) { return !part->ends.empty(); };
+  if (std::any_of(parts_.begin(), parts_.end(), has_counts)) return std::nullopt;
+  return Slots{dense_->base, dense_->range, slots()};
 }
 
 JoinTable::Match JoinTable::AllRows() const {

@@ -1,6 +1,7 @@
 // JoinTable: the built side of a hash join in memory – its rows, and which of them have a key.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <optional>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "headrace/exec/key/group_table.h"
+#include "headrace/exec/key/row_blocks.h"
 #include "headrace/exec/op/hash_join.h"
 #include "headrace/exec/op/row_store.h"
 #include "headrace/exec/operator.h"
@@ -60,18 +62,14 @@ class JoinTable final : public GlobalState {
   /// Keys are looked up without their hashes.
   bool is_dense() const { return dense_.has_value(); }
 
-  /// The row of every dense key, where each has one row at most.
+  /// The row of every dense key, where each has one row at most; no row past the last of them.
   struct Slots {
     uint64_t base = 0;
     uint64_t range = 0;
-    int slice_bits = 0;
-    std::vector<const RowRef*> parts;
+    const RowRef* rows = nullptr;
 
-    const RowRef* Address(uint64_t value) const {
-      const uint64_t distance = value - base;
-      if (distance >= range) return nullptr;
-      return parts[distance >> slice_bits] + (distance & ((uint64_t{1} << slice_bits) - 1));
-    }
+    const RowRef& Of(uint64_t value) const { return rows[std::min(value - base, range)]; }
+    int64_t bytes() const { return static_cast<int64_t>((range + 1) * sizeof(RowRef)); }
   };
   std::optional<Slots> UniqueSlots() const;
 
@@ -96,9 +94,9 @@ class JoinTable final : public GlobalState {
     GroupTable groups;
     std::vector<uint32_t> group_of_row;
     std::vector<RowRef> refs;      // in order; by group when each has one row
-    std::vector<RowRef> slots;     // of dense keys: by group when each has one row at most
-    std::vector<RowRef> by_group;  // else
+    std::vector<RowRef> by_group;  // when not each has one row
     std::vector<uint32_t> ends;    // of each group in by_group; none when each has one row
+    std::span<RowRef> slots;       // of dense keys: of slots_, by group
 
     int64_t bytes() const;
   };
@@ -115,9 +113,11 @@ class JoinTable final : public GlobalState {
     return static_cast<size_t>(first_place_[static_cast<size_t>(row.chunk)]) +
            static_cast<size_t>(row.row);
   }
-  void FindDenseKeys(int parts);
+  Status FindDenseKeys(int parts);
   uint64_t NumberOf(const Part& part) const;
-  size_t SliceSize(uint64_t part) const;
+  std::span<RowRef> SliceOf(uint64_t part) const;
+  RowRef* slots() const { return reinterpret_cast<RowRef*>(slots_.get()); }
+  void DropSlots();
   Status AddKeys(Part& part, size_t index, arrow::MemoryPool* pool);
   void AddDenseKeys(Part& part, const EncodedKeys& keys, const std::vector<uint32_t>& rows,
                     size_t index) const;
@@ -138,6 +138,7 @@ class JoinTable final : public GlobalState {
   int64_t num_rows_ = 0;
   int part_bits_ = 0;
   std::optional<DenseKeys> dense_;
+  BlockPtr slots_;  // of dense keys: a row for each when each has one row at most, and one of none
   std::vector<std::unique_ptr<Part>> parts_;
   std::vector<RowRef> all_;  // without keys
   std::unique_ptr<std::atomic<uint8_t>[]> matched_;

@@ -2,6 +2,7 @@
 #include "headrace/exec/op/join_matcher.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "arrow/array.h"
 #include "arrow/array/builder_primitive.h"
@@ -14,6 +15,8 @@ namespace headrace {
 namespace {
 
 constexpr size_t kPrefetchAhead = 16;
+// Arrays up to this size are in a core's cache.
+constexpr int64_t kCachedBytes = int64_t{256} << 10;
 
 bool IsRange(const std::vector<uint32_t>& rows) {
   for (size_t i = 0; i < rows.size(); ++i) {
@@ -41,12 +44,14 @@ Result<ArrayPtr> Int64s(int64_t count, arrow::MemoryPool* pool, Value value) {
 
 }  // namespace
 
-JoinMatcher::JoinMatcher(HashJoinTermsPtr terms, JoinTable& table, const OperatorContext& context)
+JoinMatcher::JoinMatcher(HashJoinTermsPtr terms, JoinTable& table, const KeyEncoder* encoder,
+                         const OperatorContext& context)
     : terms_(std::move(terms)),
       table_(table),
       batch_rows_(context.batch_rows),
       batch_bytes_(context.batch_bytes),
-      pool_(context.pool) {
+      pool_(context.pool),
+      encoder_(encoder) {
   if (terms_->residual == nullptr) return;
   residual_columns_ = ColumnsOf(*terms_->residual);
   residual_ = ReplaceColumns(terms_->residual, [this](const Expression& column) {
@@ -56,7 +61,7 @@ JoinMatcher::JoinMatcher(HashJoinTermsPtr terms, JoinTable& table, const Operato
   });
 }
 
-Status JoinMatcher::Begin(Batch probe, const EncodedKeys& keys, JoinNullKeys null_keys) {
+Status JoinMatcher::Begin(Batch probe, JoinNullKeys null_keys) {
   null_keys_ = null_keys;
   probe_ = std::move(probe);
   const auto rows = static_cast<size_t>(probe_->num_rows());
@@ -68,8 +73,7 @@ Status JoinMatcher::Begin(Batch probe, const EncodedKeys& keys, JoinNullKeys nul
   }
   slots_.reset();
   if (pair_bytes_ >= 0) slots_ = table_.UniqueSlots();
-  keys_ = &keys;
-  if (!slots_.has_value()) ARROW_RETURN_NOT_OK(FindMatches(keys));
+  ARROW_RETURN_NOT_OK(slots_.has_value() ? StartSlots() : FindMatches());
   outcomes_.assign(rows, Outcome::kNone);
   row_ = 0;
   match_ = 0;
@@ -97,14 +101,28 @@ int64_t JoinMatcher::PairBytes() const {
   return table_.rows().bytes_per_row() + bits / 8;
 }
 
-Status JoinMatcher::FindMatches(const EncodedKeys& keys) {
+Status JoinMatcher::FindMatches() {
   if (terms_->probe_keys.empty()) {
     matches_.assign(static_cast<size_t>(probe_->num_rows()), table_.AllRows());
     return Status::OK();
   }
+  ARROW_RETURN_NOT_OK(table_.is_dense() ? encoder_->EncodeWithoutHashes(*probe_, pool_, &keys_)
+                                        : encoder_->Encode(*probe_, pool_, &keys_));
   ARROW_RETURN_NOT_OK(
-      RowsThatMayMatch(*probe_, keys, terms_->probe_keys, terms_->nulls, pool_, &key_rows_));
-  table_.Find(keys, key_rows_, &matches_);
+      RowsThatMayMatch(*probe_, keys_, terms_->probe_keys, terms_->nulls, pool_, &key_rows_));
+  table_.Find(keys_, key_rows_, &matches_);
+  return Status::OK();
+}
+
+Status JoinMatcher::StartSlots() {
+  values_ = encoder_->ValuesInPlace(*probe_);
+  nulls_ = nullptr;
+  if (values_ != nullptr) return Status::OK();
+  ARROW_RETURN_NOT_OK(encoder_->EncodeWithoutHashes(*probe_, pool_, &keys_));
+  values_ = keys_.values.data();
+  if (std::memchr(keys_.nulls.data(), 1, keys_.nulls.size()) != nullptr) {
+    nulls_ = keys_.nulls.data();
+  }
   return Status::OK();
 }
 
@@ -171,24 +189,55 @@ size_t JoinMatcher::RoomForAlikePairs() const {
 // The same where a key has one row at most and stands in an array.
 void JoinMatcher::CollectFromSlots() {
   const size_t room = std::min(RoomForAlikePairs(), num_rows() - row_);
-  const bool keeps = terms_->keeps_probe() && is_last_table_;
-  const uint64_t* values = keys_->values.data();
   pairs_.probe.resize(room);
   pairs_.build.resize(room);
+  const JoinTable::Slots slots = *slots_;
+  const uint64_t* const values = values_;
+  const uint8_t* const nulls = nulls_;
   size_t size = 0;
-  for (; row_ < num_rows() && size < room; ++row_) {
-    if (row_ + kPrefetchAhead < num_rows()) {
-      __builtin_prefetch(slots_->Address(values[row_ + kPrefetchAhead]));
+  while (row_ < num_rows() && size < room) {
+    const size_t end = std::min(num_rows(), row_ + (room - size));
+    if (nulls != nullptr) {
+      size = CollectFromSlots(end, size, [&](size_t row) {
+        return nulls[row] == 0 ? slots.Of(values[row]) : RowRef();
+      });
+    } else if (slots.bytes() <= kCachedBytes) {
+      size = CollectFromSlots(end, size, [&](size_t row) { return slots.Of(values[row]); });
+    } else {
+      const size_t last = num_rows() - 1;
+      size = CollectFromSlots(end, size, [&](size_t row) {
+        __builtin_prefetch(&slots.Of(values[std::min(row + kPrefetchAhead, last)]));
+        return slots.Of(values[row]);
+      });
     }
-    const RowRef* slot = keys_->nulls[row_] == 0 ? slots_->Address(values[row_]) : nullptr;
-    const RowRef build = slot == nullptr ? RowRef() : *slot;
-    pairs_.probe[size] = static_cast<uint32_t>(row_);
-    pairs_.build[size] = build;
-    const bool gives = !build.none() || (keeps && !MatchedEarlier(row_));
-    size += gives ? 1 : 0;
   }
   pairs_.probe.resize(size);
   pairs_.build.resize(size);
+}
+
+// Rows up to `end`, as pairs from `size` on; gives the pairs that there are then. No branch depends
+// on a key.
+template <typename RowOf>
+size_t JoinMatcher::CollectFromSlots(size_t end, size_t size, RowOf row_of) {
+  uint32_t* const probe = pairs_.probe.data();
+  RowRef* const build = pairs_.build.data();
+  const bool keeps = terms_->keeps_probe() && is_last_table_;
+  size_t row = row_;
+  row_ = end;
+  if (!keeps || !earlier_.empty()) {
+    for (; row < end; ++row) {
+      const RowRef found = row_of(row);
+      probe[size] = static_cast<uint32_t>(row);
+      build[size] = found;
+      size += !found.none() || (keeps && !MatchedEarlier(row)) ? 1 : 0;
+    }
+    return size;
+  }
+  for (; row < end; ++row, ++size) {
+    probe[size] = static_cast<uint32_t>(row);
+    build[size] = row_of(row);
+  }
+  return size;
 }
 
 bool JoinMatcher::HasRoomFor(RowRef build) {

@@ -27,12 +27,13 @@ class JoinMatcher {
   /// What is known of a row of the probe side.
   enum class Outcome : uint8_t { kNone, kUnknown, kMatched };
 
-  /// Batches have the columns of the probe side and perhaps more, which come out last.
-  JoinMatcher(HashJoinTermsPtr terms, JoinTable& table, const OperatorContext& context);
+  /// Batches have the columns of the probe side and perhaps more, which come out last. `encoder` is
+  /// that of the probe's keys; null where there are none.
+  JoinMatcher(HashJoinTermsPtr terms, JoinTable& table, const KeyEncoder* encoder,
+              const OperatorContext& context);
 
-  /// `probe` is compacted; `keys` are its encoded keys (unused without keys; without hashes when
-  /// the table is dense), which stay until the batch is done.
-  Status Begin(Batch probe, const EncodedKeys& keys, JoinNullKeys null_keys);
+  /// `probe` is compacted.
+  Status Begin(Batch probe, JoinNullKeys null_keys);
   /// After Begin, where the built side comes in several tables: `earlier` has what is known of each
   /// row from those before and takes what is known after this one. What a row gives when nothing
   /// matches it comes with the last table.
@@ -58,11 +59,14 @@ class JoinMatcher {
       build.push_back(build_row);
     }
   };
-  Status FindMatches(const EncodedKeys& keys);
+  Status FindMatches();
+  Status StartSlots();
   int64_t PairBytes() const;
   void CollectPairs();
   void CollectAlikePairs();
   void CollectFromSlots();
+  template <typename RowOf>
+  size_t CollectFromSlots(size_t end, size_t size, RowOf row_of);
   size_t RoomForAlikePairs() const;
   size_t num_rows() const { return outcomes_.size(); }
   bool HasRoomFor(RowRef build);
@@ -84,6 +88,7 @@ class JoinMatcher {
   const int64_t batch_rows_;
   const int64_t batch_bytes_;
   arrow::MemoryPool* const pool_;
+  const KeyEncoder* const encoder_;
   std::vector<ArrayPtr> unread_;  // nulls, by places in terms_->reads
   std::vector<int> residual_columns_;
   ExpressionPtr residual_;  // over residual_columns_
@@ -95,7 +100,9 @@ class JoinMatcher {
   std::vector<uint32_t> key_rows_;         // those that may match
   int64_t pair_bytes_ = -1;
   std::optional<JoinTable::Slots> slots_;  // instead of matches_
-  const EncodedKeys* keys_ = nullptr;      // with slots_
+  EncodedKeys keys_;
+  const uint64_t* values_ = nullptr;  // with slots_: the keys
+  const uint8_t* nulls_ = nullptr;    // with slots_: 1 where a key is null; none: nowhere
   std::vector<int64_t> probe_bytes_;
   std::vector<Outcome> outcomes_;  // per row
   std::span<Outcome> earlier_;     // none: there is one table

@@ -117,6 +117,16 @@ struct RowStore::Gatherer {
   // `width` is a constant in all instances but the last one.
   void CopyFixed(uint8_t* out, auto width_of) const {
     const size_t width = width_of();
+    if (column.views.size() == 1 && !AnyNone(rows)) {
+      const uint8_t* const values = column.views.front().values;
+      const size_t count = rows.size();
+      for (size_t i = 0; i < count; ++i) {
+        const auto ahead = static_cast<size_t>(rows[std::min(i + kPrefetchAhead, count - 1)].row);
+        __builtin_prefetch(values + ahead * width);
+        std::memcpy(out + i * width, values + static_cast<size_t>(rows[i].row) * width, width);
+      }
+      return;
+    }
     ForEachPrefetched([&](size_t i, RowRef row) {
       uint8_t* cell = out + i * width;
       if (row.none()) {

@@ -1,41 +1,34 @@
 // The states behind sum and mean.
 #include "headrace/function/aggregate/sum_state.h"
 
-#include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "arrow/util/decimal.h"
+#include "headrace/function/aggregate/sums_side_by_side.h"
 
 namespace headrace {
 namespace {
 
-// Several sums side by side, so that no addition waits for the one before. Gives the rows that were
-// added, which is none when something is not finite; `add` is called with their partial sums.
+// Gives the rows that were added, which is none when something is not finite; `add` is called with
+// their partial sums.
 template <typename Add>
-int64_t AddSideBySide(const View<double>& values, int64_t length, Add&& add) {
-  constexpr int64_t kSums = 8;
-  double highs[kSums] = {};
-  double lows[kSums] = {};
-  double odd[kSums] = {};  // NaN once a value or a sum is not finite
-  int64_t row = 0;
-  for (; row + kSums <= length; row += kSums) {
-    for (int64_t i = 0; i < kSums; ++i) {
-      const double value = values.Raw(row + i);
-      const double sum = highs[i] + value;
-      const double part = sum - highs[i];
-      lows[i] += (highs[i] - (sum - part)) + (value - part);
-      odd[i] += sum - sum;
-      highs[i] = sum;
-    }
+int64_t AddSideBySide(const uint8_t* values, int64_t length, Add&& add) {
+  SumsSideBySide sums;
+  sums.Add(values, length);
+  if (!sums.are_finite) return 0;
+  for (int64_t i = 0; i < SumsSideBySide::kSums; ++i) {
+    add(sums.highs[i]);
+    add(sums.lows[i]);
   }
-  const bool is_finite = std::all_of(odd, odd + kSums, [](double each) { return each == 0; });
-  if (!is_finite) return 0;
-  for (int64_t i = 0; i < kSums; ++i) {
-    add(highs[i]);
-    add(lows[i]);
-  }
-  return row;
+  return length / SumsSideBySide::kSums * SumsSideBySide::kSums;
+}
+
+double ValueAt(const uint8_t* values, int64_t row) {
+  double value;
+  std::memcpy(&value, values + row * static_cast<int64_t>(sizeof(value)), sizeof(value));
+  return value;
 }
 
 }  // namespace
@@ -101,10 +94,10 @@ void FloatSum::Note(double value, int64_t change) {
   (std::isnan(value) ? nans : value > 0 ? infinities : negative_infinities) += change;
 }
 
-void FloatSum::AddMany(const View<double>& values, int64_t length) {
+void FloatSum::AddMany(const uint8_t* values, int64_t length) {
   int64_t row = AddSideBySide(values, length, [this](double part) { Accumulate(part); });
   count += row;
-  for (; row < length; ++row) Add(values.Raw(row));
+  for (; row < length; ++row) Add(ValueAt(values, row));
 }
 
 void FloatSum::Merge(const FloatSum& other) {
@@ -147,10 +140,10 @@ Status FloatSum::Load(StateBytesReader& reader) {
              : Status::OK();
 }
 
-void FloatTotal::AddMany(const View<double>& values, int64_t length) {
+void FloatTotal::AddMany(const uint8_t* values, int64_t length) {
   int64_t row = AddSideBySide(values, length, [this](double part) { Accumulate(part); });
   count += row;
-  for (; row < length; ++row) Add(values.Raw(row));
+  for (; row < length; ++row) Add(ValueAt(values, row));
 }
 
 // A value that is not finite, or a sum that no longer is.

@@ -103,8 +103,8 @@ struct FloatSum {
       Accumulate(-value);
     }
   }
-  /// Adds `length` values that lie side by side.
-  void AddMany(const View<double>& values, int64_t length);
+  /// Adds `length` values that lie side by side, at any address.
+  void AddMany(const uint8_t* values, int64_t length);
   void Merge(const FloatSum& other);
   double Value() const;
   void Save(std::string* out) const;
@@ -130,7 +130,7 @@ struct FloatTotal {
     ++count;
     Accumulate(value);
   }
-  void AddMany(const View<double>& values, int64_t length);
+  void AddMany(const uint8_t* values, int64_t length);
   void Merge(const FloatTotal& other);
   double Value() const;
   void Save(std::string* out) const;
@@ -185,7 +185,8 @@ Status AddAllRows(KernelContext&, std::byte* state, const AggregateRows& rows) {
   if constexpr (std::is_same_v<T, double>) {
     const arrow::Array& array = *rows.args[0].array;
     if (!rows.args[0].is_constant && array.null_count() == 0) {
-      StateAt<State>(state).AddMany(View<double>(rows.args[0]), rows.length);
+      const auto* values = reinterpret_cast<const uint8_t*>(array.data()->GetValues<double>(1));
+      StateAt<State>(state).AddMany(values, rows.length);
       return Status::OK();
     }
   }
