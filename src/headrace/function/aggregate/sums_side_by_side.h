@@ -10,8 +10,8 @@ struct SumsSideBySide {
   static constexpr int64_t kSums = 8;
 
   double highs[kSums] = {};
-  double lows[kSums] = {};   // what the additions to highs lost
-  bool are_finite = true;    // every value and every sum
+  double lows[kSums] = {};  // what the additions to highs lost
+  bool are_finite = true;   // every value and every sum
 
   /// Adds the first `length` / kSums * kSums of `values`, which may lie at any address.
   void Add(const uint8_t* values, int64_t length);
