@@ -66,12 +66,12 @@ Status ScriptRunner::Run(const std::string& script) {
 }
 
 Status ScriptRunner::RunStatement(const sql::ScriptStatement& statement) {
-  ARROW_ASSIGN_OR_RAISE(sql::BoundStatement bound,
-                        sql::Bind(session_, statement.text, {}, statement.line));
+  Progress progress;
+  ARROW_ASSIGN_OR_RAISE(sql::BoundStatement bound, sql::Bind(session_, statement.text, {},
+                                                             statement.line, {}, progress.poll()));
   using Kind = sql::BoundStatement::Kind;
   const Kind kind = bound.kind;
   const std::string path = bound.path;
-  Progress progress;
   ARROW_ASSIGN_OR_RAISE(Cursor cursor, sql::Run(session_, std::move(bound), progress.poll()));
   progress.Clear();
   if (kind == Kind::kCopy) return SayRowsWritten(std::move(cursor), path);

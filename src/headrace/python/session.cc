@@ -73,8 +73,9 @@ PlanHandle Sql(const std::shared_ptr<SessionHandle>& self, const std::string& te
     ARROW_ASSIGN_OR_RAISE(std::vector<sql::ScriptStatement> script, sql::SplitScript(text));
     if (script.size() <= 1) script = {{text, 1}};
     for (size_t i = 0;; ++i) {
-      ARROW_ASSIGN_OR_RAISE(sql::BoundStatement statement,
-                            sql::Bind(session, script[i].text, plans, script[i].line, parameters));
+      ARROW_ASSIGN_OR_RAISE(
+          sql::BoundStatement statement,
+          sql::Bind(session, script[i].text, plans, script[i].line, parameters, poll));
       const bool is_last = i + 1 == script.size();
       if (is_last && statement.kind == sql::BoundStatement::Kind::kQuery) return statement.plan;
       ARROW_ASSIGN_OR_RAISE(PlanPtr rows, RunAtOnce(session, std::move(statement), poll));

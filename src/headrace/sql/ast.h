@@ -44,6 +44,33 @@ struct SampleClause {
   TextSpan span;
 };
 
+/// A column that PIVOT is made ON, and its values; none: those that are there.
+struct PivotColumn {
+  UnboundPtr expression;
+  std::vector<SelectItem> values;
+};
+
+/// Columns of UNPIVOT that make one row; "": called as they are.
+struct UnpivotEntry {
+  std::vector<SelectItem> columns;
+  std::string name;
+};
+
+/// PIVOT or UNPIVOT of a table.
+struct Pivot {
+  bool is_unpivot = false;
+  std::vector<PivotColumn> on;
+  std::vector<SelectItem> items;  // the aggregates
+  std::vector<UnboundPtr> groups;
+  bool grouped = false;  // else: by all columns that are not used
+  /// Of UNPIVOT.
+  std::vector<UnpivotEntry> entries;
+  std::string name;
+  std::vector<std::string> value_names;
+  bool include_nulls = false;
+  TextSpan span;
+};
+
 /// 'file' [(option value, …)], name, (query), function(…), each with alias [(column, …)].
 struct TableReference {
   enum class Kind { kFile, kName, kQuery, kFunction };
@@ -54,6 +81,7 @@ struct TableReference {
   OptionMap options;             // of the file or function
   std::vector<UnboundPtr> args;  // of the function
   QueryPtr query;
+  std::vector<std::shared_ptr<const Pivot>> pivots;  // one over the other
   std::optional<SampleClause> sample;
   TextSpan span;
 };

@@ -230,6 +230,11 @@ Result<Relation> Binder::BindTable(const TableReference& table) {
     if (!found.ok()) return WithSpan(found.status(), table.span);
     plan = *std::move(found);
   }
+  for (const auto& pivot : table.pivots) {
+    Result<PlanPtr> pivoted = BindPivot(std::move(plan), QualifierOf(table), *pivot);
+    if (!pivoted.ok()) return WithSpan(pivoted.status(), pivot->span);
+    plan = *std::move(pivoted);
+  }
   ARROW_ASSIGN_OR_RAISE(plan, WithSample(std::move(plan), table.sample));
   ARROW_ASSIGN_OR_RAISE(plan, WithColumnNames(std::move(plan), table.columns, table.span));
   Scope scope(*plan->schema(), QualifierOf(table));
@@ -275,7 +280,7 @@ Result<PlanPtr> Binder::BindView(const std::string& name, const std::string& tex
   const ExtraTables none;
   const auto bind = [&]() -> Result<PlanPtr> {
     ARROW_ASSIGN_OR_RAISE(const Statement statement, Parser(text).ParseStatement());
-    Binder binder(session_, none, text);
+    Binder binder(session_, none, text, poll_);
     binder.views_ = views_ + 1;
     return binder.BindQuery(*statement.query);
   };

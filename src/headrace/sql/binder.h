@@ -50,8 +50,9 @@ struct BoundSubquery {
 /// Errors carry spans. One statement, of `text`; all references must outlive the binder.
 class Binder {
  public:
-  Binder(Session& session, const ExtraTables& tables, std::string_view text)
-      : session_(session), tables_(tables), text_(text) {}
+  /// `poll`, which may be null, is called while the values of a PIVOT are found.
+  Binder(Session& session, const ExtraTables& tables, std::string_view text, Poll poll)
+      : session_(session), tables_(tables), text_(text), poll_(std::move(poll)) {}
 
   Result<BoundStatement> BindStatement(const Statement& statement);
   Result<PlanPtr> BindQuery(const Query& query);
@@ -114,6 +115,17 @@ class Binder {
   Result<PlanPtr> FindNamed(const std::string& name);
   Result<PlanPtr> BindView(const std::string& name, const std::string& text);
 
+  // bind_pivot.cc
+  /// `qualifier`: by which expressions may call the input.
+  Result<PlanPtr> BindPivot(PlanPtr input, const std::string& qualifier, const Pivot& pivot);
+  Result<Select> SelectOfPivot(const Pivot& pivot, const std::string& qualifier);
+  std::vector<UnboundPtr> OtherColumns(const Pivot& pivot,
+                                       const std::vector<SelectItem>& aggregates,
+                                       const std::string& qualifier) const;
+  Result<std::vector<SelectItem>> ValuesOf(const PivotColumn& column, const std::string& qualifier);
+  Result<std::vector<std::string>> NamesOfItems(const std::vector<SelectItem>& items);
+  Result<Select> SelectOfUnpivot(const Pivot& pivot, const std::string& qualifier);
+
   // bind_table_function.cc
   Result<PlanPtr> BindTableFunction(const TableReference& table);
   Result<PlanPtr> ReadFiles(const TableReference& table, const char* format);
@@ -124,6 +136,7 @@ class Binder {
   Session& session_;
   const ExtraTables& tables_;
   const std::string_view text_;
+  const Poll poll_;
   std::vector<KnownQuery> known_;  // WITH, innermost last
   /// Queries that use columns of the query around, and those that name them without their table.
   std::set<const Query*> dependent_;

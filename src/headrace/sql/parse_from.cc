@@ -45,6 +45,7 @@ Result<TableReference> Parser::ParseTable() {
   }
   table.span = first.span;
   ARROW_RETURN_NOT_OK(ParseTableAlias(&table));
+  ARROW_RETURN_NOT_OK(ParsePivotSuffixes(&table));
   if (Peek().IsWord("TABLESAMPLE")) {
     ARROW_ASSIGN_OR_RAISE(table.sample, ParseSample());
   }
@@ -91,7 +92,9 @@ Status Parser::ParseTableArguments(TableReference* table) {
 
 /// [AS] name [(column, …)]
 Status Parser::ParseTableAlias(TableReference* table) {
-  ARROW_ASSIGN_OR_RAISE(table->alias, ParseAlias());
+  std::string alias;
+  ARROW_ASSIGN_OR_RAISE(alias, ParseAlias());
+  if (!alias.empty()) table->alias = std::move(alias);
   if (table->alias.empty() || !Peek().IsSymbol("(")) return Status::OK();
   return ParseNameList("a column").Value(&table->columns);
 }

@@ -27,7 +27,7 @@ bool HasTail(const Query& query) {
 
 /// Whether a query comes next, where an expression or a table may come too.
 bool Parser::StartsQuery() const {
-  if (PeekIsOneOf({"SELECT", "FROM"})) return true;
+  if (PeekIsOneOf({"SELECT", "FROM"}) || StartsPivot()) return true;
   if (Peek().IsWord("VALUES")) return PeekNext().IsSymbol("(");
   return Peek().IsWord("WITH") &&
          (PeekNext().kind == Token::Kind::kWord || PeekNext().kind == Token::Kind::kQuotedName);
@@ -140,7 +140,7 @@ Result<QueryPtr> Parser::ParseSetOperand() {
   if (AcceptWord("VALUES")) {
     ARROW_RETURN_NOT_OK(ParseValues(&query));
   } else {
-    ARROW_ASSIGN_OR_RAISE(Select select, ParseSelect());
+    ARROW_ASSIGN_OR_RAISE(Select select, StartsPivot() ? ParsePivotQuery() : ParseSelect());
     query.select = std::make_shared<const Select>(std::move(select));
   }
   query.span = SpanFrom(begin);

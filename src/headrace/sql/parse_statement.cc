@@ -65,8 +65,8 @@ Status Parser::ParseStatementBody(Statement* statement) {
 }
 
 Status Parser::UnknownStatement() const {
-  for (const char* word : {"ALTER", "DELETE", "UPDATE", "MERGE", "PIVOT", "UNPIVOT", "PRAGMA",
-                           "ATTACH", "BEGIN", "COMMIT", "ROLLBACK"}) {
+  for (const char* word :
+       {"ALTER", "DELETE", "UPDATE", "MERGE", "PRAGMA", "ATTACH", "BEGIN", "COMMIT", "ROLLBACK"}) {
     if (Peek().IsWord(word)) return Unsupported(Peek(), fmt::format("{} is not supported", word));
   }
   return Unexpected(

@@ -107,6 +107,19 @@ class Parser {
   Status ParseStarChanges(SelectItem* item);
   Status ParseStarRenames(SelectItem* item);
 
+  // parse_pivot.cc
+  bool StartsPivot() const;
+  Result<Select> ParsePivotQuery();
+  Status ParsePivotOn(Pivot* pivot);
+  Status ParsePivotGroups(Pivot* pivot);
+  Status ParsePivotAggregates(Pivot* pivot);
+  Status ParsePivotValues(PivotColumn* column);
+  Status ParseUnpivotOn(Pivot* pivot);
+  Status ParseUnpivotColumns(Pivot* pivot);
+  Status ParsePivotSuffixes(TableReference* table);
+  Status ParsePivotFor(Pivot* pivot);
+  Status ParseUnpivotFor(Pivot* pivot);
+
   // parse_group_by.cc
   using GroupingSets = std::vector<std::vector<size_t>>;
   Status ParseGroupBy(Select* select);

@@ -28,9 +28,10 @@ auto Guarded(const Work& work) -> decltype(work()) {
 }
 
 Result<BoundStatement> ParseAndBind(Session& session, std::string_view text,
-                                    const ExtraTables& tables, const Parameters& parameters) {
+                                    const ExtraTables& tables, const Parameters& parameters,
+                                    Poll poll) {
   ARROW_ASSIGN_OR_RAISE(const Statement statement, Parser(text, &parameters).ParseStatement());
-  return Binder(session, tables, text).BindStatement(statement);
+  return Binder(session, tables, text, std::move(poll)).BindStatement(statement);
 }
 
 /// A cursor over one batch with one column.
@@ -158,10 +159,10 @@ Result<T> ParseWhole(std::string_view text, Result<T> (Parser::*parse)()) {
 }  // namespace
 
 Result<BoundStatement> Bind(Session& session, std::string_view text, const ExtraTables& tables,
-                            int64_t first_line, const Parameters& parameters) {
+                            int64_t first_line, const Parameters& parameters, Poll poll) {
   ARROW_RETURN_NOT_OK(CheckText(text));
   Result<BoundStatement> bound =
-      Guarded([&] { return ParseAndBind(session, text, tables, parameters); });
+      Guarded([&] { return ParseAndBind(session, text, tables, parameters, std::move(poll)); });
   if (!bound.ok()) return WithCaret(bound.status(), text, first_line);
   return bound;
 }
@@ -172,7 +173,7 @@ Result<Cursor> Run(Session& session, BoundStatement statement, Poll poll) {
 
 Result<Cursor> Execute(Session& session, std::string_view text, const ExtraTables& tables,
                        Poll poll) {
-  ARROW_ASSIGN_OR_RAISE(BoundStatement statement, Bind(session, text, tables));
+  ARROW_ASSIGN_OR_RAISE(BoundStatement statement, Bind(session, text, tables, 1, {}, poll));
   return Run(session, std::move(statement), std::move(poll));
 }
 

@@ -64,9 +64,10 @@ struct Parameters {
 };
 
 /// Parses and binds one statement. Errors quote the line with a caret under the place; the text
-/// begins in line `first_line`.
+/// begins in line `first_line`. A PIVOT without values runs its input to find them, and polls.
 Result<BoundStatement> Bind(Session& session, std::string_view text, const ExtraTables& tables = {},
-                            int64_t first_line = 1, const Parameters& parameters = {});
+                            int64_t first_line = 1, const Parameters& parameters = {},
+                            Poll poll = nullptr);
 
 /// Runs a bound statement. A query gives its rows; COPY, CREATE TABLE and INSERT one row with
 /// `rows_written` (int64); CREATE VIEW and DROP one text `done`; EXPLAIN one text column `plan`, a
