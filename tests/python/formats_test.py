@@ -15,6 +15,7 @@ import duckdb
 import headrace as hr
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.feather
 import pyarrow.ipc
 import pyarrow.parquet as pq
@@ -137,6 +138,46 @@ def test_parquet_for_others(tmp_path: Path) -> None:
     count, total = duckdb.execute(f"SELECT count(*), sum(money) FROM '{path}'").fetchall()[0]
     assert count == ROWS
     assert total == sum(value for value in TABLE["money"].to_pylist() if value is not None)
+
+
+def test_page_indexes_point_at_pages_of_every_row_group(tmp_path: Path) -> None:
+    """Row groups are encoded apart from each other and put behind each other."""
+    path = tmp_path / "t.parquet"
+    table = rich_table()
+    hr.from_arrow(table).write(path, row_group_rows=300)
+    metadata = pq.read_metadata(path)
+    assert metadata.num_row_groups == 7
+    data, end = path.read_bytes(), 4
+    for group in range(metadata.num_row_groups):
+        for column in range(metadata.num_columns):
+            chunk = metadata.row_group(group).column(column)
+            assert chunk.has_offset_index
+            first = chunk.dictionary_page_offset or chunk.data_page_offset
+            assert first == end  # chunks stand behind each other
+            end = first + chunk.total_compressed_size
+    assert end < len(data)
+    for begin in (0, 1, 299, 300, 1234, 1999):  # by the page index, where an engine uses it
+        wanted = table.filter(pc.field("id") == begin).to_pylist()
+        assert pl.scan_parquet(path).filter(pl.col("id") == begin).collect().height == len(wanted)
+        assert duckdb.sql(f"FROM '{path}' WHERE id = {begin}").to_arrow_table().num_rows == len(
+            wanted
+        )
+    import datafusion
+
+    context = datafusion.SessionContext()
+    context.register_parquet("t", str(path))
+    ids = context.sql("SELECT id FROM t WHERE id BETWEEN 290 AND 610 ORDER BY id").to_arrow_table()
+    assert ids["id"].to_pylist() == list(range(290, 611))
+
+
+def test_json_rows_that_are_mended_or_skipped_are_counted(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    lines = ['{"a": 1}', '{"a": "x", "b": "y"}', "null", "{", '{"a": 2} 3', '{"a": 3, "a": 4}']
+    path.write_text("\n".join(lines * 50) + "\n")
+    for on_error, kept, rejected in (("null", 300, 200), ("skip_row", 100, 200)):
+        cursor = hr.scan_json(path, columns={"a": "BIGINT", "b": "BIGINT"}, on_error=on_error)
+        assert sum(batch.num_rows for batch in cursor) == kept
+        assert cursor.metrics()["rejected_rows"] == rejected
 
 
 def test_truncated_statistics_skip_right(tmp_path: Path) -> None:

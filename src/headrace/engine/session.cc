@@ -12,12 +12,16 @@
 #include "headrace/engine/query_run.h"
 #include "headrace/engine/session_state.h"
 #include "headrace/format/format.h"
+#include "headrace/format/sink_threads.h"
 #include "headrace/memory/spill_space.h"
 #include "headrace/plan/builder.h"
 #include "headrace/plan/estimate.h"
 
 namespace headrace {
 namespace {
+
+/// The threads of a sink have this part of the memory at most.
+constexpr int64_t kSinkMemoryFraction = 4;
 
 bool EqualsIgnoringCase(std::string_view left, std::string_view right) {
   return std::equal(left.begin(), left.end(), right.begin(), right.end(), [](char a, char b) {
@@ -54,6 +58,18 @@ template <typename Entries>
 void Erase(Entries& entries, const std::string& name) {
   const auto found = Find(entries, name);
   if (found != entries.end()) entries.erase(found);
+}
+
+/// Threads that a sink may use beside the lanes, with their memory.
+int ThreadsOfSink(const Settings& settings, Reservation* memory) {
+  if (settings.deterministic) return 0;
+  const int64_t most = settings.memory_limit / kSinkMemoryFraction;
+  int threads = 0;
+  while (threads < settings.threads && memory->bytes() + kSinkThreadBytes <= most &&
+         memory->TryGrow(kSinkThreadBytes)) {
+    ++threads;
+  }
+  return threads;
 }
 
 }  // namespace
@@ -255,6 +271,10 @@ Result<int64_t> Session::RunInto(PlanPtr plan, std::unique_ptr<Sink> sink, Poll 
   }
   ARROW_ASSIGN_OR_RAISE(Cursor cursor, Run(std::move(plan)));
   cursor.set_poll(std::move(poll));
+  Reservation sink_memory(state_->budget);
+  if (auto* threads = dynamic_cast<SinkThreads*>(sink.get()); threads != nullptr) {
+    threads->UseThreads(ThreadsOfSink(settings(), &sink_memory));
+  }
   const auto write = [&]() -> Result<int64_t> {
     ARROW_RETURN_NOT_OK(sink->Open(cursor.schema(), pool()));
     int64_t rows = 0;

@@ -7,12 +7,13 @@
 
 #include "headrace/base/check.h"
 #include "headrace/base/fault.h"
+#include "headrace/format/sink_threads.h"
 #include "headrace/io/atomic_file.h"
 
 namespace headrace {
 namespace {
 
-class FileSink final : public Sink {
+class FileSink final : public Sink, public SinkThreads {
  public:
   FileSink(Vfs& vfs, std::string format, std::string path, MakeEncoder make_encoder)
       : vfs_(vfs),
@@ -26,11 +27,14 @@ class FileSink final : public Sink {
 
   std::string name() const override { return format_ + " " + path_; }
 
+  void UseThreads(int count) override { threads_ = count; }
+
   Status Open(const SchemaPtr& schema, arrow::MemoryPool* pool) override {
     HEADRACE_CHECK(file_ == nullptr, "a sink is opened once");
     ARROW_ASSIGN_OR_RAISE(file_, AtomicFile::Make(vfs_, path_));
     return Place(Caught([&]() -> Status {
       ARROW_ASSIGN_OR_RAISE(encoder_, make_encoder_(schema, file_->stream(), pool));
+      encoder_->UseThreads(threads_);
       return Status::OK();
     }));
   }
@@ -86,6 +90,7 @@ class FileSink final : public Sink {
   const std::string fault_point_;
   const std::string path_;
   const MakeEncoder make_encoder_;
+  int threads_ = 0;
   std::unique_ptr<AtomicFile> file_;
   std::unique_ptr<FileEncoder> encoder_;
 };

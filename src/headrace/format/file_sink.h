@@ -16,6 +16,8 @@ namespace headrace {
 class FileEncoder {
  public:
   virtual ~FileEncoder() = default;
+  /// As SinkThreads::UseThreads; before the first Write.
+  virtual void UseThreads(int /*count*/) {}
   virtual Status Write(const arrow::RecordBatch& batch) = 0;
   /// Writes what belongs behind the last batch.
   virtual Status Finish() = 0;
@@ -26,7 +28,8 @@ using MakeEncoder = std::function<Result<std::unique_ptr<FileEncoder>>(
     const SchemaPtr& schema, std::shared_ptr<arrow::io::OutputStream> stream,
     arrow::MemoryPool* pool)>;
 
-/// A sink of one epoch. Passes fault point "<format>.write" on every call of Write and Prepare.
+/// A sink of one epoch, which is a SinkThreads too. Passes fault point "<format>.write" on every
+/// call of Write and Prepare.
 std::unique_ptr<Sink> MakeFileSink(Vfs& vfs, std::string format, std::string path,
                                    MakeEncoder make_encoder);
 

@@ -48,7 +48,7 @@ Fit FieldBuilders::AppendField(simdjson::ondemand::field& member, Reading& readi
   if (field.builder == nullptr) return Fit::kFits;
   if (field.seen_in == object_) [[unlikely]] {
     if (reading.on_error == OnError::kNull) {
-      ++reading.nulled;  // the first value stays
+      ++reading.mended;  // the first value stays
       return Fit::kFits;
     }
     return Reject(member.value(), fmt::format("key \"{}\" once", field.name), reading);
@@ -69,7 +69,10 @@ Fit FieldBuilders::FindField(simdjson::ondemand::field& member, size_t* index, R
   const auto found = index_.find(std::string(key));
   *index = found == index_.end() ? kUnknown : found->second;
   if (*index != kUnknown || !unknown_keys_fail_) return Fit::kFits;
-  if (reading.on_error == OnError::kNull) return Fit::kFits;
+  if (reading.on_error == OnError::kNull) {
+    ++reading.mended;
+    return Fit::kFits;
+  }
   const std::string name(key);
   const Fit fit = Reject(member.value(), "a key that is a column", reading);
   reading.got = "\"" + name + "\" (option unknown_keys => 'ignore' passes over it)";

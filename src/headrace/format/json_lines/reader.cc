@@ -1,6 +1,7 @@
 // The JSON lines source: records of a file as batches of typed columns, in bounded memory, a split
 // per range of bytes.
 #include <algorithm>
+#include <atomic>
 #include <limits>
 #include <memory>
 #include <string>
@@ -34,13 +35,13 @@ class JsonReader final : public SplitReader {
   static Result<std::unique_ptr<SplitReader>> Make(std::unique_ptr<RecordStream> records,
                                                    const Options& options, const SchemaPtr& schema,
                                                    const ScanRequest& request,
-                                                   arrow::MemoryPool* pool) {
-    auto reader = std::make_unique<JsonReader>(std::move(records), options, request, pool);
+                                                   const ReadContext& context) {
+    auto reader = std::make_unique<JsonReader>(std::move(records), options, request, context);
     for (int i = 0; i < schema->num_fields(); ++i) {
       std::unique_ptr<ValueBuilder> builder;
       if (std::binary_search(reader->columns_.begin(), reader->columns_.end(), i)) {
-        ARROW_ASSIGN_OR_RAISE(
-            builder, MakeValueBuilder(schema->field(i)->type(), options.unknown_keys_fail, pool));
+        ARROW_ASSIGN_OR_RAISE(builder, MakeValueBuilder(schema->field(i)->type(),
+                                                        options.unknown_keys_fail, context.pool));
       }
       reader->fields_.Add(schema->field(i)->name(), std::move(builder));
     }
@@ -48,11 +49,12 @@ class JsonReader final : public SplitReader {
   }
 
   JsonReader(std::unique_ptr<RecordStream> records, const Options& options,
-             const ScanRequest& request, arrow::MemoryPool* pool)
+             const ScanRequest& request, const ReadContext& context)
       : records_(std::move(records)),
         parser_(*records_),
         request_(request),
-        pool_(pool),
+        pool_(context.pool),
+        rejected_rows_(context.rejected_rows),
         columns_(DistinctColumns(request.projection)),
         fields_(options.unknown_keys_fail),
         rows_left_(request.limit.value_or(std::numeric_limits<int64_t>::max())) {
@@ -88,14 +90,24 @@ class JsonReader final : public SplitReader {
     return rows;
   }
 
-  /// Appends one row; whether it is to be kept.
+  /// Appends one row; whether it is to be kept. Counts those that are left out or mended.
   Result<bool> AppendRecord(std::string_view record) {
+    reading_.mended = 0;
+    ARROW_ASSIGN_OR_RAISE(const bool fits, AppendFields(record));
+    if (fits && reading_.mended == 0) [[likely]]
+      return true;
+    if (rejected_rows_ != nullptr) rejected_rows_->fetch_add(1);
+    return fits || reading_.on_error == OnError::kNull;
+  }
+
+  /// False for a record that is not as it should be and was, as a whole, taken for nulls.
+  Result<bool> AppendFields(std::string_view record) {
     JsonObject object;
     switch (parser_.Parse(record, &object)) {
       case RecordParser::Kind::kBroken: {
         ARROW_RETURN_NOT_OK(CheckMemory(fields_.AppendNulls(reading_)));
         if (reading_.on_error == OnError::kFail) return parser_.BrokenError();
-        return Rejected();
+        return false;
       }
       case RecordParser::Kind::kNull:
         ARROW_RETURN_NOT_OK(CheckMemory(fields_.AppendNulls(reading_)));
@@ -107,15 +119,13 @@ class JsonReader final : public SplitReader {
     if (fit == Fit::kFits && parser_.AtEnd()) [[likely]]
       return true;
     ARROW_RETURN_NOT_OK(CheckMemory(fit));
-    if (reading_.on_error != OnError::kFail) return Rejected();
+    if (reading_.on_error != OnError::kFail) return false;
     if (fit == Fit::kMisfit) return parser_.MisfitError(reading_);
     if (fit == Fit::kBroken) {
       return parser_.BrokenError(reading_.place, reading_.path, reading_.expected);
     }
     return parser_.BrokenError(nullptr, "", "expected the end of the record after its object");
   }
-
-  bool Rejected() const { return reading_.on_error == OnError::kNull; }
 
   Status CheckMemory(Fit fit) const {
     return fit == Fit::kNoMemory ? DecodeError(reading_.status, records_->path(), "json_lines")
@@ -134,7 +144,8 @@ class JsonReader final : public SplitReader {
   RecordParser parser_;
   const ScanRequest request_;
   arrow::MemoryPool* const pool_;
-  const std::vector<int> columns_;  // that are built
+  const std::shared_ptr<std::atomic<int64_t>> rejected_rows_;  // may be null
+  const std::vector<int> columns_;                             // that are built
   FieldBuilders fields_;
   Reading reading_;
   std::vector<uint32_t> kept_;  // rows of the batch that are not skipped
@@ -169,7 +180,7 @@ class JsonFile final : public DataFile {
                                             const ReadContext& context) const override {
     ARROW_ASSIGN_OR_RAISE(auto records, RecordStream::Open(vfs_, info_, options_.layout, part.begin,
                                                            part.end, context.pool));
-    return JsonReader::Make(std::move(records), options_, schema_, request, context.pool);
+    return JsonReader::Make(std::move(records), options_, schema_, request, context);
   }
 
  private:

@@ -633,7 +633,7 @@ Fit Reject(JsonValue& value, std::string expected, Reading& reading) {
     return Fit::kBroken;
   }
   if (reading.on_error == OnError::kNull) {
-    ++reading.nulled;
+    ++reading.mended;
     return Fit::kFits;
   }
   reading.expected = std::move(expected);

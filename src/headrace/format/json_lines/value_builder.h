@@ -28,8 +28,8 @@ struct Reading {
   OnError on_error = OnError::kFail;
   /// Of what was appended since the reader set it to 0.
   int64_t bytes = 0;
-  /// Values that were made null (OnError::kNull).
-  int64_t nulled = 0;
+  /// Values that were made null or left out (OnError::kNull) since the reader set it to 0.
+  int64_t mended = 0;
 
   // Of the last value that did not fit.
   const char* place = nullptr;  // in the record

@@ -8,6 +8,7 @@
 #include "arrow/array/builder_binary.h"
 #include "arrow/array/builder_primitive.h"
 #include "arrow/scalar.h"
+#include "headrace/format/sink_threads.h"
 #include "headrace/format/test_files.h"
 #include "headrace/memory/pool.h"
 
@@ -228,6 +229,50 @@ TEST_F(ParquetTest, RowGroupsAreBounded) {
             ErrorKind::kInvalidArgument);
   EXPECT_EQ(KindOf(WriteFile(*vfs_, "/t.parquet", schema, {}, {{"compresion", "zstd"}})),
             ErrorKind::kInvalidArgument);
+}
+
+/// Writes 20,000 rows in row groups of 3,000 with so many threads, in memory from `pool`.
+Status WriteWithThreads(Vfs& vfs, int threads, arrow::MemoryPool* pool) {
+  std::string numbers = "[null", texts = "[null";
+  for (int i = 1; i < 2000; ++i) {
+    numbers += fmt::format(",[{},null]", i % 17);
+    texts += fmt::format(",\"text {}\"", i * 31 % 1009);
+  }
+  const SchemaPtr schema = arrow::schema(
+      {arrow::field("l", arrow::list(arrow::int64())), arrow::field("t", arrow::utf8())});
+  const auto batch = arrow::RecordBatch::Make(
+      schema, 2000,
+      {FromJson(schema->field(0)->type(), numbers + "]"), FromJson(arrow::utf8(), texts + "]")});
+  ARROW_ASSIGN_OR_RAISE(const auto sink,
+                        CreateFile(vfs, "/out/t.parquet", {{"row_group_rows", "3000"}}));
+  dynamic_cast<SinkThreads&>(*sink).UseThreads(threads);
+  ARROW_RETURN_NOT_OK(sink->Open(schema, pool));
+  for (int i = 0; i < 10; ++i) ARROW_RETURN_NOT_OK(sink->Write(*batch));
+  ARROW_RETURN_NOT_OK(sink->Prepare(0));
+  return sink->Commit(0);
+}
+
+TEST_F(ParquetTest, AnyNumberOfThreadsWritesTheSameBytes) {
+  ASSERT_TRUE(vfs_->MakeDirectories("/out").ok());
+  ASSERT_TRUE(WriteWithThreads(*vfs_, 0, arrow::default_memory_pool()).ok());
+  const std::string bytes = GetFile(*vfs_, "/out/t.parquet");
+  for (const int threads : {1, 2, 3, 8}) {
+    ASSERT_TRUE(WriteWithThreads(*vfs_, threads, arrow::default_memory_pool()).ok());
+    EXPECT_TRUE(GetFile(*vfs_, "/out/t.parquet") == bytes) << threads;
+  }
+}
+
+TEST_F(ParquetTest, WantOfMemoryInAThreadLeavesNoFile) {
+  ASSERT_TRUE(vfs_->MakeDirectories("/out").ok());
+  for (int64_t limit = 1 << 10; limit < (1 << 26); limit *= 2) {
+    arrow::CappedMemoryPool pool(arrow::default_memory_pool(), limit);
+    const Status status = WriteWithThreads(*vfs_, 3, &pool);
+    EXPECT_EQ(pool.bytes_allocated(), 0);
+    EXPECT_EQ(vfs_->List("/out").ValueOrDie().size(), status.ok() ? 1u : 0u) << limit;
+    if (status.ok()) return;
+    EXPECT_TRUE(status.IsOutOfMemory()) << status.ToString();
+  }
+  FAIL() << "no limit was enough";
 }
 
 /// 300,000 rows in one row group: their numbers, and twice a text of 60 bytes.

@@ -1,12 +1,17 @@
-// The Parquet sink: row groups bounded in rows and bytes, written as the batches come.
+// The Parquet sink: row groups bounded in rows and bytes, encoded as the batches come, side by side
+// where there are threads for it.
 #include <algorithm>
 #include <array>
+#include <deque>
+#include <future>
 #include <memory>
+#include <new>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "arrow/buffer.h"
+#include "arrow/io/memory.h"
 #include "arrow/ipc/writer.h"
 #include "arrow/record_batch.h"
 #include "arrow/table.h"
@@ -18,10 +23,10 @@
 #include "headrace/format/file_sink.h"
 #include "headrace/format/format.h"
 #include "headrace/format/parquet/dictionary_choice.h"
+#include "headrace/format/parquet/row_group.h"
 #include "headrace/format/parquet/stored_type.h"
 #include "headrace/types/encoding.h"
 #include "parquet/arrow/schema.h"
-#include "parquet/arrow/writer.h"
 #include "parquet/properties.h"
 
 namespace headrace {
@@ -32,6 +37,8 @@ constexpr int64_t kRowGroupRows = 122'880;
 /// Bytes of the batches of a row group: they are gathered, in memory that every query has.
 constexpr int64_t kRowGroupBytes = kFloorBytes;
 constexpr int kZstdLevel = 1;
+/// A buffer for an encoded row group begins with this.
+constexpr int64_t kStreamBytes = int64_t{4} << 20;
 
 struct WriterOptions {
   arrow::Compression::type compression = arrow::Compression::ZSTD;
@@ -83,10 +90,6 @@ std::shared_ptr<parquet::WriterProperties> PropertiesFor(
   return builder.build();
 }
 
-std::shared_ptr<parquet::ArrowWriterProperties> ArrowProperties() {
-  return parquet::ArrowWriterProperties::Builder().set_use_threads(false)->build();
-}
-
 /// The schema in plain types, or kUnsupported for what Parquet cannot hold.
 Result<SchemaPtr> PlainSchema(const arrow::Schema& schema,
                               const parquet::WriterProperties& properties) {
@@ -121,6 +124,28 @@ Result<std::shared_ptr<const arrow::KeyValueMetadata>> ToldSchema(const arrow::S
                                    {arrow::util::base64_encode(std::string_view(*bytes))});
 }
 
+/// A row group that a thread of its own encodes.
+struct BufferedGroup {
+  EncodedGroup encoded;
+  std::shared_ptr<arrow::Buffer> chunks;
+};
+
+Result<BufferedGroup> BufferGroup(const arrow::Table& table,
+                                  const std::shared_ptr<parquet::WriterProperties>& properties,
+                                  arrow::MemoryPool* pool) {
+  try {
+    ARROW_ASSIGN_OR_RAISE(auto stream, arrow::io::BufferOutputStream::Create(kStreamBytes, pool));
+    BufferedGroup group;
+    ARROW_ASSIGN_OR_RAISE(group.encoded, EncodeGroup(table, properties, stream, pool));
+    ARROW_ASSIGN_OR_RAISE(group.chunks, stream->Finish());
+    return group;
+  } catch (const std::bad_alloc&) {
+    return Status::OutOfMemory("no memory");
+  } catch (const std::exception& error) {
+    return Status::IOError(error.what());
+  }
+}
+
 /// Gathers the batches of a row group and then writes it column by column: the library would buffer
 /// the pages of all columns at up to three times their size.
 class ParquetEncoder final : public FileEncoder {
@@ -134,6 +159,11 @@ class ParquetEncoder final : public FileEncoder {
         options_(options),
         pool_(pool) {}
 
+  void UseThreads(int count) override {
+    // Larger row groups are more than what is set apart for a thread.
+    if (options_.row_group_bytes <= kRowGroupBytes) threads_ = static_cast<size_t>(count);
+  }
+
   Status Write(const arrow::RecordBatch& batch) override {
     ARROW_ASSIGN_OR_RAISE(const Batch plain, DecodeBatch(Batch::FromRecordBatch(batch), pool_));
     for (int64_t offset = 0; offset < plain.num_rows();) {
@@ -145,44 +175,61 @@ class ParquetEncoder final : public FileEncoder {
       group_bytes_ += part.num_bytes();
       offset += rows;
       if (group_rows_ == options_.row_group_rows || group_bytes_ >= options_.row_group_bytes) {
-        ARROW_RETURN_NOT_OK(WriteGroup());
+        ARROW_RETURN_NOT_OK(EndGroup());
       }
     }
     return Status::OK();
   }
 
   Status Finish() override {
-    if (group_rows_ > 0) {
-      ARROW_RETURN_NOT_OK(WriteGroup());
-    } else if (writer_ == nullptr) {
-      ARROW_RETURN_NOT_OK(OpenWriter());
-    }
-    return writer_->Close();
+    if (group_rows_ > 0) ARROW_RETURN_NOT_OK(EndGroup());
+    if (footer_ == nullptr) ARROW_RETURN_NOT_OK(Begin());
+    while (!encoding_.empty()) ARROW_RETURN_NOT_OK(WriteOldest());
+    return footer_->Write(metadata_, stream_.get());
   }
 
  private:
   /// What the first row group holds decides which columns have dictionaries.
-  Status OpenWriter() {
+  Status Begin() {
     std::vector<std::string> plain_columns;
     for (int i = 0; i < plain_schema_->num_fields(); ++i) {
       std::vector<ArrayPtr> pieces;
       for (const auto& batch : group_) pieces.push_back(batch->column(i));
       if (!IsWorthDictionary(pieces)) plain_columns.push_back(plain_schema_->field(i)->name());
     }
-    ARROW_ASSIGN_OR_RAISE(
-        writer_, parquet::arrow::FileWriter::Open(*plain_schema_, pool_, stream_,
-                                                  PropertiesFor(options_, plain_columns, pool_),
-                                                  ArrowProperties()));
-    return writer_->AddKeyValueMetadata(metadata_);
+    properties_ = PropertiesFor(options_, plain_columns, pool_);
+    ARROW_ASSIGN_OR_RAISE(footer_, FooterBuilder::Make(*plain_schema_, properties_));
+    return WriteMagic(stream_.get());
   }
 
-  Status WriteGroup() {
-    if (writer_ == nullptr) ARROW_RETURN_NOT_OK(OpenWriter());
-    ARROW_ASSIGN_OR_RAISE(const auto table, arrow::Table::FromRecordBatches(
-                                                plain_schema_, std::exchange(group_, {})));
-    ARROW_RETURN_NOT_OK(writer_->WriteTable(*table, group_rows_));
+  Status EndGroup() {
+    if (footer_ == nullptr) ARROW_RETURN_NOT_OK(Begin());
+    ARROW_ASSIGN_OR_RAISE(
+        auto table, arrow::Table::FromRecordBatches(plain_schema_, std::exchange(group_, {})));
     group_rows_ = group_bytes_ = 0;
+    if (threads_ < 2) return WriteGroup(*table);
+    if (encoding_.size() == threads_) ARROW_RETURN_NOT_OK(WriteOldest());
+    encoding_.push_back(std::async(
+        std::launch::async, [table = std::move(table), properties = properties_, pool = pool_] {
+          return BufferGroup(*table, properties, pool);
+        }));
     return Status::OK();
+  }
+
+  Status WriteGroup(const arrow::Table& table) {
+    ARROW_ASSIGN_OR_RAISE(const int64_t position, stream_->Tell());
+    ARROW_ASSIGN_OR_RAISE(const EncodedGroup group,
+                          EncodeGroup(table, properties_, stream_, pool_));
+    return footer_->Append(group, position);
+  }
+
+  Status WriteOldest() {
+    const Result<BufferedGroup> group = encoding_.front().get();
+    encoding_.pop_front();
+    ARROW_RETURN_NOT_OK(group);
+    ARROW_ASSIGN_OR_RAISE(const int64_t position, stream_->Tell());
+    ARROW_RETURN_NOT_OK(stream_->Write(group->chunks));
+    return footer_->Append(group->encoded, position);
   }
 
   const std::shared_ptr<arrow::io::OutputStream> stream_;
@@ -190,10 +237,13 @@ class ParquetEncoder final : public FileEncoder {
   const std::shared_ptr<const arrow::KeyValueMetadata> metadata_;
   const WriterOptions options_;
   arrow::MemoryPool* const pool_;
+  size_t threads_ = 0;
   std::vector<std::shared_ptr<arrow::RecordBatch>> group_;
   int64_t group_rows_ = 0;
   int64_t group_bytes_ = 0;
-  std::unique_ptr<parquet::arrow::FileWriter> writer_;  // from the first row group on
+  std::shared_ptr<parquet::WriterProperties> properties_;    // from the first row group on
+  std::unique_ptr<FooterBuilder> footer_;                    // too
+  std::deque<std::future<Result<BufferedGroup>>> encoding_;  // in the order of the file
 };
 
 }  // namespace
