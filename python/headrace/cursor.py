@@ -15,6 +15,7 @@ import pyarrow as pa
 from headrace import _headrace
 from headrace.errors import InvalidArgumentError, UnknownNameError
 from headrace.expr import (
+    Expr,
     ExprBase,
     SortKey,
     TypeLike,
@@ -289,7 +290,10 @@ class Cursor:
         return Cursor(self._plan.filter(self._expr(predicate)._handle))
 
     def select(self, *columns: ExprBase | str, **named: ExprBase | str) -> Cursor:
-        """These columns: names of columns, SQL text or expressions; `new=…` gives a name."""
+        """These columns: names of columns, SQL text or expressions; `new=…` gives a name.
+
+        SQL text is an expression, or several with names where they want some: `"a, b * 2 AS c"`.
+        """
         return Cursor(self._plan.project(self._named(columns, named)))
 
     def derive(self, **named: ExprBase | str) -> Cursor:
@@ -319,11 +323,11 @@ class Cursor:
     def sort(
         self, *keys: ExprBase | SortKey | str, descending: bool = False, nulls: str | None = None
     ) -> Cursor:
-        """Sorted by columns, SQL text or expressions; `hr.col("a").desc()` turns one key round.
+        """Sorted by columns, SQL text (`"a DESC, b"`) or expressions (`hr.col("a").desc()`).
 
         Stable. Nulls come last, ascending and descending, unless `nulls="first"`.
         """
-        bound = [self._sort_key(key, descending, nulls) for key in keys]
+        bound = [part for key in keys for part in self._sort_keys(key, descending, nulls)]
         return Cursor(self._plan.sort(key_tuples(bound)))
 
     def limit(self, count: int, offset: int = 0) -> Cursor:
@@ -440,10 +444,17 @@ class Cursor:
             raise InvalidArgumentError(f"expected an expression or SQL text, got {value!r}")
         return col(value) if value in self.columns else sql_expr(value)
 
-    def _sort_key(
+    def _sort_keys(
         self, key: ExprBase | SortKey | str, descending: bool, nulls: str | None
-    ) -> SortKey:
-        return key if isinstance(key, SortKey) else SortKey(self._expr(key), descending, nulls)
+    ) -> list[SortKey]:
+        if isinstance(key, SortKey):
+            return [key]
+        if not isinstance(key, str) or key in self.columns:
+            return [SortKey(self._expr(key), descending, nulls)]
+        return [
+            SortKey(Expr(handle), descending or turned, nulls or place)
+            for handle, turned, place in _headrace.parse_sort_keys(key)
+        ]
 
     def _all_columns(self) -> list[ExprBase]:
         return [col(name) for name in self.columns]
@@ -453,9 +464,13 @@ class Cursor:
     ) -> Named:
         outputs: Named = []
         for value in columns:
-            everything = isinstance(value, str) and value == "*"
-            chosen = self._all_columns() if everything else [self._expr(value)]
-            outputs += [(expression._handle, expression.name) for expression in chosen]
+            if not isinstance(value, str) or value in self.columns:
+                expression = self._expr(value)
+                outputs.append((expression._handle, expression.name))
+            elif value == "*":
+                outputs += handles(dict(zip(self.columns, self._all_columns())))
+            else:
+                outputs += _headrace.parse_items(value)
         outputs += handles({name: self._expr(value) for name, value in named.items()})
         return outputs
 

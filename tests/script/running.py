@@ -21,7 +21,9 @@ class Running:
     def __init__(self, script: Script, world: World) -> None:
         self.world = world
         self.folder = tempfile.TemporaryDirectory(prefix="headrace-script-")
-        self.session = hr.Session(**{**world.settings, "temp_dir": self.folder.name})
+        rows = sum(table.num_rows for table in script.tables.values())
+        settings = {**world.settings_for(rows), "temp_dir": self.folder.name}
+        self.session = hr.Session(**settings)
         for name, text in script.files.items():
             Path(self.folder.name, name).write_text(text.replace("{dir}", self.folder.name))
         for name, table in script.tables.items():

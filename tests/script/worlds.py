@@ -9,6 +9,10 @@ from typing import Any
 import pyarrow as pa
 
 CHUNK_ROWS = 3
+# Scripts with more rows than this get batches of several rows where a world says one: batches of a
+# row cost them minutes under the sanitizers, and small scripts have met their edges already.
+SCRIPT_ROWS_MANY = 10_000
+BATCH_ROWS_OF_MANY = 16
 Encode = Callable[[pa.Table], pa.Table]
 
 
@@ -19,6 +23,13 @@ class World:
     name: str
     settings: dict[str, Any]
     encode: Encode | None = None
+
+    def settings_for(self, rows: int) -> dict[str, Any]:
+        """The settings for a script whose tables have `rows` rows together."""
+        batch_rows = self.settings.get("batch_rows", BATCH_ROWS_OF_MANY)
+        if rows <= SCRIPT_ROWS_MANY or batch_rows >= BATCH_ROWS_OF_MANY:
+            return self.settings
+        return {**self.settings, "batch_rows": BATCH_ROWS_OF_MANY}
 
 
 def world(encode: Encode | None = None, **settings: Any) -> World:

@@ -108,6 +108,25 @@ ExpressionHandle Parse(const std::string& text) {
   return {CallEngine([&] { return sql::ParseExpression(text); }), {}, {}, text};
 }
 
+/// Expressions with the names that the text gives them, or those of their own.
+std::vector<std::tuple<ExpressionHandle, std::string>> ParseItems(const std::string& text) {
+  std::vector<std::tuple<ExpressionHandle, std::string>> items;
+  for (auto& [tree, name] : CallEngine([&] { return sql::ParseItems(text); })) {
+    std::string shown = name.empty() ? DefaultName(*tree) : std::move(name);
+    items.emplace_back(ExpressionHandle{std::move(tree), {}, {}, text}, std::move(shown));
+  }
+  return items;
+}
+
+std::vector<KeyTuple> ParseSortKeys(const std::string& text) {
+  std::vector<KeyTuple> keys;
+  for (auto& [tree, descending, nulls] : CallEngine([&] { return sql::ParseSortKeys(text); })) {
+    const char* const place = nulls == NullPlacement::kFirst ? "first" : "last";
+    keys.emplace_back(ExpressionHandle{std::move(tree), {}, {}, text}, descending, place);
+  }
+  return keys;
+}
+
 /// Types have no grammar of their own outside SQL: the type of a cast.
 TypeHandle ParseType(const std::string& text) {
   UnboundPtr cast = CallEngine([&] { return sql::ParseExpression("CAST(NULL AS " + text + ")"); });
@@ -140,6 +159,8 @@ void AddExpressionClasses(nb::module_& module) {
   module.def("callback", &CallBack, nb::arg("function"), nb::arg("args"), nb::arg("type"));
   module.def("over", &Over, nb::arg("call"), nb::arg("partition_by"), nb::arg("order_by"));
   module.def("parse", &Parse, nb::arg("text"));
+  module.def("parse_items", &ParseItems, nb::arg("text"));
+  module.def("parse_sort_keys", &ParseSortKeys, nb::arg("text"));
   module.def("parse_type", &ParseType, nb::arg("text"));
 }
 

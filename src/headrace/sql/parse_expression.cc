@@ -40,8 +40,30 @@ TextSpan Around(TextSpan first, TextSpan last) { return {first.begin, last.end};
 
 Result<UnboundPtr> Parser::ParseWholeExpression() {
   ARROW_ASSIGN_OR_RAISE(UnboundPtr expression, ParseExpression());
-  if (Peek().kind != Token::Kind::kEnd) return Unexpected("the end of the expression");
+  ARROW_RETURN_NOT_OK(ExpectEndOfExpression());
   return expression;
+}
+
+Result<std::vector<NamedUnbound>> Parser::ParseWholeItems() {
+  std::vector<NamedUnbound> items;
+  do {
+    NamedUnbound& item = items.emplace_back();
+    ARROW_ASSIGN_OR_RAISE(item.expression, ParseExpression());
+    ARROW_ASSIGN_OR_RAISE(item.name, ParseAlias());
+  } while (AcceptSymbol(","));
+  ARROW_RETURN_NOT_OK(ExpectEndOfExpression());
+  return items;
+}
+
+Result<std::vector<UnboundSortKey>> Parser::ParseWholeSortKeys() {
+  ARROW_ASSIGN_OR_RAISE(std::vector<UnboundSortKey> keys, ParseSortKeys(nullptr));
+  ARROW_RETURN_NOT_OK(ExpectEndOfExpression());
+  return keys;
+}
+
+Status Parser::ExpectEndOfExpression() {
+  if (Peek().kind == Token::Kind::kEnd) return Status::OK();
+  return Unexpected("the end of the expression");
 }
 
 Result<UnboundPtr> Parser::ParseExpression() {
@@ -213,6 +235,10 @@ Result<Parser::Term> Parser::ParseSubscript(Term term) {
 Result<std::vector<UnboundSortKey>> Parser::ParseOrderBy(std::vector<Term>* parts) {
   Take();
   ARROW_RETURN_NOT_OK(ExpectWord("BY"));
+  return ParseSortKeys(parts);
+}
+
+Result<std::vector<UnboundSortKey>> Parser::ParseSortKeys(std::vector<Term>* parts) {
   std::vector<UnboundSortKey> keys;
   do {
     ARROW_ASSIGN_OR_RAISE(Term term, ParseTerm());

@@ -24,6 +24,10 @@ class Parser {
   Result<Statement> ParseStatement();
   /// A whole text that is one expression.
   Result<UnboundPtr> ParseWholeExpression();
+  /// A whole text that is a list of expressions with names.
+  Result<std::vector<NamedUnbound>> ParseWholeItems();
+  /// A whole text that is what stands after ORDER BY.
+  Result<std::vector<UnboundSortKey>> ParseWholeSortKeys();
 
  private:
   /// An expression and where it stands; height and number of nodes of its tree. Parts that are used
@@ -161,6 +165,8 @@ class Parser {
   Result<Term> Above(const std::vector<Term>& parts, TextSpan span) const;
   /// The keys' terms go to `parts` too, where it is given.
   Result<std::vector<UnboundSortKey>> ParseOrderBy(std::vector<Term>* parts = nullptr);
+  Result<std::vector<UnboundSortKey>> ParseSortKeys(std::vector<Term>* parts);
+  Status ExpectEndOfExpression();
   Result<UnboundSortKey> ParseSortDirection(UnboundPtr expression);
   Result<int64_t> ParseRowCount(std::string_view expected);
 

@@ -147,6 +147,15 @@ Result<Cursor> RunStatement(Session& session, BoundStatement statement, Poll pol
   return cursor;
 }
 
+template <typename T>
+Result<T> ParseWhole(std::string_view text, Result<T> (Parser::*parse)()) {
+  ARROW_RETURN_NOT_OK(CheckText(text));
+  Parser parser(text);
+  Result<T> parsed = (parser.*parse)();
+  if (!parsed.ok()) return WithCaret(parsed.status(), text);
+  return parsed;
+}
+
 }  // namespace
 
 Result<BoundStatement> Bind(Session& session, std::string_view text, const ExtraTables& tables,
@@ -169,10 +178,15 @@ Result<Cursor> Execute(Session& session, std::string_view text, const ExtraTable
 }
 
 Result<UnboundPtr> ParseExpression(std::string_view text) {
-  ARROW_RETURN_NOT_OK(CheckText(text));
-  Result<UnboundPtr> parsed = Parser(text).ParseWholeExpression();
-  if (!parsed.ok()) return WithCaret(parsed.status(), text);
-  return parsed;
+  return ParseWhole(text, &Parser::ParseWholeExpression);
+}
+
+Result<std::vector<NamedUnbound>> ParseItems(std::string_view text) {
+  return ParseWhole(text, &Parser::ParseWholeItems);
+}
+
+Result<std::vector<UnboundSortKey>> ParseSortKeys(std::string_view text) {
+  return ParseWhole(text, &Parser::ParseWholeSortKeys);
 }
 
 Result<std::vector<ScriptStatement>> SplitScript(std::string_view script) {

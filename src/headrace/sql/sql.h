@@ -80,4 +80,16 @@ Result<Cursor> Execute(Session& session, std::string_view text, const ExtraTable
 /// One scalar or boolean expression in SQL spelling, for Python's filter("a > 1") and tests.
 Result<UnboundPtr> ParseExpression(std::string_view text);
 
+/// An expression; no name where the text gives none.
+struct NamedUnbound {
+  UnboundPtr expression;
+  std::string name;
+};
+
+/// Expressions with names, for Python's select("a, b * 2 AS c").
+Result<std::vector<NamedUnbound>> ParseItems(std::string_view text);
+
+/// What stands after ORDER BY, for Python's sort("a DESC, b").
+Result<std::vector<UnboundSortKey>> ParseSortKeys(std::string_view text);
+
 }  // namespace headrace::sql

@@ -6,6 +6,7 @@
 #include <functional>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "headrace/exec/key/key_encoder.h"
@@ -63,6 +64,10 @@ class GroupTable {
   /// Appends one to keys that came from tables of the same encoder, or to StartKeys().
   void AppendKeyOf(uint32_t group, EncodedKeys* out) const;
   static EncodedKeys StartKeys(bool is_fixed);
+  /// A fixed key: its value, and whether it is null.
+  std::pair<uint64_t, bool> FixedKeyOf(uint32_t group) const {
+    return {FixedOf(group).value, FixedOf(group).null != 0};
+  }
   /// The encoding of a byte key; valid until groups are erased.
   std::string_view BytesOf(uint32_t group) const;
   bool is_fixed() const { return is_fixed_; }

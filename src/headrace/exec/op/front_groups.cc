@@ -28,6 +28,7 @@ int64_t GroupsMax(const AggregateTerms& terms, const MemoryBudget& budget) {
 FrontGroups::FrontGroups(AggregateTermsPtr terms, std::shared_ptr<MemoryBudget> budget)
     : terms_(terms),
       store_(std::move(terms), budget),
+      index_(budget),
       groups_max_(GroupsMax(*terms_, *budget)),
       extra_(std::move(budget)) {}
 
@@ -40,8 +41,7 @@ int64_t FrontGroups::Assign(const EncodedKeys& keys, int64_t begin, int64_t end,
   const auto count = static_cast<size_t>(end - begin);
   found_.resize(count);
   states_.resize(count);
-  const int64_t missing =
-      store_.table().Find(keys, rows, static_cast<int64_t>(count), found_.data(), states_.data());
+  const int64_t missing = Find(keys, rows, end - begin);
   if (!extra_.TryResize(extra_bytes)) return extra_bytes;
   if (missing > 0) {
     int64_t key_bytes = 0;
@@ -56,7 +56,14 @@ int64_t FrontGroups::Assign(const EncodedKeys& keys, int64_t begin, int64_t end,
     }
     InsertMissing(keys, rows, count);
   }
+  if (keys.is_fixed) index_.Update(store_.table(), end - begin);
   return 0;
+}
+
+int64_t FrontGroups::Find(const EncodedKeys& keys, const uint32_t* rows, int64_t count) {
+  const GroupTable& table = store_.table();
+  return index_.is_ready() ? index_.Find(table, keys, rows, count, found_.data(), states_.data())
+                           : table.Find(keys, rows, count, found_.data(), states_.data());
 }
 
 void FrontGroups::InsertMissing(const EncodedKeys& keys, const uint32_t* rows, size_t count) {

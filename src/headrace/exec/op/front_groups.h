@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "headrace/base/limits.h"
+#include "headrace/exec/key/range_index.h"
 #include "headrace/exec/op/group_store.h"
 
 namespace headrace {
@@ -42,10 +43,12 @@ class FrontGroups {
  private:
   static constexpr int64_t kRowsPerGroupMin = 2;
 
+  int64_t Find(const EncodedKeys& keys, const uint32_t* rows, int64_t count);
   void InsertMissing(const EncodedKeys& keys, const uint32_t* rows, size_t count);
 
   const AggregateTermsPtr terms_;
   GroupStore store_;
+  RangeIndex index_;
   const int64_t groups_max_;
   Reservation extra_;              // for what states may come to own while a slice is added
   std::vector<uint32_t> numbers_;  // 0, 1, 2 …

@@ -12,6 +12,32 @@ double Total(const DecimalSum192& state) { return state.ToDouble(); }
 double Total(const FloatSum& state) { return state.Value(); }
 double Total(const FloatTotal& state) { return state.Value(); }
 
+/// A total and of how many values.
+struct CountedTotal : FloatTotal {
+  int64_t count = 0;
+
+  void Add(double value) {
+    FloatTotal::Add(value);
+    ++count;
+  }
+  void AddMany(const uint8_t* values, int64_t length) {
+    FloatTotal::AddMany(values, length);
+    count += length;
+  }
+  void Merge(const CountedTotal& other) {
+    FloatTotal::Merge(other);
+    count += other.count;
+  }
+  void Save(std::string* out) const {
+    FloatTotal::Save(out);
+    PutValue(count, out);
+  }
+  Status Load(StateBytesReader& reader) {
+    ARROW_RETURN_NOT_OK(FloatTotal::Load(reader));
+    return reader.ReadCount(&count);
+  }
+};
+
 template <typename State>
 Status Finish(KernelContext&, std::byte* const* groups, size_t offset, int64_t count,
               arrow::ArrayBuilder* out) {
@@ -54,8 +80,8 @@ constexpr Example kExamples[] = {
 }  // namespace
 
 const AggregateKernel* NarrowMean(const AggregateKernel& kernel) {
-  if (&kernel == &kKernel<FloatSum, double>) return &kKernel<FloatTotal, double>;
-  return &kernel == &kKernel<FloatSum, float> ? &kKernel<FloatTotal, float> : nullptr;
+  if (&kernel == &kKernel<FloatSum, double>) return &kKernel<CountedTotal, double>;
+  return &kernel == &kKernel<FloatSum, float> ? &kKernel<CountedTotal, float> : nullptr;
 }
 
 HEADRACE_DEFINE_FUNCTION(kMean) = {

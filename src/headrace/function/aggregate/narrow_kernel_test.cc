@@ -87,6 +87,30 @@ TEST_F(NarrowKernelTest, FloatSumsOfEverySpecialValue) {
   }
 }
 
+TEST_F(NarrowKernelTest, FloatSumsOfZeros) {
+  for (const char* rows : {"[-0.0]", "[-0.0, -0.0, -0.0]", "[0.0, -0.0]", "[null, -0.0]",
+                           "[1e-320, -1e-320]", "[null, null]", "[]"}) {
+    Compare("sum_checked", ArgPattern::kFloat64, arrow::float64(),
+            FromJson(arrow::float64(), rows));
+    Compare("mean", ArgPattern::kFloat64, arrow::float64(), FromJson(arrow::float64(), rows));
+  }
+}
+
+TEST_F(NarrowKernelTest, IntegerSums) {
+  for (const char* rows :
+       {"[]", "[null, null, null, null]", "[0]", "[-1, 1]", "[null, -5, 7, null]",
+        "[-1, -1, -1, -1, -1, -1, -1]", "[1, 2, 3, 4, 5, 6, 7, 8, 9]"}) {
+    Compare("sum_checked", ArgPattern::kInt32, arrow::int64(), FromJson(arrow::int32(), rows));
+    Compare("sum_checked", ArgPattern::kInt64, arrow::int64(), FromJson(arrow::int64(), rows));
+  }
+  // The way to the result does not overflow.
+  constexpr const char* kLarge =
+      "[9223372036854775807, 9223372036854775807, -9223372036854775808, -9223372036854775808, 2]";
+  Compare("sum_checked", ArgPattern::kInt64, arrow::int64(), FromJson(arrow::int64(), kLarge));
+  Compare("sum_checked", ArgPattern::kUInt64, arrow::uint64(),
+          FromJson(arrow::uint64(), "[18446744073709551615, null, 0, 0]"));
+}
+
 TEST_F(NarrowKernelTest, FloatSumsThatOverflow) {
   for (const char* rows : {"[1e308, 1e308, 1, -1e308]", "[1e308, -Inf, 1e308, 1]",
                            "[-Inf, 1e308, 1e308, 1e308]", "[1, 2, 1e308, 1e308, 1e308, Inf]"}) {
@@ -118,8 +142,8 @@ TEST_F(NarrowKernelTest, Extremes) {
 TEST_F(NarrowKernelTest, OthersStay) {
   const AggregateKernel& kernel = KernelOf("min", ArgPattern::kCommonComparable);
   EXPECT_EQ(&NarrowKernel(kernel, *arrow::utf8()), &kernel);
-  const AggregateKernel& sum = KernelOf("sum_checked", ArgPattern::kInt64);
-  EXPECT_EQ(&NarrowKernel(sum, *arrow::int64()), &sum);
+  const AggregateKernel& mean = KernelOf("mean", ArgPattern::kInt64);
+  EXPECT_EQ(&NarrowKernel(mean, *arrow::int64()), &mean);
 }
 
 }  // namespace

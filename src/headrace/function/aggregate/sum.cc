@@ -18,15 +18,15 @@ Status FinishEach(std::byte* const* groups, size_t offset, int64_t count, arrow:
   ARROW_RETURN_NOT_OK(out->Reserve(count));
   for (int64_t i = 0; i < count; ++i) {
     const State& state = StateAt<State>(groups[i], offset);
-    ARROW_RETURN_NOT_OK(state.count == 0 ? out->AppendNull() : append(state));
+    ARROW_RETURN_NOT_OK(state.is_empty() ? out->AppendNull() : append(state));
   }
   return Status::OK();
 }
 
-template <typename T, typename Builder>
+template <typename State, typename T, typename Builder>
 Status FinishInteger(KernelContext&, std::byte* const* groups, size_t offset, int64_t count,
                      arrow::ArrayBuilder* out) {
-  return FinishEach<IntegerSum>(groups, offset, count, out, [&](const IntegerSum& state) {
+  return FinishEach<State>(groups, offset, count, out, [&](const State& state) {
     const auto sum = static_cast<T>(state.sum());
     if (state.sum() != static_cast<Int128>(sum)) {
       return Error(ErrorKind::kOverflow, "the sum does not fit {}; cast to DECIMAL or DOUBLE: {}",
@@ -43,7 +43,7 @@ Status FinishFloat(KernelContext&, std::byte* const* groups, size_t offset, int6
   ARROW_RETURN_NOT_OK(builder.Reserve(count));
   for (int64_t i = 0; i < count; ++i) {
     const State& state = StateAt<State>(groups[i], offset);
-    if (state.count == 0) {
+    if (state.is_empty()) {
       builder.UnsafeAppendNull();
     } else {
       builder.UnsafeAppend(state.Value());
@@ -65,12 +65,12 @@ Status FinishDecimal(KernelContext& ctx, std::byte* const* groups, size_t offset
   });
 }
 
-constexpr AggregateKernel kInt32Kernel =
-    SumKernel<IntegerSum, int32_t>(FinishInteger<int64_t, arrow::Int64Builder>);
-constexpr AggregateKernel kInt64Kernel =
-    SumKernel<IntegerSum, int64_t>(FinishInteger<int64_t, arrow::Int64Builder>);
-constexpr AggregateKernel kUInt64Kernel =
-    SumKernel<IntegerSum, uint64_t>(FinishInteger<uint64_t, arrow::UInt64Builder>);
+template <typename State, typename T>
+constexpr AggregateKernel kIntegerKernel =
+    SumKernel<State, T>(FinishInteger<State, int64_t, arrow::Int64Builder>);
+template <typename State>
+constexpr AggregateKernel kIntegerKernel<State, uint64_t> =
+    SumKernel<State, uint64_t>(FinishInteger<State, uint64_t, arrow::UInt64Builder>);
 constexpr AggregateKernel kFloat32Kernel = SumKernel<FloatSum, float>(FinishFloat<FloatSum>);
 constexpr AggregateKernel kFloat64Kernel = SumKernel<FloatSum, double>(FinishFloat<FloatSum>);
 constexpr AggregateKernel kNarrowFloat32Kernel =
@@ -87,9 +87,9 @@ constexpr ArgPattern kFloat64[] = {ArgPattern::kFloat64};
 constexpr ArgPattern kDecimal[] = {ArgPattern::kDecimal128};
 
 constexpr Overload kOverloads[] = {
-    {.args = kInt32, .result = Int64Type, .aggregate = &kInt32Kernel},
-    {.args = kInt64, .result = Int64Type, .aggregate = &kInt64Kernel},
-    {.args = kUInt64, .result = UInt64Type, .aggregate = &kUInt64Kernel},
+    {.args = kInt32, .result = Int64Type, .aggregate = &kIntegerKernel<IntegerSum, int32_t>},
+    {.args = kInt64, .result = Int64Type, .aggregate = &kIntegerKernel<IntegerSum, int64_t>},
+    {.args = kUInt64, .result = UInt64Type, .aggregate = &kIntegerKernel<IntegerSum, uint64_t>},
     {.args = kFloat32, .result = Float64Type, .aggregate = &kFloat32Kernel},
     {.args = kFloat64, .result = Float64Type, .aggregate = &kFloat64Kernel},
     {.args = kDecimal, .result = WidestDecimalType, .aggregate = &kDecimalKernel},
@@ -104,7 +104,13 @@ constexpr Example kExamples[] = {
 
 const AggregateKernel* NarrowSum(const AggregateKernel& kernel) {
   if (&kernel == &kFloat64Kernel) return &kNarrowFloat64Kernel;
-  return &kernel == &kFloat32Kernel ? &kNarrowFloat32Kernel : nullptr;
+  if (&kernel == &kFloat32Kernel) return &kNarrowFloat32Kernel;
+  if (&kernel == &kIntegerKernel<IntegerSum, int32_t>)
+    return &kIntegerKernel<IntegerTotal, int32_t>;
+  if (&kernel == &kIntegerKernel<IntegerSum, int64_t>)
+    return &kIntegerKernel<IntegerTotal, int64_t>;
+  const bool is_unsigned = &kernel == &kIntegerKernel<IntegerSum, uint64_t>;
+  return is_unsigned ? &kIntegerKernel<IntegerTotal, uint64_t> : nullptr;
 }
 
 HEADRACE_DEFINE_FUNCTION(kSum) = {

@@ -15,6 +15,7 @@ namespace {
 // their partial sums.
 template <typename Add>
 int64_t AddSideBySide(const uint8_t* values, int64_t length, Add&& add) {
+  if (length < SumsSideBySide::kSums) return 0;
   SumsSideBySide sums;
   sums.Add(values, length);
   if (!sums.are_finite) return 0;
@@ -52,6 +53,20 @@ Status IntegerSum::Load(StateBytesReader& reader) {
   const Int128 bound = static_cast<Int128>(count) * std::numeric_limits<uint64_t>::max();
   return sum > bound || sum < -bound ? reader.Damaged("the sum is out of reach of its count")
                                      : Status::OK();
+}
+
+void IntegerTotal::Save(std::string* out) const {
+  PutValue(low, out);
+  PutValue(high, out);
+}
+
+Status IntegerTotal::Load(StateBytesReader& reader) {
+  ARROW_RETURN_NOT_OK(reader.Read(&low));
+  ARROW_RETURN_NOT_OK(reader.Read(&high));
+  // 2^58 values of 64 bits reach no further, and so many bits are left for later sums.
+  const Int128 bound = static_cast<Int128>(1) << 122;
+  const bool is_known = is_empty() ? low == 0 && high == kBias : sum() < bound && sum() > -bound;
+  return is_known ? Status::OK() : reader.Damaged("the sum is out of reach");
 }
 
 void DecimalSum192::Merge(const DecimalSum192& other) {
@@ -142,7 +157,6 @@ Status FloatSum::Load(StateBytesReader& reader) {
 
 void FloatTotal::AddMany(const uint8_t* values, int64_t length) {
   int64_t row = AddSideBySide(values, length, [this](double part) { Accumulate(part); });
-  count += row;
   for (; row < length; ++row) Add(ValueAt(values, row));
 }
 
@@ -160,7 +174,7 @@ void FloatTotal::AccumulateOdd(double value) {
 }
 
 void FloatTotal::Merge(const FloatTotal& other) {
-  count += other.count;
+  if (other.is_empty()) return;
   if (other.low == kMark || std::isfinite(other.high)) {
     Accumulate(other.high);
     if (other.low != kMark) Accumulate(other.low);
@@ -175,13 +189,11 @@ double FloatTotal::Value() const { return std::isfinite(high) ? high + low : hig
 void FloatTotal::Save(std::string* out) const {
   PutValue(high, out);
   PutValue(low, out);
-  PutValue(count, out);
 }
 
 Status FloatTotal::Load(StateBytesReader& reader) {
   ARROW_RETURN_NOT_OK(reader.Read(&high));
-  ARROW_RETURN_NOT_OK(reader.Read(&low));
-  return reader.ReadCount(&count);
+  return reader.Read(&low);
 }
 
 }  // namespace headrace

@@ -2,6 +2,7 @@
 // result does not depend on the order of the rows (to 1e-12).
 #pragma once
 
+#include <cmath>
 #include <limits>
 #include <type_traits>
 
@@ -17,6 +18,7 @@ struct IntegerSum {
   uint64_t high = 0;
   int64_t count = 0;
 
+  bool is_empty() const { return count == 0; }
   Int128 sum() const { return static_cast<Int128>(UInt128{high} << 64 | low); }
   template <typename T>
   void Add(T value) {
@@ -39,6 +41,34 @@ struct IntegerSum {
   }
 };
 
+/// The same in two words, of values that are never taken back: whether there was one is a bit.
+struct IntegerTotal {
+  uint64_t low = 0;
+  uint64_t high = kBias;  // of sum + kBias · 2^64, which is never negative; and the mark
+
+  bool is_empty() const { return (high & kMark) == 0; }
+  Int128 sum() const { return static_cast<Int128>(UInt128{(high & ~kMark) - kBias} << 64 | low); }
+  template <typename T>
+  void Add(T value) {
+    Accumulate(static_cast<UInt128>(static_cast<Int128>(value)));
+  }
+  void Merge(const IntegerTotal& other) {
+    if (!other.is_empty()) Accumulate(static_cast<UInt128>(other.sum()));
+  }
+  void Save(std::string* out) const;
+  Status Load(StateBytesReader& reader);
+
+ private:
+  static constexpr uint64_t kBias = uint64_t{1} << 60;
+  static constexpr uint64_t kMark = uint64_t{1} << 62;
+
+  void Accumulate(UInt128 value) {
+    const UInt128 bits = (UInt128{high} << 64 | low) + value;
+    low = static_cast<uint64_t>(bits);
+    high = static_cast<uint64_t>(bits >> 64) | kMark;
+  }
+};
+
 struct ScaledDecimal {
   Int128 value;
   int32_t scale;
@@ -51,6 +81,7 @@ struct DecimalSum192 {
   int64_t count = 0;
   int32_t scale = 0;
 
+  bool is_empty() const { return count == 0; }
   void Add(ScaledDecimal decimal) {
     AddWide(static_cast<UInt128>(decimal.value), decimal.value < 0 ? -1 : 0);
     ++count;
@@ -87,6 +118,7 @@ struct FloatSum {
   int64_t infinities = 0;
   int64_t negative_infinities = 0;
 
+  bool is_empty() const { return count == 0; }
   void Add(double value) {
     ++count;
     if (value - value != 0) [[unlikely]] {
@@ -120,16 +152,13 @@ struct FloatSum {
   void Note(double value, int64_t change);
 };
 
-/// The same in three words, of values that are never taken back: infinities and NaN stay.
+/// The same in two words, of values that are never taken back: infinities and NaN stay.
 struct FloatTotal {
-  double high = 0;  // where low is the mark: the sum of the values that are not finite
-  double low = 0;
-  int64_t count = 0;
+  double high = 0;    // where low is the mark: the sum of the values that are not finite
+  double low = -0.0;  // no sum of errors is −0: there was no value
 
-  void Add(double value) {
-    ++count;
-    Accumulate(value);
-  }
+  bool is_empty() const { return low == 0 && std::signbit(low); }
+  void Add(double value) { Accumulate(value); }
   void AddMany(const uint8_t* values, int64_t length);
   void Merge(const FloatTotal& other);
   double Value() const;
