@@ -118,12 +118,16 @@ Result<std::vector<PlanPtr>> AlignedAll(std::vector<PlanPtr> inputs, bool by_nam
   return inputs;
 }
 
-/// `input` and a last column: which repeat of its row each row is, from 1.
+/// `input` and a last column: which repeat of its row each row is, from 1. Sorted where it ends, so
+/// that no more than one row is to be remembered.
 Result<PlanPtr> WithRepeatNumber(PlanPtr input) {
   static const FunctionDef* const row_number = FindFunctionById("row_number");
   HEADRACE_CHECK(row_number != nullptr, "row_number is a function");
   auto window = std::make_shared<WindowSpec>();
   window->partition_by = AllColumnsOf(*input->schema());
+  if (input->properties().boundedness == Boundedness::kBounded) {
+    for (const ExpressionPtr& column : window->partition_by) window->order_by.push_back({column});
+  }
   auto number = std::make_shared<Expression>(
       *Expression::Call(row_number, row_number->overloads.data(), {}, arrow::int64()));
   number->window = std::move(window);

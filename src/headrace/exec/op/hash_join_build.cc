@@ -17,10 +17,11 @@ constexpr int64_t kFlushBytes = int64_t{2} << 20;
 // This part of the limit is left to what runs beside a table that fills the rest.
 constexpr int64_t kHeadroomFraction = 4;
 
-/// Writes chunks as rows by key group.
+/// Writes chunks as rows by key group; without keys they are all of one.
 Status WriteChunks(std::vector<JoinChunk> chunks, KeyGroupWriter& writer,
                    const OperatorContext& context) {
   for (JoinChunk& chunk : chunks) {
+    chunk.keys.hashes.resize(static_cast<size_t>(chunk.batch.num_rows()));
     writer.Add(std::move(chunk.batch), std::move(chunk.keys.hashes));
     if (writer.held_bytes() >= kFlushBytes) ARROW_RETURN_NOT_OK(writer.Flush(context));
   }
@@ -73,9 +74,7 @@ class HashJoinBuild final : public Operator {
     return Status::OK();
   }
 
-  // Without keys there are no key groups to write.
   Result<int64_t> Reclaim(int64_t) override {
-    if (!encoder_.has_value()) return 0;
     ARROW_RETURN_NOT_OK(MakeChunk());
     if (chunks_.empty()) return 0;
     const int64_t freed = reservation_.bytes();
@@ -88,7 +87,7 @@ class HashJoinBuild final : public Operator {
 
   // Rows that could go to disk leave room for others; the first ones need none.
   bool TryClaim(int64_t bytes) {
-    if (!encoder_.has_value() || reservation_.bytes() == 0) return reservation_.TryGrow(bytes);
+    if (reservation_.bytes() == 0) return reservation_.TryGrow(bytes);
     Reservation headroom(context().budget);
     return headroom.TryResize(Headroom()) && reservation_.TryGrow(bytes);
   }

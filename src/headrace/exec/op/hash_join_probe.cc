@@ -76,7 +76,10 @@ class HashJoinProbe final : public Operator {
       if (!held_.TryGrow(bytes)) return Flow::NeedMemory(bytes);
     }
     rows.set_ordinal(batch.ordinal());
-    ARROW_RETURN_NOT_OK(encoder_->Encode(rows, context().pool, &keys_));
+    keys_.hashes.assign(static_cast<size_t>(rows.num_rows()), 0);
+    if (encoder_.has_value()) {
+      ARROW_RETURN_NOT_OK(encoder_->Encode(rows, context().pool, &keys_));
+    }
     writer_.Add(std::move(rows), keys_.hashes);
     const int64_t held_max =
         std::clamp(context().budget->limit_bytes() / kHeldPerBudget, kHeldBytesMin, kHeldBytesMax);

@@ -28,13 +28,15 @@ constexpr Place kNoPlace = {std::numeric_limits<int64_t>::max(), 0};
 struct Piece {
   std::shared_ptr<SpillFile> file;
   StateSection section;
+  Place first = kFirstPlace;  // its rows are from here
+  Place last = kNoPlace;      // to here
 };
 
 std::vector<Piece> PiecesOf(const std::vector<std::shared_ptr<SpillFile>>& files, int key_group) {
   std::vector<Piece> pieces;
   for (const auto& file : files) {
     for (const StateSection& section : file->sections()) {
-      if (section.key_group == key_group) pieces.push_back({file, section});
+      if (section.key_group == key_group) pieces.push_back({.file = file, .section = section});
     }
   }
   return pieces;
@@ -168,7 +170,14 @@ class HashJoinRestOperator final : public Operator {
     return ConcatenateBatches(sections, context().pool);
   }
 
-  // Built rows of this pass.
+  void SkipPiecesOfOtherPasses() {
+    const auto is_other = [this](const Piece& piece) {
+      return piece.last < bounds_[pass_] || piece.first >= bounds_[pass_ + 1];
+    };
+    while (next_piece_ < build_.size() && is_other(build_[next_piece_])) ++next_piece_;
+  }
+
+  // Built rows of this pass; there are sections left.
   Result<Batch> BuiltRows() {
     ARROW_ASSIGN_OR_RAISE(Batch rows, ReadSome(build_));
     if (!has_passes()) return rows;
@@ -204,10 +213,16 @@ class HashJoinRestOperator final : public Operator {
 
   Result<Flow> Bounds() {
     if (next_piece_ < build_.size()) {
-      ARROW_ASSIGN_OR_RAISE(const Batch rows, ReadSome(build_));
+      Piece& piece = build_[next_piece_++];
+      ARROW_ASSIGN_OR_RAISE(const auto section, piece.file->Read(piece.section));
+      const Batch rows = Batch::FromRecordBatch(*section);
       const PlacesIn places(rows, terms_->build->num_fields());
       const int64_t step = std::max<int64_t>(1, pass_rows_ / kSamplesPerPass);
+      piece.first = kNoPlace;
+      piece.last = kFirstPlace;
       for (int64_t row = 0; row < rows.num_rows(); ++row) {
+        piece.first = std::min(piece.first, places[row]);
+        piece.last = std::max(piece.last, places[row]);
         if (places[row] < begin_) continue;
         if (rows_seen_++ % step == 0) samples_.push_back(places[row]);
       }
@@ -226,6 +241,7 @@ class HashJoinRestOperator final : public Operator {
 
   Result<Flow> Load() {
     if (!section_.has_value()) {
+      if (has_passes()) SkipPiecesOfOtherPasses();
       if (next_piece_ == build_.size()) {
         stage_ = Stage::kTable;
         return Flow::MoreOutput();
@@ -268,7 +284,9 @@ class HashJoinRestOperator final : public Operator {
     JoinChunk chunk;
     for (int64_t row : order) chunk.positions.push_back({places[row].first, places[row].second});
     chunk.batch = sorted.WithColumns({sorted.columns().begin(), sorted.columns().begin() + width});
-    ARROW_RETURN_NOT_OK(build_encoder_->Encode(chunk.batch, context().pool, &chunk.keys));
+    if (build_encoder_.has_value()) {
+      ARROW_RETURN_NOT_OK(build_encoder_->Encode(chunk.batch, context().pool, &chunk.keys));
+    }
     return chunk;
   }
 
@@ -282,8 +300,10 @@ class HashJoinRestOperator final : public Operator {
       ARROW_RETURN_NOT_OK(table_->Start(std::move(chunks), 1, context()));
       return Flow::MoreOutput();
     }
-    ARROW_ASSIGN_OR_RAISE(const bool more, table_->BuildStep(0, context()));
-    if (more) return Flow::MoreOutput();
+    if (table_->part_count() > 0) {
+      ARROW_ASSIGN_OR_RAISE(const bool more, table_->BuildStep(0, context()));
+      if (more) return Flow::MoreOutput();
+    }
     matcher_.emplace(terms_, *table_, probe_encoder(), context());
     next_piece_ = 0;
     next_probe_row_ = 0;

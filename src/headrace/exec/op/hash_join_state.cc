@@ -19,6 +19,8 @@ namespace {
 // Tables with fewer rows are not worth parts.
 constexpr int64_t kRowsPerPart = int64_t{1} << 17;
 constexpr int kPartsMax = 64;
+// Sections have about so many bytes at most: each is read at once.
+constexpr int64_t kSectionBytes = int64_t{128} << 10;
 
 bool ComesBefore(const JoinChunk& left, const JoinChunk& right) {
   const Ordinal& a = left.batch.ordinal();
@@ -79,10 +81,13 @@ Status KeyGroupWriter::Flush(const OperatorContext& context) {
   const arrow::Int64Array indices(static_cast<int64_t>(order.size()),
                                   arrow::Buffer::Wrap(order.data(), order.size()));
   ARROW_ASSIGN_OR_RAISE(const Batch sorted, rows.Take(indices, context.pool));
+  const int64_t row_bytes = held_bytes_ / static_cast<int64_t>(order.size()) + 1;
+  const auto rows_max = static_cast<size_t>(std::max<int64_t>(1, kSectionBytes / row_bytes));
   for (size_t begin = 0; begin < order.size();) {
     const int group = KeyGroupOf(hashes_[static_cast<size_t>(order[begin])]);
     size_t end = begin;
-    while (end < order.size() && KeyGroupOf(hashes_[static_cast<size_t>(order[end])]) == group) {
+    while (end < order.size() && end - begin < rows_max &&
+           KeyGroupOf(hashes_[static_cast<size_t>(order[end])]) == group) {
       ++end;
     }
     const Batch slice =

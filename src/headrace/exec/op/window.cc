@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <numeric>
 #include <optional>
+#include <set>
 
 #include "arrow/array.h"
 #include "arrow/array/builder_base.h"
@@ -156,12 +157,7 @@ class WindowOperator final : public Operator {
       ARROW_ASSIGN_OR_RAISE(calls_.emplace_back(), WindowCall::Make(call, context.pool));
       kernels.push_back(call.overload->ordered);
     }
-    states_.emplace(std::move(kernels));
-    ARROW_ASSIGN_OR_RAISE(KeyNumbering keys,
-                          KeyNumbering::Make({KeyColumnsOf(*spec_.schema, spec_.partition_by)}));
-    keys_.emplace(std::move(keys));
-    if (!keys_->has_keys()) states_->Extend(1);
-    return Status::OK();
+    return ForgetAll();
   }
 
   Result<Flow> Push(int, Batch& batch, Out& out) override {
@@ -171,6 +167,9 @@ class WindowOperator final : public Operator {
     const int64_t owned_before = OwnedBytes();
     ARROW_ASSIGN_OR_RAISE(std::vector<ArrayPtr> columns, Run(input));
     owned_bytes_ += OwnedBytes() - owned_before;
+    if (spec_.partitions_stand_together && states_->size() >= kPartitionsToForget) {
+      ARROW_RETURN_NOT_OK(ForgetAllBut(last_partition_));
+    }
     ARROW_RETURN_NOT_OK(reservation_.Resize(StateBytes() + owned_bytes_));
     columns.insert(columns.begin(), input.columns().begin(), input.columns().end());
     out.Emit(input.WithColumns(std::move(columns)));
@@ -206,6 +205,40 @@ class WindowOperator final : public Operator {
 
  private:
   static constexpr size_t kPartitionsPerSection = 4096;
+  static constexpr int64_t kPartitionsToForget = 4096;
+
+  Status ForgetAll() {
+    std::vector<const OrderedKernel*> kernels;
+    for (const WindowCall& call : calls_) kernels.push_back(call.call.overload->ordered);
+    states_.emplace(std::move(kernels));
+    owned_bytes_ = 0;
+    ARROW_ASSIGN_OR_RAISE(KeyNumbering keys,
+                          KeyNumbering::Make({KeyColumnsOf(*spec_.schema, spec_.partition_by)}));
+    keys_.emplace(std::move(keys));
+    range_of_partition_.clear();
+    if (!keys_->has_keys()) states_->Extend(1);
+    return Status::OK();
+  }
+
+  // Partitions but that of a row of the last batch: no more rows of them come.
+  Status ForgetAllBut(uint32_t partition) {
+    std::vector<std::string> saved(calls_.size());
+    for (size_t i = 0; i < calls_.size(); ++i) {
+      const OrderedKernel& kernel = *calls_[i].call.overload->ordered;
+      ARROW_RETURN_NOT_OK(kernel.save(states_->State(partition, i), &saved[i]));
+    }
+    ARROW_ASSIGN_OR_RAISE(std::vector<ArrayPtr> key, keys_->KeysOf({partition}, context().pool));
+    ARROW_RETURN_NOT_OK(ForgetAll());
+    ARROW_RETURN_NOT_OK(keys_->FindColumns(std::move(key), 1, context().pool).status());
+    (void)keys_->Assign();
+    ExtendStates();
+    for (size_t i = 0; i < calls_.size(); ++i) {
+      const OrderedKernel& kernel = *calls_[i].call.overload->ordered;
+      ARROW_RETURN_NOT_OK(kernel.load(states_->State(0, i), saved[i]));
+    }
+    owned_bytes_ = states_->OwnedBytes(0);
+    return Status::OK();
+  }
 
   // Blocks and keys; what states own besides is owned_bytes_.
   int64_t StateBytes() const { return states_->BlockBytes(states_->size()) + keys_->bytes(); }
@@ -240,6 +273,7 @@ class WindowOperator final : public Operator {
     } else {
       ExtendStates();
       rows_.Set(partition_of_row, &range_of_partition_);
+      last_partition_ = partition_of_row.back();
     }
     return flow;
   }
@@ -401,9 +435,19 @@ class WindowOperator final : public Operator {
   Reservation reservation_;
 
   // Of one call.
+  uint32_t last_partition_ = 0;  // that of the last row
   std::vector<uint32_t> range_of_partition_;
   PartitionedRows rows_;
 };
+
+// Whether rows that are equal in `columns` are next to each other in `ordering`.
+bool StandTogether(const std::vector<int>& columns, const Ordering& ordering) {
+  std::set<int> wanted(columns.begin(), columns.end());
+  for (const SortKey& key : ordering) {
+    if (wanted.empty() || !wanted.erase(key.column)) break;
+  }
+  return !columns.empty() && wanted.empty();
+}
 
 }  // namespace
 
@@ -424,8 +468,10 @@ Status LowerWindow(const PlanNode& node, Lowering& lowering) {
   const auto& window = static_cast<const WindowNode&>(node);
   ARROW_RETURN_NOT_OK(lowering.Lower(*node.input()));
   lowering.Serialize();
-  lowering.Append(std::make_shared<WindowOperatorSpec>(node.input()->schema(), window.partition_by,
-                                                       window.calls));
+  const PlanNode& input = *node.input();
+  lowering.Append(std::make_shared<WindowOperatorSpec>(
+      input.schema(), window.partition_by, window.calls,
+      StandTogether(window.partition_by, input.properties().ordering)));
   return Status::OK();
 }
 

@@ -17,8 +17,11 @@ class WindowOperatorSpec final : public OperatorSpec {
  public:
   /// `schema` is the input's; without `partition_by` all rows are one partition.
   WindowOperatorSpec(SchemaPtr schema, std::vector<int> partition_by,
-                     std::vector<FunctionCall> calls)
-      : schema(std::move(schema)), partition_by(std::move(partition_by)), calls(std::move(calls)) {}
+                     std::vector<FunctionCall> calls, bool partitions_stand_together = false)
+      : schema(std::move(schema)),
+        partition_by(std::move(partition_by)),
+        calls(std::move(calls)),
+        partitions_stand_together(partitions_stand_together) {}
   std::string name() const override { return "window"; }
   std::string Describe() const override;
   std::unique_ptr<Operator> Make(std::shared_ptr<GlobalState> global) const override;
@@ -26,6 +29,7 @@ class WindowOperatorSpec final : public OperatorSpec {
   const SchemaPtr schema;
   const std::vector<int> partition_by;
   const std::vector<FunctionCall> calls;
+  const bool partitions_stand_together;  // states of those that have passed are dropped
 };
 
 }  // namespace headrace
