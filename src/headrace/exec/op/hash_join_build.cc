@@ -4,6 +4,7 @@
 
 #include "arrow/array.h"
 #include "arrow/type.h"
+#include "headrace/base/limits.h"
 #include "headrace/exec/op/hash_join.h"
 #include "headrace/exec/op/hash_join_state.h"
 #include "headrace/types/encoding.h"
@@ -16,6 +17,9 @@ constexpr int64_t kChunkRows = 16384;
 constexpr int64_t kFlushBytes = int64_t{2} << 20;
 // This part of the limit is left to what runs beside a table that fills the rest.
 constexpr int64_t kHeadroomFraction = 4;
+// A batch is taken in slices that claim this part of the limit, at most so many of them.
+constexpr int64_t kSliceFraction = 32;
+constexpr int64_t kSlicesMax = 1024;
 
 /// Writes chunks as rows by key group; without keys they are all of one.
 Status WriteChunks(std::vector<JoinChunk> chunks, KeyGroupWriter& writer,
@@ -47,13 +51,20 @@ class HashJoinBuild final : public Operator {
   Result<Flow> Push(int, Batch& batch, Out&) override {
     if (!pending_.has_value()) {
       ARROW_ASSIGN_OR_RAISE(pending_, RowsToKeep(batch));
+      next_row_ = 0;
     }
-    if (pending_->num_rows() > 0) {
-      const int64_t claim = ClaimOf(*pending_);
+    const int64_t rows = pending_->num_rows();
+    const int64_t slice_rows = RowsPerClaim(*pending_);
+    while (next_row_ < rows) {
+      Batch slice = pending_->Slice(next_row_, std::min(slice_rows, rows - next_row_));
+      const Ordinal ordinal = pending_->ordinal();
+      slice.set_ordinal({ordinal.split, ordinal.seq * kSlicesMax + next_row_ / slice_rows});
+      const int64_t claim = ClaimOf(slice);
       if (!TryClaim(claim)) return Flow::NeedMemory(claim + Headroom());
-      if (!FitsGathered(*pending_)) ARROW_RETURN_NOT_OK(MakeChunk());
-      gathered_rows_ += pending_->num_rows();
-      gathered_.push_back(std::move(*pending_));
+      if (!FitsGathered(slice)) ARROW_RETURN_NOT_OK(MakeChunk());
+      next_row_ += slice.num_rows();
+      gathered_rows_ += slice.num_rows();
+      gathered_.push_back(std::move(slice));
     }
     pending_.reset();
     return Flow::NeedInput();
@@ -83,6 +94,12 @@ class HashJoinBuild final : public Operator {
   }
 
  private:
+  int64_t RowsPerClaim(const Batch& batch) const {
+    const int64_t target = context().budget->limit_bytes() / kSliceFraction;
+    const int64_t row_bytes = ClaimOf(batch) / std::max<int64_t>(1, batch.num_rows()) + 1;
+    return std::max(target / row_bytes, kBatchRowsMax / kSlicesMax);
+  }
+
   int64_t Headroom() const { return context().budget->limit_bytes() / kHeadroomFraction; }
 
   // Rows that could go to disk leave room for others; the first ones need none.
@@ -172,6 +189,7 @@ class HashJoinBuild final : public Operator {
   KeyGroupWriter writer_;
   std::optional<KeyEncoder> encoder_;
   std::optional<Batch> pending_;
+  int64_t next_row_ = 0;         // of pending_
   std::vector<Batch> gathered_;  // of one split: a chunk to be
   int64_t gathered_rows_ = 0;
   std::vector<JoinChunk> chunks_;

@@ -11,6 +11,10 @@
 namespace headrace {
 namespace {
 
+// This part of the limit is left free by a merge of more runs than these.
+constexpr int64_t kRoomFraction = 4;
+constexpr size_t kRunsInAnyRoom = 4;
+
 class SortOutput final : public Operator {
  public:
   SortOutput(const SortOutputSpec& spec, std::shared_ptr<GlobalState> global)
@@ -113,7 +117,7 @@ class SortOutput final : public Operator {
     if (count > kMergeFanInMax)
       count = std::min<size_t>(kMergeFanInMax, count - kMergeFanInMax + 1);
     Reservation buffers(context().budget);
-    if (buffers.TryResize(BufferBytes(count))) {
+    if (HasRoomFor(count) && buffers.TryResize(BufferBytes(count))) {
       if (count == runs.size()) return MergeAll(std::move(buffers));
       return StartPass(count, std::move(buffers));
     }
@@ -125,6 +129,13 @@ class SortOutput final : public Operator {
       if (buffers.TryResize(BufferBytes(count))) return StartPass(count, std::move(buffers));
     }
     return Flow::NeedMemory(BufferBytes(std::min<size_t>(2, runs.size())));
+  }
+
+  // A merge of many runs leaves room for the operators behind it, which cannot take its buffers.
+  bool HasRoomFor(size_t runs) {
+    if (runs <= kRunsInAnyRoom) return true;
+    Reservation room(context().budget);
+    return room.TryResize(BufferBytes(runs) + context().budget->limit_bytes() / kRoomFraction);
   }
 
   int64_t BufferBytes(size_t count) {
