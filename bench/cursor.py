@@ -1,8 +1,9 @@
 """Batch after batch of a CSV file of 1 GB: `for batch in scan_csv(file)`, and peers.
 
 `.venv/bin/python bench/cursor.py [--rows N] [--threads N] [--rounds N] [--only headrace polars]`
-prints, for each engine in fresh processes, in turn, the least seconds from opening the file to
-the last batch and the most resident memory. Each batch is looked at: a column of it is summed.
+prints, for each engine in fresh processes, in turn, the least seconds, and CPU seconds, from
+opening the file to the last batch, and the most resident memory. Each batch is looked at: a
+column of it is summed.
 """
 
 from __future__ import annotations
@@ -70,13 +71,14 @@ ENGINES: dict[str, Scan] = {
 def one_run(engine: str, path: Path, threads: int) -> dict[str, float]:
     os.environ["POLARS_MAX_THREADS"] = os.environ["TOKIO_WORKER_THREADS"] = str(threads)
     importlib.import_module(engine)
-    start = time.perf_counter()
+    start, cpu = time.perf_counter(), time.process_time()
     rows = total = 0
     for batch in ENGINES[engine](path, threads):
         rows += batch.num_rows
         total += pc.sum(batch["v1"]).as_py() or 0
-    seconds = time.perf_counter() - start
-    return {"seconds": seconds, "peak_mib": measure.peak_mib(), "rows": rows, "total": total}
+    seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
+    peak = measure.peak_mib()
+    return {"seconds": seconds, "cpu": cpu, "peak_mib": peak, "rows": rows, "total": total}
 
 
 def main() -> None:
@@ -100,9 +102,11 @@ def main() -> None:
             figures.append(json.loads(done.stdout.splitlines()[-1]))
     print(f"{path.stat().st_size / 1e9:.2f} GB, {options.threads} threads")
     for engine, figures in runs.items():
-        seconds, peak = min(f["seconds"] for f in figures), max(f["peak_mib"] for f in figures)
+        seconds, cpu = (min(f[name] for f in figures) for name in ("seconds", "cpu"))
+        peak = max(f["peak_mib"] for f in figures)
         answers = sorted({(f["rows"], f["total"]) for f in figures})
-        print(f"{engine:12} {seconds:7.2f} s {peak:7.0f} MiB  rows, sum: {answers}")
+        times = f"{seconds:7.2f} s {cpu:7.2f} CPU s"
+        print(f"{engine:12} {times} {peak:7.0f} MiB  rows, sum: {answers}")
 
 
 if __name__ == "__main__":

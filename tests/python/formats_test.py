@@ -140,6 +140,80 @@ def test_parquet_for_others(tmp_path: Path) -> None:
     assert total == sum(value for value in TABLE["money"].to_pylist() if value is not None)
 
 
+@pytest.mark.parametrize("rows, group_rows", [(0, 10), (1, 10), (1000, 1000), (1000, 90)])
+def test_extremes_by_statistics(tmp_path: Path, rows: int, group_rows: int) -> None:
+    """min, max and count(*) that statistics answer are those that DuckDB finds in the rows."""
+    rng = random.Random(rows)
+    numbers = [None if rng.random() < 0.2 else rng.randrange(-(2**31), 2**31) for _ in range(rows)]
+    day, start = dt.date(1960, 1, 1), dt.datetime(1950, 1, 1)
+
+    def of(make: Any, kind: pa.DataType) -> pa.Array:
+        return pa.array([None if n is None else make(n) for n in numbers], kind)
+
+    table = pa.table(
+        {
+            "i8": of(lambda n: n % 251 - 125, pa.int8()),
+            "u8": of(lambda n: n % 256, pa.uint8()),
+            "i32": of(int, pa.int32()),
+            "u32": of(lambda n: n + 2**31, pa.uint32()),
+            "i64": of(lambda n: n * 2**31, pa.int64()),
+            "u64": of(lambda n: (n + 2**31) * 2**32, pa.uint64()),
+            "day": of(lambda n: day + dt.timedelta(n % 40000), pa.date32()),
+            "ms": of(lambda n: start + dt.timedelta(milliseconds=n), pa.timestamp("ms")),
+            "us": of(lambda n: start + dt.timedelta(microseconds=n), pa.timestamp("us")),
+            "clock": of(lambda n: n % 86_400_000_000, pa.time64("us")),
+            "zone": of(lambda n: start + dt.timedelta(days=n % 9), pa.timestamp("us", "UTC")),
+            "s": of(lambda n: start + dt.timedelta(seconds=n), pa.timestamp("s")),
+            "real": of(lambda n: n / 7, pa.float64()),
+            "nan": of(lambda n: float("nan") if n % 3 == 0 else n / 7, pa.float64()),
+            "text": of(lambda n: f"{'long ' * 40}{n}", pa.string()),
+            "decimal": of(lambda n: Decimal(n) / 100, pa.decimal128(20, 2)),
+            "flag": of(lambda n: n % 2 == 0, pa.bool_()),
+            "none": pa.nulls(rows, pa.int64()),
+            "part": pa.array([None if i < rows // 2 else i for i in range(rows)], pa.int64()),
+        }
+    )
+    for at, statistics in enumerate((True, False, ["i32"])):
+        path = tmp_path / f"t{at}.parquet"
+        pq.write_table(table, path, row_group_size=group_rows, write_statistics=statistics)
+        for name in table.column_names:
+            sql = f"SELECT min({name}) AS a, max({name}) AS b, count(*) AS n FROM '{path}'"
+            mine = hr.sql(sql).to_arrow()
+            wanted = duckdb.sql(sql).to_arrow_table()
+            if name == "nan":  # which value it is to DuckDB is another matter
+                read = hr.sql("SELECT min(nan) AS a, max(nan) AS b, count(*) AS n FROM t", t=table)
+                wanted = read.to_arrow()
+            told = str(wanted.to_pylist()).replace("Etc/UTC", "UTC")
+            assert str(mine.to_pylist()) == told, name
+            assert mine.schema.field("a").type == table.schema.field(name).type
+        for filtered in ("WHERE i32 > 0", "WHERE i32 IS NULL", "WHERE text LIKE '%7'", "LIMIT 300"):
+            sql = (
+                f"SELECT min(i32) AS a, max(i64) AS b, count(*) AS n"
+                f" FROM (SELECT * FROM '{path}' {filtered})"
+            )
+            wanted = duckdb.sql(sql).to_arrow_table()
+            assert hr.sql(sql).to_arrow().to_pylist() == wanted.to_pylist()
+        # A column of another name in the plan, one that is computed, and others beside it.
+        for asked in ("min(x), max(y)", "min(x + 1)", "min(x), sum(x)", "min(DISTINCT y)"):
+            sql = f"SELECT {asked} FROM (SELECT i64 AS y, i32 AS x FROM '{path}')"
+            wanted = duckdb.sql(sql).to_arrow_table()
+            assert [*map(str, hr.sql(sql).to_arrow().to_pylist()[0].values())] == [
+                *map(str, wanted.to_pylist()[0].values())
+            ]
+
+
+def test_extremes_by_statistics_read_no_pages(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"a": range(1000), "t": ["x"] * 1000}), path, row_group_size=100)
+    sql = f"SELECT min(a), max(a), count(*) FROM '{path}'"
+    assert "scan one row" in hr.sql(sql).explain()
+    assert "scan one row" not in hr.sql(sql.replace("min(a)", "min(t)")).explain()
+    cursor = hr.sql(sql)
+    pq.write_table(pa.table({"a": range(5), "t": ["x"] * 5}), path)
+    with pytest.raises(hr.StaleInputError):
+        cursor.to_arrow()
+
+
 def test_page_indexes_point_at_pages_of_every_row_group(tmp_path: Path) -> None:
     """Row groups are encoded apart from each other and put behind each other."""
     path = tmp_path / "t.parquet"

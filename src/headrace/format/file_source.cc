@@ -44,7 +44,7 @@ Status CheckSameSchema(const BoundDataFile& first, const BoundDataFile& other) {
   return Status::OK();
 }
 
-class FileSource final : public Source, public FileSplits {
+class FileSource final : public Source, public FileSplits, public ColumnFacts {
  public:
   FileSource(Vfs& vfs, std::string format, std::vector<BoundDataFile> files)
       : vfs_(vfs), format_(std::move(format)), files_(std::move(files)) {
@@ -70,6 +70,18 @@ class FileSource final : public Source, public FileSplits {
       rows += *count;
     }
     return rows;
+  }
+
+  std::optional<WholeColumn> WholeColumnOf(int column) const override {
+    WholeColumn whole;
+    for (const BoundDataFile& file : files_) {
+      const std::optional<WholeColumn> part = file.file->WholeColumnOf(column);
+      const bool is_same =
+          file.file->schema()->field(column)->type()->Equals(*schema()->field(column)->type());
+      if (!part.has_value() || !is_same) return std::nullopt;
+      Merge(*part, &whole);
+    }
+    return whole;
   }
 
   Result<std::vector<Split>> Splits(const ScanRequest& request) override {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "headrace/io/vfs.h"
+#include "headrace/table/column_facts.h"
 #include "headrace/table/source.h"
 
 namespace headrace {
@@ -17,6 +18,8 @@ class DataFile {
   virtual ~DataFile() = default;
   virtual const SchemaPtr& schema() const = 0;
   virtual std::optional<int64_t> row_count() const { return std::nullopt; }
+  /// As ColumnFacts.
+  virtual std::optional<WholeColumn> WholeColumnOf(int /*column*/) const { return std::nullopt; }
   /// Parts of the file that can be read on their own.
   virtual int64_t num_parts() const { return 1; }
   /// The parts that `request.bounds` leave, in row order; their indexes count from 0 in this file.
@@ -37,9 +40,9 @@ class FileSplits {
   virtual size_t FileOf(const Split& split) const = 0;
 };
 
-/// A source that is a FileSplits too. REQUIRES: at least one file. Files whose columns differ from
-/// those of the first (in name, order or logical type) are kTypeMismatch. `vfs` must outlive the
-/// source.
+/// A source that is a FileSplits and a ColumnFacts too. REQUIRES: at least one file. Files whose
+/// columns differ from those of the first (in name, order or logical type) are kTypeMismatch. `vfs`
+/// must outlive the source.
 Result<SourcePtr> MakeFileSource(Vfs& vfs, std::string format, std::vector<BoundDataFile> files);
 
 /// `array`s of `batch` in the order of `projection`, whose batches hold the columns `present`

@@ -17,6 +17,7 @@
 #include "headrace/format/parquet/footer.h"
 #include "headrace/format/parquet/guard.h"
 #include "headrace/format/parquet/row_filter.h"
+#include "headrace/format/parquet/statistics.h"
 
 namespace headrace {
 namespace parquet_format {
@@ -250,6 +251,23 @@ class ParquetFile final : public DataFile {
 
   const SchemaPtr& schema() const override { return footer_->schema(); }
   std::optional<int64_t> row_count() const override { return footer_->metadata().num_rows(); }
+  std::optional<WholeColumn> WholeColumnOf(int column) const override {
+    if (!HasExactStatistics(*schema()->field(column)->type())) return std::nullopt;
+    const auto read = Guarded(info_.path, [&]() -> Result<std::optional<WholeColumn>> {
+      WholeColumn whole;
+      for (int group = 0; group < footer_->metadata().num_row_groups(); ++group) {
+        const ColumnRange range = footer_->RangeOf(group, column);
+        if (range.null_count < 0 || range.null_count > range.num_rows) return std::nullopt;
+        WholeColumn part{range.null_count, range.min, range.max};
+        const bool has_values = range.null_count < range.num_rows;
+        if (has_values && (part.min == nullptr || part.max == nullptr)) return std::nullopt;
+        if (!has_values) part.min = part.max = nullptr;
+        Merge(part, &whole);
+      }
+      return whole;
+    });
+    return read.ok() ? *read : std::nullopt;
+  }
   /// At most: how many a row group has depends on the columns.
   int64_t num_parts() const override { return num_parts_; }
 

@@ -81,6 +81,18 @@ ScalarPtr Adapt(const ScalarPtr& scalar, const TypePtr& plain, Side side) {
 
 }  // namespace
 
+bool HasExactStatistics(const arrow::DataType& type) {
+  switch (type.id()) {
+    case Type::DATE32:
+    case Type::TIME64:
+      return true;
+    case Type::TIMESTAMP:
+      return static_cast<const arrow::TimestampType&>(type).unit() != arrow::TimeUnit::SECOND;
+    default:
+      return arrow::is_integer(type.id());
+  }
+}
+
 void ReadStatistics(const parquet::ColumnChunkMetaData& chunk, const TypePtr& plain,
                     ColumnRange* range) {
   // is_stats_set knows the writers and column orders whose statistics are wrong.

@@ -11,4 +11,8 @@ namespace headrace::parquet_format {
 void ReadStatistics(const parquet::ColumnChunkMetaData& chunk, const TypePtr& plain,
                     ColumnRange* range);
 
+/// Whether bounds of such a column are values of it: those of text may be cut short, of floats
+/// leave NaN out, of seconds were rounded.
+bool HasExactStatistics(const arrow::DataType& type);
+
 }  // namespace headrace::parquet_format

@@ -1,6 +1,7 @@
-// count(*) of whole tables is what their sources know: no row is read.
+// count, min and max of whole tables are what their sources know: no row is read.
 #include <algorithm>
 #include <optional>
+#include <string_view>
 
 #include "arrow/record_batch.h"
 #include "arrow/scalar.h"
@@ -9,6 +10,7 @@
 #include "headrace/plan/builder.h"
 #include "headrace/plan/make_node.h"
 #include "headrace/plan/rule/rule.h"
+#include "headrace/table/column_facts.h"
 
 namespace headrace {
 namespace {
@@ -44,6 +46,37 @@ bool CountsRows(const FunctionCall& call) {
   return call.function->Has(function_flag::kStar) && call.args.empty() && !call.distinct;
 }
 
+/// What the source of a whole table knows of a column of `plan`.
+std::optional<WholeColumn> WholeColumnOf(const PlanNode& plan, int column) {
+  if (const auto* project = As<ProjectNode>(plan)) {
+    const Expression& expression = *project->expressions[static_cast<size_t>(column)];
+    if (expression.kind != Expression::Kind::kColumn) return std::nullopt;
+    return WholeColumnOf(*plan.input(), expression.column);
+  }
+  const auto* scan = As<ScanNode>(plan);
+  if (scan == nullptr || !RowsOf(plan).has_value()) return std::nullopt;
+  const auto* facts = dynamic_cast<const ColumnFacts*>(scan->source.get());
+  if (facts == nullptr) return std::nullopt;
+  return facts->WholeColumnOf(scan->request.projection[static_cast<size_t>(column)]);
+}
+
+/// The value of a call over all rows of `input`, of which there are `rows`; null when it takes
+/// reading them.
+ScalarPtr ValueOf(const FunctionCall& call, const PlanNode& input, int64_t rows) {
+  if (CountsRows(call)) return std::make_shared<arrow::Int64Scalar>(rows);
+  const std::string_view function = call.function->id;
+  const bool is_min = function == "min";
+  if ((!is_min && function != "max") || call.args.size() != 1 || call.distinct ||
+      call.args[0]->kind != Expression::Kind::kColumn) {
+    return nullptr;
+  }
+  const auto whole = WholeColumnOf(input, call.args[0]->column);
+  if (!whole.has_value()) return nullptr;
+  const ScalarPtr& value = is_min ? whole->min : whole->max;
+  if (value == nullptr) return arrow::MakeNullScalar(call.type);
+  return value->type->Equals(*call.type) ? value : nullptr;
+}
+
 Result<PlanPtr> OneRow() {
   const SchemaPtr schema = arrow::schema({});
   MemoryTableOptions options;
@@ -58,15 +91,18 @@ Result<PlanPtr> OneRow() {
 Result<PlanPtr> Answer(const PlanPtr& plan) {
   const auto* aggregate = As<AggregateNode>(*plan);
   const bool counts = aggregate != nullptr && aggregate->keys.empty() &&
-                      !aggregate->calls.empty() && aggregate->emit == EmitPolicy::kAtEnd &&
-                      std::all_of(aggregate->calls.begin(), aggregate->calls.end(), CountsRows);
+                      !aggregate->calls.empty() && aggregate->emit == EmitPolicy::kAtEnd;
   if (!counts || plan->input()->properties().change_mode != ChangeMode::kAppend) return plan;
   const std::optional<int64_t> rows = RowsOf(*plan->input());
   if (!rows.has_value()) return plan;
+  std::vector<ExpressionPtr> values;
+  for (const FunctionCall& call : aggregate->calls) {
+    ScalarPtr value = ValueOf(call, *plan->input(), *rows);
+    if (value == nullptr) return plan;
+    values.push_back(Expression::Literal(std::move(value)));
+  }
   ARROW_ASSIGN_OR_RAISE(PlanPtr one, OneRow());
-  const ExpressionPtr count = Expression::Literal(std::make_shared<arrow::Int64Scalar>(*rows));
-  return MakeProjectNode(std::move(one), std::vector<ExpressionPtr>(aggregate->calls.size(), count),
-                         plan->schema()->field_names());
+  return MakeProjectNode(std::move(one), std::move(values), plan->schema()->field_names());
 }
 
 }  // namespace
