@@ -204,21 +204,41 @@ int64_t GroupTable::FindSome(const EncodedKeys& keys, const uint32_t* rows, int6
 
 void GroupTable::FindOrInsert(const EncodedKeys& keys, const uint32_t* rows, int64_t count,
                               uint32_t* groups_out, uint8_t* is_new_out) {
-  for (int64_t i = 0; i < count; ++i) {
-    const int64_t before = num_groups();
-    groups_out[i] = Insert(keys, rows[i]);
-    if (is_new_out != nullptr) is_new_out[i] = num_groups() > before ? 1 : 0;
+  for (int64_t begin = 0; begin < count; begin += kProbeRows) {
+    const int64_t end = std::min(count, begin + kProbeRows);
+    if (slots_.size() > kCachedSlotsMax) {
+      const size_t mask = slots_.size() - 1;
+      for (int64_t i = begin; i < end; ++i) {
+        __builtin_prefetch(&slots_[keys.hashes[rows[i]] & mask], /*write=*/1);
+      }
+    }
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t before = num_groups();
+      groups_out[i] = is_fixed_ ? Insert<true>(keys, rows[i]) : Insert<false>(keys, rows[i]);
+      if (is_new_out != nullptr) is_new_out[i] = num_groups() > before ? 1 : 0;
+    }
   }
 }
 
+template <bool kIsFixed>
 uint32_t GroupTable::Insert(const EncodedKeys& keys, uint32_t row) {
-  const uint32_t found = is_fixed_ ? Probe<true>(keys, row) : Probe<false>(keys, row);
-  if (found != kNoGroup) return found;
-  const size_t slots = SlotsFor(static_cast<size_t>(num_groups()) + 1);
-  if (slots > slots_.size()) Rehash(slots);
+  if (slots_.empty()) Rehash(kSlotsMin);
+  const uint32_t tag = TagOf(keys.hashes[row]);
+  const size_t mask = slots_.size() - 1;
+  size_t slot = tag & mask;
+  for (; slots_[slot].id_plus_1 != 0; slot = (slot + 1) & mask) {
+    const uint32_t group = slots_[slot].id_plus_1 - 1;
+    if (slots_[slot].tag == tag && SameKey<kIsFixed>(rows_[group], keys, row)) return group;
+  }
+  const bool is_full = static_cast<size_t>(num_groups()) >= slots_.size() / 8 * 5;
+  if (is_full) Rehash(slots_.size() * 2);
   const uint32_t id = NewId();
   StoreKey(id, keys, row);
-  PutSlot({TagOf(keys.hashes[row]), id + 1});
+  if (is_full) {
+    PutSlot({tag, id + 1});
+  } else {
+    slots_[slot] = {tag, id + 1};
+  }
   return id;
 }
 

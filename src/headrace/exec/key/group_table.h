@@ -121,6 +121,7 @@ class GroupTable {
                    uint32_t* groups_out, std::byte** payloads_out) const;
   template <bool kIsFixed>
   uint32_t Probe(const EncodedKeys& keys, uint32_t row) const;
+  template <bool kIsFixed>
   uint32_t Insert(const EncodedKeys& keys, uint32_t row);
   bool SameKeys(const std::byte* left, const std::byte* right) const;
   Status LinkOne(uint32_t id, const Merge& merge);

@@ -301,12 +301,13 @@ Result<ArrayPtr> TakeTexts(CellFronts& rows, const TypePtr& type, BufferPtr vali
     ends[row + 1] = ends[row] + length;
   }
   ARROW_ASSIGN_OR_RAISE(BufferPtr values, Allocate(ends[num_rows], pool));
+  uint8_t* const out = values->mutable_data();
   for (size_t row = 0; row < rows.size(); ++row) {
     const bool is_null = *rows[row]++ == 0;
     const auto length = static_cast<size_t>(ends[row + 1] - ends[row]);
     if (is_null) continue;
     rows[row] += kLengthBytes;
-    std::memcpy(values->mutable_data() + ends[row], rows[row], length);
+    CopyText(out + ends[row], reinterpret_cast<const char*>(rows[row]), length);
     rows[row] += length;
   }
   return arrow::MakeArray(arrow::ArrayData::Make(

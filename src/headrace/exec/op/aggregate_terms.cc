@@ -97,7 +97,7 @@ void AggregateTerms::LayOut() {
   for (AggregateCall& call : calls_) {
     call.offset = Place(call.kernel->size, call.kernel->align);
   }
-  row_size_ = std::max<size_t>((row_size_ + row_align_ - 1) / row_align_ * row_align_, 1);
+  row_size_ = (row_size_ + row_align_ - 1) / row_align_ * row_align_;
 }
 
 void AggregateTerms::MakeSavedSchema() {

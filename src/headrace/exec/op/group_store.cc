@@ -121,10 +121,10 @@ int64_t GroupStore::Settle() {
 
 void GroupStore::Insert(const EncodedKeys& keys, const uint32_t* rows, int64_t count,
                         uint32_t* groups_out) {
+  is_new_.resize(static_cast<size_t>(count));
+  table_.FindOrInsert(keys, rows, count, groups_out, is_new_.data());
   for (int64_t i = 0; i < count; ++i) {
-    uint8_t is_new = 0;
-    table_.FindOrInsert(keys, rows + i, 1, groups_out + i, &is_new);
-    if (is_new != 0) terms_->Init(Row(groups_out[i]));
+    if (is_new_[static_cast<size_t>(i)] != 0) terms_->Init(Row(groups_out[i]));
   }
 }
 

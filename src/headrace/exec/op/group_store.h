@@ -74,6 +74,7 @@ class GroupStore {
 
   const AggregateTermsPtr terms_;
   GroupTable table_;
+  std::vector<uint8_t> is_new_;
   int64_t extra_bytes_ = 0;
   Reservation reservation_;
 };

@@ -56,8 +56,14 @@ int64_t KeyedGroups::FindAndReserve(const EncodedKeys& keys, Part& part, bool* i
 
 void KeyedGroups::InsertMissing(const EncodedKeys& keys, const Part& part) {
   GroupStore& store = *stores_[static_cast<size_t>(part.key_group)];
+  missing_.clear();
   for (size_t i = part.begin; i < part.end; ++i) {
-    if (found_[i] == GroupTable::kNoGroup) store.Insert(keys, &rows_[i], 1, &found_[i]);
+    if (found_[i] == GroupTable::kNoGroup) missing_.push_back(rows_[i]);
+  }
+  made_.resize(missing_.size());
+  store.Insert(keys, missing_.data(), part.missing, made_.data());
+  for (size_t i = part.begin, next = 0; i < part.end; ++i) {
+    if (found_[i] == GroupTable::kNoGroup) found_[i] = made_[next++];
   }
 }
 

@@ -66,8 +66,10 @@ class KeyedGroups {
   std::array<std::unique_ptr<GroupStore>, kKeyGroups> stores_;
   Reservation extra_;  // for what states may come to own while a slice is added
   std::vector<Part> parts_;
-  std::vector<uint32_t> rows_;   // of the slice, by key group
-  std::vector<uint32_t> found_;  // the group of rows_[i]
+  std::vector<uint32_t> rows_;     // of the slice, by key group
+  std::vector<uint32_t> found_;    // the group of rows_[i]
+  std::vector<uint32_t> missing_;  // rows of a part that had no group
+  std::vector<uint32_t> made_;     // and their groups
   std::vector<std::byte*> states_;
   std::vector<GroupRef> groups_;
 };
