@@ -24,6 +24,16 @@ ROWS = 40
 SEEDS = (1, 2)
 TEXTS = ["", "a", "abc", "Abc", "head race", "  x ", "é", "Ünï", "a-b-c", "50%", "a_b", "aaa"]
 TEXTS += ["日本"]
+NUMBERS = ["12", " -7 ", "1e3", "-0", "", "abc", "1.5", "-2.25", "99999999999999999999", "nan"]
+NUMBERS += ["inf", "-inf", "2020-02-29", "2021-02-29", "2020-01-01 10:00:00.5", "true", "f", "0x1"]
+JSONS = [
+    '{"a": 1, "b": [1, -2, 2.5], "c": {"d": "x y"}}',
+    '{ "a" : "x\\ny\\u00e9" , "b" : [ ] , "c" : { } , "\\u00e9": 7 }',
+    '{"a": null, "b": [null, true, {"d": [1, 2]}], "c": {"d": [1,  2]}}',
+    '{"a": {"a": [{"a": ""}]}, "b": ["x"], "é": "é"}',
+    "[1, 2]",
+    "{}",
+]
 
 # Each is the same SQL for both. Columns: see `table`.
 SCALARS = """
@@ -113,7 +123,50 @@ list_sum(list_value(i, j)); list_avg(list_value(i, j)); list_min(list_value(f, g
 list_max(list_value(f, g)); list_count(list_value(i, j))
 list_median(list_value(q, q)); map_keys(map(list_value('a', 'b'), list_value(i, j)))
 map_values(map(list_value('a', 'b'), list_value(i, j)))
-struct_extract(row_of, 'x'); map_extract_value(map(list_value('a', 'abc'), list_value(i, j)), s)
+struct_extract(row_of, 'x'); row_of['x']; {'a': i, 'b': s}['b']; {'a': i}.a
+map_contains(map(list_value('a', 'abc'), list_value(i, j)), s)
+cardinality(map(list_value('a', 'b'), list_value(i, j)))
+element_at(map(list_value('a', 'abc'), list_value(i, j)), s)
+map_extract(map(list_value('a', 'abc'), list_value(i, j)), s)
+map_keys(map_concat(map(list_value(i), list_value(s)), map(list_value(j), list_value(u))))
+map_values(map_concat(map(list_value(i), list_value(s)), map(list_value(j), list_value(u))))
+map_entries(map(list_value('a', 'b'), list_value(i, j)))
+map_keys(map_from_entries(list_value({'k': 'a', 'v': i})))
+map_keys(map(list_value(i, n), list_value(s, u))); map(list_value('a', 'abc'), list_value(i, j))[s]
+s[k]; s[k:n]; s[n:]; s[:k]; list_value(i, j, 5)[k:]; list_value(i, j, 5)[:k]; list_value(i, j)[k]
+len(list_value(i, j)); length(list_value(s)); array_length(list_value(i, j))
+list_unique(list_value(i, j, 5)); array_unique(list_value(f, g))
+list_has_any(list_value(i, j, 3), list_value(n, k))
+array_has_any(list_value(s, 'a'), list_value(u, 'é'))
+list_has_all(list_value(i, j, 3), list_value(n)); array_has_all(list_value(s, 'a'), list_value(u))
+list_sort(list_intersect(list_value(i, j, 3, 3), list_value(n, 3, j)))
+list_sort(array_intersect(list_value(s, u), list_value('a', '')))
+flatten(list_value(list_value(i, j), list_value(n))); array_to_string(list_value(s, u, 'z'), '-')
+range(n); range(k, n); range(n, k, -2); generate_series(k, n); generate_series(n, k, -1)
+generate_series(n)
+list_product(list_value(q, q)); list_mode(list_value(i, i, j))
+list_var_samp(list_value(q, f, 3.0::DOUBLE)); list_var_pop(list_value(q, r))
+list_stddev_samp(list_value(q, r)); list_stddev_pop(list_value(i, j))
+list_any_value(list_value(i, j)); list_first(list_value(i, j))
+list_last(list_value(i, j)); list_bool_and(list_value(b, i > j))
+list_bool_or(list_value(b, i > j)); list_median(list_value(i, j, n))
+format('{} and {}', s, i); format('{1} {0}', s, i); format('{:>8.2f}|', q)
+format('{:,}', i * 100000); format('{:_}', c * 12345)
+format('{{{}}}', n); printf('%d %s', i, s); printf('%8.3f|%05d', q, n); printf('%x', c)
+to_base(c, 2); to_base(c, 16, 4); to_base(c, 36)
+bin(c); bin(s); to_binary(n)
+json_extract(js, '$.a'); json_extract(js, '$.b[1]'); json_extract(js, '$.b[#-1]')
+json_extract(js, '/c/d'); json_extract(js, 'a')
+json_extract(js, '$.c."d"'); json_extract(js, '$.b[*]'); json_extract_string(js, '$.b[*]')
+json_extract_string(js, '$.a')
+json_extract_string(js, '$.c.d'); json_extract_path(js, '$.c')
+json_extract_path_text(js, '$.c.d'); json_extract('[1, "x", null]', n)
+(js -> 'a'); (js ->> 'a'); (js -> '$.c.d'); (js ->> '$.é'); json_extract_string(js, '$.b[-1]')
+json_extract_string('[1, "x", null]', k)
+json_array_length(js, '$.b'); json_array_length(js, '$.a'); json_array_length(js); json_type(js)
+json_type(js, '$.a'); json_type(js, '$.b[0]')
+json_keys(js); json_keys(js, '$.c'); json_exists(js, '$.a'); json_exists(js, '$.c.d')
+json_valid(js); json_valid(s) map_extract_value(map(list_value('a', 'abc'), list_value(i, j)), s)
 """
 
 AGGREGATES = """
@@ -121,19 +174,31 @@ count(*); count(i); coalesce(count_if(b), 0); coalesce(countif(b), 0); sum(i); s
 mean(q); min(f); max(f); min(s); max(t); first(i); last(s)
 any_value(s); bool_and(b); bool_or(b); arg_min(s, i); arg_max(s, f); argmin(i, s); argmax(i, q)
 min_by(i, t); max_by(s, d)
-median(q); median(i); quantile_cont(q, 0.3); quantile_disc(i, 0.4); quantile(f, 0.75)
+median(q); median(i); quantile_cont(q, [0.3, 0.5]); quantile_disc(i, [0.0, 1.0]); quantile_cont(q, 0.3); quantile_disc(i, 0.4); quantile(f, 0.75)
 quantile_disc(s, 0.5); mode(n)
 stddev_samp(q); stddev(q); stddev_pop(q); var_samp(q); variance(q); var_pop(q); sem(q)
 skewness(q); kurtosis(q); kurtosis_pop(q)
 corr(q, r); covar_pop(q, r); covar_samp(q, r); regr_slope(q, r); regr_intercept(q, r); regr_r2(q, r)
 regr_count(q, r); regr_avgx(q, r); regr_avgy(q, r); regr_sxx(q, r); regr_syy(q, r); regr_sxy(q, r)
-product(q); bit_and(i); bit_or(i); bit_xor(i); list(i); array_agg(s); string_agg(s, '-')
+list(i) FILTER (WHERE j > 0); first(s) FILTER (WHERE j > 0); last(i) FILTER (WHERE j > 0)
+list(s ORDER BY i, j, s); string_agg(s, '-' ORDER BY u, s DESC); first(i ORDER BY j, i DESC)
+list(i ORDER BY i DESC NULLS FIRST)
+list(DISTINCT i ORDER BY i); string_agg(DISTINCT s, ',' ORDER BY s DESC); last(s ORDER BY s)
+arg_min(s, i ORDER BY s)
+list(i ORDER BY i) FILTER (WHERE j > 0); product(q); bit_and(i); bit_or(i); bit_xor(i); list(i)
+array_agg(s); string_agg(s, '-')
 group_concat(s, ','); listagg(s, ',')
 histogram(n); entropy(n)
 """
 
 WINDOWS = """cume_dist dense_rank first_value lag last_value lead nth_value ntile percent_rank rank
 rank_dense row_number"""
+# Columns are tried as all types.
+CAST_COLUMNS = ["i", "big", "f", "q", "m", "b", "d", "t", "w_text", "n"]
+CAST_TYPES = ["TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "UINTEGER", "UBIGINT"]
+CAST_TYPES += ["REAL", "DOUBLE", "DECIMAL(10, 2)", "BOOLEAN", "VARCHAR", "DATE", "TIMESTAMP"]
+
+CASTS_OF_OUR_OWN: dict[tuple[str, str], str] = {}
 EXCEPTIONS = {
     **dict.fromkeys(WINDOWS.split(), "window functions: tests/script/window.test"),
     "hash": "another hash",
@@ -194,6 +259,8 @@ def table(seed: int) -> pa.Table:
         "e": column(day, pa.date32()),
         "t": column(moment, pa.timestamp("us")),
         "w": column(moment, pa.timestamp("us")),
+        "w_text": column(lambda: rng.choice(NUMBERS), pa.string()),
+        "js": column(lambda: rng.choice(JSONS), pa.string()),
         "row_of": column(lambda: {"x": rng.randint(0, 9)}, pa.struct([("x", pa.int64())])),
     }
     return pa.table(columns)
@@ -274,6 +341,14 @@ def compare(peer: Any, query: str, rows: pa.Table) -> None:
 def test_scalar(peer: Any, expression: str) -> None:
     for seed in SEEDS:
         compare(peer, f"SELECT {expression} AS y FROM t0", table(seed))
+
+
+@pytest.mark.parametrize("type_", CAST_TYPES)
+@pytest.mark.parametrize("name", CAST_COLUMNS)
+def test_try_cast(peer: Any, name: str, type_: str) -> None:
+    if (name, type_) in CASTS_OF_OUR_OWN:
+        pytest.skip(CASTS_OF_OUR_OWN[name, type_])
+    compare(peer, f"SELECT TRY_CAST({name} AS {type_}) AS y FROM t0", table(1))
 
 
 @pytest.mark.parametrize("expression", expressions(AGGREGATES))

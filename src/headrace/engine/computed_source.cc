@@ -7,6 +7,7 @@
 #include "arrow/util/byte_size.h"
 #include "headrace/connect/memory/memory_table.h"
 #include "headrace/plan/builder.h"
+#include "headrace/plan/fix_time.h"
 #include "headrace/plan/make_node.h"
 #include "headrace/plan/rule/rule.h"
 
@@ -84,6 +85,25 @@ Result<PlanPtr> WithSources(const PlanPtr& plan, const SourceMap& sources) {
   });
 }
 
+Result<PlanPtr> WithTimeOfQuery(const PlanPtr& plan, int64_t wall_micros) {
+  SourceMap timed;
+  const PlanRewrite rewrite = [&](const PlanPtr& part) -> Result<PlanPtr> {
+    ARROW_ASSIGN_OR_RAISE(const PlanPtr fixed, FixTimeOfQuery(part, wall_micros));
+    return ReplaceScans(fixed, [&](const ScanNode& scan) -> Result<PlanPtr> {
+      const auto* source = dynamic_cast<const ComputedSource*>(scan.source.get());
+      if (source == nullptr) return nullptr;
+      SourcePtr& known = timed[source];
+      if (known == nullptr) {
+        ARROW_ASSIGN_OR_RAISE(known, source->WithPlans(rewrite));
+        if (known == nullptr) known = scan.source;
+      }
+      if (known == scan.source) return nullptr;
+      return MakeScanNode(known, scan.request, scan.snapshot, scan.event_time);
+    });
+  };
+  return rewrite(plan);
+}
+
 Result<PlanPtr> WithComputedSources(const PlanPtr& plan, Session& session, const Poll& poll) {
   std::map<const Source*, PlanPtr> computed;
   return ReplaceScans(plan, [&](const ScanNode& scan) -> Result<PlanPtr> {
@@ -128,6 +148,12 @@ Result<PlanPtr> SharedQuery::Compute(Session& session, const Poll& poll) {
   if (rows.has_value()) return ScanOfRows(schema(), *std::move(rows), ordering());
   ARROW_ASSIGN_OR_RAISE(const PlanPtr plan, session.Prepare(plan_));
   return WithComputedSources(plan, session, poll);
+}
+
+Result<SourcePtr> SharedQuery::WithPlans(const PlanRewrite& rewrite) const {
+  ARROW_ASSIGN_OR_RAISE(PlanPtr plan, rewrite(plan_));
+  if (plan == plan_) return nullptr;
+  return std::make_shared<SharedQuery>(name(), std::move(plan));
 }
 
 Result<PlanPtr> WithQueriesInlined(const PlanPtr& plan) {

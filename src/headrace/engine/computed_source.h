@@ -2,6 +2,7 @@
 // several times, and recursive ones.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -13,6 +14,7 @@ namespace headrace {
 
 /// Sources that stand for others.
 using SourceMap = std::map<const Source*, SourcePtr>;
+using PlanRewrite = std::function<Result<PlanPtr>(const PlanPtr&)>;
 
 /// Never read itself: a query computes it when it starts, once, however often its plan scans it.
 class ComputedSource : public Source {
@@ -30,6 +32,8 @@ class ComputedSource : public Source {
 
   /// The rows, in order, as a plan of the same schema.
   virtual Result<PlanPtr> Compute(Session& session, const Poll& poll) = 0;
+  /// The same computed by `rewrite`d plans; null when none changed.
+  virtual Result<SourcePtr> WithPlans(const PlanRewrite& rewrite) const = 0;
 
  private:
   const std::string name_;
@@ -39,6 +43,9 @@ class ComputedSource : public Source {
 
 /// `plan` with scans of other sources in place of those in `sources`.
 Result<PlanPtr> WithSources(const PlanPtr& plan, const SourceMap& sources);
+/// `plan` and the plans of its computed sources with now() and its kin computed for one time
+/// (plan/fix_time.h).
+Result<PlanPtr> WithTimeOfQuery(const PlanPtr& plan, int64_t wall_micros);
 /// `plan` with every computed source computed.
 Result<PlanPtr> WithComputedSources(const PlanPtr& plan, Session& session, const Poll& poll);
 using RecordBatches = std::vector<std::shared_ptr<arrow::RecordBatch>>;
@@ -57,6 +64,7 @@ class SharedQuery final : public ComputedSource {
         plan_(std::move(plan)) {}
   const PlanPtr& plan() const { return plan_; }
   Result<PlanPtr> Compute(Session& session, const Poll& poll) override;
+  Result<SourcePtr> WithPlans(const PlanRewrite& rewrite) const override;
 
  private:
   const PlanPtr plan_;

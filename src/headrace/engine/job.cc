@@ -4,6 +4,7 @@
 #include "arrow/record_batch.h"
 #include "headrace/base/fault.h"
 #include "headrace/base/hash.h"
+#include "headrace/engine/computed_source.h"
 #include "headrace/engine/query_run.h"
 #include "headrace/exec/checkpoint/checkpoint.h"
 #include "headrace/plan/builder.h"
@@ -12,10 +13,10 @@ namespace headrace {
 
 class Job {
  public:
-  Job(Session& session, PlanPtr plan, Sink& sink, const JobOptions& options)
+  Job(Session& session, PlanPtr plan, uint64_t plan_hash, Sink& sink, const JobOptions& options)
       : session_(session),
         plan_(std::move(plan)),
-        plan_hash_(HashBytes(Explain(*plan_))),
+        plan_hash_(plan_hash),
         sink_(sink),
         options_(options) {}
 
@@ -115,8 +116,10 @@ class Job {
 };
 
 Result<int64_t> RunJob(Session& session, PlanPtr plan, Sink& sink, const JobOptions& options) {
-  ARROW_ASSIGN_OR_RAISE(PlanPtr optimized, session.Prepare(std::move(plan)));
-  Job job(session, std::move(optimized), sink, options);
+  ARROW_ASSIGN_OR_RAISE(const PlanPtr optimized, session.ByRules(std::move(plan)));
+  const uint64_t plan_hash = HashBytes(Explain(*optimized));  // the same at every start of the job
+  ARROW_ASSIGN_OR_RAISE(PlanPtr started, WithTimeOfQuery(optimized, session.clock().WallMicros()));
+  Job job(session, std::move(started), plan_hash, sink, options);
   Result<int64_t> rows = job.Run();
   if (!rows.ok()) (void)sink.Abort();  // the first failure is the one to report
   return rows;

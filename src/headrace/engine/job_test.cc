@@ -50,7 +50,8 @@ SourcePtr Stream() {
   return MakeGenerator(spec).ValueOrDie();
 }
 
-/// SELECT key, time_bucket(1 s, at), count(*) … GROUP BY 1, 2 over the stream.
+/// SELECT key, time_bucket(1 s, at), count(*) … WHERE now() > the epoch GROUP BY 1, 2 over the
+/// stream. It stays the same job, whenever it starts.
 PlanPtr CountPerWindow() {
   PlanPtr scan = PlanScan(Stream(), EventTime{1, kJitterMicros}).ValueOrDie();
   const Scope scope(*scan->schema());
@@ -62,6 +63,12 @@ PlanPtr CountPerWindow() {
            Dialect::kSql)
           .ValueOrDie();
   auto count = Bind(*Unbound::Call("count", {Unbound::Star()}), scope, Dialect::kSql).ValueOrDie();
+  const auto epoch = arrow::MakeScalar(arrow::timestamp(arrow::TimeUnit::MICRO, "UTC"), int64_t{0});
+  auto later =
+      Bind(*Unbound::Call(">", {Unbound::Call("now", {}), Unbound::Literal(epoch.ValueOrDie())}),
+           scope, Dialect::kSql)
+          .ValueOrDie();
+  scan = PlanFilter(std::move(scan), std::move(later)).ValueOrDie();
   AggregateOptions options;
   options.window = WindowKey{1, kWindowMicros};
   return PlanAggregate(scan, {{key, "key"}, {bucket, "start"}}, {{count, "n"}}, nullptr, options)

@@ -9,6 +9,7 @@
 #include "arrow/record_batch.h"
 #include "headrace/base/limits.h"
 #include "headrace/connect/memory/memory_table.h"
+#include "headrace/engine/computed_source.h"
 #include "headrace/engine/query_run.h"
 #include "headrace/engine/session_state.h"
 #include "headrace/format/format.h"
@@ -136,6 +137,7 @@ Status Session::Set(const std::string& name, const std::optional<std::string>& v
 }
 
 Vfs& Session::vfs() const { return *state_->vfs; }
+const Clock& Session::clock() const { return *state_->clock; }
 arrow::MemoryPool* Session::pool() const { return state_->pool.get(); }
 
 Status Session::Register(const std::string& name, SourcePtr source) {
@@ -254,8 +256,13 @@ Result<SourcePtr> Session::OpenFiles(const std::vector<std::string>& paths,
   return WithNearestFile(*state_->vfs, paths, opened.status());
 }
 
-Result<PlanPtr> Session::Prepare(PlanPtr plan) const {
+Result<PlanPtr> Session::ByRules(PlanPtr plan) const {
   return settings().optimizer ? Optimize(std::move(plan)) : plan;
+}
+
+Result<PlanPtr> Session::Prepare(PlanPtr plan) const {
+  ARROW_ASSIGN_OR_RAISE(plan, WithTimeOfQuery(plan, clock().WallMicros()));
+  return ByRules(std::move(plan));
 }
 
 Result<Cursor> Session::Run(PlanPtr plan) {

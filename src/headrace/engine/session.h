@@ -30,6 +30,7 @@ class Session : public std::enable_shared_from_this<Session> {
   /// it; memory_limit and threads are refused while a query runs.
   Status Set(const std::string& name, const std::optional<std::string>& value);
   Vfs& vfs() const;
+  const Clock& clock() const;
   arrow::MemoryPool* pool() const;
 
   /// Names are case-insensitive in SQL. Replaces a table of that name.
@@ -58,7 +59,9 @@ class Session : public std::enable_shared_from_this<Session> {
   Result<SourcePtr> OpenFiles(const std::vector<std::string>& paths,
                               const OptionMap& options) const;
 
-  /// `plan` as it will run.
+  /// `plan` rewritten by the optimizer's rules, unless the session leaves them out.
+  Result<PlanPtr> ByRules(PlanPtr plan) const;
+  /// `plan` as it will run: the time of the query (now() and its kin) fixed, then ByRules.
   Result<PlanPtr> Prepare(PlanPtr plan) const;
   /// Prepares and starts `plan`. Nothing is read before the first Next… of the cursor.
   Result<Cursor> Run(PlanPtr plan);

@@ -1,6 +1,7 @@
 // ChooseRows: typed copies for fixed widths, concatenate and take for the rest.
 #include "headrace/function/choice.h"
 
+#include <algorithm>
 #include <numeric>
 
 #include "arrow/array/array_primitive.h"
@@ -14,6 +15,22 @@
 namespace headrace {
 namespace {
 
+/// Whether every row has a branch.
+bool IsComplete(const std::vector<uint32_t>& choice) {
+  uint32_t missing = 0;
+  for (const uint32_t branch : choice) missing |= branch == kNoBranch ? 1 : 0;
+  return missing == 0;
+}
+
+/// Values of the rows of a branch, one by one when it is a constant.
+template <typename T>
+struct Rowwise {
+  View<T> view;
+  int64_t step;
+  explicit Rowwise(const Argument& branch) : view(branch), step(branch.is_constant ? 0 : 1) {}
+  T operator[](int64_t row) const { return view.Raw(row * step); }
+};
+
 /// Bit r set where row r of the result is not null; null when all are set.
 Result<std::shared_ptr<arrow::Buffer>> ValidityOf(KernelContext& ctx,
                                                   std::span<const Argument> branches,
@@ -21,6 +38,9 @@ Result<std::shared_ptr<arrow::Buffer>> ValidityOf(KernelContext& ctx,
   std::vector<Validity> valid;
   for (const Argument& branch : branches) valid.emplace_back(branch);
   const auto rows = static_cast<int64_t>(choice.size());
+  const bool no_nulls =
+      std::all_of(valid.begin(), valid.end(), [](const Validity& one) { return one.all_valid(); });
+  if (no_nulls && IsComplete(choice)) return nullptr;
   ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::Buffer> bits,
                         arrow::AllocateEmptyBitmap(rows, ctx.pool));
   int64_t nulls = 0;
@@ -40,9 +60,19 @@ Result<ArrayPtr> ChooseFixed(KernelContext& ctx, std::span<const Argument> branc
   for (const Argument& branch : branches) values.emplace_back(branch);
   const auto rows = static_cast<int64_t>(choice.size());
   ARROW_ASSIGN_OR_RAISE(auto out, Output<T>::Make(rows, ctx.pool));
-  for (int64_t row = 0; row < rows; ++row) {
-    const uint32_t branch = choice[static_cast<size_t>(row)];
-    out.data()[row] = branch == kNoBranch ? T{} : values[branch][row];
+  if (branches.size() == 2 && IsComplete(choice)) {
+    const Rowwise<T> first(branches[0]);
+    const Rowwise<T> second(branches[1]);
+    for (int64_t row = 0; row < rows; ++row) {
+      const T a = first[row];
+      const T b = second[row];
+      out.data()[row] = choice[static_cast<size_t>(row)] == 0 ? a : b;
+    }
+  } else {
+    for (int64_t row = 0; row < rows; ++row) {
+      const uint32_t branch = choice[static_cast<size_t>(row)];
+      out.data()[row] = branch == kNoBranch ? T{} : values[branch][row];
+    }
   }
   ARROW_ASSIGN_OR_RAISE(auto validity, ValidityOf(ctx, branches, choice));
   auto data = out.Finish(ctx.result_type)->data()->Copy();

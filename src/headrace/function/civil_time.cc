@@ -20,34 +20,6 @@ arrow::TimeUnit::type UnitOfTime(const arrow::DataType& type) {
                                             : static_cast<const arrow::TimestampType&>(type).unit();
 }
 
-// Days are counted from 0000-03-01 in eras of 400 years, so that leap days end years.
-int64_t DaysOfDate(int64_t year, int64_t month, int64_t day) {
-  const int64_t carried = FloorDivide(month - 1, 12);
-  year += carried;
-  month -= carried * 12;
-  year -= month <= 2 ? 1 : 0;
-  const int64_t era = FloorDivide(year, 400);
-  const int64_t year_of_era = year - era * 400;
-  const int64_t day_of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
-  const int64_t day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-  return era * 146'097 + day_of_era - 719'468;
-}
-
-CivilDate DateOfDays(int64_t days) {
-  const int64_t shifted = days + 719'468;
-  const int64_t era = FloorDivide(shifted, 146'097);
-  const int64_t day_of_era = shifted - era * 146'097;
-  const int64_t year_of_era =
-      (day_of_era - day_of_era / 1'460 + day_of_era / 36'524 - day_of_era / 146'096) / 365;
-  const int64_t day_of_year =
-      day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-  const int64_t shifted_month = (5 * day_of_year + 2) / 153;
-  const auto day = static_cast<int32_t>(day_of_year - (153 * shifted_month + 2) / 5 + 1);
-  const auto month =
-      static_cast<int32_t>(shifted_month < 10 ? shifted_month + 3 : shifted_month - 9);
-  return {year_of_era + era * 400 + (month <= 2 ? 1 : 0), month, day};
-}
-
 int32_t DaysInMonth(int64_t year, int32_t month) {
   return static_cast<int32_t>(DaysOfDate(year, month + 1, 1) - DaysOfDate(year, month, 1));
 }
@@ -56,27 +28,6 @@ bool IsDate(int64_t year, int64_t month, int64_t day) {
   constexpr int64_t kYearMax = 5'000'000;
   return year > -kYearMax && year < kYearMax && month >= 1 && month <= 12 && day >= 1 &&
          day <= DaysInMonth(year, static_cast<int32_t>(month));
-}
-
-int32_t WeekdayOf(int64_t days) {
-  const int64_t since_sunday = days + 4;  // 1970-01-01 was a Thursday
-  return static_cast<int32_t>(since_sunday - FloorDivide(since_sunday, 7) * 7);
-}
-
-int64_t MondayOf(int64_t days) { return days - (WeekdayOf(days) + 6) % 7; }
-
-IsoWeek IsoWeekOf(int64_t days) {
-  // The week belongs to the year of its Thursday.
-  const int64_t thursday = MondayOf(days) + 3;
-  const int64_t year = DateOfDays(thursday).year;
-  return {year, static_cast<int32_t>((thursday - DaysOfDate(year, 1, 1)) / 7 + 1)};
-}
-
-CivilTime TimeOfTicks(int64_t ticks, int64_t ticks_per_second) {
-  const int64_t per_day = ticks_per_second * kSecondsPerDay;
-  const int64_t days = FloorDivide(ticks, per_day);
-  const auto rest = static_cast<__int128>(ticks) - static_cast<__int128>(days) * per_day;
-  return {days, static_cast<int64_t>(rest) * (kNanosPerSecond / ticks_per_second)};
 }
 
 bool TicksOfTime(const CivilTime& time, int64_t ticks_per_second, int64_t* out) {

@@ -32,21 +32,69 @@ struct CivilDate {
 };
 
 /// Days since 1970-01-01. Any month number: 13 is January of the next year.
-int64_t DaysOfDate(int64_t year, int64_t month, int64_t day);
-CivilDate DateOfDays(int64_t days);
+/// Days are counted from 0000-03-01 in eras of 400 years, so that leap days end years.
+inline int64_t DaysOfDate(int64_t year, int64_t month, int64_t day) {
+  const int64_t carried = FloorDivide(month - 1, 12);
+  year += carried;
+  month -= carried * 12;
+  year -= month <= 2 ? 1 : 0;
+  const int64_t era = FloorDivide(year, 400);
+  const int64_t year_of_era = year - era * 400;
+  const int64_t day_of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
+  const int64_t day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+  return era * 146'097 + day_of_era - 719'468;
+}
+
+/// The divisions of a day number within ten million days of 1970 are products of 32 bits, after
+/// Neri and Schneider, "Euclidean affine functions and their application to calendar algorithms".
+inline CivilDate DateOfNearDays(int64_t days) {
+  constexpr uint32_t kEras = 82;
+  const auto shifted = static_cast<uint32_t>(days + 719'468 + 146'097 * kEras);
+  const uint32_t century = (4 * shifted + 3) / 146'097;
+  const uint32_t quarter_day = (4 * shifted + 3) % 146'097 | 3;
+  const uint64_t scaled = uint64_t{2'939'745} * quarter_day;
+  const auto year_of_century = static_cast<uint32_t>(scaled >> 32);
+  const uint32_t day_of_year = static_cast<uint32_t>(scaled) / 2'939'745 / 4;
+  const uint32_t month_and_day = 2'141 * day_of_year + 197'913;
+  const bool is_next_year = day_of_year >= 306;  // January and February end the shifted year
+  const auto month = static_cast<int32_t>(month_and_day >> 16) - (is_next_year ? 12 : 0);
+  const auto day = static_cast<int32_t>((month_and_day & 0xFFFF) / 2'141) + 1;
+  const int64_t year = int64_t{100} * century + year_of_century - 400 * int64_t{kEras};
+  return {year + (is_next_year ? 1 : 0), month, day};
+}
+
+inline CivilDate DateOfDays(int64_t days) {
+  constexpr int64_t kNearMax = 10'000'000;
+  if (days > -kNearMax && days < kNearMax) [[likely]]
+    return DateOfNearDays(days);
+  const int64_t shifted = days + 719'468;
+  const int64_t era = FloorDivide(shifted, 146'097);
+  CivilDate date = DateOfNearDays(shifted - era * 146'097 - 719'468);
+  date.year += era * 400;
+  return date;
+}
+
 int32_t DaysInMonth(int64_t year, int32_t month);
 /// Whether there is such a day.
 bool IsDate(int64_t year, int64_t month, int64_t day);
 /// 0 … 6, Sunday is 0.
-int32_t WeekdayOf(int64_t days);
+inline int32_t WeekdayOf(int64_t days) {
+  const int64_t since_sunday = days + 4;  // 1970-01-01 was a Thursday
+  return static_cast<int32_t>(since_sunday - FloorDivide(since_sunday, 7) * 7);
+}
 /// The Monday that begins the week.
-int64_t MondayOf(int64_t days);
+inline int64_t MondayOf(int64_t days) { return days - (WeekdayOf(days) + 6) % 7; }
 
 struct IsoWeek {
   int64_t year;
   int32_t week;  // 1 … 53
 };
-IsoWeek IsoWeekOf(int64_t days);
+/// The week belongs to the year of its Thursday.
+inline IsoWeek IsoWeekOf(int64_t days) {
+  const int64_t thursday = MondayOf(days) + 3;
+  const int64_t year = DateOfDays(thursday).year;
+  return {year, static_cast<int32_t>((thursday - DaysOfDate(year, 1, 1)) / 7 + 1)};
+}
 
 /// A point in local time.
 struct CivilTime {
@@ -54,7 +102,14 @@ struct CivilTime {
   int64_t nanos;  // of the day
 };
 
-CivilTime TimeOfTicks(int64_t ticks, int64_t ticks_per_second);
+inline CivilTime TimeOfTicks(int64_t ticks, int64_t ticks_per_second) {
+  const int64_t per_day = ticks_per_second * kSecondsPerDay;
+  const int64_t days = FloorDivide(ticks, per_day);
+  // The product may wrap around, the difference is right all the same.
+  const auto rest = static_cast<int64_t>(
+      static_cast<uint64_t>(ticks) - static_cast<uint64_t>(days) * static_cast<uint64_t>(per_day));
+  return {days, rest * (kNanosPerSecond / ticks_per_second)};
+}
 /// True when it does not fit.
 bool TicksOfTime(const CivilTime& time, int64_t ticks_per_second, int64_t* out);
 /// `months` later, on the last day of the month where it has no such day.
@@ -87,6 +142,7 @@ class LocalClock {
   /// True when it does not fit.
   bool TicksAt(const CivilTime& time, int64_t* out);
   int64_t ticks_per_second() const { return ticks_per_second_; }
+  bool is_zoned() const { return is_zoned_; }
   int64_t OffsetAt(int64_t ticks);
 
  private:

@@ -91,6 +91,12 @@ std::string_view LikePattern::FindBehind(const Segment& segment, std::string_vie
   return {kNowhere, 0};
 }
 
+std::string_view LikePattern::OnlyPart() const {
+  const bool is_one = segments_.size() == 3 && segments_[0].text.empty() &&
+                      segments_[2].text.empty() && segments_[1].any.empty();
+  return is_one ? std::string_view(segments_[1].text) : std::string_view();
+}
+
 bool LikePattern::Matches(std::string_view text) const {
   const size_t taken = MatchHere(segments_.front(), text);
   if (taken == kNoMatch) return false;

@@ -17,6 +17,8 @@ class LikePattern {
   static Result<LikePattern> Parse(std::string_view pattern, std::string_view escape = "");
 
   bool Matches(std::string_view text) const;
+  /// x of the pattern %x%, which holds no _; empty of all others.
+  std::string_view OnlyPart() const;
 
  private:
   /// What stands between two %: text in which places where `any` is set stand for a code point.

@@ -6,9 +6,11 @@
 
 #include "arrow/array/concatenate.h"
 #include "arrow/compute/initialize.h"
+#include "headrace/base/clock.h"
 #include "headrace/expression/coerce.h"
 #include "headrace/expression/test_binding.h"
 #include "headrace/function/registry.h"
+#include "headrace/plan/fix_time.h"
 #include "headrace/sql/sql.h"
 
 namespace headrace {
@@ -18,7 +20,8 @@ const bool kComputeIsReady = arrow::compute::Initialize().ok();
 
 Result<ExpressionPtr> BindText(const std::string& text, const Scope& scope) {
   ARROW_ASSIGN_OR_RAISE(const UnboundPtr unbound, sql::ParseExpression(text));
-  return Bind(*unbound, scope, Dialect::kSql);
+  ARROW_ASSIGN_OR_RAISE(const ExpressionPtr bound, Bind(*unbound, scope, Dialect::kSql));
+  return FixTimeOfQuery(bound, SystemClock().WallMicros());
 }
 
 /// "(1), (NULL)" → one array of the common type.

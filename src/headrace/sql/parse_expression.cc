@@ -211,10 +211,11 @@ Result<Parser::Term> Parser::ParsePostfix() {
 /// After [: index ] or [begin] : [end] ].
 Result<Parser::Term> Parser::ParseSubscript(Term term) {
   const int64_t begin = term.span.begin;
-  const auto null = [&]() -> Term {
-    return {Unbound::Literal(arrow::MakeNullScalar(arrow::int64()), Peek().span), Peek().span};
+  const auto number = [&](int64_t value) -> Term {
+    return {Unbound::Literal(std::make_shared<arrow::Int64Scalar>(value), Peek().span),
+            Peek().span};
   };
-  Term index = null();
+  Term index = number(1);
   if (!Peek().IsSymbol(":")) {
     ARROW_ASSIGN_OR_RAISE(index, ParseTerm());
   }
@@ -222,7 +223,7 @@ Result<Parser::Term> Parser::ParseSubscript(Term term) {
     ARROW_RETURN_NOT_OK(ExpectSymbol("]"));
     return MakeCall("list_extract", {std::move(term), std::move(index)}, SpanFrom(begin));
   }
-  Term end = null();
+  Term end = number(-1);
   if (!Peek().IsSymbol("]")) {
     ARROW_ASSIGN_OR_RAISE(end, ParseTerm());
   }

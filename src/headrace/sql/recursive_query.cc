@@ -39,4 +39,12 @@ Result<PlanPtr> RecursiveQuery::Compute(Session& session, const Poll& poll) {
   return ScanOfRows(schema(), std::move(all));
 }
 
+Result<SourcePtr> RecursiveQuery::WithPlans(const PlanRewrite& rewrite) const {
+  Parts parts = parts_;
+  ARROW_ASSIGN_OR_RAISE(parts.first, rewrite(parts_.first));
+  ARROW_ASSIGN_OR_RAISE(parts.step, rewrite(parts_.step));
+  if (parts.first == parts_.first && parts.step == parts_.step) return nullptr;
+  return std::make_shared<RecursiveQuery>(name(), schema(), std::move(parts));
+}
+
 }  // namespace headrace::sql

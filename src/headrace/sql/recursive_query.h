@@ -20,6 +20,7 @@ class RecursiveQuery final : public ComputedSource {
   RecursiveQuery(std::string name, SchemaPtr schema, Parts parts)
       : ComputedSource(std::move(name), std::move(schema)), parts_(std::move(parts)) {}
   Result<PlanPtr> Compute(Session& session, const Poll& poll) override;
+  Result<SourcePtr> WithPlans(const PlanRewrite& rewrite) const override;
 
  private:
   Result<RecordBatches> Round(PlanPtr plan, const RecordBatches& known, Session& session,

@@ -44,6 +44,8 @@ Result<ArrayPtr> Coalesce(KernelContext& ctx, std::span<const LazyArgument> args
     if (choices.done()) break;
     ARROW_ASSIGN_OR_RAISE(const Argument value, arg(choices.open()));
     const Validity valid(value);
+    const bool has_all = &arg == &args.front() && valid.all_valid() && !value.is_constant;
+    if (has_all) return value.array;
     choices.Give(value, [&](uint32_t row) { return valid[row]; });
   }
   return choices.Finish(ctx);

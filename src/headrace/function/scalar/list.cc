@@ -1,30 +1,23 @@
-// Lists: their items by place, search, order and parts; the aggregates of a list.
+// Lists: their items by place, search, order and parts.
 #include <algorithm>
-#include <memory>
 #include <numeric>
 
 #include "arrow/array/array_nested.h"
-#include "arrow/array/builder_base.h"
 #include "arrow/array/builder_primitive.h"
 #include "arrow/array/concatenate.h"
 #include "arrow/compute/api_vector.h"
 #include "arrow/compute/exec.h"
 #include "arrow/type.h"
+#include "headrace/function/code_points.h"
 #include "headrace/function/define.h"
 #include "headrace/function/loop.h"
 #include "headrace/function/order.h"
 #include "headrace/function/scalar/list_column.h"
+#include "headrace/function/scalar/subscript.h"
+#include "headrace/function/text_column.h"
 #include "headrace/types/type_table.h"
 
 namespace headrace {
-
-extern const FunctionDef kSum;
-extern const FunctionDef kMean;
-extern const FunctionDef kMin;
-extern const FunctionDef kMax;
-extern const FunctionDef kCount;
-extern const FunctionDef kMedian;
-
 namespace {
 
 using enum ArgPattern;
@@ -76,20 +69,43 @@ Result<ArrayPtr> PickItems(KernelContext& ctx, const Argument& arg, const Rows& 
   return picks.Finish(ctx, *list.values());
 }
 
-/// Items `begin` to `end`, both included, from 1, or from the end below zero.
+/// Places [first, last) from 0 that the numbers `begin` to `end`, both included, name among
+/// `length`: from 1, or from the end below zero.
+std::pair<int64_t, int64_t> PlacesBetween(int64_t begin, int64_t end, int64_t length) {
+  const auto at = [length](int64_t number) {
+    return number < 0 ? std::max<int64_t>(number, -length - 1) + length + 1
+                      : std::min(number, length + 1);
+  };
+  return {std::max<int64_t>(at(begin), 1) - 1, std::min(at(end), length)};
+}
+
 Result<ArrayPtr> Slice(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
   const View<int64_t> begin(args[1]);
   const View<int64_t> end(args[2]);
   return PickItems(ctx, args[0], rows, [&](const ListColumn& list, int64_t row, auto& places) {
-    const int64_t length = list.Length(row);
-    const auto at = [length](int64_t number) {
-      return number < 0 ? std::max<int64_t>(number, -length - 1) + length + 1
-                        : std::min(number, length + 1);
-    };
-    for (int64_t i = std::max<int64_t>(at(begin[row]), 1); i <= std::min(at(end[row]), length);
-         ++i) {
-      places.push_back(list.Begin(row) + i - 1);
-    }
+    const auto [first, last] = PlacesBetween(begin[row], end[row], list.Length(row));
+    for (int64_t i = first; i < last; ++i) places.push_back(list.Begin(row) + i);
+  });
+}
+
+Result<ArrayPtr> SliceText(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
+  const BytesView text(args[0]);
+  const View<int64_t> begin(args[1]);
+  const View<int64_t> end(args[2]);
+  return BuildText(ctx, rows, [&](int64_t row, TextColumn& out) {
+    const auto [first, last] = PlacesBetween(begin[row], end[row], CountPoints(text[row]));
+    return out.Append(PointRange(text[row], first, last));
+  });
+}
+
+/// One code point; empty when there is none.
+Result<ArrayPtr> ExtractPoint(KernelContext& ctx, std::span<const Argument> args,
+                              const Rows& rows) {
+  const BytesView text(args[0]);
+  const View<int64_t> number(args[1]);
+  return BuildText(ctx, rows, [&](int64_t row, TextColumn& out) {
+    const auto [first, last] = PlacesBetween(number[row], number[row], CountPoints(text[row]));
+    return out.Append(PointRange(text[row], first, last));
   });
 }
 
@@ -287,102 +303,6 @@ Result<ArrayPtr> Position(KernelContext& ctx, std::span<const Argument> args, co
   return out.Finish();
 }
 
-// ---- aggregates of a list ----
-
-bool Fits(ArgPattern pattern, arrow::Type::type id) {
-  switch (pattern) {
-    case kInt32:
-      return id == arrow::Type::INT32;
-    case kInt64:
-      return id == arrow::Type::INT64;
-    case kUInt64:
-      return id == arrow::Type::UINT64;
-    case kFloat32:
-      return id == arrow::Type::FLOAT;
-    case kFloat64:
-      return id == arrow::Type::DOUBLE;
-    case kDecimal128:
-      return id == arrow::Type::DECIMAL128;
-    case kTimestamp:
-      return id == arrow::Type::TIMESTAMP;
-    case kAny:
-      return true;
-    default:
-      return pattern == kCommonComparable;
-  }
-}
-
-Result<const Overload*> OverloadFor(const FunctionDef& function, const TypePtr& item) {
-  for (const Overload& overload : function.overloads) {
-    const bool fits = overload.args.size() == 1 && Fits(overload.args[0], item->id()) &&
-                      (overload.args[0] != kCommonComparable || IsComparable(*item));
-    if (fits) return &overload;
-  }
-  return Error(ErrorKind::kTypeMismatch, "{} does not take the items of {}[]; cast the list",
-               function.id, SqlNameOf(*item));
-}
-
-template <const FunctionDef* kFunction>
-Result<TypePtr> AggregatedType(std::span<const TypePtr> args) {
-  const TypePtr item = args[0]->field(0)->type();
-  ARROW_ASSIGN_OR_RAISE(const Overload* overload, OverloadFor(*kFunction, item));
-  return overload->result({&item, 1});
-}
-
-/// A state per row, in one block.
-class States {
- public:
-  States(const AggregateKernel& kernel, int64_t rows) : kernel_(kernel) {
-    stride_ = (kernel.size + kernel.align - 1) / kernel.align * kernel.align;
-    block_.reset(static_cast<std::byte*>(::operator new(
-        stride_* static_cast<size_t>(std::max<int64_t>(rows, 1)), std::align_val_t{kernel.align})));
-    for (int64_t row = 0; row < rows; ++row) {
-      states_.push_back(block_.get() + stride_ * static_cast<size_t>(row));
-      kernel.init(states_.back());
-    }
-  }
-  ~States() {
-    for (std::byte* state : states_) {
-      if (kernel_.destroy != nullptr) kernel_.destroy(state);
-    }
-    ::operator delete(block_.release(), std::align_val_t{kernel_.align});
-  }
-  States(const States&) = delete;
-  States& operator=(const States&) = delete;
-
-  const std::vector<std::byte*>& all() const { return states_; }
-
- private:
-  const AggregateKernel& kernel_;
-  size_t stride_;
-  std::unique_ptr<std::byte> block_;
-  std::vector<std::byte*> states_;
-};
-
-template <const FunctionDef* kFunction>
-Result<ArrayPtr> Aggregated(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
-  const ListColumn list(args[0]);
-  const Validity valid(args[0]);
-  ARROW_ASSIGN_OR_RAISE(const Overload* overload, OverloadFor(*kFunction, list.values()->type()));
-  const AggregateKernel& kernel = *overload->aggregate;
-  const States states(kernel, rows.length);
-  std::vector<int64_t> places;
-  std::vector<std::byte*> groups;
-  for (int64_t row = 0; row < rows.length; ++row) {
-    for (int64_t place = list.Begin(row); valid[row] && place < list.End(row); ++place) {
-      places.push_back(place);
-      groups.push_back(states.all()[static_cast<size_t>(row)]);
-    }
-  }
-  ARROW_ASSIGN_OR_RAISE(const ArrayPtr items, TakeItems(*list.values(), places, ctx.pool));
-  const Argument argument{items, false};
-  const AggregateRows item_rows{{&argument, 1}, items->length(), {}};
-  ARROW_RETURN_NOT_OK(kernel.add(ctx, groups.data(), 0, item_rows));
-  ARROW_ASSIGN_OR_RAISE(auto builder, arrow::MakeBuilder(ctx.result_type, ctx.pool));
-  ARROW_RETURN_NOT_OK(kernel.finish(ctx, states.all().data(), 0, rows.length, builder.get()));
-  return builder->Finish();
-}
-
 Result<TypePtr> SortableListType(std::span<const TypePtr> args) {
   const arrow::DataType& item = *args[0]->field(0)->type();
   if (IsComparable(item) || item.id() == arrow::Type::NA) return args[0];
@@ -404,9 +324,15 @@ Result<TypePtr> ConcatType(std::span<const TypePtr> args) {
 
 constexpr Overload kExtractForm[] = {
     {.args = kArgs<kList, kInt64>, .result = ItemType, .scalar = Extract},
+    {.args = kArgs<kString, kInt64>, .result = StringType, .scalar = ExtractPoint},
+    {.args = kArgs<kMap, kItem>, .result = ItemType, .scalar = MapValueOf},
+    {.args = kArgs<kStruct, kString>,
+     .scalar = StructFieldOf,
+     .result_of_literals = StructFieldType},
 };
 constexpr Overload kSliceForm[] = {
     {.args = kArgs<kList, kInt64, kInt64>, .result = FirstType, .scalar = Slice},
+    {.args = kArgs<kString, kInt64, kInt64>, .result = StringType, .scalar = SliceText},
 };
 template <ScalarKernel kKernel, ResultRule kResult>
 constexpr Overload kListForm[] = {
@@ -427,7 +353,10 @@ constexpr Example kListValueExamples[] = {{"list_value(1, NULL, 3)", "[1, NULL, 
                                           {"list_value('a')", "['a']"}};
 constexpr Example kListExtractExamples[] = {{"list_extract(list_value(3, NULL, 1, 3), 1)", "3"},
                                             {"list_extract(list_value(3, NULL, 1, 3), -1)", "3"},
-                                            {"list_extract(list_value(3, NULL, 1, 3), 9)", "NULL"}};
+                                            {"list_extract(list_value(3, NULL, 1, 3), 9)", "NULL"},
+                                            {"list_extract('head', 2)", "e"},
+                                            {"map(list_value('a'), list_value(NULL))['a']", "NULL"},
+                                            {"{'a': 1}['a']", "1"}};
 constexpr Example kListSliceExamples[] = {
     {"list_slice(list_value(3, NULL, 1, 3), 2, 3)", "[NULL, 1]"},
     {"list_slice(list_value(3, NULL, 1, 3), -2, -1)", "[1, 3]"},
@@ -454,20 +383,6 @@ constexpr Example kListPositionExamples[] = {
     {"list_position(list_value(3, NULL, 1, 3), 1)", "3"},
     {"list_position(list_value(3, NULL, 1, 3), 2)", "NULL"},
     {"list_position(NULL, 2)", "NULL"}};
-constexpr Example kListSumExamples[] = {{"list_sum(list_value(3, NULL, 1, 3))", "7"},
-                                        {"list_sum(CAST(NULL AS BIGINT[]))", "NULL"}};
-constexpr Example kListMeanExamples[] = {
-    {"list_avg(list_value(3, NULL, 1, 3))", "2.3333333333333335"},
-    {"list_avg(CAST(NULL AS BIGINT[]))", "NULL"}};
-constexpr Example kListMinExamples[] = {{"list_min(list_value(3, NULL, 1, 3))", "1"},
-                                        {"list_min(CAST(NULL AS BIGINT[]))", "NULL"}};
-constexpr Example kListMaxExamples[] = {{"list_max(list_value(3, NULL, 1, 3))", "3"},
-                                        {"list_max(CAST(NULL AS BIGINT[]))", "NULL"}};
-constexpr Example kListCountExamples[] = {{"list_count(list_value(3, NULL, 1, 3))", "3"},
-                                          {"list_count(CAST(NULL AS BIGINT[]))", "NULL"}};
-constexpr Example kListMedianExamples[] = {
-    {"list_median(list_value(CAST(1 AS DOUBLE), NULL, 4))", "2.5"},
-    {"list_median(CAST(NULL AS DOUBLE[]))", "NULL"}};
 
 }  // namespace
 
@@ -486,7 +401,10 @@ HEADRACE_DEFINE_FUNCTION(kListExtract) = {
     .names = {.sql = "list_extract|list_element|array_extract"},
     .overloads = kExtractForm,
     .arguments = "x, number",
-    .doc = "The item at a place from 1, or from the end below zero; null when there is none.",
+    .doc =
+        "The item at a place from 1, or from the end below zero, null when there is none; the code "
+        "point of a text, empty when there is none; the value of a key in a map; a field of a "
+        "struct by its constant name. Also written x[number].",
     .examples = kListExtractExamples,
 };
 
@@ -496,7 +414,8 @@ HEADRACE_DEFINE_FUNCTION(kListSlice) = {
     .overloads = kSliceForm,
     .arguments = "x, first, last",
     .doc =
-        "The items from one place to another, both included, from 1, or from the end below zero.",
+        "The items of a list or code points of a text from one place to another, both included, "
+        "from 1, or from the end below zero. Also written x[first:last].",
     .examples = kListSliceExamples,
 };
 
@@ -575,60 +494,6 @@ HEADRACE_DEFINE_FUNCTION(kListPosition) = {
         "The place from 1 of the first item that equals a value; null when there is none. A null "
         "value stands for the first item that is null.",
     .examples = kListPositionExamples,
-};
-
-HEADRACE_DEFINE_FUNCTION(kListSum) = {
-    .id = "list_sum",
-    .names = {.sql = "list_sum"},
-    .overloads = kListForm<Aggregated<&kSum>, AggregatedType<&kSum>>,
-    .arguments = "x",
-    .doc = "The sum of the items; null of no item.",
-    .examples = kListSumExamples,
-};
-
-HEADRACE_DEFINE_FUNCTION(kListMean) = {
-    .id = "list_avg",
-    .names = {.sql = "list_avg|list_mean"},
-    .overloads = kListForm<Aggregated<&kMean>, AggregatedType<&kMean>>,
-    .arguments = "x",
-    .doc = "The mean of the items; null of no item.",
-    .examples = kListMeanExamples,
-};
-
-HEADRACE_DEFINE_FUNCTION(kListMin) = {
-    .id = "list_min",
-    .names = {.sql = "list_min"},
-    .overloads = kListForm<Aggregated<&kMin>, AggregatedType<&kMin>>,
-    .arguments = "x",
-    .doc = "The least item; null of no item.",
-    .examples = kListMinExamples,
-};
-
-HEADRACE_DEFINE_FUNCTION(kListMax) = {
-    .id = "list_max",
-    .names = {.sql = "list_max"},
-    .overloads = kListForm<Aggregated<&kMax>, AggregatedType<&kMax>>,
-    .arguments = "x",
-    .doc = "The greatest item; null of no item.",
-    .examples = kListMaxExamples,
-};
-
-HEADRACE_DEFINE_FUNCTION(kListCount) = {
-    .id = "list_count",
-    .names = {.sql = "list_count"},
-    .overloads = kListForm<Aggregated<&kCount>, AggregatedType<&kCount>>,
-    .arguments = "x",
-    .doc = "How many items are not null.",
-    .examples = kListCountExamples,
-};
-
-HEADRACE_DEFINE_FUNCTION(kListMedian) = {
-    .id = "list_median",
-    .names = {.sql = "list_median"},
-    .overloads = kListForm<Aggregated<&kMedian>, AggregatedType<&kMedian>>,
-    .arguments = "x",
-    .doc = "The median of a list of DOUBLE; null of no item.",
-    .examples = kListMedianExamples,
 };
 
 }  // namespace headrace

@@ -1,4 +1,7 @@
 // Maps and structs: making them, and reaching into them.
+#include <algorithm>
+#include <numeric>
+
 #include "arrow/array/array_nested.h"
 #include "arrow/array/builder_base.h"
 #include "arrow/array/concatenate.h"
@@ -6,8 +9,11 @@
 #include "arrow/type.h"
 #include "headrace/function/choice.h"
 #include "headrace/function/define.h"
+#include "headrace/function/loop.h"
 #include "headrace/function/order.h"
 #include "headrace/function/scalar/list_column.h"
+#include "headrace/function/scalar/subscript.h"
+#include "headrace/types/format_value.h"
 #include "headrace/types/type_table.h"
 
 namespace headrace {
@@ -22,6 +28,32 @@ Result<TypePtr> MapType(std::span<const TypePtr> args) {
   if (IsComparable(*key)) return arrow::map(key, args[1]->field(0)->type());
   return Error(ErrorKind::kTypeMismatch, "the keys of a map need an order, got {}",
                SqlNameOf(*args[0]));
+}
+
+/// Row r has the keys from begins[r] on.
+Status CheckUnique(const ArrayPtr& keys, std::span<const int32_t> begins) {
+  const Argument argument{keys, false};
+  std::vector<int64_t> places;
+  Status status;
+  VisitOrdered(keys->type_id(), [&](auto tag) {
+    using Value = typename decltype(tag)::Value;
+    const typename decltype(tag)::Column column(argument);
+    const auto less = [&](int64_t a, int64_t b) {
+      return ValueLess(Value(column[a]), Value(column[b]));
+    };
+    for (size_t row = 0; row < begins.size() && status.ok(); ++row) {
+      const int64_t end = row + 1 < begins.size() ? begins[row + 1] : keys->length();
+      places.resize(static_cast<size_t>(end - begins[row]));
+      std::iota(places.begin(), places.end(), begins[row]);
+      std::sort(places.begin(), places.end(), less);
+      const auto twice = std::adjacent_find(places.begin(), places.end(),
+                                            [&](int64_t a, int64_t b) { return !less(a, b); });
+      if (twice == places.end()) continue;
+      status = Error(ErrorKind::kInvalidArgument, "a key stands twice in a map: {}",
+                     FormatValue(*keys, *twice));
+    }
+  });
+  return status;
 }
 
 Result<ArrayPtr> MakeMap(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
@@ -63,6 +95,7 @@ Result<ArrayPtr> MakeMap(KernelContext& ctx, std::span<const Argument> args, con
   }));
   end_rows(rows.length);
   ARROW_ASSIGN_OR_RAISE(ArrayPtr key_items, TakeItems(*keys.values(), key_places, ctx.pool));
+  ARROW_RETURN_NOT_OK(CheckUnique(key_items, {offsets.data(), static_cast<size_t>(rows.length)}));
   if (key_items->type_id() == arrow::Type::NA) {
     ARROW_ASSIGN_OR_RAISE(key_items, MakeNulls(arrow::utf8(), 0, ctx.pool));
   }
@@ -100,12 +133,12 @@ Result<TypePtr> PartType(std::span<const TypePtr> args) {
   return arrow::list(kKeys ? type.key_type() : type.item_type());
 }
 
-/// The last value of the key, as later ones win.
-Result<ArrayPtr> Lookup(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
-  const arrow::MapArray& map = MapOf(args[0]);
+/// The place of the last entry with the key of each row; kNoItem without one.
+std::vector<int64_t> FindKeys(std::span<const Argument> args, const Rows& rows) {
   const ListColumn entries(args[0]);
   const Validity valid(args[0]);
-  const ArrayPtr keys = map.keys();
+  const Validity wanted_valid(args[1]);
+  const ArrayPtr keys = MapOf(args[0]).keys();
   std::vector<int64_t> places(static_cast<size_t>(rows.length), kNoItem);
   VisitOrdered(keys->type_id(), [&](auto tag) {
     using Tag = decltype(tag);
@@ -113,14 +146,145 @@ Result<ArrayPtr> Lookup(KernelContext& ctx, std::span<const Argument> args, cons
     const typename Tag::Column column(key_argument);
     const typename Tag::Column wanted(args[1]);
     for (int64_t row = 0; row < rows.length; ++row) {
-      for (int64_t place = entries.Begin(row); valid[row] && place < entries.End(row); ++place) {
+      if (!valid[row] || !wanted_valid[row]) continue;
+      for (int64_t place = entries.Begin(row); place < entries.End(row); ++place) {
         const bool equal =
             ValueEquals(typename Tag::Value(column[place]), typename Tag::Value(wanted[row]));
         if (equal) places[static_cast<size_t>(row)] = place;
       }
     }
   });
-  return TakeItems(*map.items(), places, ctx.pool);
+  return places;
+}
+
+Result<ArrayPtr> Contains(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
+  const std::vector<int64_t> places = FindKeys(args, rows);
+  return RunRowTest(ctx, rows,
+                    [&](int64_t row) { return places[static_cast<size_t>(row)] != kNoItem; });
+}
+
+/// A list of the key's value, empty without one.
+Result<ArrayPtr> ValuesOfKey(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
+  std::vector<int64_t> places;
+  std::vector<int32_t> ends;
+  for (const int64_t place : FindKeys(args, rows)) {
+    if (place != kNoItem) places.push_back(place);
+    ends.push_back(static_cast<int32_t>(places.size()));
+  }
+  ARROW_ASSIGN_OR_RAISE(const ArrayPtr items, TakeItems(*MapOf(args[0]).items(), places, ctx.pool));
+  return MakeLists(ctx, ends, items);
+}
+
+Result<TypePtr> ValuesOfKeyType(std::span<const TypePtr> args) {
+  return arrow::list(static_cast<const arrow::MapType&>(*args[0]).item_type());
+}
+
+/// The entries of a map as a list of structs of key and value.
+Result<ArrayPtr> Entries(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
+  const ListColumn entries(args[0]);
+  const Validity valid(args[0]);
+  std::vector<int64_t> places;
+  std::vector<int32_t> ends;
+  for (int64_t row = 0; row < rows.length; ++row) {
+    for (int64_t place = entries.Begin(row); valid[row] && place < entries.End(row); ++place) {
+      places.push_back(place);
+    }
+    ends.push_back(static_cast<int32_t>(places.size()));
+  }
+  const arrow::MapArray& map = MapOf(args[0]);
+  ARROW_ASSIGN_OR_RAISE(const ArrayPtr keys, TakeItems(*map.keys(), places, ctx.pool));
+  ARROW_ASSIGN_OR_RAISE(const ArrayPtr items, TakeItems(*map.items(), places, ctx.pool));
+  const auto structs = std::make_shared<arrow::StructArray>(
+      ctx.result_type->field(0)->type(), keys->length(), arrow::ArrayVector{keys, items});
+  return MakeLists(ctx, ends, structs);
+}
+
+Result<TypePtr> EntriesType(std::span<const TypePtr> args) {
+  const auto& type = static_cast<const arrow::MapType&>(*args[0]);
+  return arrow::list(arrow::struct_(
+      {arrow::field("key", type.key_type()), arrow::field("value", type.item_type())}));
+}
+
+/// A map of a list of structs of two fields.
+Result<ArrayPtr> FromEntries(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
+  const auto& list = static_cast<const arrow::ListArray&>(*args[0].array);
+  const auto& structs = static_cast<const arrow::StructArray&>(*list.values());
+  const auto side = [&](int field) -> Argument {
+    return {std::make_shared<arrow::ListArray>(arrow::list(structs.type()->field(field)->type()),
+                                               list.length(), list.value_offsets(),
+                                               structs.field(field), list.null_bitmap(),
+                                               arrow::kUnknownNullCount, list.offset()),
+            args[0].is_constant};
+  };
+  const Argument sides[] = {side(0), side(1)};
+  return MakeMap(ctx, sides, rows);
+}
+
+Result<TypePtr> FromEntriesType(std::span<const TypePtr> args) {
+  const TypePtr& entry = args[0]->field(0)->type();
+  const bool fits = entry->id() == arrow::Type::STRUCT && entry->num_fields() == 2 &&
+                    IsComparable(*entry->field(0)->type());
+  if (fits) return arrow::map(entry->field(0)->type(), entry->field(1)->type());
+  return Error(ErrorKind::kTypeMismatch, "expected a list of structs of key and value, got {}",
+               SqlNameOf(*args[0]));
+}
+
+/// The entries of all maps; of a key that several have, that of the last. Null maps have none.
+Result<ArrayPtr> ConcatMaps(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
+  arrow::ArrayVector keys;
+  arrow::ArrayVector items;
+  std::vector<ListColumn> entries;
+  std::vector<Validity> valid;
+  std::vector<int64_t> begins;
+  int64_t total = 0;
+  for (const Argument& arg : args) {
+    keys.push_back(MapOf(arg).keys());
+    items.push_back(MapOf(arg).items());
+    entries.emplace_back(arg);
+    valid.emplace_back(arg);
+    begins.push_back(total);
+    total += keys.back()->length();
+  }
+  ARROW_ASSIGN_OR_RAISE(const ArrayPtr all_keys, arrow::Concatenate(keys, ctx.pool));
+  ARROW_ASSIGN_OR_RAISE(const ArrayPtr all_items, arrow::Concatenate(items, ctx.pool));
+  std::vector<int64_t> key_places;
+  std::vector<int64_t> item_places;
+  ARROW_ASSIGN_OR_RAISE(auto offsets, Output<int32_t>::Make(rows.length + 1, ctx.pool));
+  offsets.data()[0] = 0;
+  VisitOrdered(all_keys->type_id(), [&](auto tag) {
+    using Value = typename decltype(tag)::Value;
+    const Argument key_argument{all_keys, false};
+    const typename decltype(tag)::Column column(key_argument);
+    for (int64_t row = 0; row < rows.length; ++row) {
+      const size_t first = key_places.size();
+      for (size_t i = 0; i < args.size(); ++i) {
+        if (!valid[i][row]) continue;
+        for (int64_t place = entries[i].Begin(row); place < entries[i].End(row); ++place) {
+          const int64_t here = begins[i] + place;
+          size_t known = first;
+          while (known < key_places.size() &&
+                 !ValueEquals(Value(column[key_places[known]]), Value(column[here]))) {
+            ++known;
+          }
+          if (known == key_places.size()) {
+            key_places.push_back(here);
+            item_places.push_back(here);
+          }
+          item_places[known] = here;
+        }
+      }
+      offsets.data()[row + 1] = static_cast<int32_t>(key_places.size());
+    }
+  });
+  ARROW_ASSIGN_OR_RAISE(const ArrayPtr some_keys, TakeItems(*all_keys, key_places, ctx.pool));
+  ARROW_ASSIGN_OR_RAISE(const ArrayPtr some_items, TakeItems(*all_items, item_places, ctx.pool));
+  return std::make_shared<arrow::MapArray>(ctx.result_type, rows.length, offsets.FinishBuffer(),
+                                           some_keys, some_items);
+}
+
+Result<TypePtr> ConcatMapsType(std::span<const TypePtr> args) {
+  if (args[0]->id() == arrow::Type::MAP) return args[0];
+  return Error(ErrorKind::kTypeMismatch, "map_concat takes maps, got {}", SqlNameOf(*args[0]));
 }
 
 Result<TypePtr> NamedStructType(std::span<const TypePtr> args,
@@ -154,26 +318,6 @@ Result<int> FieldOf(const arrow::DataType& type, const std::string& name) {
   return Error(ErrorKind::kUnknownName, "{} has no field \"{}\"", SqlNameOf(type), name);
 }
 
-Result<TypePtr> FieldType(std::span<const TypePtr> args, std::span<const ScalarPtr> literals) {
-  if (literals[1] == nullptr || !literals[1]->is_valid) {
-    return Error(ErrorKind::kTypeMismatch, "the name of a field is a constant text");
-  }
-  ARROW_ASSIGN_OR_RAISE(const int index, FieldOf(*args[0], literals[1]->ToString()));
-  return args[0]->field(index)->type();
-}
-
-Result<ArrayPtr> StructField(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
-  const auto& array = static_cast<const arrow::StructArray&>(*args[0].array);
-  if (rows.length == 0 || args[1].array->length() == 0) {
-    return MakeNulls(ctx.result_type, rows.length, ctx.pool);
-  }
-  ARROW_ASSIGN_OR_RAISE(const int index,
-                        FieldOf(*array.type(), std::string(BytesView(args[1])[0])));
-  const Argument field{array.field(index), args[0].is_constant};
-  const std::vector<uint32_t> choice(static_cast<size_t>(rows.length), 0);
-  return ChooseRows(ctx, {&field, 1}, choice);
-}
-
 constexpr Overload kMapForm[] = {
     {.args = kArgs<kList, kList>, .result = MapType, .scalar = MakeMap},
 };
@@ -182,7 +326,25 @@ constexpr Overload kPartForm[] = {
     {.args = kArgs<kMap>, .result = PartType<kKeys>, .scalar = Part<kKeys>},
 };
 constexpr Overload kLookupForm[] = {
-    {.args = kArgs<kMap, kItem>, .result = ItemType, .scalar = Lookup},
+    {.args = kArgs<kMap, kItem>, .result = ItemType, .scalar = MapValueOf},
+};
+constexpr Overload kContainsForm[] = {
+    {.args = kArgs<kMap, kItem>, .result = BooleanType, .scalar = Contains},
+};
+constexpr Overload kElementForm[] = {
+    {.args = kArgs<kMap, kItem>, .result = ValuesOfKeyType, .scalar = ValuesOfKey},
+};
+constexpr Overload kEntriesForm[] = {
+    {.args = kArgs<kMap>, .result = EntriesType, .scalar = Entries},
+};
+constexpr Overload kFromEntriesForm[] = {
+    {.args = kArgs<kList>, .result = FromEntriesType, .scalar = FromEntries},
+};
+constexpr Overload kConcatMapsForm[] = {
+    {.args = kArgs<kCommon, kCommon>,
+     .result = ConcatMapsType,
+     .scalar = ConcatMaps,
+     .variadic = true},
 };
 constexpr Overload kNamedStructForm[] = {
     {.args = kArgs<kString, kAny>,
@@ -191,7 +353,9 @@ constexpr Overload kNamedStructForm[] = {
      .result_of_literals = NamedStructType},
 };
 constexpr Overload kFieldForm[] = {
-    {.args = kArgs<kStruct, kString>, .scalar = StructField, .result_of_literals = FieldType},
+    {.args = kArgs<kStruct, kString>,
+     .scalar = StructFieldOf,
+     .result_of_literals = StructFieldType},
 };
 
 constexpr Example kMapExamples[] = {
@@ -206,6 +370,26 @@ constexpr Example kMapValuesExamples[] = {
 constexpr Example kMapExtractExamples[] = {
     {"map_extract_value(map(list_value('a', 'b'), list_value(1, NULL)), 'a')", "1"},
     {"map_extract_value(map(list_value('a', 'b'), list_value(1, NULL)), 'c')", "NULL"}};
+constexpr Example kMapContainsExamples[] = {
+    {"map_contains(map(list_value('a'), list_value(NULL)), 'a')", "true"},
+    {"map_contains(map(list_value('a'), list_value(1)), 'b')", "false"},
+    {"map_contains(NULL, 'a')", "NULL"}};
+constexpr Example kElementAtExamples[] = {
+    {"element_at(map(list_value('a', 'b'), list_value(1, NULL)), 'a')", "[1]"},
+    {"element_at(map(list_value('a'), list_value(1)), 'c')", "[]"},
+    {"element_at(NULL, 'a')", "NULL"}};
+constexpr Example kMapEntriesExamples[] = {
+    {"map_entries(map(list_value('a', 'b'), list_value(1, NULL)))",
+     "[{'key': 'a', 'value': 1}, {'key': 'b', 'value': NULL}]"},
+    {"map_entries(NULL)", "NULL"}};
+constexpr Example kMapFromEntriesExamples[] = {
+    {"map_from_entries(list_value(named_struct('k', 'a', 'v', 1)))", "{'a': 1}"},
+    {"map_from_entries(map_entries(map(list_value('a'), list_value(NULL))))", "{'a': NULL}"}};
+constexpr Example kMapConcatExamples[] = {
+    {"map_concat(map(list_value('a', 'b'), list_value(1, 2)), map(list_value('b'), "
+     "list_value(3)))",
+     "{'a': 1, 'b': 3}"},
+    {"map_concat(map(list_value('a'), list_value(1)), NULL)", "{'a': 1}"}};
 constexpr Example kNamedStructExamples[] = {
     {"named_struct('a', 1, 'b', NULL)", "{'a': 1, 'b': NULL}"},
     {"struct_extract(named_struct('a', 'x'), 'a')", "x"}};
@@ -214,6 +398,32 @@ constexpr Example kStructExtractExamples[] = {
     {"struct_extract(named_struct('a', NULL), 'a')", "NULL"}};
 
 }  // namespace
+
+Result<ArrayPtr> MapValueOf(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
+  return TakeItems(*MapOf(args[0]).items(), FindKeys(args, rows), ctx.pool);
+}
+
+Result<TypePtr> StructFieldType(std::span<const TypePtr> args,
+                                std::span<const ScalarPtr> literals) {
+  if (literals[1] == nullptr || !literals[1]->is_valid) {
+    return Error(ErrorKind::kTypeMismatch, "the name of a field is a constant text");
+  }
+  ARROW_ASSIGN_OR_RAISE(const int index, FieldOf(*args[0], literals[1]->ToString()));
+  return args[0]->field(index)->type();
+}
+
+Result<ArrayPtr> StructFieldOf(KernelContext& ctx, std::span<const Argument> args,
+                               const Rows& rows) {
+  const auto& array = static_cast<const arrow::StructArray&>(*args[0].array);
+  if (rows.length == 0 || args[1].array->length() == 0) {
+    return MakeNulls(ctx.result_type, rows.length, ctx.pool);
+  }
+  ARROW_ASSIGN_OR_RAISE(const int index,
+                        FieldOf(*array.type(), std::string(BytesView(args[1])[0])));
+  const Argument field{array.field(index), args[0].is_constant};
+  const std::vector<uint32_t> choice(static_cast<size_t>(rows.length), 0);
+  return ChooseRows(ctx, {&field, 1}, choice);
+}
 
 HEADRACE_DEFINE_FUNCTION(kMap) = {
     .id = "map",
@@ -249,6 +459,54 @@ HEADRACE_DEFINE_FUNCTION(kMapExtract) = {
     .arguments = "x, key",
     .doc = "The value of a key in a map; null when there is none.",
     .examples = kMapExtractExamples,
+};
+
+HEADRACE_DEFINE_FUNCTION(kMapContains) = {
+    .id = "map_contains",
+    .names = {.sql = "map_contains"},
+    .overloads = kContainsForm,
+    .arguments = "x, key",
+    .doc = "Whether a map has a key.",
+    .examples = kMapContainsExamples,
+};
+
+HEADRACE_DEFINE_FUNCTION(kElementAt) = {
+    .id = "element_at",
+    .names = {.sql = "element_at|map_extract"},
+    .overloads = kElementForm,
+    .arguments = "x, key",
+    .doc = "A list of the value of a key in a map; empty when there is none.",
+    .examples = kElementAtExamples,
+};
+
+HEADRACE_DEFINE_FUNCTION(kMapEntries) = {
+    .id = "map_entries",
+    .names = {.sql = "map_entries"},
+    .overloads = kEntriesForm,
+    .arguments = "x",
+    .doc = "A list of the entries of a map as structs of key and value.",
+    .examples = kMapEntriesExamples,
+};
+
+HEADRACE_DEFINE_FUNCTION(kMapFromEntries) = {
+    .id = "map_from_entries",
+    .names = {.sql = "map_from_entries"},
+    .overloads = kFromEntriesForm,
+    .arguments = "x",
+    .doc = "A map of a list of structs of key and value.",
+    .examples = kMapFromEntriesExamples,
+};
+
+HEADRACE_DEFINE_FUNCTION(kMapConcat) = {
+    .id = "map_concat",
+    .names = {.sql = "map_concat"},
+    .overloads = kConcatMapsForm,
+    .nulls = NullRule::kKernel,
+    .arguments = "x, y, ...",
+    .doc =
+        "A map of the entries of several, null ones left out; of a key that several have the last "
+        "value.",
+    .examples = kMapConcatExamples,
 };
 
 HEADRACE_DEFINE_FUNCTION(kNamedStruct) = {

@@ -5,8 +5,10 @@
 #include "arrow/buffer_builder.h"
 #include "arrow/compute/exec.h"
 #include "arrow/datum.h"
+#include "headrace/function/code_points.h"
 #include "headrace/function/define.h"
 #include "headrace/function/loop.h"
+#include "headrace/function/scalar/list_column.h"
 
 namespace headrace {
 namespace {
@@ -29,11 +31,26 @@ Result<ArrayPtr> Lower(KernelContext& ctx, std::span<const Argument> args, const
 Result<ArrayPtr> Length(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
   const BytesView text(args[0]);
   ARROW_ASSIGN_OR_RAISE(auto out, Output<int64_t>::Make(rows.length, ctx.pool));
-  for (int64_t row = 0; row < rows.length; ++row) {
-    int64_t points = 0;
-    for (const char byte : text[row]) points += (static_cast<uint8_t>(byte) & 0xC0) != 0x80;
-    out.data()[row] = points;
+  if (!args[0].is_constant) {
+    const auto& texts = static_cast<const arrow::StringArray&>(*args[0].array);
+    const int32_t* offsets = texts.raw_value_offsets();
+    const auto* bytes = reinterpret_cast<const char*>(texts.raw_data());
+    const auto size = static_cast<size_t>(offsets[rows.length] - offsets[0]);
+    if (size == 0 || IsAscii({bytes + offsets[0], size})) {
+      for (int64_t row = 0; row < rows.length; ++row) {
+        out.data()[row] = offsets[row + 1] - offsets[row];
+      }
+      return out.Finish(ctx.result_type);
+    }
   }
+  for (int64_t row = 0; row < rows.length; ++row) out.data()[row] = CountPoints(text[row]);
+  return out.Finish(ctx.result_type);
+}
+
+Result<ArrayPtr> ListLength(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
+  const ListColumn list(args[0]);
+  ARROW_ASSIGN_OR_RAISE(auto out, Output<int64_t>::Make(rows.length, ctx.pool));
+  for (int64_t row = 0; row < rows.length; ++row) out.data()[row] = list.Length(row);
   return out.Finish(ctx.result_type);
 }
 
@@ -78,6 +95,7 @@ Result<ArrayPtr> Concat(KernelContext& ctx, std::span<const Argument> args, cons
 }
 
 constexpr ArgPattern kOneString[] = {ArgPattern::kString};
+constexpr ArgPattern kOneList[] = {ArgPattern::kList};
 constexpr ArgPattern kTwoStrings[] = {ArgPattern::kString, ArgPattern::kString};
 
 constexpr Overload kUpperOverloads[] = {
@@ -88,6 +106,7 @@ constexpr Overload kLowerOverloads[] = {
 };
 constexpr Overload kLengthOverloads[] = {
     {.args = kOneString, .result = Int64Type, .scalar = Length},
+    {.args = kOneList, .result = Int64Type, .scalar = ListLength},
 };
 constexpr Overload kStartsWithOverloads[] = {
     {.args = kTwoStrings, .result = BooleanType, .scalar = StartsWith},
@@ -113,6 +132,7 @@ constexpr Example kLowerExamples[] = {
 constexpr Example kLengthExamples[] = {
     {"length('aé')", "2"},
     {"length('')", "0"},
+    {"length(list_value(1, NULL))", "2"},
     {"length(NULL)", "NULL"},
 };
 constexpr Example kStartsWithExamples[] = {
@@ -162,7 +182,7 @@ HEADRACE_DEFINE_FUNCTION(kLength) = {
     .overloads = kLengthOverloads,
     .flags = function_flag::kElementwise,
     .arguments = "x",
-    .doc = "The number of code points of a text.",
+    .doc = "The number of code points of a text, of items of a list.",
     .examples = kLengthExamples,
 };
 

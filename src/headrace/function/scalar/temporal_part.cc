@@ -27,7 +27,20 @@ class PartOfRow {
   std::optional<DatePart> part_;
 };
 
-/// `value(part, time)` of every active row.
+/// Calls `loop` with what gives the local time of ticks: for times without a zone in seconds or
+/// microseconds by constants.
+template <typename Loop>
+auto VisitClock(LocalClock& clock, Loop&& loop) {
+  if (!clock.is_zoned() && clock.ticks_per_second() == 1) {
+    return loop([](int64_t ticks) { return TimeOfTicks(ticks, 1); });
+  }
+  if (!clock.is_zoned() && clock.ticks_per_second() == 1'000'000) {
+    return loop([](int64_t ticks) { return TimeOfTicks(ticks, 1'000'000); });
+  }
+  return loop([&clock](int64_t ticks) { return clock.At(ticks); });
+}
+
+/// `read(part, time)` of every active row.
 template <typename T, typename ReadValue>
 Result<ArrayPtr> ReadParts(KernelContext& ctx, const Argument& names, const Argument& times,
                            const Rows& rows, ReadValue&& read) {
@@ -35,6 +48,17 @@ Result<ArrayPtr> ReadParts(KernelContext& ctx, const Argument& names, const Argu
   const View<int64_t> ticks(times);
   ARROW_ASSIGN_OR_RAISE(LocalClock clock, LocalClock::Make(*times.array->type()));
   ARROW_ASSIGN_OR_RAISE(auto out, Output<T>::Make(rows.length, ctx.pool));
+  if (names.is_constant && rows.length > 0 && names.array->IsValid(0)) {
+    ARROW_ASSIGN_OR_RAISE(const DatePart constant, parts.At(0));
+    VisitPart(constant, [&](auto part) {
+      VisitClock(clock, [&](const auto& time_of) {
+        for (int64_t row = 0; row < rows.length; ++row) {
+          out.data()[row] = static_cast<T>(read(part(), time_of(ticks[row])));
+        }
+      });
+    });
+    return out.Finish(ctx.result_type);
+  }
   std::fill_n(out.data(), rows.length, T{});
   ARROW_RETURN_NOT_OK(ForEachActive(rows, [&](int64_t row) {
     ARROW_ASSIGN_OR_RAISE(const DatePart part, parts.At(row));
@@ -52,7 +76,9 @@ Result<ArrayPtr> DatePartKernel(KernelContext& ctx, std::span<const Argument> ar
                                 : static_cast<double>(ReadPart(part, time));
     });
   }
-  return ReadParts<int64_t>(ctx, args[0], args[1], rows, ReadPart);
+  return ReadParts<int64_t>(ctx, args[0], args[1], rows, [](DatePart part, const CivilTime& time) {
+    return ReadPart(part, time);
+  });
 }
 
 /// BIGINT, or DOUBLE when the part is a literal that has fractions.
@@ -69,15 +95,19 @@ Result<ArrayPtr> OnePart(KernelContext& ctx, std::span<const Argument> args, con
   using T =
       std::conditional_t<kPart == DatePart::kEpoch || kPart == DatePart::kJulian, double, int64_t>;
   ARROW_ASSIGN_OR_RAISE(auto out, Output<T>::Make(rows.length, ctx.pool));
-  for (int64_t row = 0; row < rows.length; ++row) {
-    const CivilTime time = kPart == DatePart::kEpoch
-                               ? TimeOfTicks(ticks[row], clock.ticks_per_second())
-                               : clock.At(ticks[row]);
-    if constexpr (std::is_same_v<T, double>) {
-      out.data()[row] = ReadFractionalPart(kPart, time);
-    } else {
-      out.data()[row] = ReadPart(kPart, time);
+  if constexpr (kPart == DatePart::kEpoch) {
+    for (int64_t row = 0; row < rows.length; ++row) {
+      out.data()[row] =
+          ReadFractionalPart(kPart, TimeOfTicks(ticks[row], clock.ticks_per_second()));
     }
+  } else {
+    VisitClock(clock, [&](const auto& time_of) {
+      for (int64_t row = 0; row < rows.length; ++row) {
+        const CivilTime time = time_of(ticks[row]);
+        out.data()[row] =
+            std::is_same_v<T, double> ? ReadFractionalPart(kPart, time) : ReadPart(kPart, time);
+      }
+    });
   }
   return out.Finish(ctx.result_type);
 }
@@ -117,11 +147,43 @@ Status NoBegin(const char* function, DatePart part) {
                part == DatePart::kEra ? "era" : "Julian day");
 }
 
+/// False when a row has no begin or one that does not fit.
+bool CutAll(DatePart constant, LocalClock& clock, const View<int64_t>& ticks, int64_t length,
+            int64_t* out) {
+  if (clock.is_zoned()) return false;
+  bool fits = true;
+  VisitPart(constant, [&](auto part) {
+    const auto cut_with = [&](const auto ticks_per_second) {
+      for (int64_t row = 0; row < length; ++row) {
+        const auto cut = CutToPart(part(), TimeOfTicks(ticks[row], ticks_per_second()));
+        if (!cut.has_value()) return void(fits = false);
+        int64_t day_ticks = 0;
+        const bool overflow =
+            __builtin_mul_overflow(cut->days, ticks_per_second() * kSecondsPerDay, &day_ticks);
+        const int64_t rest = cut->nanos / (kNanosPerSecond / ticks_per_second());
+        fits &= !overflow && !__builtin_add_overflow(day_ticks, rest, out + row);
+      }
+    };
+    if (clock.ticks_per_second() == 1'000'000) {
+      cut_with([] { return int64_t{1'000'000}; });
+    } else {
+      cut_with([&clock] { return clock.ticks_per_second(); });
+    }
+  });
+  return fits;
+}
+
 Result<ArrayPtr> DateTrunc(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
   PartOfRow parts(args[0]);
   const View<int64_t> ticks(args[1]);
   ARROW_ASSIGN_OR_RAISE(LocalClock clock, LocalClock::Make(*args[1].array->type()));
   ARROW_ASSIGN_OR_RAISE(auto out, Output<int64_t>::Make(rows.length, ctx.pool));
+  if (args[0].is_constant && rows.length > 0 && args[0].array->IsValid(0)) {
+    ARROW_ASSIGN_OR_RAISE(const DatePart constant, parts.At(0));
+    if (CutAll(constant, clock, ticks, rows.length, out.data())) {
+      return out.Finish(ctx.result_type);
+    }
+  }
   std::fill_n(out.data(), rows.length, 0);
   ARROW_RETURN_NOT_OK(ForEachActive(rows, [&](int64_t row) -> Status {
     ARROW_ASSIGN_OR_RAISE(const DatePart part, parts.At(row));
@@ -133,9 +195,14 @@ Result<ArrayPtr> DateTrunc(KernelContext& ctx, std::span<const Argument> args, c
   return out.Finish(ctx.result_type);
 }
 
-using Count = std::optional<int64_t> (*)(DatePart, const CivilTime&, const CivilTime&);
+constexpr auto kBegins = [](DatePart part, const CivilTime& from, const CivilTime& to) {
+  return CountBegins(part, from, to);
+};
+constexpr auto kWhole = [](DatePart part, const CivilTime& from, const CivilTime& to) {
+  return CountWhole(part, from, to);
+};
 
-template <Count kCount>
+template <auto kCount>
 Result<ArrayPtr> Difference(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
   PartOfRow parts(args[0]);
   const View<int64_t> from(args[1]);
@@ -143,6 +210,22 @@ Result<ArrayPtr> Difference(KernelContext& ctx, std::span<const Argument> args, 
   ARROW_ASSIGN_OR_RAISE(LocalClock from_clock, LocalClock::Make(*args[1].array->type()));
   ARROW_ASSIGN_OR_RAISE(LocalClock to_clock, LocalClock::Make(*args[2].array->type()));
   ARROW_ASSIGN_OR_RAISE(auto out, Output<int64_t>::Make(rows.length, ctx.pool));
+  if (args[0].is_constant && rows.length > 0 && args[0].array->IsValid(0)) {
+    ARROW_ASSIGN_OR_RAISE(const DatePart constant, parts.At(0));
+    bool failed = false;
+    VisitPart(constant, [&](auto part) {
+      VisitClock(from_clock, [&](const auto& from_time) {
+        VisitClock(to_clock, [&](const auto& to_time) {
+          for (int64_t row = 0; row < rows.length; ++row) {
+            const auto count = kCount(part(), from_time(from[row]), to_time(to[row]));
+            failed |= !count.has_value();
+            out.data()[row] = count.value_or(0);
+          }
+        });
+      });
+    });
+    if (!failed) return out.Finish(ctx.result_type);
+  }
   std::fill_n(out.data(), rows.length, 0);
   ARROW_RETURN_NOT_OK(ForEachActive(rows, [&](int64_t row) -> Status {
     ARROW_ASSIGN_OR_RAISE(const DatePart part, parts.At(row));
@@ -166,7 +249,7 @@ constexpr Overload kDatePartOverloads[] = {
 constexpr Overload kDateTruncOverloads[] = {
     {.args = kArgs<kString, kTimestamp>, .result = SecondType, .scalar = DateTrunc},
 };
-template <Count kCount>
+template <auto kCount>
 constexpr Overload kDifferenceForm[] = {
     {.args = kArgs<kString, kTimestamp, kTimestamp>,
      .result = Int64Type,
@@ -280,7 +363,7 @@ HEADRACE_DEFINE_FUNCTION(kDateTrunc) = {
 HEADRACE_DEFINE_FUNCTION(kDateDiff) = {
     .id = "date_diff",
     .names = {.sql = "date_diff|datediff"},
-    .overloads = kDifferenceForm<CountBegins>,
+    .overloads = kDifferenceForm<kBegins>,
     .arguments = "part, start, end",
     .doc =
         "How many periods begin between two times: months between 31 January and 1 February are "
@@ -291,7 +374,7 @@ HEADRACE_DEFINE_FUNCTION(kDateDiff) = {
 HEADRACE_DEFINE_FUNCTION(kDateSub) = {
     .id = "date_sub",
     .names = {.sql = "date_sub|datesub"},
-    .overloads = kDifferenceForm<CountWhole>,
+    .overloads = kDifferenceForm<kWhole>,
     .arguments = "part, start, end",
     .doc = "How many whole periods lie between two times.",
     .examples = kDateSubExamples,

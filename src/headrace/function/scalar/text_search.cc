@@ -2,8 +2,10 @@
 #include <cstring>
 #include <optional>
 
+#include "arrow/array/array_binary.h"
 #include "headrace/function/code_points.h"
 #include "headrace/function/define.h"
+#include "headrace/function/find_part.h"
 #include "headrace/function/like_pattern.h"
 #include "headrace/function/loop.h"
 #include "headrace/function/text_case.h"
@@ -13,7 +15,26 @@ namespace {
 
 using enum ArgPattern;
 
+/// Whether each text, one per row, holds `part`, which is not empty.
+Result<ArrayPtr> HoldsPart(KernelContext& ctx, const Argument& text, std::string_view part,
+                           const Rows& rows) {
+  const auto& texts = static_cast<const arrow::StringArray&>(*text.array);
+  ARROW_ASSIGN_OR_RAISE(auto bits, arrow::AllocateEmptyBitmap(rows.length, ctx.pool));
+  MarkRowsHolding(part, reinterpret_cast<const char*>(texts.raw_data()), texts.raw_value_offsets(),
+                  rows.length, bits->mutable_data());
+  return WrapValues(ctx.result_type, rows.length, std::move(bits));
+}
+
+/// Whether a call looks for one text in the texts of many rows.
+bool LooksForOne(std::span<const Argument> args, const Rows& rows) {
+  return rows.length > 0 && !args[0].is_constant && args[1].is_constant &&
+         args[1].array->IsValid(0);
+}
+
 Result<ArrayPtr> Contains(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
+  if (LooksForOne(args, rows) && !BytesView(args[1])[0].empty()) {
+    return HoldsPart(ctx, args[0], BytesView(args[1])[0], rows);
+  }
   return RunTest(ctx, BytesView(args[0]), BytesView(args[1]), rows,
                  [](std::string_view text, std::string_view part) {
                    return part.empty() ||
@@ -68,6 +89,11 @@ template <bool kFolds>
 Result<ArrayPtr> Like(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
   const BytesView text(args[0]);
   PatternOfRow pattern(args, kFolds);
+  if (!kFolds && args.size() == 2 && LooksForOne(args, rows) && CountActive(rows) > 0) {
+    ARROW_RETURN_NOT_OK(pattern.MoveTo(0));
+    const std::string_view part = pattern.pattern().OnlyPart();
+    if (!part.empty()) return HoldsPart(ctx, args[0], part, rows);
+  }
   ARROW_ASSIGN_OR_RAISE(auto bits, arrow::AllocateEmptyBitmap(rows.length, ctx.pool));
   ARROW_RETURN_NOT_OK(ForEachActive(rows, [&](int64_t row) {
     ARROW_RETURN_NOT_OK(pattern.MoveTo(row));

@@ -1,0 +1,434 @@
+// Lists as sets, lists of lists, lists of numbers in steps, and the length of lists.
+#include <algorithm>
+#include <string>
+
+#include "arrow/array/builder_binary.h"
+#include "arrow/array/concatenate.h"
+#include "arrow/type.h"
+#include "headrace/function/define.h"
+#include "headrace/function/loop.h"
+#include "headrace/function/order.h"
+#include "headrace/function/scalar/list_column.h"
+#include "headrace/function/text_column.h"
+#include "headrace/types/format_value.h"
+#include "headrace/types/type_table.h"
+
+namespace headrace {
+namespace {
+
+using enum ArgPattern;
+
+// ---- two lists ----
+
+/// Items of two lists in one array, so that places compare.
+struct Joined {
+  ListColumn left;
+  ListColumn right;
+  ArrayPtr items;
+  int64_t right_begin;
+
+  static Result<Joined> Make(std::span<const Argument> args, arrow::MemoryPool* pool) {
+    const ListColumn left(args[0]);
+    const ListColumn right(args[1]);
+    ARROW_ASSIGN_OR_RAISE(ArrayPtr items,
+                          arrow::Concatenate({left.values(), right.values()}, pool));
+    return Joined{left, right, std::move(items), left.values()->length()};
+  }
+};
+
+/// The places of a row's items that are not null, in the order of their values.
+template <typename Less>
+void SortedPlaces(const ListColumn& list, int64_t row, int64_t begin, const Validity& valid,
+                  const Less& less, std::vector<int64_t>* places) {
+  places->clear();
+  for (int64_t place = list.Begin(row); place < list.End(row); ++place) {
+    if (valid[begin + place]) places->push_back(begin + place);
+  }
+  std::sort(places->begin(), places->end(), less);
+}
+
+/// `visit(row, left, right, less)` with the sorted places of both lists, for every row of two
+/// lists.
+template <typename Visit>
+Status ForEachPair(KernelContext& ctx, std::span<const Argument> args, const Rows& rows,
+                   ArrayPtr* items, const Visit& visit) {
+  ARROW_ASSIGN_OR_RAISE(const Joined joined, Joined::Make(args, ctx.pool));
+  *items = joined.items;
+  const Argument all{joined.items, false};
+  const Validity valid(all);
+  const Validity left_valid(args[0]);
+  const Validity right_valid(args[1]);
+  std::vector<int64_t> left;
+  std::vector<int64_t> right;
+  VisitOrdered(joined.items->type_id(), [&](auto tag) {
+    using Value = typename decltype(tag)::Value;
+    const typename decltype(tag)::Column column(all);
+    const auto less = [&](int64_t a, int64_t b) {
+      return ValueLess(Value(column[a]), Value(column[b]));
+    };
+    for (int64_t row = 0; row < rows.length; ++row) {
+      if (!left_valid[row] || !right_valid[row]) continue;
+      SortedPlaces(joined.left, row, 0, valid, less, &left);
+      SortedPlaces(joined.right, row, joined.right_begin, valid, less, &right);
+      visit(row, left, right, less);
+    }
+  });
+  return Status::OK();
+}
+
+constexpr auto kAnyShared = [](const auto& left, const auto& right, const auto& less) {
+  return std::any_of(right.begin(), right.end(), [&](int64_t place) {
+    return std::binary_search(left.begin(), left.end(), place, less);
+  });
+};
+constexpr auto kAllShared = [](const auto& left, const auto& right, const auto& less) {
+  return std::includes(left.begin(), left.end(), right.begin(), right.end(), less) ||
+         std::all_of(right.begin(), right.end(), [&](int64_t place) {
+           return std::binary_search(left.begin(), left.end(), place, less);
+         });
+};
+
+template <auto kTest>
+Result<ArrayPtr> Test(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
+  std::vector<uint8_t> answers(static_cast<size_t>(rows.length));
+  // Items without an order are all null: no list has any, and none is all of none.
+  if (args[0].array->type()->field(0)->type()->id() == arrow::Type::NA) {
+    std::fill(answers.begin(), answers.end(), &kTest == &kAllShared ? 1 : 0);
+  }
+  ArrayPtr items;
+  ARROW_RETURN_NOT_OK(
+      ForEachPair(ctx, args, rows, &items,
+                  [&](int64_t row, const auto& left, const auto& right, const auto& less) {
+                    answers[static_cast<size_t>(row)] = kTest(left, right, less) ? 1 : 0;
+                  }));
+  return RunRowTest(ctx, rows, [&](int64_t row) { return answers[static_cast<size_t>(row)] != 0; });
+}
+
+/// The items of the first list that are in the second, each once, in the first one's order.
+Result<ArrayPtr> Intersect(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
+  std::vector<int64_t> places;
+  std::vector<int32_t> ends;
+  ArrayPtr items;
+  const auto end_rows = [&](int64_t count) {
+    while (static_cast<int64_t>(ends.size()) < count) {
+      ends.push_back(static_cast<int32_t>(places.size()));
+    }
+  };
+  ARROW_RETURN_NOT_OK(ForEachPair(
+      ctx, args, rows, &items,
+      [&](int64_t row, const auto& left, const auto& right, const auto& less) {
+        end_rows(row);
+        const size_t begin = places.size();
+        for (size_t i = 0; i < left.size(); ++i) {
+          const bool repeated = i > 0 && !less(left[i - 1], left[i]);
+          if (repeated || !std::binary_search(right.begin(), right.end(), left[i], less)) continue;
+          int64_t first = left[i];
+          for (size_t j = i; j < left.size() && !less(left[i], left[j]); ++j) {
+            first = std::min(first, left[j]);
+          }
+          places.push_back(first);
+        }
+        std::sort(places.begin() + static_cast<int64_t>(begin), places.end());
+        end_rows(row + 1);
+      }));
+  end_rows(rows.length);
+  ARROW_ASSIGN_OR_RAISE(const ArrayPtr taken, TakeItems(*items, places, ctx.pool));
+  return MakeLists(ctx, ends, taken);
+}
+
+// ---- one list ----
+
+Result<ArrayPtr> Length(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
+  const ListColumn list(args[0]);
+  ARROW_ASSIGN_OR_RAISE(auto out, Output<int64_t>::Make(rows.length, ctx.pool));
+  for (int64_t row = 0; row < rows.length; ++row) out.data()[row] = list.Length(row);
+  return out.Finish(ctx.result_type);
+}
+
+/// How many values a list has, nulls and repeats left out.
+Result<ArrayPtr> CountUnique(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
+  const ListColumn list(args[0]);
+  const Validity row_valid(args[0]);
+  const Argument items{list.values(), false};
+  const Validity valid(items);
+  ARROW_ASSIGN_OR_RAISE(auto out, Output<int64_t>::Make(rows.length, ctx.pool));
+  std::fill_n(out.data(), rows.length, 0);
+  std::vector<int64_t> places;
+  VisitOrdered(items.array->type_id(), [&](auto tag) {
+    using Value = typename decltype(tag)::Value;
+    const typename decltype(tag)::Column column(items);
+    const auto less = [&](int64_t a, int64_t b) {
+      return ValueLess(Value(column[a]), Value(column[b]));
+    };
+    for (int64_t row = 0; row < rows.length; ++row) {
+      if (!row_valid[row]) continue;
+      SortedPlaces(list, row, 0, valid, less, &places);
+      const auto end = std::unique(places.begin(), places.end(),
+                                   [&](int64_t a, int64_t b) { return !less(a, b); });
+      out.data()[row] = end - places.begin();
+    }
+  });
+  return out.Finish(ctx.result_type);
+}
+
+/// The lists in a list behind each other; null ones have no items.
+Result<ArrayPtr> Flatten(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
+  const ListColumn outer(args[0]);
+  const Validity row_valid(args[0]);
+  const Argument lists{outer.values(), false};
+  const ListColumn inner(lists);
+  const Validity inner_valid(lists);
+  std::vector<int64_t> places;
+  std::vector<int32_t> ends;
+  for (int64_t row = 0; row < rows.length; ++row) {
+    for (int64_t i = outer.Begin(row); row_valid[row] && i < outer.End(row); ++i) {
+      if (!inner_valid[i]) continue;
+      for (int64_t place = inner.Begin(i); place < inner.End(i); ++place) places.push_back(place);
+    }
+    ends.push_back(static_cast<int32_t>(places.size()));
+  }
+  ARROW_ASSIGN_OR_RAISE(const ArrayPtr items, TakeItems(*inner.values(), places, ctx.pool));
+  return MakeLists(ctx, ends, items);
+}
+
+Result<TypePtr> FlattenType(std::span<const TypePtr> args) {
+  const TypePtr& inner = args[0]->field(0)->type();
+  if (inner->id() == arrow::Type::LIST) return inner;
+  return Error(ErrorKind::kTypeMismatch, "flatten takes a list of lists, got {}",
+               SqlNameOf(*args[0]));
+}
+
+/// The items that are not null as text, a separator between them.
+Result<ArrayPtr> ToText(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
+  const ListColumn list(args[0]);
+  const Validity row_valid(args[0]);
+  const Validity item_valid(*list.values());
+  const BytesView separator(args[1]);
+  std::string text;
+  return BuildText(ctx, rows, [&](int64_t row, TextColumn& out) -> Status {
+    text.clear();
+    bool first = true;
+    for (int64_t place = list.Begin(row); row_valid[row] && place < list.End(row); ++place) {
+      if (!item_valid[place]) continue;
+      if (!std::exchange(first, false)) text.append(separator[row]);
+      AppendValue(*list.values(), place, &text);
+    }
+    return out.Append(text);
+  });
+}
+
+// ---- numbers in steps ----
+
+constexpr int64_t kItemsMax = 100'000'000;  // of one batch
+
+/// How many numbers lie between begin and end, which is one of them when `closed`.
+Result<int64_t> StepsBetween(int64_t begin, int64_t end, int64_t step, bool closed) {
+  if (step == 0) return Error(ErrorKind::kInvalidArgument, "the step of a range is 0");
+  const Int128 distance = (static_cast<Int128>(end) - begin) * (step > 0 ? 1 : -1);
+  const Int128 width = step > 0 ? step : -static_cast<Int128>(step);
+  if (distance < 0 || (distance == 0 && !closed)) return 0;
+  const Int128 count = closed ? distance / width + 1 : (distance + width - 1) / width;
+  if (count <= kItemsMax) return static_cast<int64_t>(count);
+  return Error(ErrorKind::kInvalidArgument,
+               "a range of one row has at most {} numbers; use it in FROM", kItemsMax);
+}
+
+template <bool kClosed>
+Result<ArrayPtr> Range(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
+  std::vector<View<int64_t>> views;
+  std::vector<Validity> valid;
+  for (const Argument& arg : args) {
+    views.emplace_back(arg);
+    valid.emplace_back(arg);
+  }
+  arrow::Int64Builder items(ctx.pool);
+  std::vector<int32_t> ends;
+  const auto end_rows = [&](int64_t count) {
+    while (static_cast<int64_t>(ends.size()) < count) {
+      ends.push_back(static_cast<int32_t>(items.length()));
+    }
+  };
+  ARROW_RETURN_NOT_OK(ForEachActive(rows, [&](int64_t row) -> Status {
+    end_rows(row);
+    for (const Validity& one : valid) {
+      if (!one[row]) return Status::OK();
+    }
+    const int64_t begin = views.size() > 1 ? views[0][row] : 0;
+    const int64_t end = views.size() > 1 ? views[1][row] : views[0][row];
+    const int64_t step = views.size() > 2 ? views[2][row] : 1;
+    ARROW_ASSIGN_OR_RAISE(const int64_t count, StepsBetween(begin, end, step, kClosed));
+    if (items.length() + count > kItemsMax) {
+      return Error(ErrorKind::kMemoryLimit, "the ranges of one batch have more than {} numbers",
+                   kItemsMax);
+    }
+    ARROW_RETURN_NOT_OK(items.Reserve(count));
+    for (int64_t i = 0; i < count; ++i) items.UnsafeAppend(begin + i * step);
+    return Status::OK();
+  }));
+  end_rows(rows.length);
+  ARROW_ASSIGN_OR_RAISE(const ArrayPtr numbers, items.Finish());
+  return MakeLists(ctx, ends, numbers);
+}
+
+Result<TypePtr> NumbersType(std::span<const TypePtr>) { return arrow::list(arrow::int64()); }
+
+Status CheckItems(const arrow::DataType& type) {
+  if (type.id() == arrow::Type::NA) return Status::OK();
+  const bool is_list = type.id() == arrow::Type::LIST;
+  if (is_list &&
+      (IsComparable(*type.field(0)->type()) || type.field(0)->type()->id() == arrow::Type::NA)) {
+    return Status::OK();
+  }
+  return Error(ErrorKind::kTypeMismatch, "expected lists of items that have an order, got {}",
+               SqlNameOf(type));
+}
+Result<TypePtr> TestedType(std::span<const TypePtr> args) {
+  ARROW_RETURN_NOT_OK(CheckItems(*args[0]));
+  return arrow::boolean();
+}
+Result<TypePtr> SharedType(std::span<const TypePtr> args) {
+  ARROW_RETURN_NOT_OK(CheckItems(*args[0]));
+  return args[0];
+}
+Result<TypePtr> CountedType(std::span<const TypePtr> args) {
+  ARROW_RETURN_NOT_OK(CheckItems(*args[0]));
+  return arrow::int64();
+}
+
+template <ScalarKernel kKernel, ResultRule kResult>
+constexpr Overload kPairForm[] = {
+    {.args = kArgs<kCommon, kCommon>, .result = kResult, .scalar = kKernel},
+};
+template <ScalarKernel kKernel, ResultRule kResult>
+constexpr Overload kOneForm[] = {
+    {.args = kArgs<kList>, .result = kResult, .scalar = kKernel},
+};
+constexpr Overload kCardinalityForm[] = {
+    {.args = kArgs<kMap>, .result = Int64Type, .scalar = Length},
+    {.args = kArgs<kList>, .result = Int64Type, .scalar = Length},
+};
+constexpr Overload kToTextForm[] = {
+    {.args = kArgs<kList, kString>, .result = StringType, .scalar = ToText},
+};
+template <bool kClosed>
+constexpr Overload kRangeForm[] = {
+    {.args = kArgs<kInt64>, .result = NumbersType, .scalar = Range<kClosed>},
+    {.args = kArgs<kInt64, kInt64>, .result = NumbersType, .scalar = Range<kClosed>},
+    {.args = kArgs<kInt64, kInt64, kInt64>, .result = NumbersType, .scalar = Range<kClosed>},
+};
+
+constexpr Example kHasAnyExamples[] = {
+    {"list_has_any(list_value(1, NULL, 3), list_value(3, 4))", "true"},
+    {"list_has_any(list_value(1, NULL), list_value(2, NULL))", "false"},
+    {"list_has_any(CAST(NULL AS BIGINT[]), list_value(1))", "NULL"}};
+constexpr Example kHasAllExamples[] = {
+    {"list_has_all(list_value(1, NULL, 3), list_value(3, 1, 3))", "true"},
+    {"list_has_all(list_value(1), list_value(1, 2))", "false"},
+    {"list_has_all(CAST(NULL AS BIGINT[]), list_value(1))", "NULL"}};
+constexpr Example kIntersectExamples[] = {
+    {"list_intersect(list_value(3, 1, NULL, 3), list_value(1, 3, NULL))", "[3, 1]"},
+    {"list_intersect(list_value(1), list_value(2))", "[]"},
+    {"list_intersect(CAST(NULL AS BIGINT[]), list_value(1))", "NULL"}};
+constexpr Example kCardinalityExamples[] = {
+    {"cardinality(map(list_value('a', 'b'), list_value(1, NULL)))", "2"},
+    {"array_length(list_value(1, NULL))", "2"},
+    {"cardinality(NULL)", "NULL"}};
+constexpr Example kUniqueExamples[] = {{"list_unique(list_value(1, NULL, 3, 1))", "2"},
+                                       {"list_unique(CAST(NULL AS BIGINT[]))", "NULL"}};
+constexpr Example kFlattenExamples[] = {
+    {"flatten(list_value(list_value(1, 2), NULL, list_value(NULL)))", "[1, 2, NULL]"},
+    {"flatten(CAST(NULL AS BIGINT[][]))", "NULL"}};
+constexpr Example kToTextExamples[] = {{"array_to_string(list_value('a', NULL, 'b'), '-')", "a-b"},
+                                       {"array_to_string(NULL, '-')", "NULL"}};
+constexpr Example kRangeExamples[] = {
+    {"range(3)", "[0, 1, 2]"}, {"range(5, 0, -2)", "[5, 3, 1]"}, {"range(NULL)", "NULL"}};
+constexpr Example kSeriesExamples[] = {{"generate_series(1, 3)", "[1, 2, 3]"},
+                                       {"generate_series(1, NULL)", "NULL"}};
+
+}  // namespace
+
+HEADRACE_DEFINE_FUNCTION(kListHasAny) = {
+    .id = "list_has_any",
+    .names = {.sql = "list_has_any|array_has_any"},
+    .overloads = kPairForm<Test<kAnyShared>, TestedType>,
+    .arguments = "x, y",
+    .doc = "Whether two lists share an item; nulls are no items.",
+    .examples = kHasAnyExamples,
+};
+
+HEADRACE_DEFINE_FUNCTION(kListHasAll) = {
+    .id = "list_has_all",
+    .names = {.sql = "list_has_all|array_has_all"},
+    .overloads = kPairForm<Test<kAllShared>, TestedType>,
+    .arguments = "x, y",
+    .doc = "Whether a list has all items of another; nulls are no items.",
+    .examples = kHasAllExamples,
+};
+
+HEADRACE_DEFINE_FUNCTION(kListIntersect) = {
+    .id = "list_intersect",
+    .names = {.sql = "list_intersect|array_intersect"},
+    .overloads = kPairForm<Intersect, SharedType>,
+    .arguments = "x, y",
+    .doc =
+        "The items that two lists share, each once, in the order of the first; nulls are left out.",
+    .examples = kIntersectExamples,
+};
+
+HEADRACE_DEFINE_FUNCTION(kCardinality) = {
+    .id = "cardinality",
+    .names = {.sql = "cardinality|array_length"},
+    .overloads = kCardinalityForm,
+    .arguments = "x",
+    .doc = "How many entries a map or items a list has, nulls too.",
+    .examples = kCardinalityExamples,
+};
+
+HEADRACE_DEFINE_FUNCTION(kListUnique) = {
+    .id = "list_unique",
+    .names = {.sql = "list_unique|array_unique"},
+    .overloads = kOneForm<CountUnique, CountedType>,
+    .arguments = "x",
+    .doc = "How many different items a list has, nulls left out.",
+    .examples = kUniqueExamples,
+};
+
+HEADRACE_DEFINE_FUNCTION(kFlatten) = {
+    .id = "flatten",
+    .names = {.sql = "flatten"},
+    .overloads = kOneForm<Flatten, FlattenType>,
+    .arguments = "x",
+    .doc = "The items of the lists in a list, behind each other.",
+    .examples = kFlattenExamples,
+};
+
+HEADRACE_DEFINE_FUNCTION(kListToText) = {
+    .id = "array_to_string",
+    .names = {.sql = "array_to_string"},
+    .overloads = kToTextForm,
+    .arguments = "x, separator",
+    .doc = "The items of a list that are not null as text, with the separator between them.",
+    .examples = kToTextExamples,
+};
+
+HEADRACE_DEFINE_FUNCTION(kRange) = {
+    .id = "range",
+    .names = {.sql = "range"},
+    .overloads = kRangeForm<false>,
+    .arguments = "start, end, step",
+    .doc =
+        "A list of the integers from start (0) in steps (of 1) up to the end, which is not in it.",
+    .examples = kRangeExamples,
+};
+
+HEADRACE_DEFINE_FUNCTION(kGenerateSeries) = {
+    .id = "generate_series",
+    .names = {.sql = "generate_series"},
+    .overloads = kRangeForm<true>,
+    .arguments = "start, end, step",
+    .doc =
+        "A list of the integers from start (0) in steps (of 1) up to the end, which may be in it.",
+    .examples = kSeriesExamples,
+};
+
+}  // namespace headrace
