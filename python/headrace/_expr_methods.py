@@ -534,19 +534,21 @@ class ExprMethods:
         return self._call("lower")
 
     def length(self) -> Expr:
-        """The number of code points of a text.
+        """The number of code points of a text, of items of a list.
 
         SQL: length('aé') is 2
         SQL: length('') is 0
+        SQL: length(list_value(1, NULL)) is 2
         SQL: length(NULL) is NULL
         """
         return self._call("length")
 
     def len(self) -> Expr:
-        """The number of code points of a text.
+        """The number of code points of a text, of items of a list.
 
         SQL: length('aé') is 2
         SQL: length('') is 0
+        SQL: length(list_value(1, NULL)) is 2
         SQL: length(NULL) is NULL
         """
         return self._call("len")
@@ -1081,6 +1083,54 @@ class ExprMethods:
         """
         return self._call("hash", *more)
 
+    def format(self, x: Any | None = None, *more: Any) -> Expr:
+        """A pattern with each {} replaced by the next argument, {2} by the third; what
+        follows a colon is a specification of the library fmt: {:>10}, {:.2f}, {:x}. {:,},
+        {:_} and {:'} put the sign between groups of three digits.
+
+        SQL: format('{} has {:.2f} m', 'pond', 1.5) is pond has 1.50 m
+        SQL: format('{1}-{0:>4}', 7, 'a') is a-   7
+        SQL: format('{:,}', 1234567) is 1,234,567
+        SQL: format('{}', NULL) is NULL
+        """
+        return self._call("format", *more, *_given(x))
+
+    def printf(self, x: Any | None = None, *more: Any) -> Expr:
+        """A pattern with the arguments at %d, %s, %.2f and so on, as in C.
+
+        SQL: printf('%s: %05.1f', 'a', 2.25) is a: 002.2
+        SQL: printf('%d', NULL) is NULL
+        """
+        return self._call("printf", *more, *_given(x))
+
+    def to_base(self, base: Any, digits: Any | None = None) -> Expr:
+        """A number from 0 in a base of 2 to 36, with zeros in front up to a least number of
+        digits.
+
+        SQL: to_base(255, 16) is FF
+        SQL: to_base(5, 2, 8) is 00000101
+        SQL: to_base(NULL, 2) is NULL
+        """
+        return self._call("to_base", base, *_given(digits))
+
+    def bin(self) -> Expr:
+        """The binary digits of an integer, or of every byte of text or binary, eight each.
+
+        SQL: bin(5) is 101
+        SQL: bin('a') is 01100001
+        SQL: bin(NULL) is NULL
+        """
+        return self._call("bin")
+
+    def to_binary(self) -> Expr:
+        """The binary digits of an integer, or of every byte of text or binary, eight each.
+
+        SQL: bin(5) is 101
+        SQL: bin('a') is 01100001
+        SQL: bin(NULL) is NULL
+        """
+        return self._call("to_binary")
+
     def time_bucket(self, x: Any) -> Expr:
         """The start of the interval of `width`, counted from 1970-01-01, that holds x. A
         width of zero or less is an error.
@@ -1521,35 +1571,50 @@ class ExprMethods:
         return self._call("list_pack", *more)
 
     def list_extract(self, number: Any) -> Expr:
-        """The item at a place from 1, or from the end below zero; null when there is none.
+        """The item at a place from 1, or from the end below zero, null when there is none;
+        the code point of a text, empty when there is none; the value of a key in a map; a
+        field of a struct by its constant name. Also written x[number].
 
         SQL: list_extract(list_value(3, NULL, 1, 3), 1) is 3
         SQL: list_extract(list_value(3, NULL, 1, 3), -1) is 3
         SQL: list_extract(list_value(3, NULL, 1, 3), 9) is NULL
+        SQL: list_extract('head', 2) is e
+        SQL: map(list_value('a'), list_value(NULL))['a'] is NULL
+        SQL: {'a': 1}['a'] is 1
         """
         return self._call("list_extract", number)
 
     def list_element(self, number: Any) -> Expr:
-        """The item at a place from 1, or from the end below zero; null when there is none.
+        """The item at a place from 1, or from the end below zero, null when there is none;
+        the code point of a text, empty when there is none; the value of a key in a map; a
+        field of a struct by its constant name. Also written x[number].
 
         SQL: list_extract(list_value(3, NULL, 1, 3), 1) is 3
         SQL: list_extract(list_value(3, NULL, 1, 3), -1) is 3
         SQL: list_extract(list_value(3, NULL, 1, 3), 9) is NULL
+        SQL: list_extract('head', 2) is e
+        SQL: map(list_value('a'), list_value(NULL))['a'] is NULL
+        SQL: {'a': 1}['a'] is 1
         """
         return self._call("list_element", number)
 
     def array_extract(self, number: Any) -> Expr:
-        """The item at a place from 1, or from the end below zero; null when there is none.
+        """The item at a place from 1, or from the end below zero, null when there is none;
+        the code point of a text, empty when there is none; the value of a key in a map; a
+        field of a struct by its constant name. Also written x[number].
 
         SQL: list_extract(list_value(3, NULL, 1, 3), 1) is 3
         SQL: list_extract(list_value(3, NULL, 1, 3), -1) is 3
         SQL: list_extract(list_value(3, NULL, 1, 3), 9) is NULL
+        SQL: list_extract('head', 2) is e
+        SQL: map(list_value('a'), list_value(NULL))['a'] is NULL
+        SQL: {'a': 1}['a'] is 1
         """
         return self._call("array_extract", number)
 
     def list_slice(self, first: Any, last: Any) -> Expr:
-        """The items from one place to another, both included, from 1, or from the end below
-        zero.
+        """The items of a list or code points of a text from one place to another, both
+        included, from 1, or from the end below zero. Also written x[first:last].
 
         SQL: list_slice(list_value(3, NULL, 1, 3), 2, 3) is [NULL, 1]
         SQL: list_slice(list_value(3, NULL, 1, 3), -2, -1) is [1, 3]
@@ -1558,8 +1623,8 @@ class ExprMethods:
         return self._call("list_slice", first, last)
 
     def array_slice(self, first: Any, last: Any) -> Expr:
-        """The items from one place to another, both included, from 1, or from the end below
-        zero.
+        """The items of a list or code points of a text from one place to another, both
+        included, from 1, or from the end below zero. Also written x[first:last].
 
         SQL: list_slice(list_value(3, NULL, 1, 3), 2, 3) is [NULL, 1]
         SQL: list_slice(list_value(3, NULL, 1, 3), -2, -1) is [1, 3]
@@ -1812,12 +1877,225 @@ class ExprMethods:
         return self._call("list_count")
 
     def list_median(self) -> Expr:
-        """The median of a list of DOUBLE; null of no item.
+        """The median of the items; null of no item.
 
         SQL: list_median(list_value(CAST(1 AS DOUBLE), NULL, 4)) is 2.5
         SQL: list_median(CAST(NULL AS DOUBLE[])) is NULL
         """
         return self._call("list_median")
+
+    def list_product(self) -> Expr:
+        """The product of the items; null of no item.
+
+        SQL: list_product(list_value(2, NULL, 4)) is 8.0
+        SQL: list_product(CAST(NULL AS BIGINT[])) is NULL
+        """
+        return self._call("list_product")
+
+    def list_mode(self) -> Expr:
+        """The item that stands most often in a list, the first of those; null of no item.
+
+        SQL: list_mode(list_value(1, NULL, 3, 3)) is 3
+        SQL: list_mode(CAST(NULL AS BIGINT[])) is NULL
+        """
+        return self._call("list_mode")
+
+    def list_var_samp(self) -> Expr:
+        """The variance of a list as a sample; null of fewer than two items.
+
+        SQL: list_var_samp(list_value(1, NULL, 4)) is 4.5
+        SQL: list_var_samp(CAST(NULL AS BIGINT[])) is NULL
+        """
+        return self._call("list_var_samp")
+
+    def list_var_pop(self) -> Expr:
+        """The variance of a list as a population; null of no item.
+
+        SQL: list_var_pop(list_value(1, NULL, 4)) is 2.25
+        SQL: list_var_pop(CAST(NULL AS BIGINT[])) is NULL
+        """
+        return self._call("list_var_pop")
+
+    def list_stddev_samp(self) -> Expr:
+        """The standard deviation of a list as a sample; null of fewer than two items.
+
+        SQL: list_stddev_samp(list_value(1, NULL, 2, 3)) is 1.0
+        SQL: list_stddev_samp(CAST(NULL AS BIGINT[])) is NULL
+        """
+        return self._call("list_stddev_samp")
+
+    def list_stddev_pop(self) -> Expr:
+        """The standard deviation of a list as a population; null of no item.
+
+        SQL: list_stddev_pop(list_value(1, NULL, 4)) is 1.5
+        SQL: list_stddev_pop(CAST(NULL AS BIGINT[])) is NULL
+        """
+        return self._call("list_stddev_pop")
+
+    def list_any_value(self) -> Expr:
+        """The first item that is not null.
+
+        SQL: list_any_value(list_value(NULL, 4)) is 4
+        SQL: list_any_value(CAST(NULL AS BIGINT[])) is NULL
+        """
+        return self._call("list_any_value")
+
+    def list_first(self) -> Expr:
+        """The first item.
+
+        SQL: list_first(list_value(NULL, 4)) is NULL
+        SQL: list_first(CAST(NULL AS BIGINT[])) is NULL
+        """
+        return self._call("list_first")
+
+    def list_last(self) -> Expr:
+        """The last item.
+
+        SQL: list_last(list_value(NULL, 4)) is 4
+        SQL: list_last(CAST(NULL AS BIGINT[])) is NULL
+        """
+        return self._call("list_last")
+
+    def list_bool_and(self) -> Expr:
+        """Whether all items are true, nulls left out; null of no item.
+
+        SQL: list_bool_and(list_value(true, NULL)) is true
+        SQL: list_bool_and(CAST(NULL AS BOOLEAN[])) is NULL
+        """
+        return self._call("list_bool_and")
+
+    def list_bool_or(self) -> Expr:
+        """Whether an item is true, nulls left out; null of no item.
+
+        SQL: list_bool_or(list_value(false, NULL)) is false
+        SQL: list_bool_or(CAST(NULL AS BOOLEAN[])) is NULL
+        """
+        return self._call("list_bool_or")
+
+    def list_has_any(self, y: Any) -> Expr:
+        """Whether two lists share an item; nulls are no items.
+
+        SQL: list_has_any(list_value(1, NULL, 3), list_value(3, 4)) is true
+        SQL: list_has_any(list_value(1, NULL), list_value(2, NULL)) is false
+        SQL: list_has_any(CAST(NULL AS BIGINT[]), list_value(1)) is NULL
+        """
+        return self._call("list_has_any", y)
+
+    def array_has_any(self, y: Any) -> Expr:
+        """Whether two lists share an item; nulls are no items.
+
+        SQL: list_has_any(list_value(1, NULL, 3), list_value(3, 4)) is true
+        SQL: list_has_any(list_value(1, NULL), list_value(2, NULL)) is false
+        SQL: list_has_any(CAST(NULL AS BIGINT[]), list_value(1)) is NULL
+        """
+        return self._call("array_has_any", y)
+
+    def list_has_all(self, y: Any) -> Expr:
+        """Whether a list has all items of another; nulls are no items.
+
+        SQL: list_has_all(list_value(1, NULL, 3), list_value(3, 1, 3)) is true
+        SQL: list_has_all(list_value(1), list_value(1, 2)) is false
+        SQL: list_has_all(CAST(NULL AS BIGINT[]), list_value(1)) is NULL
+        """
+        return self._call("list_has_all", y)
+
+    def array_has_all(self, y: Any) -> Expr:
+        """Whether a list has all items of another; nulls are no items.
+
+        SQL: list_has_all(list_value(1, NULL, 3), list_value(3, 1, 3)) is true
+        SQL: list_has_all(list_value(1), list_value(1, 2)) is false
+        SQL: list_has_all(CAST(NULL AS BIGINT[]), list_value(1)) is NULL
+        """
+        return self._call("array_has_all", y)
+
+    def list_intersect(self, y: Any) -> Expr:
+        """The items that two lists share, each once, in the order of the first; nulls are
+        left out.
+
+        SQL: list_intersect(list_value(3, 1, NULL, 3), list_value(1, 3, NULL)) is [3, 1]
+        SQL: list_intersect(list_value(1), list_value(2)) is []
+        SQL: list_intersect(CAST(NULL AS BIGINT[]), list_value(1)) is NULL
+        """
+        return self._call("list_intersect", y)
+
+    def array_intersect(self, y: Any) -> Expr:
+        """The items that two lists share, each once, in the order of the first; nulls are
+        left out.
+
+        SQL: list_intersect(list_value(3, 1, NULL, 3), list_value(1, 3, NULL)) is [3, 1]
+        SQL: list_intersect(list_value(1), list_value(2)) is []
+        SQL: list_intersect(CAST(NULL AS BIGINT[]), list_value(1)) is NULL
+        """
+        return self._call("array_intersect", y)
+
+    def cardinality(self) -> Expr:
+        """How many entries a map or items a list has, nulls too.
+
+        SQL: cardinality(map(list_value('a', 'b'), list_value(1, NULL))) is 2
+        SQL: array_length(list_value(1, NULL)) is 2
+        SQL: cardinality(NULL) is NULL
+        """
+        return self._call("cardinality")
+
+    def array_length(self) -> Expr:
+        """How many entries a map or items a list has, nulls too.
+
+        SQL: cardinality(map(list_value('a', 'b'), list_value(1, NULL))) is 2
+        SQL: array_length(list_value(1, NULL)) is 2
+        SQL: cardinality(NULL) is NULL
+        """
+        return self._call("array_length")
+
+    def list_unique(self) -> Expr:
+        """How many different items a list has, nulls left out.
+
+        SQL: list_unique(list_value(1, NULL, 3, 1)) is 2
+        SQL: list_unique(CAST(NULL AS BIGINT[])) is NULL
+        """
+        return self._call("list_unique")
+
+    def array_unique(self) -> Expr:
+        """How many different items a list has, nulls left out.
+
+        SQL: list_unique(list_value(1, NULL, 3, 1)) is 2
+        SQL: list_unique(CAST(NULL AS BIGINT[])) is NULL
+        """
+        return self._call("array_unique")
+
+    def flatten(self) -> Expr:
+        """The items of the lists in a list, behind each other.
+
+        SQL: flatten(list_value(list_value(1, 2), NULL, list_value(NULL))) is [1, 2, NULL]
+        SQL: flatten(CAST(NULL AS BIGINT[][])) is NULL
+        """
+        return self._call("flatten")
+
+    def array_to_string(self, separator: Any) -> Expr:
+        """The items of a list that are not null as text, with the separator between them.
+
+        SQL: array_to_string(list_value('a', NULL, 'b'), '-') is a-b
+        SQL: array_to_string(NULL, '-') is NULL
+        """
+        return self._call("array_to_string", separator)
+
+    def range(self, end: Any | None = None, step: Any | None = None) -> Expr:
+        """A list of the integers from start (0) in steps (of 1) up to the end, which is not
+        in it.
+
+        SQL: range(3) is [0, 1, 2]
+        SQL: range(5, 0, -2) is [5, 3, 1]
+        SQL: range(NULL) is NULL
+        """
+        return self._call("range", *_given(end, step))
+
+    def generate_series(self, end: Any | None = None, step: Any | None = None) -> Expr:
+        """A list of the integers from start (0) in steps (of 1) up to the end, which may be
+        in it.
+
+        SQL: generate_series(1, 3) is [1, 2, 3]
+        SQL: generate_series(1, NULL) is NULL
+        """
+        return self._call("generate_series", *_given(end, step))
 
     def map(self, values: Any) -> Expr:
         """A map of a list of keys to a list of values, as many.
@@ -1859,6 +2137,58 @@ class ExprMethods:
         """
         return self._call("map_get", key)
 
+    def map_contains(self, key: Any) -> Expr:
+        """Whether a map has a key.
+
+        SQL: map_contains(map(list_value('a'), list_value(NULL)), 'a') is true
+        SQL: map_contains(map(list_value('a'), list_value(1)), 'b') is false
+        SQL: map_contains(NULL, 'a') is NULL
+        """
+        return self._call("map_contains", key)
+
+    def map_entries(self) -> Expr:
+        """A list of the entries of a map as structs of key and value.
+
+        SQL: map_entries(map(list_value('a', 'b'), list_value(1, NULL))) is [{'key': 'a', 'value': 1}, {'key': 'b', 'value': NULL}]
+        SQL: map_entries(NULL) is NULL
+        """
+        return self._call("map_entries")
+
+    def map_from_entries(self) -> Expr:
+        """A map of a list of structs of key and value.
+
+        SQL: map_from_entries(list_value(named_struct('k', 'a', 'v', 1))) is {'a': 1}
+        SQL: map_from_entries(map_entries(map(list_value('a'), list_value(NULL)))) is {'a': NULL}
+        """
+        return self._call("map_from_entries")
+
+    def map_concat(self, y: Any, *more: Any) -> Expr:
+        """A map of the entries of several, null ones left out; of a key that several have
+        the last value.
+
+        SQL: map_concat(map(list_value('a', 'b'), list_value(1, 2)), map(list_value('b'), list_value(3))) is {'a': 1, 'b': 3}
+        SQL: map_concat(map(list_value('a'), list_value(1)), NULL) is {'a': 1}
+        """
+        return self._call("map_concat", y, *more)
+
+    def element_at(self, key: Any) -> Expr:
+        """A list of the value of a key in a map; empty when there is none.
+
+        SQL: element_at(map(list_value('a', 'b'), list_value(1, NULL)), 'a') is [1]
+        SQL: element_at(map(list_value('a'), list_value(1)), 'c') is []
+        SQL: element_at(NULL, 'a') is NULL
+        """
+        return self._call("element_at", key)
+
+    def map_extract(self, key: Any) -> Expr:
+        """A list of the value of a key in a map; empty when there is none.
+
+        SQL: element_at(map(list_value('a', 'b'), list_value(1, NULL)), 'a') is [1]
+        SQL: element_at(map(list_value('a'), list_value(1)), 'c') is []
+        SQL: element_at(NULL, 'a') is NULL
+        """
+        return self._call("map_extract", key)
+
     def named_struct(self, value: Any, *more: Any) -> Expr:
         """A struct of names, which are constant, and values.
 
@@ -1874,6 +2204,107 @@ class ExprMethods:
         SQL: struct_extract(named_struct('a', NULL), 'a') is NULL
         """
         return self._call("struct_extract", name)
+
+    def json_extract(self, path: Any) -> Expr:
+        """The value at a path in JSON text, as JSON without blanks; null when there is
+        none. Paths are $.key[0]."other key", also with places from the end ([-1]), a
+        pointer /key/0, a bare key, or a place in an array, from 0. With .* or [*] in a
+        constant path the result is a list. Text that is no JSON is an error, as far as it
+        is read: up to the value.
+
+        SQL: json_extract('{"a": [1, {"b": "x"}]}', '$.a[1]') is {"b":"x"}
+        SQL: '{"a": 1.50}' -> 'a' is 1.50
+        SQL: json_extract('[1, 2, 3]', -1) is 3
+        SQL: json_extract('[{"a": 1}, {"a": 2}]', '$[*].a') is ['1', '2']
+        SQL: json_extract('{"a": null}', '$.a') is null
+        SQL: json_extract('{"a": 1}', '$.b') is NULL
+        """
+        return self._call("json_extract", path)
+
+    def json_extract_path(self, path: Any) -> Expr:
+        """The value at a path in JSON text, as JSON without blanks; null when there is
+        none. Paths are $.key[0]."other key", also with places from the end ([-1]), a
+        pointer /key/0, a bare key, or a place in an array, from 0. With .* or [*] in a
+        constant path the result is a list. Text that is no JSON is an error, as far as it
+        is read: up to the value.
+
+        SQL: json_extract('{"a": [1, {"b": "x"}]}', '$.a[1]') is {"b":"x"}
+        SQL: '{"a": 1.50}' -> 'a' is 1.50
+        SQL: json_extract('[1, 2, 3]', -1) is 3
+        SQL: json_extract('[{"a": 1}, {"a": 2}]', '$[*].a') is ['1', '2']
+        SQL: json_extract('{"a": null}', '$.a') is null
+        SQL: json_extract('{"a": 1}', '$.b') is NULL
+        """
+        return self._call("json_extract_path", path)
+
+    def json_extract_string(self, path: Any) -> Expr:
+        """The value at a path in JSON text, as json_extract, but strings without quotes and
+        escapes and null as null.
+
+        SQL: json_extract_string('{"a": "x\ny"}', '$.a') = chr(120) || chr(10) || chr(121) is true
+        SQL: '{"a": {"b": "x"}}' ->> '/a/b' is x
+        SQL: json_extract_string('{"a": null}', 'a') is NULL
+        """
+        return self._call("json_extract_string", path)
+
+    def json_extract_path_text(self, path: Any) -> Expr:
+        """The value at a path in JSON text, as json_extract, but strings without quotes and
+        escapes and null as null.
+
+        SQL: json_extract_string('{"a": "x\ny"}', '$.a') = chr(120) || chr(10) || chr(121) is true
+        SQL: '{"a": {"b": "x"}}' ->> '/a/b' is x
+        SQL: json_extract_string('{"a": null}', 'a') is NULL
+        """
+        return self._call("json_extract_path_text", path)
+
+    def json_array_length(self, path: Any | None = None) -> Expr:
+        """How many items a JSON array has, 0 of what is no array; null when there is
+        nothing at the path.
+
+        SQL: json_array_length('[1, [2, 3]]') is 2
+        SQL: json_array_length('{"a": [1]}', '$.a') is 1
+        SQL: json_array_length('{}') is 0
+        SQL: json_array_length(NULL) is NULL
+        """
+        return self._call("json_array_length", *_given(path))
+
+    def json_type(self, path: Any | None = None) -> Expr:
+        """The type of a JSON value: OBJECT, ARRAY, VARCHAR, UBIGINT, BIGINT (below zero),
+        DOUBLE, BOOLEAN or NULL; null when there is nothing at the path.
+
+        SQL: json_type('[1]') is ARRAY
+        SQL: json_type('{"a": 1.5}', 'a') is DOUBLE
+        SQL: json_type('null') is NULL
+        SQL: json_type('{}', 'a') is NULL
+        """
+        return self._call("json_type", *_given(path))
+
+    def json_keys(self, path: Any | None = None) -> Expr:
+        """The keys of a JSON object in their order; none of what is no object.
+
+        SQL: json_keys('{"b": 1, "a": 2}') is ['b', 'a']
+        SQL: json_keys('[]') is []
+        SQL: json_keys(NULL) is NULL
+        """
+        return self._call("json_keys", *_given(path))
+
+    def json_exists(self, path: Any) -> Expr:
+        """Whether JSON text has a value at a path, null included.
+
+        SQL: json_exists('{"a": null}', '$.a') is true
+        SQL: json_exists('{"a": null}', '$.b') is false
+        SQL: json_exists(NULL, '$.a') is NULL
+        """
+        return self._call("json_exists", path)
+
+    def json_valid(self) -> Expr:
+        """Whether text is JSON, all of it.
+
+        SQL: json_valid('{"a": [1, 2]}') is true
+        SQL: json_valid('[1, 2') is false
+        SQL: json_valid(NULL) is NULL
+        """
+        return self._call("json_valid")
 
     def count(self) -> Expr:
         """The number of rows whose argument is not null; count(*) counts all rows. Never

@@ -589,20 +589,22 @@ def lower(x: Any) -> Expr:
 
 
 def length(x: Any) -> Expr:
-    """The number of code points of a text.
+    """The number of code points of a text, of items of a list.
 
     SQL: length('aé') is 2
     SQL: length('') is 0
+    SQL: length(list_value(1, NULL)) is 2
     SQL: length(NULL) is NULL
     """
     return call("length", x)
 
 
 def len(x: Any) -> Expr:
-    """The number of code points of a text.
+    """The number of code points of a text, of items of a list.
 
     SQL: length('aé') is 2
     SQL: length('') is 0
+    SQL: length(list_value(1, NULL)) is 2
     SQL: length(NULL) is NULL
     """
     return call("len", x)
@@ -1193,6 +1195,59 @@ def hash(x: Any, *more: Any) -> Expr:
     return call("hash", x, *more)
 
 
+def format(pattern: Any, x: Any | None = None, *more: Any) -> Expr:
+    """A pattern with each {} replaced by the next argument, {2} by the third; what follows
+    a colon is a specification of the library fmt: {:>10}, {:.2f}, {:x}. {:,}, {:_} and {:'}
+    put the sign between groups of three digits.
+
+    SQL: format('{} has {:.2f} m', 'pond', 1.5) is pond has 1.50 m
+    SQL: format('{1}-{0:>4}', 7, 'a') is a-   7
+    SQL: format('{:,}', 1234567) is 1,234,567
+    SQL: format('{}', NULL) is NULL
+    """
+    return call("format", pattern, *more, *_given(x))
+
+
+def printf(pattern: Any, x: Any | None = None, *more: Any) -> Expr:
+    """A pattern with the arguments at %d, %s, %.2f and so on, as in C.
+
+    SQL: printf('%s: %05.1f', 'a', 2.25) is a: 002.2
+    SQL: printf('%d', NULL) is NULL
+    """
+    return call("printf", pattern, *more, *_given(x))
+
+
+def to_base(x: Any, base: Any, digits: Any | None = None) -> Expr:
+    """A number from 0 in a base of 2 to 36, with zeros in front up to a least number of
+    digits.
+
+    SQL: to_base(255, 16) is FF
+    SQL: to_base(5, 2, 8) is 00000101
+    SQL: to_base(NULL, 2) is NULL
+    """
+    return call("to_base", x, base, *_given(digits))
+
+
+def bin(x: Any) -> Expr:
+    """The binary digits of an integer, or of every byte of text or binary, eight each.
+
+    SQL: bin(5) is 101
+    SQL: bin('a') is 01100001
+    SQL: bin(NULL) is NULL
+    """
+    return call("bin", x)
+
+
+def to_binary(x: Any) -> Expr:
+    """The binary digits of an integer, or of every byte of text or binary, eight each.
+
+    SQL: bin(5) is 101
+    SQL: bin('a') is 01100001
+    SQL: bin(NULL) is NULL
+    """
+    return call("to_binary", x)
+
+
 def time_bucket(width: Any, x: Any) -> Expr:
     """The start of the interval of `width`, counted from 1970-01-01, that holds x. A width
     of zero or less is an error.
@@ -1682,38 +1737,53 @@ def list_pack(x: Any, *more: Any) -> Expr:
 
 
 def list_extract(x: Any, number: Any) -> Expr:
-    """The item at a place from 1, or from the end below zero; null when there is none.
+    """The item at a place from 1, or from the end below zero, null when there is none; the
+    code point of a text, empty when there is none; the value of a key in a map; a field of
+    a struct by its constant name. Also written x[number].
 
     SQL: list_extract(list_value(3, NULL, 1, 3), 1) is 3
     SQL: list_extract(list_value(3, NULL, 1, 3), -1) is 3
     SQL: list_extract(list_value(3, NULL, 1, 3), 9) is NULL
+    SQL: list_extract('head', 2) is e
+    SQL: map(list_value('a'), list_value(NULL))['a'] is NULL
+    SQL: {'a': 1}['a'] is 1
     """
     return call("list_extract", x, number)
 
 
 def list_element(x: Any, number: Any) -> Expr:
-    """The item at a place from 1, or from the end below zero; null when there is none.
+    """The item at a place from 1, or from the end below zero, null when there is none; the
+    code point of a text, empty when there is none; the value of a key in a map; a field of
+    a struct by its constant name. Also written x[number].
 
     SQL: list_extract(list_value(3, NULL, 1, 3), 1) is 3
     SQL: list_extract(list_value(3, NULL, 1, 3), -1) is 3
     SQL: list_extract(list_value(3, NULL, 1, 3), 9) is NULL
+    SQL: list_extract('head', 2) is e
+    SQL: map(list_value('a'), list_value(NULL))['a'] is NULL
+    SQL: {'a': 1}['a'] is 1
     """
     return call("list_element", x, number)
 
 
 def array_extract(x: Any, number: Any) -> Expr:
-    """The item at a place from 1, or from the end below zero; null when there is none.
+    """The item at a place from 1, or from the end below zero, null when there is none; the
+    code point of a text, empty when there is none; the value of a key in a map; a field of
+    a struct by its constant name. Also written x[number].
 
     SQL: list_extract(list_value(3, NULL, 1, 3), 1) is 3
     SQL: list_extract(list_value(3, NULL, 1, 3), -1) is 3
     SQL: list_extract(list_value(3, NULL, 1, 3), 9) is NULL
+    SQL: list_extract('head', 2) is e
+    SQL: map(list_value('a'), list_value(NULL))['a'] is NULL
+    SQL: {'a': 1}['a'] is 1
     """
     return call("array_extract", x, number)
 
 
 def list_slice(x: Any, first: Any, last: Any) -> Expr:
-    """The items from one place to another, both included, from 1, or from the end below
-    zero.
+    """The items of a list or code points of a text from one place to another, both
+    included, from 1, or from the end below zero. Also written x[first:last].
 
     SQL: list_slice(list_value(3, NULL, 1, 3), 2, 3) is [NULL, 1]
     SQL: list_slice(list_value(3, NULL, 1, 3), -2, -1) is [1, 3]
@@ -1723,8 +1793,8 @@ def list_slice(x: Any, first: Any, last: Any) -> Expr:
 
 
 def array_slice(x: Any, first: Any, last: Any) -> Expr:
-    """The items from one place to another, both included, from 1, or from the end below
-    zero.
+    """The items of a list or code points of a text from one place to another, both
+    included, from 1, or from the end below zero. Also written x[first:last].
 
     SQL: list_slice(list_value(3, NULL, 1, 3), 2, 3) is [NULL, 1]
     SQL: list_slice(list_value(3, NULL, 1, 3), -2, -1) is [1, 3]
@@ -2007,12 +2077,250 @@ def list_count(x: Any) -> Expr:
 
 
 def list_median(x: Any) -> Expr:
-    """The median of a list of DOUBLE; null of no item.
+    """The median of the items; null of no item.
 
     SQL: list_median(list_value(CAST(1 AS DOUBLE), NULL, 4)) is 2.5
     SQL: list_median(CAST(NULL AS DOUBLE[])) is NULL
     """
     return call("list_median", x)
+
+
+def list_product(x: Any) -> Expr:
+    """The product of the items; null of no item.
+
+    SQL: list_product(list_value(2, NULL, 4)) is 8.0
+    SQL: list_product(CAST(NULL AS BIGINT[])) is NULL
+    """
+    return call("list_product", x)
+
+
+def list_mode(x: Any) -> Expr:
+    """The item that stands most often in a list, the first of those; null of no item.
+
+    SQL: list_mode(list_value(1, NULL, 3, 3)) is 3
+    SQL: list_mode(CAST(NULL AS BIGINT[])) is NULL
+    """
+    return call("list_mode", x)
+
+
+def list_var_samp(x: Any) -> Expr:
+    """The variance of a list as a sample; null of fewer than two items.
+
+    SQL: list_var_samp(list_value(1, NULL, 4)) is 4.5
+    SQL: list_var_samp(CAST(NULL AS BIGINT[])) is NULL
+    """
+    return call("list_var_samp", x)
+
+
+def list_var_pop(x: Any) -> Expr:
+    """The variance of a list as a population; null of no item.
+
+    SQL: list_var_pop(list_value(1, NULL, 4)) is 2.25
+    SQL: list_var_pop(CAST(NULL AS BIGINT[])) is NULL
+    """
+    return call("list_var_pop", x)
+
+
+def list_stddev_samp(x: Any) -> Expr:
+    """The standard deviation of a list as a sample; null of fewer than two items.
+
+    SQL: list_stddev_samp(list_value(1, NULL, 2, 3)) is 1.0
+    SQL: list_stddev_samp(CAST(NULL AS BIGINT[])) is NULL
+    """
+    return call("list_stddev_samp", x)
+
+
+def list_stddev_pop(x: Any) -> Expr:
+    """The standard deviation of a list as a population; null of no item.
+
+    SQL: list_stddev_pop(list_value(1, NULL, 4)) is 1.5
+    SQL: list_stddev_pop(CAST(NULL AS BIGINT[])) is NULL
+    """
+    return call("list_stddev_pop", x)
+
+
+def list_any_value(x: Any) -> Expr:
+    """The first item that is not null.
+
+    SQL: list_any_value(list_value(NULL, 4)) is 4
+    SQL: list_any_value(CAST(NULL AS BIGINT[])) is NULL
+    """
+    return call("list_any_value", x)
+
+
+def list_first(x: Any) -> Expr:
+    """The first item.
+
+    SQL: list_first(list_value(NULL, 4)) is NULL
+    SQL: list_first(CAST(NULL AS BIGINT[])) is NULL
+    """
+    return call("list_first", x)
+
+
+def list_last(x: Any) -> Expr:
+    """The last item.
+
+    SQL: list_last(list_value(NULL, 4)) is 4
+    SQL: list_last(CAST(NULL AS BIGINT[])) is NULL
+    """
+    return call("list_last", x)
+
+
+def list_bool_and(x: Any) -> Expr:
+    """Whether all items are true, nulls left out; null of no item.
+
+    SQL: list_bool_and(list_value(true, NULL)) is true
+    SQL: list_bool_and(CAST(NULL AS BOOLEAN[])) is NULL
+    """
+    return call("list_bool_and", x)
+
+
+def list_bool_or(x: Any) -> Expr:
+    """Whether an item is true, nulls left out; null of no item.
+
+    SQL: list_bool_or(list_value(false, NULL)) is false
+    SQL: list_bool_or(CAST(NULL AS BOOLEAN[])) is NULL
+    """
+    return call("list_bool_or", x)
+
+
+def list_has_any(x: Any, y: Any) -> Expr:
+    """Whether two lists share an item; nulls are no items.
+
+    SQL: list_has_any(list_value(1, NULL, 3), list_value(3, 4)) is true
+    SQL: list_has_any(list_value(1, NULL), list_value(2, NULL)) is false
+    SQL: list_has_any(CAST(NULL AS BIGINT[]), list_value(1)) is NULL
+    """
+    return call("list_has_any", x, y)
+
+
+def array_has_any(x: Any, y: Any) -> Expr:
+    """Whether two lists share an item; nulls are no items.
+
+    SQL: list_has_any(list_value(1, NULL, 3), list_value(3, 4)) is true
+    SQL: list_has_any(list_value(1, NULL), list_value(2, NULL)) is false
+    SQL: list_has_any(CAST(NULL AS BIGINT[]), list_value(1)) is NULL
+    """
+    return call("array_has_any", x, y)
+
+
+def list_has_all(x: Any, y: Any) -> Expr:
+    """Whether a list has all items of another; nulls are no items.
+
+    SQL: list_has_all(list_value(1, NULL, 3), list_value(3, 1, 3)) is true
+    SQL: list_has_all(list_value(1), list_value(1, 2)) is false
+    SQL: list_has_all(CAST(NULL AS BIGINT[]), list_value(1)) is NULL
+    """
+    return call("list_has_all", x, y)
+
+
+def array_has_all(x: Any, y: Any) -> Expr:
+    """Whether a list has all items of another; nulls are no items.
+
+    SQL: list_has_all(list_value(1, NULL, 3), list_value(3, 1, 3)) is true
+    SQL: list_has_all(list_value(1), list_value(1, 2)) is false
+    SQL: list_has_all(CAST(NULL AS BIGINT[]), list_value(1)) is NULL
+    """
+    return call("array_has_all", x, y)
+
+
+def list_intersect(x: Any, y: Any) -> Expr:
+    """The items that two lists share, each once, in the order of the first; nulls are left
+    out.
+
+    SQL: list_intersect(list_value(3, 1, NULL, 3), list_value(1, 3, NULL)) is [3, 1]
+    SQL: list_intersect(list_value(1), list_value(2)) is []
+    SQL: list_intersect(CAST(NULL AS BIGINT[]), list_value(1)) is NULL
+    """
+    return call("list_intersect", x, y)
+
+
+def array_intersect(x: Any, y: Any) -> Expr:
+    """The items that two lists share, each once, in the order of the first; nulls are left
+    out.
+
+    SQL: list_intersect(list_value(3, 1, NULL, 3), list_value(1, 3, NULL)) is [3, 1]
+    SQL: list_intersect(list_value(1), list_value(2)) is []
+    SQL: list_intersect(CAST(NULL AS BIGINT[]), list_value(1)) is NULL
+    """
+    return call("array_intersect", x, y)
+
+
+def cardinality(x: Any) -> Expr:
+    """How many entries a map or items a list has, nulls too.
+
+    SQL: cardinality(map(list_value('a', 'b'), list_value(1, NULL))) is 2
+    SQL: array_length(list_value(1, NULL)) is 2
+    SQL: cardinality(NULL) is NULL
+    """
+    return call("cardinality", x)
+
+
+def array_length(x: Any) -> Expr:
+    """How many entries a map or items a list has, nulls too.
+
+    SQL: cardinality(map(list_value('a', 'b'), list_value(1, NULL))) is 2
+    SQL: array_length(list_value(1, NULL)) is 2
+    SQL: cardinality(NULL) is NULL
+    """
+    return call("array_length", x)
+
+
+def list_unique(x: Any) -> Expr:
+    """How many different items a list has, nulls left out.
+
+    SQL: list_unique(list_value(1, NULL, 3, 1)) is 2
+    SQL: list_unique(CAST(NULL AS BIGINT[])) is NULL
+    """
+    return call("list_unique", x)
+
+
+def array_unique(x: Any) -> Expr:
+    """How many different items a list has, nulls left out.
+
+    SQL: list_unique(list_value(1, NULL, 3, 1)) is 2
+    SQL: list_unique(CAST(NULL AS BIGINT[])) is NULL
+    """
+    return call("array_unique", x)
+
+
+def flatten(x: Any) -> Expr:
+    """The items of the lists in a list, behind each other.
+
+    SQL: flatten(list_value(list_value(1, 2), NULL, list_value(NULL))) is [1, 2, NULL]
+    SQL: flatten(CAST(NULL AS BIGINT[][])) is NULL
+    """
+    return call("flatten", x)
+
+
+def array_to_string(x: Any, separator: Any) -> Expr:
+    """The items of a list that are not null as text, with the separator between them.
+
+    SQL: array_to_string(list_value('a', NULL, 'b'), '-') is a-b
+    SQL: array_to_string(NULL, '-') is NULL
+    """
+    return call("array_to_string", x, separator)
+
+
+def range(start: Any, end: Any | None = None, step: Any | None = None) -> Expr:
+    """A list of the integers from start (0) in steps (of 1) up to the end, which is not in
+    it.
+
+    SQL: range(3) is [0, 1, 2]
+    SQL: range(5, 0, -2) is [5, 3, 1]
+    SQL: range(NULL) is NULL
+    """
+    return call("range", start, *_given(end, step))
+
+
+def generate_series(start: Any, end: Any | None = None, step: Any | None = None) -> Expr:
+    """A list of the integers from start (0) in steps (of 1) up to the end, which may be in
+    it.
+
+    SQL: generate_series(1, 3) is [1, 2, 3]
+    SQL: generate_series(1, NULL) is NULL
+    """
+    return call("generate_series", start, *_given(end, step))
 
 
 def map(keys: Any, values: Any) -> Expr:
@@ -2060,6 +2368,64 @@ def map_get(x: Any, key: Any) -> Expr:
     return call("map_get", x, key)
 
 
+def map_contains(x: Any, key: Any) -> Expr:
+    """Whether a map has a key.
+
+    SQL: map_contains(map(list_value('a'), list_value(NULL)), 'a') is true
+    SQL: map_contains(map(list_value('a'), list_value(1)), 'b') is false
+    SQL: map_contains(NULL, 'a') is NULL
+    """
+    return call("map_contains", x, key)
+
+
+def map_entries(x: Any) -> Expr:
+    """A list of the entries of a map as structs of key and value.
+
+    SQL: map_entries(map(list_value('a', 'b'), list_value(1, NULL))) is [{'key': 'a', 'value': 1}, {'key': 'b', 'value': NULL}]
+    SQL: map_entries(NULL) is NULL
+    """
+    return call("map_entries", x)
+
+
+def map_from_entries(x: Any) -> Expr:
+    """A map of a list of structs of key and value.
+
+    SQL: map_from_entries(list_value(named_struct('k', 'a', 'v', 1))) is {'a': 1}
+    SQL: map_from_entries(map_entries(map(list_value('a'), list_value(NULL)))) is {'a': NULL}
+    """
+    return call("map_from_entries", x)
+
+
+def map_concat(x: Any, y: Any, *more: Any) -> Expr:
+    """A map of the entries of several, null ones left out; of a key that several have the
+    last value.
+
+    SQL: map_concat(map(list_value('a', 'b'), list_value(1, 2)), map(list_value('b'), list_value(3))) is {'a': 1, 'b': 3}
+    SQL: map_concat(map(list_value('a'), list_value(1)), NULL) is {'a': 1}
+    """
+    return call("map_concat", x, y, *more)
+
+
+def element_at(x: Any, key: Any) -> Expr:
+    """A list of the value of a key in a map; empty when there is none.
+
+    SQL: element_at(map(list_value('a', 'b'), list_value(1, NULL)), 'a') is [1]
+    SQL: element_at(map(list_value('a'), list_value(1)), 'c') is []
+    SQL: element_at(NULL, 'a') is NULL
+    """
+    return call("element_at", x, key)
+
+
+def map_extract(x: Any, key: Any) -> Expr:
+    """A list of the value of a key in a map; empty when there is none.
+
+    SQL: element_at(map(list_value('a', 'b'), list_value(1, NULL)), 'a') is [1]
+    SQL: element_at(map(list_value('a'), list_value(1)), 'c') is []
+    SQL: element_at(NULL, 'a') is NULL
+    """
+    return call("map_extract", x, key)
+
+
 def named_struct(name: Any, value: Any, *more: Any) -> Expr:
     """A struct of names, which are constant, and values.
 
@@ -2076,6 +2442,214 @@ def struct_extract(x: Any, name: Any) -> Expr:
     SQL: struct_extract(named_struct('a', NULL), 'a') is NULL
     """
     return call("struct_extract", x, name)
+
+
+def json_extract(x: Any, path: Any) -> Expr:
+    """The value at a path in JSON text, as JSON without blanks; null when there is none.
+    Paths are $.key[0]."other key", also with places from the end ([-1]), a pointer /key/0,
+    a bare key, or a place in an array, from 0. With .* or [*] in a constant path the result
+    is a list. Text that is no JSON is an error, as far as it is read: up to the value.
+
+    SQL: json_extract('{"a": [1, {"b": "x"}]}', '$.a[1]') is {"b":"x"}
+    SQL: '{"a": 1.50}' -> 'a' is 1.50
+    SQL: json_extract('[1, 2, 3]', -1) is 3
+    SQL: json_extract('[{"a": 1}, {"a": 2}]', '$[*].a') is ['1', '2']
+    SQL: json_extract('{"a": null}', '$.a') is null
+    SQL: json_extract('{"a": 1}', '$.b') is NULL
+    """
+    return call("json_extract", x, path)
+
+
+def json_extract_path(x: Any, path: Any) -> Expr:
+    """The value at a path in JSON text, as JSON without blanks; null when there is none.
+    Paths are $.key[0]."other key", also with places from the end ([-1]), a pointer /key/0,
+    a bare key, or a place in an array, from 0. With .* or [*] in a constant path the result
+    is a list. Text that is no JSON is an error, as far as it is read: up to the value.
+
+    SQL: json_extract('{"a": [1, {"b": "x"}]}', '$.a[1]') is {"b":"x"}
+    SQL: '{"a": 1.50}' -> 'a' is 1.50
+    SQL: json_extract('[1, 2, 3]', -1) is 3
+    SQL: json_extract('[{"a": 1}, {"a": 2}]', '$[*].a') is ['1', '2']
+    SQL: json_extract('{"a": null}', '$.a') is null
+    SQL: json_extract('{"a": 1}', '$.b') is NULL
+    """
+    return call("json_extract_path", x, path)
+
+
+def json_extract_string(x: Any, path: Any) -> Expr:
+    """The value at a path in JSON text, as json_extract, but strings without quotes and
+    escapes and null as null.
+
+    SQL: json_extract_string('{"a": "x\ny"}', '$.a') = chr(120) || chr(10) || chr(121) is true
+    SQL: '{"a": {"b": "x"}}' ->> '/a/b' is x
+    SQL: json_extract_string('{"a": null}', 'a') is NULL
+    """
+    return call("json_extract_string", x, path)
+
+
+def json_extract_path_text(x: Any, path: Any) -> Expr:
+    """The value at a path in JSON text, as json_extract, but strings without quotes and
+    escapes and null as null.
+
+    SQL: json_extract_string('{"a": "x\ny"}', '$.a') = chr(120) || chr(10) || chr(121) is true
+    SQL: '{"a": {"b": "x"}}' ->> '/a/b' is x
+    SQL: json_extract_string('{"a": null}', 'a') is NULL
+    """
+    return call("json_extract_path_text", x, path)
+
+
+def json_array_length(x: Any, path: Any | None = None) -> Expr:
+    """How many items a JSON array has, 0 of what is no array; null when there is nothing at
+    the path.
+
+    SQL: json_array_length('[1, [2, 3]]') is 2
+    SQL: json_array_length('{"a": [1]}', '$.a') is 1
+    SQL: json_array_length('{}') is 0
+    SQL: json_array_length(NULL) is NULL
+    """
+    return call("json_array_length", x, *_given(path))
+
+
+def json_type(x: Any, path: Any | None = None) -> Expr:
+    """The type of a JSON value: OBJECT, ARRAY, VARCHAR, UBIGINT, BIGINT (below zero),
+    DOUBLE, BOOLEAN or NULL; null when there is nothing at the path.
+
+    SQL: json_type('[1]') is ARRAY
+    SQL: json_type('{"a": 1.5}', 'a') is DOUBLE
+    SQL: json_type('null') is NULL
+    SQL: json_type('{}', 'a') is NULL
+    """
+    return call("json_type", x, *_given(path))
+
+
+def json_keys(x: Any, path: Any | None = None) -> Expr:
+    """The keys of a JSON object in their order; none of what is no object.
+
+    SQL: json_keys('{"b": 1, "a": 2}') is ['b', 'a']
+    SQL: json_keys('[]') is []
+    SQL: json_keys(NULL) is NULL
+    """
+    return call("json_keys", x, *_given(path))
+
+
+def json_exists(x: Any, path: Any) -> Expr:
+    """Whether JSON text has a value at a path, null included.
+
+    SQL: json_exists('{"a": null}', '$.a') is true
+    SQL: json_exists('{"a": null}', '$.b') is false
+    SQL: json_exists(NULL, '$.a') is NULL
+    """
+    return call("json_exists", x, path)
+
+
+def json_valid(x: Any) -> Expr:
+    """Whether text is JSON, all of it.
+
+    SQL: json_valid('{"a": [1, 2]}') is true
+    SQL: json_valid('[1, 2') is false
+    SQL: json_valid(NULL) is NULL
+    """
+    return call("json_valid", x)
+
+
+def now() -> Expr:
+    """The time at which the query started, in UTC, the same everywhere in it; of a stream,
+    the time at which its job started.
+
+    SQL: now() = current_timestamp is true
+    SQL: nullif(now(), current_timestamp) is NULL
+    SQL: now() > TIMESTAMPTZ '2020-01-01 00:00:00Z' is true
+    """
+    return call("now")
+
+
+def current_timestamp() -> Expr:
+    """The time at which the query started, in UTC, the same everywhere in it; of a stream,
+    the time at which its job started.
+
+    SQL: now() = current_timestamp is true
+    SQL: nullif(now(), current_timestamp) is NULL
+    SQL: now() > TIMESTAMPTZ '2020-01-01 00:00:00Z' is true
+    """
+    return call("current_timestamp")
+
+
+def transaction_timestamp() -> Expr:
+    """The time at which the query started, in UTC, the same everywhere in it; of a stream,
+    the time at which its job started.
+
+    SQL: now() = current_timestamp is true
+    SQL: nullif(now(), current_timestamp) is NULL
+    SQL: now() > TIMESTAMPTZ '2020-01-01 00:00:00Z' is true
+    """
+    return call("transaction_timestamp")
+
+
+def get_current_timestamp() -> Expr:
+    """The time at which the query started, in UTC, the same everywhere in it; of a stream,
+    the time at which its job started.
+
+    SQL: now() = current_timestamp is true
+    SQL: nullif(now(), current_timestamp) is NULL
+    SQL: now() > TIMESTAMPTZ '2020-01-01 00:00:00Z' is true
+    """
+    return call("get_current_timestamp")
+
+
+def today() -> Expr:
+    """The date in UTC at which the query started.
+
+    SQL: today() = current_date is true
+    SQL: today() > DATE '2020-01-01' is true
+    SQL: nullif(current_date, today()) is NULL
+    """
+    return call("today")
+
+
+def current_date() -> Expr:
+    """The date in UTC at which the query started.
+
+    SQL: today() = current_date is true
+    SQL: today() > DATE '2020-01-01' is true
+    SQL: nullif(current_date, today()) is NULL
+    """
+    return call("current_date")
+
+
+def localtimestamp() -> Expr:
+    """The time at which the query started as a timestamp without a zone, of UTC.
+
+    SQL: localtimestamp > TIMESTAMP '2020-01-01' is true
+    SQL: nullif(localtimestamp, localtimestamp) is NULL
+    """
+    return call("localtimestamp")
+
+
+def current_localtimestamp() -> Expr:
+    """The time at which the query started as a timestamp without a zone, of UTC.
+
+    SQL: localtimestamp > TIMESTAMP '2020-01-01' is true
+    SQL: nullif(localtimestamp, localtimestamp) is NULL
+    """
+    return call("current_localtimestamp")
+
+
+def current_time() -> Expr:
+    """The time of day in UTC at which the query started.
+
+    SQL: current_time = current_time is true
+    SQL: nullif(current_time, current_time) is NULL
+    """
+    return call("current_time")
+
+
+def get_current_time() -> Expr:
+    """The time of day in UTC at which the query started.
+
+    SQL: current_time = current_time is true
+    SQL: nullif(current_time, current_time) is NULL
+    """
+    return call("get_current_time")
 
 
 def count(x: Any | None = None) -> Expr:

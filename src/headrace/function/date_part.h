@@ -113,8 +113,8 @@ inline bool IsFractional(DatePart part) {
 /// kEpoch and kJulian, with fractions.
 inline double ReadFractionalPart(DatePart part, const CivilTime& time) {
   if (part == DatePart::kEpoch) {
-    return static_cast<double>(time.days * kSecondsPerDay + time.nanos / kNanosPerSecond) +
-           static_cast<double>(time.nanos % kNanosPerSecond) / 1e9;
+    const __int128 nanos = static_cast<__int128>(time.days) * kNanosPerDay + time.nanos;
+    return static_cast<double>(static_cast<long double>(nanos) / 1e9L);
   }
   constexpr int64_t kJulianDayOfEpoch = 2'440'588;
   return static_cast<double>(time.days + kJulianDayOfEpoch) +

@@ -47,7 +47,18 @@ class Formatter {
 
  private:
   void Pad(int64_t value, int width, bool is_short) {
-    out_ += is_short ? fmt::format("{}", value) : fmt::format("{:0{}}", value, width);
+    char digits[20];
+    char* const end = digits + sizeof(digits);
+    char* begin = end;
+    uint64_t rest = value < 0 ? 0 - static_cast<uint64_t>(value) : static_cast<uint64_t>(value);
+    do {
+      *--begin = static_cast<char>('0' + rest % 10);
+      rest /= 10;
+    } while (rest > 0);
+    if (value < 0) out_ += '-';
+    const auto written = static_cast<int>(end - begin) + (value < 0 ? 1 : 0);
+    if (!is_short && written < width) out_.append(static_cast<size_t>(width - written), '0');
+    out_.append(begin, end);
   }
 
   bool Number(char letter, bool is_short) {

@@ -14,7 +14,8 @@ TextSpan Around(TextSpan first, TextSpan last) { return {first.begin, last.end};
 bool Parser::StartsCall() const {
   if (Peek().kind == Token::Kind::kQuotedName) return PeekNext().IsSymbol("(");
   if (Peek().kind != Token::Kind::kWord) return false;
-  if (PeekIsOneOf({"CURRENT_DATE", "CURRENT_TIMESTAMP", "CURRENT_TIME"})) return true;
+  if (PeekIsOneOf({"CURRENT_DATE", "CURRENT_TIMESTAMP", "CURRENT_TIME", "LOCALTIMESTAMP"}))
+    return true;
   if (!PeekNext().IsSymbol("(")) return false;
   return !IsReserved(Peek().text) || PeekIsOneOf({"LEFT", "RIGHT", "LIKE"});
 }

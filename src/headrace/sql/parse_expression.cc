@@ -1,5 +1,5 @@
 // Expressions by precedence, loosest first:
-//   OR · AND · NOT · predicates · || -> & | << >> · + − · * / // % · ^ · sign · [] . ::
+//   OR · AND · NOT · predicates · || -> & | << >> · + − · * / // % · ^ · sign · [] . :: AT TIME ZONE
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -184,13 +184,20 @@ Result<Parser::Term> Parser::ParseSigned() {
   return MakeCall(std::string(sign.text), {std::move(operand)}, SpanFrom(sign.span.begin));
 }
 
-/// Casts, subscripts and fields after a primary.
+/// Casts, subscripts, fields and zones after a primary.
 Result<Parser::Term> Parser::ParsePostfix() {
   ARROW_ASSIGN_OR_RAISE(Term term, ParsePrimary());
   while (true) {
     const int64_t begin = term.span.begin;
     if (AcceptSymbol("::")) {
       ARROW_ASSIGN_OR_RAISE(term, MakeCast(std::move(term), false, begin));
+    } else if (Peek().IsWord("AT") && PeekNext().IsWord("TIME")) {
+      Take();
+      Take();
+      ARROW_RETURN_NOT_OK(ExpectWord("ZONE"));
+      ARROW_ASSIGN_OR_RAISE(Term zone, ParsePrimary());
+      ARROW_ASSIGN_OR_RAISE(
+          term, MakeCall("timezone", {std::move(zone), std::move(term)}, SpanFrom(begin)));
     } else if (AcceptSymbol("[")) {
       ARROW_ASSIGN_OR_RAISE(term, ParseSubscript(std::move(term)));
     } else if (Peek().IsSymbol(".") && term.expression->kind != Unbound::Kind::kLiteral) {

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "arrow/type.h"
+#include "arrow/util/decimal.h"
 #include "headrace/function/define.h"
 #include "headrace/function/loop.h"
 #include "headrace/function/text_column.h"
@@ -19,8 +20,8 @@ namespace {
 
 using enum ArgPattern;
 
-/// Calls `give` with the value of a row as a type that fmt knows: an integer, a double, a boolean
-/// or text, which stands in `text`.
+/// Calls `give` with the value of a row as a type that fmt knows: an integer, a double (decimals
+/// too), a boolean or text, which stands in `text`.
 template <typename Give>
 void GiveValue(const Argument& arg, int64_t row, std::string* text, const Give& give) {
   using arrow::Type;
@@ -47,6 +48,10 @@ void GiveValue(const Argument& arg, int64_t row, std::string* text, const Give& 
       return give(static_cast<double>(View<float>(arg)[row]));
     case Type::DOUBLE:
       return give(View<double>(arg)[row]);
+    case Type::DECIMAL128: {
+      const auto& type = static_cast<const arrow::Decimal128Type&>(*arg.array->type());
+      return give(arrow::Decimal128(View<arrow::BasicDecimal128>(arg)[row]).ToDouble(type.scale()));
+    }
     case Type::STRING:
       return give(BytesView(arg)[row]);
     default:
@@ -124,6 +129,10 @@ class Formatter {
 
   static Status FormatValue(const Argument& arg, int64_t row, std::string* text,
                             std::string_view spec, std::string* out) {
+    if (spec.empty() && arg.array->type_id() == arrow::Type::DECIMAL128) {
+      AppendValue(*arg.array, arg.is_constant ? 0 : row, out);
+      return Status::OK();
+    }
     const size_t mark = spec.find_first_of(",_'");
     std::string plain(spec);
     // ",": digits by threes; then the width is that of the grouped text.

@@ -284,6 +284,15 @@ error_code CheckAll(At& at) {
   return AppendText(at, &ignored, &is_null);
 }
 
+/// Whether the document is one value and no more. Tokens of the root reach to its end.
+bool IsWhole(ondemand::document& document) {
+  ondemand::json_type type;
+  if (document.type().get(type) != SUCCESS || CheckAll(document) != SUCCESS) return false;
+  const bool is_token = type == ondemand::json_type::number ||
+                        type == ondemand::json_type::boolean || type == ondemand::json_type::null;
+  return is_token || document.current_location().error() == simdjson::OUT_OF_BOUNDS;
+}
+
 // ---- kernels ----
 
 /// The path of each row: text, or a place in an array.
@@ -496,8 +505,7 @@ Result<ArrayPtr> Valid(KernelContext& ctx, std::span<const Argument> args, const
   Documents documents(args[0]);
   return RunRowTest(ctx, rows, [&](int64_t row) {
     ondemand::document document;
-    return documents.Open(documents.Text(row), &document) == SUCCESS &&
-           CheckAll(document) == SUCCESS && document.at_end();
+    return documents.Open(documents.Text(row), &document) == SUCCESS && IsWhole(document);
   });
 }
 

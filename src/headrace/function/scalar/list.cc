@@ -164,6 +164,13 @@ Result<ArrayPtr> ListValue(KernelContext& ctx, std::span<const Argument> args, c
   return picks.Finish(ctx, *all);
 }
 
+Result<ArrayPtr> EmptyLists(KernelContext& ctx, std::span<const Argument>, const Rows& rows) {
+  ARROW_ASSIGN_OR_RAISE(const ArrayPtr items, MakeNulls(arrow::null(), 0, ctx.pool));
+  return MakeLists(ctx, std::vector<int32_t>(static_cast<size_t>(rows.length), 0), items);
+}
+
+Result<TypePtr> EmptyListType(std::span<const TypePtr>) { return arrow::list(arrow::null()); }
+
 /// The list with an item at its end.
 Result<ArrayPtr> Append(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
   const ListColumn list(args[0]);
@@ -346,11 +353,13 @@ constexpr Overload kConcatForm[] = {
     {.args = kArgs<kCommon, kCommon>, .result = ConcatType, .scalar = Concat, .variadic = true},
 };
 constexpr Overload kListValueForm[] = {
+    {.args = {}, .result = EmptyListType, .scalar = EmptyLists},
     {.args = kArgs<kCommon>, .result = ListOfFirstType, .scalar = ListValue, .variadic = true},
 };
 
 constexpr Example kListValueExamples[] = {{"list_value(1, NULL, 3)", "[1, NULL, 3]"},
-                                          {"list_value('a')", "['a']"}};
+                                          {"list_value('a')", "['a']"},
+                                          {"list_value()", "[]"}};
 constexpr Example kListExtractExamples[] = {{"list_extract(list_value(3, NULL, 1, 3), 1)", "3"},
                                             {"list_extract(list_value(3, NULL, 1, 3), -1)", "3"},
                                             {"list_extract(list_value(3, NULL, 1, 3), 9)", "NULL"},

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <string>
 
-#include "arrow/array/builder_binary.h"
+#include "arrow/array/builder_primitive.h"
 #include "arrow/array/concatenate.h"
 #include "arrow/type.h"
 #include "headrace/function/define.h"
@@ -76,30 +76,42 @@ Status ForEachPair(KernelContext& ctx, std::span<const Argument> args, const Row
   return Status::OK();
 }
 
-constexpr auto kAnyShared = [](const auto& left, const auto& right, const auto& less) {
-  return std::any_of(right.begin(), right.end(), [&](int64_t place) {
-    return std::binary_search(left.begin(), left.end(), place, less);
-  });
+template <typename Less>
+bool HasPlace(const std::vector<int64_t>& sorted, int64_t place, const Less& less) {
+  return std::binary_search(sorted.begin(), sorted.end(), place, less);
+}
+
+/// What is asked of two lists; kOfNone answers for lists of no items.
+struct AnyShared {
+  static constexpr bool kOfNone = false;
+  template <typename Less>
+  bool operator()(const std::vector<int64_t>& left, const std::vector<int64_t>& right,
+                  const Less& less) const {
+    return std::any_of(right.begin(), right.end(),
+                       [&](int64_t place) { return HasPlace(left, place, less); });
+  }
 };
-constexpr auto kAllShared = [](const auto& left, const auto& right, const auto& less) {
-  return std::includes(left.begin(), left.end(), right.begin(), right.end(), less) ||
-         std::all_of(right.begin(), right.end(), [&](int64_t place) {
-           return std::binary_search(left.begin(), left.end(), place, less);
-         });
+struct AllShared {
+  static constexpr bool kOfNone = true;
+  template <typename Less>
+  bool operator()(const std::vector<int64_t>& left, const std::vector<int64_t>& right,
+                  const Less& less) const {
+    return std::all_of(right.begin(), right.end(),
+                       [&](int64_t place) { return HasPlace(left, place, less); });
+  }
 };
 
-template <auto kTest>
+template <typename Question>
 Result<ArrayPtr> Test(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
-  std::vector<uint8_t> answers(static_cast<size_t>(rows.length));
-  // Items without an order are all null: no list has any, and none is all of none.
-  if (args[0].array->type()->field(0)->type()->id() == arrow::Type::NA) {
-    std::fill(answers.begin(), answers.end(), &kTest == &kAllShared ? 1 : 0);
-  }
+  // Items without an order are all null, so that no list has any.
+  const bool has_items = args[0].array->type()->field(0)->type()->id() != arrow::Type::NA;
+  std::vector<uint8_t> answers(static_cast<size_t>(rows.length),
+                               !has_items && Question::kOfNone ? 1 : 0);
   ArrayPtr items;
   ARROW_RETURN_NOT_OK(
       ForEachPair(ctx, args, rows, &items,
                   [&](int64_t row, const auto& left, const auto& right, const auto& less) {
-                    answers[static_cast<size_t>(row)] = kTest(left, right, less) ? 1 : 0;
+                    answers[static_cast<size_t>(row)] = Question()(left, right, less) ? 1 : 0;
                   }));
   return RunRowTest(ctx, rows, [&](int64_t row) { return answers[static_cast<size_t>(row)] != 0; });
 }
@@ -114,23 +126,23 @@ Result<ArrayPtr> Intersect(KernelContext& ctx, std::span<const Argument> args, c
       ends.push_back(static_cast<int32_t>(places.size()));
     }
   };
-  ARROW_RETURN_NOT_OK(ForEachPair(
-      ctx, args, rows, &items,
-      [&](int64_t row, const auto& left, const auto& right, const auto& less) {
-        end_rows(row);
-        const size_t begin = places.size();
-        for (size_t i = 0; i < left.size(); ++i) {
-          const bool repeated = i > 0 && !less(left[i - 1], left[i]);
-          if (repeated || !std::binary_search(right.begin(), right.end(), left[i], less)) continue;
-          int64_t first = left[i];
-          for (size_t j = i; j < left.size() && !less(left[i], left[j]); ++j) {
-            first = std::min(first, left[j]);
-          }
-          places.push_back(first);
-        }
-        std::sort(places.begin() + static_cast<int64_t>(begin), places.end());
-        end_rows(row + 1);
-      }));
+  ARROW_RETURN_NOT_OK(
+      ForEachPair(ctx, args, rows, &items,
+                  [&](int64_t row, const auto& left, const auto& right, const auto& less) {
+                    end_rows(row);
+                    const size_t begin = places.size();
+                    for (size_t i = 0; i < left.size(); ++i) {
+                      const bool repeated = i > 0 && !less(left[i - 1], left[i]);
+                      if (repeated || !HasPlace(right, left[i], less)) continue;
+                      int64_t first = left[i];
+                      for (size_t j = i; j < left.size() && !less(left[i], left[j]); ++j) {
+                        first = std::min(first, left[j]);
+                      }
+                      places.push_back(first);
+                    }
+                    std::sort(places.begin() + static_cast<int64_t>(begin), places.end());
+                    end_rows(row + 1);
+                  }));
   end_rows(rows.length);
   ARROW_ASSIGN_OR_RAISE(const ArrayPtr taken, TakeItems(*items, places, ctx.pool));
   return MakeLists(ctx, ends, taken);
@@ -175,6 +187,10 @@ Result<ArrayPtr> CountUnique(KernelContext& ctx, std::span<const Argument> args,
 Result<ArrayPtr> Flatten(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
   const ListColumn outer(args[0]);
   const Validity row_valid(args[0]);
+  if (outer.values()->type_id() == arrow::Type::NA) {
+    const std::vector<int32_t> none(static_cast<size_t>(rows.length), 0);
+    return MakeLists(ctx, none, outer.values()->Slice(0, 0));
+  }
   const Argument lists{outer.values(), false};
   const ListColumn inner(lists);
   const Validity inner_valid(lists);
@@ -194,6 +210,7 @@ Result<ArrayPtr> Flatten(KernelContext& ctx, std::span<const Argument> args, con
 Result<TypePtr> FlattenType(std::span<const TypePtr> args) {
   const TypePtr& inner = args[0]->field(0)->type();
   if (inner->id() == arrow::Type::LIST) return inner;
+  if (inner->id() == arrow::Type::NA) return args[0];
   return Error(ErrorKind::kTypeMismatch, "flatten takes a list of lists, got {}",
                SqlNameOf(*args[0]));
 }
@@ -350,7 +367,7 @@ constexpr Example kSeriesExamples[] = {{"generate_series(1, 3)", "[1, 2, 3]"},
 HEADRACE_DEFINE_FUNCTION(kListHasAny) = {
     .id = "list_has_any",
     .names = {.sql = "list_has_any|array_has_any"},
-    .overloads = kPairForm<Test<kAnyShared>, TestedType>,
+    .overloads = kPairForm<Test<AnyShared>, TestedType>,
     .arguments = "x, y",
     .doc = "Whether two lists share an item; nulls are no items.",
     .examples = kHasAnyExamples,
@@ -359,7 +376,7 @@ HEADRACE_DEFINE_FUNCTION(kListHasAny) = {
 HEADRACE_DEFINE_FUNCTION(kListHasAll) = {
     .id = "list_has_all",
     .names = {.sql = "list_has_all|array_has_all"},
-    .overloads = kPairForm<Test<kAllShared>, TestedType>,
+    .overloads = kPairForm<Test<AllShared>, TestedType>,
     .arguments = "x, y",
     .doc = "Whether a list has all items of another; nulls are no items.",
     .examples = kHasAllExamples,
