@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -73,8 +72,6 @@ struct Rows {
 struct KernelContext {
   arrow::MemoryPool* pool = nullptr;
   TypePtr result_type;
-  /// The time of the query, in microseconds since the Unix epoch; set for kOncePerQuery alone.
-  std::optional<int64_t> wall_micros = std::nullopt;
 };
 
 /// Gives an array of rows.length rows of ctx.result_type. Thread safe, stateless.
@@ -217,9 +214,6 @@ inline constexpr uint32_t kOrderSensitive = 8;
 inline constexpr uint32_t kStar = 16;
 /// An ordered function that takes IGNORE NULLS.
 inline constexpr uint32_t kIgnoresNulls = 32;
-/// With kVolatile: a function of KernelContext::wall_micros alone, computed once when a query
-/// starts. Takes no arguments.
-inline constexpr uint32_t kOncePerQuery = 64;
 }  // namespace function_flag
 
 /// Extent of an ordered function in rows.

@@ -4,7 +4,9 @@
 #include <vector>
 
 #include "arrow/array/array_base.h"
+#include "arrow/array/util.h"
 #include "arrow/scalar.h"
+#include "headrace/function/once_per_query.h"
 #include "headrace/plan/make_node.h"
 #include "headrace/plan/rule/rule.h"
 #include "headrace/plan/transform.h"
@@ -13,8 +15,12 @@ namespace headrace {
 namespace {
 
 Result<ExpressionPtr> ValueOf(const Expression& call, int64_t wall_micros) {
-  KernelContext context{arrow::default_memory_pool(), call.type, wall_micros};
-  ARROW_ASSIGN_OR_RAISE(const ArrayPtr array, call.overload->scalar(context, {}, Rows{1}));
+  KernelContext context{arrow::default_memory_pool(), call.type};
+  ARROW_ASSIGN_OR_RAISE(ArrayPtr micros,
+                        arrow::MakeArrayFromScalar(arrow::Int64Scalar(wall_micros), 1));
+  const Argument time{std::move(micros), true};
+  ARROW_ASSIGN_OR_RAISE(const ArrayPtr array,
+                        call.overload->scalar(context, std::span(&time, 1), Rows{1}));
   ARROW_ASSIGN_OR_RAISE(ScalarPtr value, array->GetScalar(0));
   auto literal = std::make_shared<Expression>(*Expression::Literal(std::move(value)));
   literal->span = call.span;

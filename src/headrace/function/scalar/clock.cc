@@ -4,6 +4,7 @@
 #include "arrow/type.h"
 #include "headrace/function/civil_time.h"
 #include "headrace/function/define.h"
+#include "headrace/function/once_per_query.h"
 #include "headrace/function/view.h"
 
 namespace headrace {
@@ -12,12 +13,12 @@ namespace {
 constexpr int64_t kMicrosPerDay = kSecondsPerDay * 1'000'000;
 
 template <typename T, auto kOfMicros>
-Result<ArrayPtr> Now(KernelContext& ctx, std::span<const Argument>, const Rows& rows) {
-  if (!ctx.wall_micros.has_value()) {
+Result<ArrayPtr> Now(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
+  if (args.empty()) {
     return Error(ErrorKind::kInternal, "the time of the query is asked for before it was fixed");
   }
   ARROW_ASSIGN_OR_RAISE(auto out, Output<T>::Make(rows.length, ctx.pool));
-  std::fill_n(out.data(), rows.length, static_cast<T>(kOfMicros(*ctx.wall_micros)));
+  std::fill_n(out.data(), rows.length, static_cast<T>(kOfMicros(View<int64_t>(args[0])[0])));
   return out.Finish(ctx.result_type);
 }
 
