@@ -1,5 +1,6 @@
 // Expressions by precedence, loosest first:
-//   OR · AND · NOT · predicates · || -> & | << >> · + − · * / // % · ^ · sign · [] . :: AT TIME ZONE
+//   OR · AND · NOT · predicates · || -> & | << >> · + − · * / // % · ^ · sign ·
+//   [] . :: AT TIME ZONE
 #include <algorithm>
 #include <array>
 #include <charconv>

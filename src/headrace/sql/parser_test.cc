@@ -95,7 +95,7 @@ TEST(Expressions, Literals) {
   EXPECT_EQ(Parsed("[1, a]"), "(list_value 1 a)");
   EXPECT_EQ(Parsed("{'x': 1, y: a}"), "(struct_pack 1 a)");
   EXPECT_EQ(Parsed("MAP {'k': 1}"), "(map (list_value k) (list_value 1))");
-  EXPECT_EQ(Parsed("a[1][2:]"), "(list_slice (list_extract a 1) 2 null)");
+  EXPECT_EQ(Parsed("a[1][2:]"), "(list_slice (list_extract a 1) 2 -1)");
 }
 
 TEST(Expressions, Case) {

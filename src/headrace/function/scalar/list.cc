@@ -365,7 +365,7 @@ constexpr Example kListExtractExamples[] = {{"list_extract(list_value(3, NULL, 1
                                             {"list_extract(list_value(3, NULL, 1, 3), 9)", "NULL"},
                                             {"list_extract('head', 2)", "e"},
                                             {"map(list_value('a'), list_value(NULL))['a']", "NULL"},
-                                            {"{'a': 1}['a']", "1"}};
+                                            {"named_struct('a', 1)['a']", "1"}};
 constexpr Example kListSliceExamples[] = {
     {"list_slice(list_value(3, NULL, 1, 3), 2, 3)", "[NULL, 1]"},
     {"list_slice(list_value(3, NULL, 1, 3), -2, -1)", "[1, 3]"},
