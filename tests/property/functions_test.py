@@ -112,6 +112,7 @@ list_reverse(list_value(i, j)); array_reverse(list_value(f, g))
 list_concat(list_value(i), list_value(j)); list_cat(list_value(i), list_value(j))
 array_concat(list_value(i), list_value(j))
 array_cat(list_value(i), list_value(j)); list_append(list_value(i), j)
+list_prepend(i, list_value(j)); array_push_front(list_value(i, j), k)
 array_append(list_value(i), j); array_push_back(list_value(i), j)
 list_sort(list_value(f, g, 0.5)); array_sort(list_value(s, u))
 list_reverse_sort(list_value(i, j)); array_reverse_sort(list_value(i, j))
@@ -167,6 +168,7 @@ json_array_length(js, '$.b'); json_array_length(js, '$.a'); json_array_length(js
 json_type(js, '$.a'); json_type(js, '$.b[0]')
 json_keys(js); json_keys(js, '$.c'); json_exists(js, '$.a'); json_exists(js, '$.c.d')
 json_valid(js); json_valid(s)
+to_json(i); to_json(s); to_json(d); to_json(b); to_json(list_value(i, j)); to_json({'a': s})
 map_extract_value(map(list_value('a', 'abc'), list_value(i, j)), s)
 """
 
@@ -226,6 +228,10 @@ EXCEPTIONS = {
     "list_distinct": "DuckDB gives the items in no particular order",
     "array_distinct": "DuckDB gives the items in no particular order",
     "position": "syntax in DuckDB",
+    "random": "random: tests/script/functions_random.test",
+    **dict.fromkeys(
+        ["uuid", "gen_random_uuid", "uuidv4"], "random: tests/script/functions_random.test"
+    ),
 }
 
 

@@ -3,6 +3,7 @@
 #include <fast_float/fast_float.h>
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <charconv>
 #include <limits>
@@ -88,14 +89,32 @@ bool ParseTimestamp(std::string_view text, const arrow::TimestampType& type, int
   return !has_offset || !type.timezone().empty();
 }
 
+/// " 10:00:00.5+02": what may stand behind a date.
+bool IsTimeOfDay(std::string_view text) {
+  constexpr std::string_view kAnyDate = "1970-01-01";
+  std::array<char, 64> whole;
+  if (kAnyDate.size() + text.size() > whole.size()) return false;
+  char* end = std::copy(kAnyDate.begin(), kAnyDate.end(), whole.data());
+  end = std::copy(text.begin(), text.end(), end);
+  int64_t nanos;
+  bool has_offset;
+  return arrow::internal::ParseTimestampISO8601(whole.data(),
+                                                static_cast<size_t>(end - whole.data()),
+                                                arrow::TimeUnit::NANO, &nanos, &has_offset);
+}
+
+/// The date as it is written: a time behind it, and its offset, do not count.
 bool ParseDay(std::string_view text, int64_t* day) {
   constexpr int64_t kSecondsPerDay = 86400;
+  constexpr size_t kDateSize = 10;
   const std::string_view iso = Trimmed(text);
+  const std::string_view date = iso.substr(0, kDateSize);
   int64_t seconds;
-  if (!arrow::internal::ParseTimestampISO8601(iso.data(), iso.size(), arrow::TimeUnit::SECOND,
+  if (!arrow::internal::ParseTimestampISO8601(date.data(), date.size(), arrow::TimeUnit::SECOND,
                                               &seconds)) {
     return false;
   }
+  if (iso.size() > kDateSize && !IsTimeOfDay(iso.substr(kDateSize))) return false;
   *day = seconds / kSecondsPerDay - (seconds % kSecondsPerDay < 0 ? 1 : 0);
   return true;
 }

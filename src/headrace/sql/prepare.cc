@@ -7,6 +7,7 @@
 #include "arrow/type.h"
 #include "headrace/function/registry.h"
 #include "headrace/plan/lift_calls.h"
+#include "headrace/sql/call_in_other_words.h"
 #include "headrace/sql/lexer.h"
 #include "headrace/sql/select_binder.h"
 #include "headrace/types/encoding.h"
@@ -23,43 +24,6 @@ constexpr const char* kExtraQualifier = " extra";
 
 UnboundPtr TextLiteral(const std::string& text, TextSpan span) {
   return Unbound::Literal(std::make_shared<arrow::StringScalar>(text), span);
-}
-
-/// struct_pack(a := 1, b := 2), also written {'a': 1, 'b': 2}, is named_struct('a', 1, 'b', 2).
-UnboundPtr StructOf(const Unbound& call) {
-  std::vector<UnboundPtr> args;
-  for (size_t i = 0; i < call.args.size(); ++i) {
-    const std::string name = i < call.arg_names.size() ? call.arg_names[i] : "";
-    const UnboundPtr& arg = call.args[i];
-    args.push_back(TextLiteral(name.empty() ? DefaultName(*arg) : name, arg->span));
-    args.push_back(arg);
-  }
-  return Unbound::Call("named_struct", std::move(args), call.span);
-}
-
-/// quantile_cont(x, [0.25, 0.5])
-bool IsListOfQuantiles(const Unbound& call) {
-  constexpr std::array<std::string_view, 4> kQuantiles = {"quantile", "quantile_cont",
-                                                          "quantile_disc", "approx_quantile"};
-  const bool has_list = call.args.size() == 2 && call.args[1]->kind == Unbound::Kind::kCall &&
-                        call.args[1]->name == "list_value" && !call.args[1]->args.empty();
-  return has_list && std::any_of(kQuantiles.begin(), kQuantiles.end(), [&](std::string_view name) {
-           return EqualsIgnoringCase(name, call.name);
-         });
-}
-
-/// A list of one call per fraction; null where the first is, because there are no values.
-UnboundPtr QuantilesOf(const Unbound& call) {
-  std::vector<UnboundPtr> quantiles;
-  for (const UnboundPtr& fraction : call.args[1]->args) {
-    Unbound one = call;
-    one.args[1] = fraction;
-    quantiles.push_back(std::make_shared<const Unbound>(std::move(one)));
-  }
-  const UnboundPtr has_values = Unbound::Call("is_not_null", {quantiles.front()}, call.span);
-  return Unbound::Call("case",
-                       {has_values, Unbound::Call("list_value", std::move(quantiles), call.span)},
-                       call.span);
 }
 
 /// f(x) FILTER (WHERE p) is f(CASE WHEN p THEN x END).
@@ -160,8 +124,9 @@ Result<UnboundPtr> SelectBinder::PrepareColumn(const UnboundPtr& column) {
 }
 
 Result<UnboundPtr> SelectBinder::PrepareCall(const UnboundPtr& call) {
-  if (EqualsIgnoringCase(call->name, "struct_pack")) return Prepare(StructOf(*call));
-  if (IsListOfQuantiles(*call)) return Prepare(QuantilesOf(*call));
+  ARROW_RETURN_NOT_OK(RefuseRowsOfItsOwn(*call));
+  ARROW_ASSIGN_OR_RAISE(const UnboundPtr other, CallInOtherWords(*call));
+  if (other != nullptr) return Prepare(other);
   const bool is_plain = call->window == nullptr;
   if (is_plain && EqualsIgnoringCase(call->name, "grouping")) return PrepareGrouping(*call);
   if (is_plain && EqualsIgnoringCase(call->name, "unnest")) return PrepareUnnest(*call);

@@ -171,17 +171,20 @@ Result<ArrayPtr> EmptyLists(KernelContext& ctx, std::span<const Argument>, const
 
 Result<TypePtr> EmptyListType(std::span<const TypePtr>) { return arrow::list(arrow::null()); }
 
-/// The list with an item at its end.
+/// The list with an item at its end, or its beginning.
+template <bool kAtEnd>
 Result<ArrayPtr> Append(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
   const ListColumn list(args[0]);
   const Validity valid(args[0]);
   Picks picks(rows.length);
   const int64_t begin = list.values()->length();
   for (int64_t row = 0; row < rows.length; ++row) {
+    const int64_t item = begin + (args[1].is_constant ? 0 : row);
+    if (!kAtEnd) picks.places.push_back(item);
     for (int64_t place = list.Begin(row); valid[row] && place < list.End(row); ++place) {
       picks.places.push_back(place);
     }
-    picks.places.push_back(begin + (args[1].is_constant ? 0 : row));
+    if (kAtEnd) picks.places.push_back(item);
     picks.EndRow();
   }
   ARROW_ASSIGN_OR_RAISE(const ArrayPtr all,
@@ -377,6 +380,9 @@ constexpr Example kListConcatExamples[] = {
     {"list_concat(list_value(1), NULL)", "[1]"}};
 constexpr Example kListAppendExamples[] = {{"list_append(list_value(1), 2)", "[1, 2]"},
                                            {"list_append(list_value(1), NULL)", "[1, NULL]"}};
+constexpr Example kListPushFrontExamples[] = {
+    {"array_push_front(list_value(1), 2)", "[2, 1]"},
+    {"array_push_front(list_value(1), NULL)", "[NULL, 1]"}};
 constexpr Example kListSortExamples[] = {
     {"list_sort(list_value(3, NULL, 1, 3))", "[1, 3, 3, NULL]"}, {"list_sort(NULL)", "NULL"}};
 constexpr Example kListReverseSortExamples[] = {
@@ -450,11 +456,23 @@ HEADRACE_DEFINE_FUNCTION(kListConcat) = {
 HEADRACE_DEFINE_FUNCTION(kListAppend) = {
     .id = "list_append",
     .names = {.sql = "list_append|array_append|array_push_back"},
-    .overloads = kItemForm<Append, FirstType>,
+    .overloads = kItemForm<Append<true>, FirstType>,
     .nulls = NullRule::kKernel,
     .arguments = "x, item",
     .doc = "The list with an item at its end; a null is an empty list.",
     .examples = kListAppendExamples,
+};
+
+HEADRACE_DEFINE_FUNCTION(kListPushFront) = {
+    .id = "list_push_front",
+    .names = {.sql = "array_push_front"},
+    .overloads = kItemForm<Append<false>, FirstType>,
+    .nulls = NullRule::kKernel,
+    .arguments = "x, item",
+    .doc =
+        "The list with an item at its beginning; a null is an empty list. In SQL also "
+        "list_prepend(item, x).",
+    .examples = kListPushFrontExamples,
 };
 
 HEADRACE_DEFINE_FUNCTION(kListSort) = {

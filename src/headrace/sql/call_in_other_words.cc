@@ -1,0 +1,129 @@
+// Calls that stand for others, written out before they are bound.
+#include "headrace/sql/call_in_other_words.h"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+#include "arrow/scalar.h"
+#include "arrow/type.h"
+#include "headrace/function/registry.h"
+#include "headrace/sql/lexer.h"
+
+namespace headrace::sql {
+namespace {
+
+template <size_t kCount>
+bool IsOneOf(std::string_view name, const std::array<std::string_view, kCount>& names) {
+  return std::any_of(names.begin(), names.end(),
+                     [&](std::string_view known) { return EqualsIgnoringCase(known, name); });
+}
+
+/// struct_pack(a := 1, b := 2), also written {'a': 1, 'b': 2}, is named_struct('a', 1, 'b', 2).
+UnboundPtr StructOf(const Unbound& call) {
+  std::vector<UnboundPtr> args;
+  for (size_t i = 0; i < call.args.size(); ++i) {
+    std::string name = i < call.arg_names.size() ? call.arg_names[i] : "";
+    const UnboundPtr& arg = call.args[i];
+    if (name.empty()) name = DefaultName(*arg);
+    args.push_back(
+        Unbound::Literal(std::make_shared<arrow::StringScalar>(std::move(name)), arg->span));
+    args.push_back(arg);
+  }
+  return Unbound::Call("named_struct", std::move(args), call.span);
+}
+
+/// quantile_cont(x, [0.25, 0.5])
+bool IsListOfQuantiles(const Unbound& call) {
+  constexpr std::array<std::string_view, 4> kQuantiles = {"quantile", "quantile_cont",
+                                                          "quantile_disc", "approx_quantile"};
+  const bool has_list = call.args.size() == 2 && call.args[1]->kind == Unbound::Kind::kCall &&
+                        call.args[1]->name == "list_value" && !call.args[1]->args.empty();
+  return has_list && IsOneOf(call.name, kQuantiles);
+}
+
+/// A list of one call per fraction; null where the first is, because there are no values.
+UnboundPtr QuantilesOf(const Unbound& call) {
+  std::vector<UnboundPtr> quantiles;
+  for (const UnboundPtr& fraction : call.args[1]->args) {
+    Unbound one = call;
+    one.args[1] = fraction;
+    quantiles.push_back(std::make_shared<const Unbound>(std::move(one)));
+  }
+  const UnboundPtr has_values = Unbound::Call("is_not_null", {quantiles.front()}, call.span);
+  return Unbound::Call("case",
+                       {has_values, Unbound::Call("list_value", std::move(quantiles), call.span)},
+                       call.span);
+}
+
+/// arg_min(x, y, 3), min(x, 3): the last argument is a whole number.
+bool IsListOfFirst(const Unbound& call) {
+  const FunctionDef* function = FindFunction(Dialect::kSql, call.name);
+  if (function == nullptr || call.args.empty()) return false;
+  const std::string_view id = function->id;
+  const size_t values = id == "arg_min" || id == "arg_max" ? 2 : id == "min" || id == "max" ? 1 : 0;
+  const Unbound& count = *call.args.back();
+  return values > 0 && call.args.size() == values + 1 && count.kind == Unbound::Kind::kLiteral &&
+         count.literal->type->id() == arrow::Type::INT64 && count.literal->is_valid;
+}
+
+/// The first n values of a list in the order of the keys; rows with a null do not count.
+Result<UnboundPtr> FirstOf(const Unbound& call) {
+  const UnboundPtr& value = call.args.front();
+  const UnboundPtr& key = call.args[call.args.size() - 2];
+  const UnboundPtr& count = call.args.back();
+  if (static_cast<const arrow::Int64Scalar&>(*count->literal).value < 1) {
+    return WithSpan(Error(ErrorKind::kInvalidArgument, "{} takes a number of rows above 0, got {}",
+                          call.name, count->literal->ToString()),
+                    count->span);
+  }
+  const std::string_view id = FindFunction(Dialect::kSql, call.name)->id;
+  Unbound list = call;
+  list.name = "list";
+  list.args = {value};
+  list.order_by.insert(list.order_by.begin(),
+                       UnboundSortKey{key, id == "max" || id == "arg_max", NullPlacement::kLast});
+  for (const UnboundPtr& part : {value, key}) {
+    const UnboundPtr is_there = Unbound::Call("is_not_null", {part}, part->span);
+    list.filter = list.filter == nullptr ? is_there
+                                         : Unbound::Call("and", {list.filter, is_there}, call.span);
+  }
+  const UnboundPtr one = Unbound::Literal(std::make_shared<arrow::Int64Scalar>(1), call.span);
+  return Unbound::Call("list_slice", {std::make_shared<const Unbound>(std::move(list)), one, count},
+                       call.span);
+}
+
+/// The scalar functions that the registry does not know.
+bool IsSyntax(std::string_view name) {
+  return IsOneOf(name, std::array<std::string_view, 3>{"struct_pack", "grouping", "unnest"});
+}
+
+}  // namespace
+
+Result<UnboundPtr> CallInOtherWords(const Unbound& call) {
+  if (EqualsIgnoringCase(call.name, "struct_pack")) return StructOf(call);
+  if (EqualsIgnoringCase(call.name, "list_prepend") && call.args.size() == 2) {
+    return Unbound::Call("array_push_front", {call.args[1], call.args[0]}, call.span);
+  }
+  if (IsListOfQuantiles(call)) return QuantilesOf(call);
+  if (IsListOfFirst(call)) return FirstOf(call);
+  return nullptr;
+}
+
+Status RefuseRowsOfItsOwn(const Unbound& call) {
+  const char* clause = nullptr;
+  if (call.distinct && IsSyntax(call.name)) clause = "DISTINCT";  // else the binder refuses it
+  if (!call.order_by.empty()) clause = "ORDER BY";
+  if (call.filter != nullptr) clause = "FILTER";
+  if (clause == nullptr) return Status::OK();
+  const FunctionDef* function = FindFunction(Dialect::kSql, call.name);
+  const bool is_known = function != nullptr || IsSyntax(call.name);
+  if (!is_known || (function != nullptr && function->kind == FunctionKind::kAggregate)) {
+    return Status::OK();
+  }
+  return WithSpan(Error(ErrorKind::kTypeMismatch, "{} belongs to an aggregate, not to \"{}\"",
+                        clause, call.name),
+                  call.span);
+}
+
+}  // namespace headrace::sql
