@@ -1,6 +1,7 @@
 // Computing tables before the query that reads them.
 #include "headrace/engine/computed_source.h"
 
+#include <algorithm>
 #include <limits>
 
 #include "arrow/record_batch.h"
@@ -10,6 +11,7 @@
 #include "headrace/plan/fix_time.h"
 #include "headrace/plan/make_node.h"
 #include "headrace/plan/rule/rule.h"
+#include "headrace/plan/transform.h"
 
 namespace headrace {
 namespace {
@@ -49,12 +51,21 @@ Result<PlanPtr> ColumnsOfScan(const ScanNode& scan, PlanPtr rows) {
   return MakeProjectNode(std::move(rows), std::move(columns), names);
 }
 
-bool IsCostly(const PlanNode& plan) {
+/// random() has other values when it is computed again.
+bool ComputesVolatile(const PlanNode& plan) {
+  if (const auto* filter = As<FilterNode>(plan)) return IsVolatile(*filter->predicate);
+  const auto* project = As<ProjectNode>(plan);
+  return project != nullptr &&
+         std::any_of(project->expressions.begin(), project->expressions.end(),
+                     [](const ExpressionPtr& expression) { return IsVolatile(*expression); });
+}
+
+/// Whether queries that scan `plan` several times are to compute it once.
+bool IsComputedOnce(const PlanNode& plan) {
   if (As<AggregateNode>(plan) != nullptr || As<FramedWindowNode>(plan) != nullptr) return true;
-  for (const PlanPtr& input : plan.inputs()) {
-    if (IsCostly(*input)) return true;
-  }
-  return false;
+  if (ComputesVolatile(plan)) return true;
+  return std::any_of(plan.inputs().begin(), plan.inputs().end(),
+                     [](const PlanPtr& input) { return IsComputedOnce(*input); });
 }
 
 void CountUses(const PlanNode& plan, std::map<const Source*, int>* uses) {
@@ -162,7 +173,7 @@ Result<PlanPtr> WithQueriesInlined(const PlanPtr& plan) {
   const std::function<Result<PlanPtr>(const ScanNode&)> replace =
       [&](const ScanNode& scan) -> Result<PlanPtr> {
     const auto* shared = dynamic_cast<const SharedQuery*>(scan.source.get());
-    if (shared == nullptr || (uses[shared] > 1 && IsCostly(*shared->plan()))) return nullptr;
+    if (shared == nullptr || (uses[shared] > 1 && IsComputedOnce(*shared->plan()))) return nullptr;
     ARROW_ASSIGN_OR_RAISE(PlanPtr inlined, ReplaceScans(shared->plan(), replace));
     return ColumnsOfScan(scan, std::move(inlined));
   };
