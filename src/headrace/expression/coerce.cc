@@ -273,6 +273,15 @@ std::optional<Conversion> ToTemporal(ArgPattern pattern, const TypePtr& type,
   return std::nullopt;
 }
 
+std::optional<Conversion> ToText(const arrow::DataType& type) {
+  constexpr int kFromOther = 20;
+  if (type.id() == Type::STRING) return Conversion{arrow::utf8(), 0};
+  const bool has_text =
+      RowOfType(type) != nullptr && !arrow::is_nested(type.id()) && !IsBytes(type.id());
+  if (has_text) return Conversion{arrow::utf8(), kFromOther};
+  return std::nullopt;
+}
+
 /// The type a null takes.
 TypePtr TypeOfPattern(ArgPattern pattern) {
   switch (pattern) {
@@ -291,6 +300,7 @@ TypePtr TypeOfPattern(ArgPattern pattern) {
     case ArgPattern::kDecimal128:
       return arrow::decimal128(1, 0);
     case ArgPattern::kString:
+    case ArgPattern::kText:
       return arrow::utf8();
     case ArgPattern::kBinary:
       return arrow::binary();
@@ -372,6 +382,8 @@ std::optional<Conversion> ConversionTo(ArgPattern pattern, const ExpressionPtr& 
       return ToFloat(arrow::float64(), *type, literal.get());
     case ArgPattern::kDecimal128:
       return ToDecimal(type, literal.get());
+    case ArgPattern::kText:
+      return ToText(*type);
     case ArgPattern::kBinary:
       if (IsBytes(type->id())) return Conversion{arrow::binary(), type->id() != Type::BINARY};
       return std::nullopt;
@@ -499,6 +511,8 @@ const char* PatternName(ArgPattern pattern) {
       return "DOUBLE";
     case ArgPattern::kString:
       return "VARCHAR";
+    case ArgPattern::kText:
+      return "text";
     case ArgPattern::kBinary:
       return "BLOB";
     case ArgPattern::kDate32:

@@ -42,6 +42,7 @@ enum class ArgPattern : uint8_t {
   kFloat64,
   kDecimal128,
   kString,
+  kText,  // a string, or a value of any flat type that is cast to one
   kBinary,
   kDate32,
   kTimestamp,  // any unit and zone

@@ -15,6 +15,7 @@
 #include "headrace/function/scalar/list_column.h"
 #include "headrace/function/scalar/subscript.h"
 #include "headrace/function/text_column.h"
+#include "headrace/types/encoding.h"
 #include "headrace/types/type_table.h"
 
 namespace headrace {
@@ -113,34 +114,6 @@ Result<ArrayPtr> Reverse(KernelContext& ctx, std::span<const Argument> args, con
   return PickItems(ctx, args[0], rows, [&](const ListColumn& list, int64_t row, auto& places) {
     for (int64_t place = list.End(row); place-- > list.Begin(row);) places.push_back(place);
   });
-}
-
-/// The items of all lists behind each other; a null list has none.
-Result<ArrayPtr> Concat(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
-  std::vector<ListColumn> lists;
-  std::vector<Validity> valid;
-  std::vector<int64_t> begins;
-  arrow::ArrayVector values;
-  int64_t total = 0;
-  for (const Argument& arg : args) {
-    lists.emplace_back(arg);
-    valid.emplace_back(arg);
-    begins.push_back(total);
-    values.push_back(lists.back().values());
-    total += values.back()->length();
-  }
-  Picks picks(rows.length);
-  for (int64_t row = 0; row < rows.length; ++row) {
-    for (size_t i = 0; i < lists.size(); ++i) {
-      if (!valid[i][row]) continue;
-      for (int64_t place = lists[i].Begin(row); place < lists[i].End(row); ++place) {
-        picks.places.push_back(begins[i] + place);
-      }
-    }
-    picks.EndRow();
-  }
-  ARROW_ASSIGN_OR_RAISE(const ArrayPtr all, arrow::Concatenate(values, ctx.pool));
-  return picks.Finish(ctx, *all);
 }
 
 /// One list of the arguments of each row.
@@ -327,10 +300,47 @@ Result<TypePtr> PlaceType(std::span<const TypePtr> args) {
   ARROW_RETURN_NOT_OK(SortableListType(args));
   return arrow::int32();
 }
-Result<TypePtr> ConcatType(std::span<const TypePtr> args) {
-  if (args[0]->id() == arrow::Type::LIST) return args[0];
-  return Error(ErrorKind::kTypeMismatch, "list_concat takes lists, got {}", SqlNameOf(*args[0]));
+
+}  // namespace
+
+/// A null list has no items.
+Result<ArrayPtr> ConcatLists(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
+  std::vector<ListColumn> lists;
+  std::vector<Validity> valid;
+  std::vector<int64_t> begins;
+  arrow::ArrayVector values;
+  int64_t total = 0;
+  for (const Argument& arg : args) {
+    lists.emplace_back(arg);
+    valid.emplace_back(arg);
+    begins.push_back(total);
+    values.push_back(lists.back().values());
+    total += values.back()->length();
+  }
+  Picks picks(rows.length);
+  for (int64_t row = 0; row < rows.length; ++row) {
+    for (size_t i = 0; i < lists.size(); ++i) {
+      if (!valid[i][row]) continue;
+      for (int64_t place = lists[i].Begin(row); place < lists[i].End(row); ++place) {
+        picks.places.push_back(begins[i] + place);
+      }
+    }
+    picks.EndRow();
+  }
+  ARROW_ASSIGN_OR_RAISE(const ArrayPtr all, arrow::Concatenate(values, ctx.pool));
+  return picks.Finish(ctx, *all);
 }
+
+Result<TypePtr> ConcatListsType(std::span<const TypePtr> args) {
+  const bool are_lists = std::all_of(args.begin(), args.end(), [&](const TypePtr& arg) {
+    return arg->id() == arrow::Type::LIST && SameLogicalType(*arg, *args[0]);
+  });
+  if (are_lists) return args[0];
+  return Error(ErrorKind::kTypeMismatch, "expected lists of one type, got {} and {}",
+               SqlNameOf(*args[0]), SqlNameOf(*args.back()));
+}
+
+namespace {
 
 constexpr Overload kExtractForm[] = {
     {.args = kArgs<kList, kInt64>, .result = ItemType, .scalar = Extract},
@@ -353,7 +363,10 @@ constexpr Overload kItemForm[] = {
     {.args = kArgs<kList, kItem>, .result = kResult, .scalar = kKernel},
 };
 constexpr Overload kConcatForm[] = {
-    {.args = kArgs<kCommon, kCommon>, .result = ConcatType, .scalar = Concat, .variadic = true},
+    {.args = kArgs<kCommon, kCommon>,
+     .result = ConcatListsType,
+     .scalar = ConcatLists,
+     .variadic = true},
 };
 constexpr Overload kListValueForm[] = {
     {.args = {}, .result = EmptyListType, .scalar = EmptyLists},

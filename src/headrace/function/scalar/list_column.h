@@ -33,4 +33,8 @@ Result<ArrayPtr> TakeItems(const arrow::Array& values, const std::vector<int64_t
 Result<ArrayPtr> MakeLists(KernelContext& ctx, const std::vector<int32_t>& ends,
                            const ArrayPtr& items);
 
+/// list_concat: the items of all arguments, lists of one type.
+Result<ArrayPtr> ConcatLists(KernelContext& ctx, std::span<const Argument> args, const Rows& rows);
+Result<TypePtr> ConcatListsType(std::span<const TypePtr> args);
+
 }  // namespace headrace

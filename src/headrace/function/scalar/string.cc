@@ -95,6 +95,9 @@ Result<ArrayPtr> Concat(KernelContext& ctx, std::span<const Argument> args, cons
 }
 
 constexpr ArgPattern kOneString[] = {ArgPattern::kString};
+constexpr ArgPattern kOneText[] = {ArgPattern::kText};
+constexpr ArgPattern kTwoTexts[] = {ArgPattern::kText, ArgPattern::kText};
+constexpr ArgPattern kTwoLists[] = {ArgPattern::kList, ArgPattern::kList};
 constexpr ArgPattern kOneList[] = {ArgPattern::kList};
 constexpr ArgPattern kTwoStrings[] = {ArgPattern::kString, ArgPattern::kString};
 
@@ -115,10 +118,11 @@ constexpr Overload kEndsWithOverloads[] = {
     {.args = kTwoStrings, .result = BooleanType, .scalar = EndsWith},
 };
 constexpr Overload kConcatOverloads[] = {
-    {.args = kOneString, .result = StringType, .scalar = Concat, .variadic = true},
+    {.args = kOneText, .result = StringType, .scalar = Concat, .variadic = true},
 };
 constexpr Overload kConcatOperatorOverloads[] = {
-    {.args = kTwoStrings, .result = StringType, .scalar = Concat},
+    {.args = kTwoTexts, .result = StringType, .scalar = Concat},
+    {.args = kTwoLists, .result = ConcatListsType, .scalar = ConcatLists},
 };
 
 constexpr Example kUpperExamples[] = {
@@ -148,10 +152,13 @@ constexpr Example kEndsWithExamples[] = {
 constexpr Example kConcatExamples[] = {
     {"concat('head', 'race')", "headrace"},
     {"concat('head', NULL, 'race')", "headrace"},
+    {"concat('v', 1, ' ', DATE '2013-01-31')", "v1 2013-01-31"},
 };
 constexpr Example kConcatOperatorExamples[] = {
     {"'head' || 'race'", "headrace"},
     {"'head' || NULL", "NULL"},
+    {"'v' || 1.5", "v1.5"},
+    {"[1, 2] || [3]", "[1, 2, 3]"},
 };
 
 }  // namespace
@@ -212,7 +219,9 @@ HEADRACE_DEFINE_FUNCTION(kConcat) = {
     .overloads = kConcatOverloads,
     .nulls = NullRule::kKernel,
     .arguments = "x, ...",
-    .doc = "The texts behind each other, nulls left out; see || for the one that gives null.",
+    .doc =
+        "The texts of all values behind each other, nulls left out; see || for the one that gives "
+        "null.",
     .examples = kConcatExamples,
 };
 
@@ -222,7 +231,7 @@ HEADRACE_DEFINE_FUNCTION(kConcatOperator) = {
     .overloads = kConcatOperatorOverloads,
     .flags = function_flag::kElementwise,
     .arguments = "x, y",
-    .doc = "Two texts behind each other; null when one is.",
+    .doc = "Two texts, or lists, behind each other; null when one is. Other values become text.",
     .examples = kConcatOperatorExamples,
 };
 

@@ -174,7 +174,7 @@ constexpr Overload kSplitOverloads[] = {
     {.args = kArgs<kString, kString>, .result = ListOfStringType, .scalar = Split},
 };
 constexpr Overload kConcatWithOverloads[] = {
-    {.args = kArgs<kString, kString>, .result = StringType, .scalar = ConcatWith, .variadic = true},
+    {.args = kArgs<kText, kText>, .result = StringType, .scalar = ConcatWith, .variadic = true},
 };
 constexpr Overload kLevenshteinOverloads[] = {
     {.args = kArgs<kString, kString>, .result = Int64Type, .scalar = Levenshtein},
