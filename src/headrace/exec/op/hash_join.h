@@ -34,6 +34,8 @@ struct HashJoinTerms {
     return kind == JoinKind::kFull || kind == (probe_is_left ? JoinKind::kRight : JoinKind::kLeft);
   }
   bool gives_pairs() const { return HasRightColumns(kind); }
+  /// Of a row of the probe only whether its key is there is asked, not how often, nor where.
+  bool asks_for_keys_only() const { return !gives_pairs() && residual == nullptr && !null_aware; }
   std::string Describe() const;
 };
 using HashJoinTermsPtr = std::shared_ptr<const HashJoinTerms>;

@@ -16,7 +16,10 @@ namespace {
 
 constexpr size_t kPrefetchAhead = 16;
 constexpr size_t kRowsPerStep = size_t{1} << 19;
-// Keys are dense when their range is at most this, or so many times their number.
+// Keys are dense when their range is at most so many times their number, or small: of an array that
+// a core's cache holds, or takes this part of the limit, or has these many rows.
+constexpr uint64_t kDenseRangeCached = uint64_t{1} << 16;
+constexpr uint64_t kDenseBudgetFraction = 128;
 constexpr uint64_t kDenseRangeMin = 4096;
 constexpr uint64_t kDenseRangePerRow = 4;
 
@@ -68,15 +71,14 @@ Status JoinTable::Start(std::vector<JoinChunk> chunks, int parts, const Operator
                         KeyEncoder::Make(KeyColumnsOf(*terms_->build, terms_->build_keys)));
   part_bits_ = std::countr_zero(static_cast<unsigned>(parts));
   for (int i = 0; i < parts; ++i) parts_.push_back(std::make_unique<Part>(encoder.is_fixed()));
-  (void)context;
   if (!encoder.is_fixed() || terms_->nulls.front() != NullMatching::kNeverMatch) {
     return Status::OK();
   }
-  return FindDenseKeys(parts);
+  return FindDenseKeys(parts, context);
 }
 
 // Whole numbers of any width are encoded so that they differ as their values do.
-Status JoinTable::FindDenseKeys(int parts) {
+Status JoinTable::FindDenseKeys(int parts, const OperatorContext& context) {
   int64_t least = std::numeric_limits<int64_t>::max();
   int64_t greatest = std::numeric_limits<int64_t>::min();
   for (const JoinChunk& chunk : chunks_) {
@@ -91,7 +93,10 @@ Status JoinTable::FindDenseKeys(int parts) {
   const auto base = static_cast<uint64_t>(least);
   const uint64_t last = static_cast<uint64_t>(greatest) - base;
   const auto rows = static_cast<uint64_t>(num_rows_);
-  if (last >= std::max(kDenseRangeMin, kDenseRangePerRow * rows)) return Status::OK();
+  const auto limit = static_cast<uint64_t>(context.budget->limit_bytes());
+  const uint64_t range_min =
+      std::clamp(limit / kDenseBudgetFraction / sizeof(RowRef), kDenseRangeMin, kDenseRangeCached);
+  if (last >= std::max(range_min, kDenseRangePerRow * rows)) return Status::OK();
   if (last >= GroupTable::kNoGroup) return Status::OK();
   const uint64_t slice =
       std::max<uint64_t>(1, (last + static_cast<uint64_t>(parts)) / static_cast<uint64_t>(parts));
@@ -187,7 +192,7 @@ void JoinTable::AddDenseKeys(Part& part, const EncodedKeys& keys, const std::vec
   }
 }
 
-// Goes over to counting when a key comes twice.
+// Goes over to counting when a key comes twice and that matters.
 void JoinTable::FillSome(Part& part) const {
   const size_t end = std::min(part.refs.size(), part.next + kRowsPerStep);
   for (size_t i = part.next; i < end; ++i) {
@@ -196,6 +201,7 @@ void JoinTable::FillSome(Part& part) const {
     }
     RowRef& slot = part.slots[part.group_of_row[i]];
     if (!slot.none()) {
+      if (terms_->asks_for_keys_only()) continue;
       part.ends.assign(part.slots.size(), 0);
       part.next = 0;
       part.stage = Part::Stage::kCount;

@@ -62,7 +62,8 @@ class JoinTable final : public GlobalState {
   /// Keys are looked up without their hashes.
   bool is_dense() const { return dense_.has_value(); }
 
-  /// The row of every dense key, where each has one row at most; no row past the last of them.
+  /// A row of every dense key, where each has one row at most or one of them is enough; no row past
+  /// the last of them.
   struct Slots {
     uint64_t base = 0;
     uint64_t range = 0;
@@ -113,7 +114,7 @@ class JoinTable final : public GlobalState {
     return static_cast<size_t>(first_place_[static_cast<size_t>(row.chunk)]) +
            static_cast<size_t>(row.row);
   }
-  Status FindDenseKeys(int parts);
+  Status FindDenseKeys(int parts, const OperatorContext& context);
   uint64_t NumberOf(const Part& part) const;
   std::span<RowRef> SliceOf(uint64_t part) const;
   RowRef* slots() const { return reinterpret_cast<RowRef*>(slots_.get()); }

@@ -8,6 +8,7 @@
 #include "arrow/array/builder_primitive.h"
 #include "arrow/array/util.h"
 #include "arrow/type.h"
+#include "headrace/exec/op/filter.h"
 #include "headrace/expression/evaluate.h"
 #include "headrace/types/encoding.h"
 
@@ -72,7 +73,7 @@ Status JoinMatcher::Begin(Batch probe, JoinNullKeys null_keys) {
     probe_bytes_.assign(rows, 0);
   }
   slots_.reset();
-  if (pair_bytes_ >= 0) slots_ = table_.UniqueSlots();
+  if (pair_bytes_ >= 0 || terms_->asks_for_keys_only()) slots_ = table_.UniqueSlots();
   ARROW_RETURN_NOT_OK(slots_.has_value() ? StartSlots() : FindMatches());
   outcomes_.assign(rows, Outcome::kNone);
   row_ = 0;
@@ -240,6 +241,17 @@ size_t JoinMatcher::CollectFromSlots(size_t end, size_t size, RowOf row_of) {
   return size;
 }
 
+// All rows at once, where pairs are not asked for.
+void JoinMatcher::LookInSlots() {
+  pairs_.Clear();
+  const JoinTable::Slots slots = *slots_;
+  for (; row_ < num_rows(); ++row_) {
+    const bool is_there =
+        !slots.Of(values_[row_]).none() && (nulls_ == nullptr || nulls_[row_] == 0);
+    outcomes_[row_] = is_there ? Outcome::kMatched : outcomes_[row_];
+  }
+}
+
 bool JoinMatcher::HasRoomFor(RowRef build) {
   const int64_t bytes =
       terms_->gives_pairs() ? probe_bytes_[row_] + table_.rows().BytesOf(build) : 0;
@@ -251,7 +263,9 @@ bool JoinMatcher::HasRoomFor(RowRef build) {
 }
 
 Result<bool> JoinMatcher::Step(Out& out) {
-  if (slots_.has_value()) {
+  if (slots_.has_value() && !terms_->gives_pairs()) {
+    LookInSlots();
+  } else if (slots_.has_value()) {
     CollectFromSlots();
   } else if (pair_bytes_ >= 0) {
     CollectAlikePairs();
@@ -428,13 +442,20 @@ Result<std::optional<Batch>> JoinMatcher::OfProbeRows() const {
     return Arranged(*probe_, {std::move(marks)});
   }
   const bool wanted = terms_->kind == JoinKind::kSemi;
-  std::vector<uint32_t> rows;
+  auto rows = std::make_shared<std::vector<uint32_t>>(outcomes_.size());
+  size_t size = 0;
   for (size_t row = 0; row < outcomes_.size(); ++row) {
-    if ((outcomes_[row] == Outcome::kMatched) == wanted) rows.push_back(static_cast<uint32_t>(row));
+    (*rows)[size] = static_cast<uint32_t>(row);
+    size += (outcomes_[row] == Outcome::kMatched) == wanted ? 1 : 0;
   }
-  if (rows.empty()) return std::nullopt;
-  ARROW_ASSIGN_OR_RAISE(Batch taken, TakeRows(*probe_, rows, pool_));
-  return taken;
+  if (size == 0) return std::nullopt;
+  if (size == outcomes_.size()) return *probe_;
+  rows->resize(size);
+  Batch chosen = probe_->WithSelection(std::move(rows));
+  if (IsSparse(chosen)) {
+    ARROW_ASSIGN_OR_RAISE(chosen, chosen.Compact(pool_));
+  }
+  return chosen;
 }
 
 Result<ArrayPtr> JoinMatcher::Marks() const {

@@ -64,6 +64,7 @@ class JoinMatcher {
   int64_t PairBytes() const;
   void CollectPairs();
   void CollectAlikePairs();
+  void LookInSlots();
   void CollectFromSlots();
   template <typename RowOf>
   size_t CollectFromSlots(size_t end, size_t size, RowOf row_of);
