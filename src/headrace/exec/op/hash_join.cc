@@ -44,6 +44,8 @@ HashJoinTermsPtr TermsOf(const JoinNode& join, const std::optional<std::vector<i
   terms->nulls = join.terms.nulls;
   terms->kind = join.kind;
   terms->null_aware = join.terms.null_aware;
+  const PlanNode& probe = terms->probe_is_left ? left : right;
+  terms->may_spill = probe.properties().boundedness == Boundedness::kBounded;
   terms->residual = join.terms.residual;
   terms->reads = ReadsOf(*terms, join, columns);
   if (terms->probe_is_left || terms->residual == nullptr) return terms;

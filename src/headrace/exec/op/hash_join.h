@@ -22,6 +22,7 @@ struct HashJoinTerms {
   bool probe_is_left = true;
   ExpressionPtr residual;  // over probe columns, then build columns; null: none
   bool null_aware = false;
+  bool may_spill = true;  // not past a probe without an end, behind which nothing is joined
   /// Of pairs, by probe columns, then build columns: what is not read is null in the output.
   std::vector<bool> reads;
 

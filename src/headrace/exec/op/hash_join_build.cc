@@ -86,6 +86,7 @@ class HashJoinBuild final : public Operator {
   }
 
   Result<int64_t> Reclaim(int64_t) override {
+    if (!terms_->may_spill) return 0;
     ARROW_RETURN_NOT_OK(MakeChunk());
     if (chunks_.empty()) return 0;
     const int64_t freed = reservation_.bytes();
@@ -104,7 +105,7 @@ class HashJoinBuild final : public Operator {
 
   // Rows that could go to disk leave room for others; the first ones need none.
   bool TryClaim(int64_t bytes) {
-    if (reservation_.bytes() == 0) return reservation_.TryGrow(bytes);
+    if (!terms_->may_spill || reservation_.bytes() == 0) return reservation_.TryGrow(bytes);
     Reservation headroom(context().budget);
     return headroom.TryResize(Headroom()) && reservation_.TryGrow(bytes);
   }
