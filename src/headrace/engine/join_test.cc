@@ -7,6 +7,7 @@
 #include "arrow/api.h"
 #include "headrace/base/rng.h"
 #include "headrace/base/test_status.h"
+#include "headrace/connect/generator/generator.h"
 #include "headrace/connect/memory/memory_table.h"
 #include "headrace/engine/session.h"
 #include "headrace/expression/bind.h"
@@ -301,6 +302,57 @@ TEST(JoinTest, SkewedKeysSpillAndKeepTheirOrder) {
       ASSERT_TRUE(spilled == Expected(join)) << profile;
     }
   }
+}
+
+TEST(JoinTest, WithoutKeysSpillsAndKeepsItsOrder) {
+  constexpr JoinKind kKinds[] = {JoinKind::kInner, JoinKind::kLeft, JoinKind::kRight,
+                                 JoinKind::kFull,  JoinKind::kSemi, JoinKind::kAnti};
+  for (const JoinKind kind : kKinds) {
+    Rng rng(static_cast<uint64_t>(kind) + 700);
+    JoinCase join;
+    join.left = TestTable::Random(rng, "l", 12, 40);
+    join.right = TestTable::Random(rng, "r", 80'000, 40);
+    join.kind = kind;
+    join.by_k = false;
+    join.less = true;
+    join.residual = true;
+    if (kind <= JoinKind::kFull) join.build = JoinSide::kRight;
+    const PlanPtr plan = join.Plan();
+    SCOPED_TRACE(Explain(*plan));
+    Settings settings;
+    settings.threads = 3;
+    settings.memory_limit = int64_t{4} << 20;
+    std::string profile;
+    ASSERT_OK_AND_ASSIGN(const Rows spilled, RowsOf(plan, settings, &profile));
+    const size_t runs = profile.find("runs=", profile.find("hash_join_build"));
+    EXPECT_NE(profile.substr(runs, 6), "runs=0") << profile;
+    ASSERT_TRUE(spilled == Expected(join)) << profile;
+  }
+}
+
+// Nothing is joined behind a stream, so what would go to disk would be lost.
+TEST(JoinTest, TheBuiltSideOfAStreamStaysInMemory) {
+  Rng rng(17);
+  const auto joined = [&](int64_t rows) {
+    GeneratorSpec spec;
+    spec.columns = {{.name = "lk", .kind = GeneratorColumn::Kind::kSequence}};
+    spec.rows = 500;
+    spec.unbounded = true;
+    TestTable right{"r", {}};
+    for (int64_t row = 0; row < rows; ++row) right.rows.push_back({row, 0, row});
+    Scope scope;
+    for (const char* name : {"lk", "rk", "rj", "rv"}) scope.Add("", name, arrow::int64());
+    const auto condition = Unbound::Call("=", {Unbound::Column({"lk"}), Unbound::Column({"rk"})});
+    return PlanJoin(PlanScan(MakeGenerator(spec).ValueOrDie()).ValueOrDie(), right.Scan(),
+                    JoinKind::kInner, Bind(*condition, scope, Dialect::kSql).ValueOrDie(), {})
+        .ValueOrDie();
+  };
+  Settings settings;
+  settings.threads = 2;
+  settings.memory_limit = int64_t{4} << 20;
+  ASSERT_OK_AND_ASSIGN(const Rows rows, RowsOf(joined(1000), settings));
+  EXPECT_EQ(rows.size(), 500U);
+  EXPECT_ERROR(RowsOf(joined(200'000), settings), kMemoryLimit, "hash_join_build");
 }
 
 TEST(JoinTest, AScalarSubqueryGivesOneRowAtMost) {
