@@ -33,7 +33,8 @@ struct DescribeCommand {
 };
 Status RunDescribe(const DescribeCommand& command, const Settings& settings, Output& output);
 
-/// Options from texts of the form name=value; kInvalidArgument for others.
+/// An error that says what to do where `argument` is - and no format is given.
+Status CheckFormatGiven(const std::string& argument, const OptionMap& options, const char* flag);
 /// A file as the command line names it; "-" is the `standard` stream.
 std::string PathOf(const std::string& argument, const char* standard);
 /// The options in "name=value" texts.

@@ -17,6 +17,14 @@ Result<OptionMap> OptionsFrom(const std::vector<std::string>& texts) {
   return options;
 }
 
+Status CheckFormatGiven(const std::string& argument, const OptionMap& options, const char* flag) {
+  if (argument != "-" || options.contains("format")) return Status::OK();
+  return Error(ErrorKind::kInvalidArgument,
+               "- has no extension to tell its format by: say {} format=csv (or parquet, arrow, "
+               "jsonl)",
+               flag);
+}
+
 std::string PathOf(const std::string& argument, const char* standard) {
   return argument == "-" ? standard : argument;
 }
@@ -25,6 +33,8 @@ Status RunConvert(const ConvertCommand& command, const Settings& settings) {
   ARROW_ASSIGN_OR_RAISE(const auto session, Session::Make(settings));
   ARROW_ASSIGN_OR_RAISE(const OptionMap input_options, OptionsFrom(command.input_options));
   ARROW_ASSIGN_OR_RAISE(const OptionMap output_options, OptionsFrom(command.output_options));
+  ARROW_RETURN_NOT_OK(CheckFormatGiven(command.input, input_options, "--input-option"));
+  ARROW_RETURN_NOT_OK(CheckFormatGiven(command.output, output_options, "--option"));
   ARROW_ASSIGN_OR_RAISE(SourcePtr source,
                         session->OpenFile(PathOf(command.input, "/dev/stdin"), input_options));
   ARROW_ASSIGN_OR_RAISE(PlanPtr plan, PlanScan(std::move(source)));

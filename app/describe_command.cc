@@ -29,6 +29,7 @@ Result<std::shared_ptr<arrow::RecordBatch>> ColumnsOf(const arrow::Schema& schem
 Status RunDescribe(const DescribeCommand& command, const Settings& settings, Output& output) {
   ARROW_ASSIGN_OR_RAISE(const auto session, Session::Make(settings));
   ARROW_ASSIGN_OR_RAISE(const OptionMap options, OptionsFrom(command.input_options));
+  ARROW_RETURN_NOT_OK(CheckFormatGiven(command.input, options, "--input-option"));
   ARROW_ASSIGN_OR_RAISE(const SourcePtr source,
                         session->OpenFile(PathOf(command.input, "/dev/stdin"), options));
   ARROW_ASSIGN_OR_RAISE(const auto batch, ColumnsOf(*source->schema()));

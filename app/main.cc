@@ -119,7 +119,14 @@ std::string UsageHint(const CLI::App& app, const CLI::App* sql, int argc, char**
                        argv[1]);
   }
   if (sql->parsed() && sql->remaining_size() > 0) {
-    return "SQL text goes behind -c: headrace sql -c \"SELECT 1\"\n";
+    for (const std::string& rest : sql->remaining()) {
+      if (rest.starts_with("-")) {
+        return fmt::format("There is no option {}; headrace sql --help lists them.\n", rest);
+      }
+    }
+    return fmt::format(
+        "{} was not expected; SQL text goes behind -c: headrace sql -c \"SELECT 1\"\n",
+        sql->remaining().front());
   }
   return "";
 }
@@ -136,8 +143,11 @@ int Run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    if (app.exit(error) == 0) return 0;
-    fmt::print(stderr, "{}", UsageHint(app, sql, argc, argv));
+    const std::string hint = UsageHint(app, sql, argc, argv);
+    if (hint.empty() || error.get_exit_code() == 0) {
+      return app.exit(error) == 0 ? 0 : kExitUsage;
+    }
+    fmt::print(stderr, "{}", hint);
     return kExitUsage;
   }
   Result<Settings> settings = Settings::FromOptions(line.session);

@@ -69,6 +69,29 @@ bool IsComplete(const std::string& text) {
   }
 }
 
+/// The dot command that `line` is, also as other shells spell it (\\q, help); "": it is none.
+std::string DotCommandOf(const std::string& line) {
+  if (line[0] == '.') return line;
+  constexpr std::array<std::pair<const char*, const char*>, 12> kOthers = {{{"help", ".help"},
+                                                                            {"\\help", ".help"},
+                                                                            {"\\h", ".help"},
+                                                                            {"\\?", ".help"},
+                                                                            {"?", ".help"},
+                                                                            {"quit", ".quit"},
+                                                                            {"exit", ".quit"},
+                                                                            {"\\q", ".quit"},
+                                                                            {"\\d", ".tables"},
+                                                                            {"\\dt", ".tables"},
+                                                                            {"\\timing", ".timer"},
+                                                                            {"\\quit", ".quit"}}};
+  std::string word = line;
+  if (word.back() == ';') word.pop_back();
+  for (const auto& [other, command] : kOthers) {
+    if (sql::EqualsIgnoringCase(word, other)) return command;
+  }
+  return line[0] == '\\' ? line : "";
+}
+
 class Shell {
  public:
   Shell(Session& session, ScriptRunner& runner, Output& output)
@@ -104,7 +127,10 @@ class Shell {
         break;
     }
     if (pending_.empty() && Trimmed(line).empty()) return;
-    if (pending_.empty() && Trimmed(line)[0] == '.') return RunDotCommand(Trimmed(line));
+    if (pending_.empty()) {
+      const std::string command = DotCommandOf(Trimmed(line));
+      if (!command.empty()) return RunDotCommand(command);
+    }
     pending_ += line + "\n";
     if (IsComplete(pending_)) RunPending();
   }

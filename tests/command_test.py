@@ -243,3 +243,29 @@ def test_a_reader_that_goes_away(headrace_command, endless, tmp_path):
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 128 + signal.SIGPIPE
+
+
+@pytest.mark.parametrize(
+    "arguments,says",
+    [
+        (["sql", "--formt", "csv", "-c", "SELECT 1"], "There is no option --formt;"),
+        (["sql", "SELECT 1"], "SQL text goes behind -c"),
+        (["frob"], "There is no subcommand frob; there are sql, convert and describe."),
+    ],
+)
+def test_usage_says_one_thing(headrace_command: str, arguments: list[str], says: str) -> None:
+    done = subprocess.run([headrace_command, *arguments], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert says in done.stderr and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments,flag",
+    [(["convert", "-", "x.parquet"], "--input-option"), (["describe", "-"], "--input-option")],
+)
+def test_a_pipe_needs_a_format(headrace_command: str, arguments: list[str], flag: str) -> None:
+    done = subprocess.run(
+        [headrace_command, *arguments], input="a\n1\n", capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert f"say {flag} format=csv" in done.stderr

@@ -174,3 +174,15 @@ def test_progress_on_the_terminal(shell: Callable[..., Terminal], tmp_path: Path
     terminal.wait_for("MB read")
     terminal.interrupt()
     terminal.wait_for("stopped")
+
+
+def test_commands_of_other_shells(shell: Callable[..., Terminal]) -> None:
+    terminal = shell()
+    for word in ("\\help", "help", "?"):
+        terminal.type(f"{word}\n")
+        assert "Statements end with ';'" in terminal.wait_for(".quit")
+        terminal.wait_for(PROMPT)
+    terminal.type("\\nope\n")
+    assert "there is no command \\nope; .help lists them" in terminal.wait_for(PROMPT)
+    terminal.type("\\q\n")
+    assert terminal.wait_for_end() == 0

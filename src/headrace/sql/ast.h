@@ -80,6 +80,7 @@ struct TableReference {
   std::vector<std::string> columns;
   OptionMap options;             // of the file or function
   std::vector<UnboundPtr> args;  // of the function
+  bool ordinality = false;       // unnest(…) WITH ORDINALITY
   QueryPtr query;
   std::vector<std::shared_ptr<const Pivot>> pivots;  // one over the other
   std::optional<SampleClause> sample;

@@ -115,12 +115,18 @@ Result<ExpressionPtr> SelectBinder::ConditionOf(size_t extra, bool with_operand,
   return WithInnerColumns(MakeConjunction(terms), (*plan)->schema()->num_fields());
 }
 
-/// operand op first column of the subquery, whose columns are marked.
+/// Operands op the first columns of the subquery, whose columns are marked.
 Result<ExpressionPtr> SelectBinder::OperandComparison(size_t extra, PlanPtr* plan) {
   const std::string op = extras_[extra].use.substr(0, extras_[extra].use.find(' '));
-  ARROW_ASSIGN_OR_RAISE(ExpressionPtr operand, Attached(extras_[extra].operands.front(), plan));
-  const ExpressionPtr column = ColumnOf(*extras_[extra].subquery.plan->schema(), 0);
-  return CallOf(op.c_str(), {operand, Moved(*column, kInnerBase)});
+  std::vector<ExpressionPtr> terms;
+  for (size_t i = 0; i < extras_[extra].operands.size(); ++i) {
+    ARROW_ASSIGN_OR_RAISE(ExpressionPtr operand, Attached(extras_[extra].operands[i], plan));
+    const auto index = static_cast<int>(i);
+    const ExpressionPtr column = ColumnOf(*extras_[extra].subquery.plan->schema(), index);
+    ARROW_ASSIGN_OR_RAISE(terms.emplace_back(),
+                          CallOf(op.c_str(), {operand, Moved(*column, kInnerBase + index)}));
+  }
+  return MakeConjunction(std::move(terms));
 }
 
 Result<ExpressionPtr> SelectBinder::Attached(const ExpressionPtr& expression, PlanPtr* plan) {

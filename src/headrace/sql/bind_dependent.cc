@@ -209,7 +209,7 @@ Result<BoundSubquery> Binder::BindTied(const Query& query, const Scope& outer,
 
 Result<BoundSubquery> Binder::BindDependentSubquery(const Query& query, const Relation& outer,
                                                     const std::vector<int>& columns) {
-  ARROW_ASSIGN_OR_RAISE(const Domain domain, MakeDomain(outer, columns));
+  ARROW_ASSIGN_OR_RAISE(const Domain domain, MakeDomain(outer, columns, query.span));
   BoundSubquery subquery;
   ARROW_ASSIGN_OR_RAISE(subquery.plan, BindDependentQuery(query, domain));
   subquery.num_items = static_cast<size_t>(subquery.plan->schema()->num_fields()) - columns.size();
@@ -221,7 +221,9 @@ Result<BoundSubquery> Binder::BindDependentSubquery(const Query& query, const Re
       });
 }
 
-Result<Domain> Binder::MakeDomain(const Relation& outer, const std::vector<int>& columns) const {
+Result<Domain> Binder::MakeDomain(const Relation& outer, const std::vector<int>& columns,
+                                  TextSpan span) {
+  ARROW_RETURN_NOT_OK(CountPlan(*outer.plan, span));
   Domain domain;
   domain.outer_columns = columns;
   auto names = std::make_shared<Scope>();
@@ -326,7 +328,7 @@ Result<Relation> Binder::BindLateral(const Relation& left, const JoinClause& joi
 Result<Relation> Binder::BindLateralFor(const Relation& left, const JoinClause& join,
                                         const std::vector<int>& columns) {
   const Relation outer{left.plan, NamesOf(left), nullptr};
-  ARROW_ASSIGN_OR_RAISE(const Domain domain, MakeDomain(outer, columns));
+  ARROW_ASSIGN_OR_RAISE(const Domain domain, MakeDomain(outer, columns, join.span));
   ARROW_ASSIGN_OR_RAISE(PlanPtr plan, BindDependentQuery(*join.right.query, domain));
   ARROW_ASSIGN_OR_RAISE(plan,
                         WithColumnNames(std::move(plan), join.right.columns, join.right.span));

@@ -9,6 +9,7 @@
 #include "headrace/sql/binder.h"
 #include "headrace/sql/lexer.h"
 #include "headrace/sql/parser.h"
+#include "headrace/sql/select_binder.h"
 
 namespace headrace::sql {
 namespace {
@@ -198,8 +199,8 @@ Result<UnboundPtr> TakeQueries(const JoinClause& join, const UnboundPtr& conditi
   if (!holds_query) return condition;
   if (join.kind != JoinClause::Kind::kInner) {
     return WithSpan(Error(ErrorKind::kUnsupported,
-                          "a subquery in ON works in inner joins; put it in WHERE or in a query "
-                          "that is joined"),
+                          "a subquery in ON that uses columns of both sides works in inner joins; "
+                          "put it in WHERE or in a query that is joined"),
                     condition->span);
   }
   terms->push_back(condition);
@@ -317,6 +318,28 @@ Result<Relation> Binder::BindJoin(Relation left, const JoinClause& join,
   return BindJoinOn(std::move(left), *std::move(right), join, conditions);
 }
 
+/// Subqueries of the condition of a join that speak of one side, or of none, are values of a side.
+Result<UnboundPtr> Binder::AttachToSides(const UnboundPtr& condition, Relation* left,
+                                         Relation* right) {
+  return TransformUnbound(condition, [&](const UnboundPtr& node) -> Result<UnboundPtr> {
+    const auto* operand = dynamic_cast<const QueryOperand*>(node->query.get());
+    if (operand == nullptr) return nullptr;
+    const Select nothing;
+    const Query no_query;
+    const std::string name = std::to_string(values_++);
+    for (Relation* const side : {right, left}) {
+      Result<Relation> with_value =
+          SelectBinder(*this, nothing, no_query, nullptr).BindBeside(*side, node, name);
+      if (with_value.ok()) {
+        *side = *std::move(with_value);
+        return Unbound::Column({kValueQualifier, name}, node->span);
+      }
+      if (KindOf(with_value.status()) != ErrorKind::kUnknownName) return with_value.status();
+    }
+    return node;
+  });
+}
+
 /// `tie`, which may be null, goes beside the condition that is written.
 Result<Relation> Binder::BindJoinOn(Relation left, Relation right, const JoinClause& join,
                                     std::vector<UnboundPtr>* conditions, ExpressionPtr tie) {
@@ -325,6 +348,10 @@ Result<Relation> Binder::BindJoinOn(Relation left, Relation right, const JoinCla
   if (tie != nullptr) bound.push_back(std::move(tie));
   UnboundPtr terms = join.condition;
   if (terms != nullptr) {
+    if (join.kind != JoinClause::Kind::kInner) {
+      ARROW_ASSIGN_OR_RAISE(terms, AttachToSides(terms, &left, &right));
+      joined.scope = Concatenate(left.scope, right.scope);
+    }
     const Scope names = NamesOf(joined);
     ARROW_ASSIGN_OR_RAISE(terms, WithFields(terms, names));
     ARROW_ASSIGN_OR_RAISE(terms, TakeQueries(join, terms, conditions));

@@ -8,6 +8,24 @@
 
 namespace headrace::sql {
 
+Result<Relation> SelectBinder::BindBeside(Relation relation, const UnboundPtr& expression,
+                                          const std::string& name) {
+  relation_ = std::move(relation);
+  scope_ = NamesOf(relation_);
+  ARROW_ASSIGN_OR_RAISE(const ExpressionPtr bound, BindPrepared(expression));
+  PlanPtr plan = relation_.plan;
+  ARROW_ASSIGN_OR_RAISE(ExpressionPtr value, Attached(bound, &plan));
+  std::vector<NamedExpression> outputs;
+  for (size_t i = 0; i < relation_.scope.entries().size(); ++i) {
+    const ExpressionPtr column = ColumnOf(*plan->schema(), static_cast<int>(i));
+    outputs.push_back({column, column->name});
+  }
+  relation_.scope.Add(kValueQualifier, name, value->type, /*qualified_only=*/true);
+  outputs.push_back({std::move(value), name});
+  ARROW_ASSIGN_OR_RAISE(relation_.plan, PlanProject(std::move(plan), std::move(outputs)));
+  return relation_;
+}
+
 Result<BoundSubquery> SelectBinder::BindAsSubquery(std::string_view use) {
   ARROW_RETURN_NOT_OK(BindFromAndWhere());
   ARROW_RETURN_NOT_OK(BindClauses());

@@ -135,6 +135,12 @@ Result<std::vector<NamedExpression>> ListsOf(const TableReference& table, const 
   return lists;
 }
 
+/// The name of the column of WITH ORDINALITY; "": there is none.
+std::string OrdinalityOf(const TableReference& table, size_t lists) {
+  if (!table.ordinality) return "";
+  return lists < table.columns.size() ? table.columns[lists] : "ordinality";
+}
+
 }  // namespace
 
 /// FROM unnest([…]).
@@ -143,7 +149,9 @@ Result<PlanPtr> Binder::UnnestConstants(const TableReference& table) {
   std::vector<UnboundPtr> none;
   ARROW_ASSIGN_OR_RAISE(Relation one_row, BindFrom(nothing, &none));
   ARROW_ASSIGN_OR_RAISE(auto lists, ListsOf(table, Scope()));
-  return PlanUnnest(std::move(one_row.plan), std::move(lists));
+  UnnestOptions options;
+  options.ordinality = OrdinalityOf(table, lists.size());
+  return PlanUnnest(std::move(one_row.plan), std::move(lists), options);
 }
 
 /// table, unnest(table.list): the elements beside their row.
@@ -155,9 +163,10 @@ Result<Relation> Binder::BindUnnest(Relation left, const JoinClause& join) {
                     join.span);
   }
   ARROW_ASSIGN_OR_RAISE(auto lists, ListsOf(join.right, NamesOf(left)));
-  const size_t count = lists.size();
   UnnestOptions options;
   options.keep_empty = outer;
+  options.ordinality = OrdinalityOf(join.right, lists.size());
+  const size_t count = lists.size() + (join.right.ordinality ? 1 : 0);
   Result<PlanPtr> plan = PlanUnnest(std::move(left.plan), std::move(lists), options);
   if (!plan.ok()) return WithSpan(plan.status(), join.span);
   Relation relation{*std::move(plan), std::move(left.scope), std::move(left.around)};

@@ -76,13 +76,7 @@ Status Binder::BindWith(const Query& query) {
   for (const CommonTable& table : query.with) {
     ARROW_ASSIGN_OR_RAISE(PlanPtr plan,
                           table.recursive ? BindRecursive(table) : BindCommonTable(table));
-    nodes_ += CountNodes(*plan);
-    if (nodes_ > kKnownNodesMax) {
-      return WithSpan(
-          Error(ErrorKind::kUnsupported, "the queries of WITH make a plan of more than {} nodes",
-                kKnownNodesMax),
-          table.query->span);
-    }
+    ARROW_RETURN_NOT_OK(CountPlan(*plan, table.query->span));
     const bool is_shared = plan->properties().boundedness == Boundedness::kBounded &&
                            plan->properties().change_mode == ChangeMode::kAppend;
     if (is_shared) {
@@ -92,6 +86,16 @@ Status Binder::BindWith(const Query& query) {
     known_.push_back({table.name, std::move(plan)});
   }
   return Status::OK();
+}
+
+Status Binder::CountPlan(const PlanNode& plan, TextSpan span) {
+  nodes_ += CountNodes(plan);
+  if (nodes_ <= kKnownNodesMax) return Status::OK();
+  return WithSpan(Error(ErrorKind::kUnsupported,
+                        "the queries of WITH, and those that use columns of the query around, make "
+                        "a plan of more than {} nodes",
+                        kKnownNodesMax),
+                  span);
 }
 
 Result<PlanPtr> Binder::BindCommonTable(const CommonTable& table) {

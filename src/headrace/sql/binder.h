@@ -77,6 +77,8 @@ class Binder {
 
   // bind_query.cc
   Status BindWith(const Query& query);
+  /// Refuses plans that are put in so often that they do not end.
+  Status CountPlan(const PlanNode& plan, TextSpan span);
   Result<PlanPtr> BindCommonTable(const CommonTable& table);
   Result<PlanPtr> BindRecursive(const CommonTable& table);
   Result<PlanPtr> BindBody(const Query& query);
@@ -90,7 +92,7 @@ class Binder {
   template <typename Bound>
   Result<Bound> WithColumnsMeant(const Query& query, const Scope& outer,
                                  const std::function<Result<Bound>(const std::vector<int>&)>& bind);
-  Result<Domain> MakeDomain(const Relation& outer, const std::vector<int>& columns) const;
+  Result<Domain> MakeDomain(const Relation& outer, const std::vector<int>& columns, TextSpan span);
   /// The columns of `query`, then those of the domain.
   Result<PlanPtr> BindDependentQuery(const Query& query, const Domain& domain);
   Result<PlanPtr> BindDependentBody(const Query& query, const Domain& domain);
@@ -110,6 +112,7 @@ class Binder {
                             std::vector<UnboundPtr>* conditions);
   Result<Relation> BindJoinOn(Relation left, Relation right, const JoinClause& join,
                               std::vector<UnboundPtr>* conditions, ExpressionPtr tie = nullptr);
+  Result<UnboundPtr> AttachToSides(const UnboundPtr& condition, Relation* left, Relation* right);
   Result<Relation> BindJoinUsing(Relation left, Relation right, const JoinClause& join);
   Result<PlanPtr> FindTable(const TableReference& table);
   Result<PlanPtr> FindNamed(const std::string& name);
@@ -143,6 +146,7 @@ class Binder {
   std::set<const Query*> loosely_named_;
   int64_t nodes_ = 0;  // of the plans of WITH that were put in
   int views_ = 0;      // nested
+  int values_ = 0;     // of subqueries in ON
 };
 
 /// The names by which expressions speak of the columns of `relation`.

@@ -108,7 +108,7 @@ Token Lexer::Quoted(Token::Kind kind, int64_t begin, char quote) {
   while (true) {
     place = text_.find(quote, place);
     if (place == std::string_view::npos) {
-      return Fail(begin, fmt::format("expected a closing {}, got the end of the query", quote));
+      return Fail(begin, fmt::format("expected a closing {0}: this {0} has none", quote));
     }
     if (place + 1 >= text_.size() || text_[place + 1] != quote) break;
     place += 2;

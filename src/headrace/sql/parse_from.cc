@@ -59,7 +59,13 @@ Status Parser::ParseNamedTable(TableReference* table) {
   if (Peek().IsSymbol("(")) {
     table->kind = TableReference::Kind::kFunction;
     table->name = LowerCase(table->name);
-    return ParseTableArguments(table);
+    ARROW_RETURN_NOT_OK(ParseTableArguments(table));
+    if (!Peek().IsWord("WITH") || !PeekNext().IsWord("ORDINALITY")) return Status::OK();
+    Take();
+    if (table->name != "unnest") return Unsupported(Peek(), "WITH ORDINALITY goes with unnest");
+    Take();
+    table->ordinality = true;
+    return Status::OK();
   }
   if (!Peek().IsSymbol(".")) return Status::OK();
   return Unsupported(name, fmt::format("tables have plain names; a file goes in quotes: FROM "

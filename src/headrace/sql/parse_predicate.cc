@@ -4,6 +4,7 @@
 
 #include "arrow/scalar.h"
 #include "arrow/type.h"
+#include "headrace/base/limits.h"
 #include "headrace/sql/parser.h"
 
 namespace headrace::sql {
@@ -80,10 +81,68 @@ Result<Parser::Term> Parser::ParseComparison(Term left) {
         Peek().span);
   }
   const TextSpan span = Around(left.span, right.span);
-  ARROW_ASSIGN_OR_RAISE(Term term,
-                        MakeCall(std::move(symbol), {std::move(left), std::move(right)}, span));
+  ARROW_ASSIGN_OR_RAISE(Term term, MakeComparison(symbol, left, right, span));
   while (AcceptWord("IS")) {
     ARROW_ASSIGN_OR_RAISE(term, ParseIs(std::move(term)));
+  }
+  return term;
+}
+
+namespace {
+
+bool IsRow(const UnboundPtr& expression) {
+  return expression->kind == Unbound::Kind::kCall && expression->name == "row" &&
+         expression->window == nullptr && expression->args.size() > 1;
+}
+
+}  // namespace
+
+/// Rows of the same number of values are compared value by value.
+Result<Parser::Term> Parser::MakeComparison(const std::string& symbol, const Term& left,
+                                            const Term& right, TextSpan span) const {
+  const bool rows = IsRow(left.expression);
+  if (rows && IsRow(right.expression) &&
+      left.expression->args.size() == right.expression->args.size()) {
+    return MakeRowComparison(symbol, left, right, span);
+  }
+  if (!rows && !IsRow(right.expression)) return MakeCall(symbol, {left, right}, span);
+  return WithSpan(Error(ErrorKind::kTypeMismatch,
+                        "a row is compared with a row of as many values: (a, b) = (c, d)"),
+                  span);
+}
+
+/// = : all are equal; <> : any differs; others: by the first values that differ.
+Result<Parser::Term> Parser::MakeRowComparison(const std::string& symbol, const Term& left,
+                                               const Term& right, TextSpan span) const {
+  const bool all = symbol == "=" || symbol == "is_not_distinct_from";
+  if (!all && symbol != "<>" && symbol != "is_distinct_from") {
+    return MakeRowOrder(symbol, left, right, span);
+  }
+  ARROW_ASSIGN_OR_RAISE(Term term, Above({left, right}, span));
+  std::vector<UnboundPtr> parts;
+  for (size_t i = 0; i < left.expression->args.size(); ++i) {
+    parts.push_back(
+        Unbound::Call(symbol, {left.expression->args[i], right.expression->args[i]}, span));
+  }
+  term.expression = Unbound::Call(all ? "and" : "or", std::move(parts), span);
+  return term;
+}
+
+/// (a, b) < (c, d) is a < c OR (a = c AND b < d).
+Result<Parser::Term> Parser::MakeRowOrder(const std::string& symbol, const Term& left,
+                                          const Term& right, TextSpan span) const {
+  ARROW_ASSIGN_OR_RAISE(Term term, Above({left, right, left, right}, span));
+  const std::string strict = symbol.substr(0, 1);
+  const size_t count = left.expression->args.size();
+  for (size_t i = count; i-- > 0;) {
+    const std::vector<UnboundPtr> pair = {left.expression->args[i], right.expression->args[i]};
+    if (i + 1 == count) {
+      term.expression = Unbound::Call(symbol, pair, span);
+      continue;
+    }
+    const auto tied = Unbound::Call("and", {Unbound::Call("=", pair, span), term.expression}, span);
+    term.expression = Unbound::Call("or", {Unbound::Call(strict, pair, span), tied}, span);
+    if (++term.height > kNestingDepthMax / 2) return Unexpected("fewer values in a row");
   }
   return term;
 }
@@ -145,8 +204,8 @@ Result<Parser::Term> Parser::ParseIsDistinct(Term operand, bool negated) {
   ARROW_RETURN_NOT_OK(ExpectWord("FROM"));
   ARROW_ASSIGN_OR_RAISE(Term right, ParseArithmetic(0));
   const TextSpan span = SpanFrom(operand.span.begin);
-  return MakeCall(negated ? "is_not_distinct_from" : "is_distinct_from",
-                  {std::move(operand), std::move(right)}, span);
+  return MakeComparison(negated ? "is_not_distinct_from" : "is_distinct_from", operand, right,
+                        span);
 }
 
 /// x BETWEEN a AND b is x >= a AND x <= b.
@@ -173,7 +232,7 @@ Result<Parser::Term> Parser::ParseIn(Term operand) {
   do {
     ARROW_ASSIGN_OR_RAISE(Term item, ParseTerm());
     const TextSpan span = Around(operand.span, item.span);
-    ARROW_ASSIGN_OR_RAISE(Term match, MakeCall("=", {operand, std::move(item)}, span));
+    ARROW_ASSIGN_OR_RAISE(Term match, MakeComparison("=", operand, item, span));
     matches.push_back(std::move(match));
   } while (AcceptSymbol(","));
   ARROW_RETURN_NOT_OK(ExpectSymbol(")"));
@@ -207,13 +266,24 @@ Result<Parser::Term> Parser::ParseQuantified(const std::string& comparison, Term
 /// The query that comes next, used as `use` says.
 Result<Parser::Term> Parser::ParseSubquery(std::string use, std::vector<Term> args, int64_t begin) {
   ARROW_ASSIGN_OR_RAISE(QueryPtr query, ParseQuery());
-  const TextSpan span = SpanFrom(begin);
+  return MakeSubquery(std::move(use), std::move(args), std::move(query), SpanFrom(begin));
+}
+
+/// The values of a row are operands beside one another.
+Result<Parser::Term> Parser::MakeSubquery(std::string use, std::vector<Term> args, QueryPtr query,
+                                          TextSpan span) const {
   ARROW_ASSIGN_OR_RAISE(Term term, Above(args, span));
   auto node = std::make_shared<Unbound>();
   node->kind = Unbound::Kind::kQuery;
   node->span = span;
   node->name = std::move(use);
-  for (const Term& arg : args) node->args.push_back(arg.expression);
+  for (const Term& arg : args) {
+    if (IsRow(arg.expression)) {
+      node->args = arg.expression->args;
+    } else {
+      node->args.push_back(arg.expression);
+    }
+  }
   node->query = std::make_shared<const QueryOperand>(std::move(query));
   term.expression = std::move(node);
   return term;

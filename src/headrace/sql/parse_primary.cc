@@ -48,12 +48,20 @@ Result<Parser::Term> Parser::ParseParenthesized() {
     return query;
   }
   ARROW_ASSIGN_OR_RAISE(Term term, ParseTerm());
-  if (Peek().IsSymbol(",")) {
-    return Unsupported(Peek(), "rows in parentheses (a, b) are not supported in expressions");
-  }
+  if (Peek().IsSymbol(",")) return ParseRow(std::move(term), begin);
   ARROW_RETURN_NOT_OK(ExpectSymbol(")"));
   term.span = SpanFrom(begin);
   return term;
+}
+
+/// After (first: the other values of a row, which stands only in comparisons.
+Result<Parser::Term> Parser::ParseRow(Term first, int64_t begin) {
+  std::vector<Term> values = {std::move(first)};
+  while (AcceptSymbol(",")) {
+    ARROW_ASSIGN_OR_RAISE(values.emplace_back(), ParseTerm());
+  }
+  ARROW_RETURN_NOT_OK(ExpectSymbol(")"));
+  return MakeCall("row", values, SpanFrom(begin));
 }
 
 /// A typed literal, a call, or a column with or without its table.
@@ -83,6 +91,7 @@ Result<Parser::Term> Parser::ParseNamed() {
     Take();
     return ParseList();
   }
+  if (Peek().IsWord("ARRAY") && PeekNext().IsSymbol("(")) return ParseArrayQuery();
   if (StartsCall()) return ParseFunction();
   const int64_t begin = Peek().span.begin;
   std::vector<std::string> path;
@@ -92,6 +101,52 @@ Result<Parser::Term> Parser::ParseNamed() {
   }
   const TextSpan span = SpanFrom(begin);
   return Term{Unbound::Column(std::move(path), span), span};
+}
+
+namespace {
+
+/// SELECT expression [FROM query], with a name.
+QueryPtr OneItem(UnboundPtr expression, QueryPtr from, TextSpan span) {
+  auto select = std::make_shared<Select>();
+  select->items.emplace_back().expression = std::move(expression);
+  select->items.back().name = "value";
+  if (from != nullptr) {
+    select->from.emplace();
+    select->from->kind = TableReference::Kind::kQuery;
+    select->from->query = std::move(from);
+    select->from->span = span;
+  }
+  auto query = std::make_shared<Query>();
+  query->select = std::move(select);
+  query->span = span;
+  return query;
+}
+
+}  // namespace
+
+/// ARRAY (query): the values of its one column as a list, in order. A null that is put before them,
+/// and left out, makes a list of none.
+Result<Parser::Term> Parser::ParseArrayQuery() {
+  const int64_t begin = Take().span.begin;
+  Take();
+  ARROW_ASSIGN_OR_RAISE(QueryPtr values, ParseQuery());
+  ARROW_RETURN_NOT_OK(ExpectSymbol(")"));
+  const TextSpan span = SpanFrom(begin);
+  auto set = std::make_shared<SetOperation>();
+  set->all = true;
+  set->span = span;
+  set->left = OneItem(Unbound::Literal(std::make_shared<arrow::NullScalar>(), span), nullptr, span);
+  set->right = std::move(values);
+  auto all = std::make_shared<Query>();
+  all->set = std::move(set);
+  all->span = span;
+  const auto integer = [&](int64_t value) {
+    return Unbound::Literal(std::make_shared<arrow::Int64Scalar>(value), span);
+  };
+  const auto list = Unbound::Call("list", {Unbound::Column({"value"}, span)}, span);
+  const auto count = Unbound::Call("count", {Unbound::Star({}, span)}, span);
+  UnboundPtr item = Unbound::Call("list_slice", {list, integer(2), count}, span);
+  return MakeSubquery("scalar", {}, OneItem(std::move(item), std::move(all), span), span);
 }
 
 /// ?, $1, $name: the literal that was given for it.

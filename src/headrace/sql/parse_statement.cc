@@ -69,6 +69,17 @@ Status Parser::UnknownStatement() const {
        {"ALTER", "DELETE", "UPDATE", "MERGE", "PRAGMA", "ATTACH", "BEGIN", "COMMIT", "ROLLBACK"}) {
     if (Peek().IsWord(word)) return Unsupported(Peek(), fmt::format("{} is not supported", word));
   }
+  const std::vector<std::string> words = {
+      "SELECT", "WITH", "VALUES",   "FROM", "COPY",      "CREATE", "INSERT",  "DROP",
+      "PIVOT",  "SHOW", "DESCRIBE", "SET",  "SUMMARIZE", "RESET",  "UNPIVOT", "EXPLAIN"};
+  const bool is_word = Peek().kind == Token::Kind::kWord;
+  const std::string nearest = is_word ? NearestName(Peek().text, words) : "";
+  if (!nearest.empty()) {
+    return WithSpan(
+        Error(ErrorKind::kSyntax, "a statement does not begin with {}; did you mean {}?",
+              Peek().text, nearest),
+        Peek().span);
+  }
   return Unexpected(
       "SELECT, WITH, VALUES, COPY, CREATE, INSERT, DROP, DESCRIBE, SHOW, SUMMARIZE, "
       "SET, RESET or EXPLAIN");

@@ -182,11 +182,21 @@ class Parser {
   Result<Term> ParseIn(Term operand);
   Result<Term> ParseLike(const char* function, Term operand);
   Result<Term> ParseQuantified(const std::string& comparison, Term operand);
+  Result<Term> MakeComparison(const std::string& symbol, const Term& left, const Term& right,
+                              TextSpan span) const;
+  Result<Term> MakeRowComparison(const std::string& symbol, const Term& left, const Term& right,
+                                 TextSpan span) const;
+  Result<Term> MakeRowOrder(const std::string& symbol, const Term& left, const Term& right,
+                            TextSpan span) const;
+  Result<Term> MakeSubquery(std::string use, std::vector<Term> args, QueryPtr query,
+                            TextSpan span) const;
   Result<Term> ParseSubquery(std::string use, std::vector<Term> args, int64_t begin);
 
   // parse_primary.cc
   Result<Term> ParsePrimary();
   Result<Term> ParseParenthesized();
+  Result<Term> ParseRow(Term first, int64_t begin);
+  Result<Term> ParseArrayQuery();
   Result<Term> ParseNamed();
   Result<Term> ParseParameter();
   Result<Term> ParseCase();

@@ -247,11 +247,18 @@ Result<UnboundPtr> SelectBinder::PrepareQuery(const Unbound& node) {
   }
   ARROW_ASSIGN_OR_RAISE(extra.subquery, BindOperand(*operand->query, node.name));
   const bool exists = extra.use == "exists";
-  if (!exists && extra.subquery.num_items != 1) {
-    return WithSpan(
-        Error(ErrorKind::kTypeMismatch, "a subquery in an expression gives one column, got {}",
-              extra.subquery.num_items),
-        node.span);
+  const size_t wanted = std::max<size_t>(1, extra.operands.size());
+  if (!exists && extra.subquery.num_items != wanted) {
+    return WithSpan(Error(ErrorKind::kTypeMismatch, "a subquery in an expression gives {}, got {}",
+                          wanted == 1 ? "one column" : fmt::format("{} columns here", wanted),
+                          extra.subquery.num_items),
+                    node.span);
+  }
+  const bool ordered = extra.use[0] == '<' || extra.use[0] == '>' || extra.use == "= all";
+  if (wanted > 1 && ordered) {
+    return WithSpan(Error(ErrorKind::kUnsupported,
+                          "a row stands before IN, = ANY and NOT IN, not before {}", extra.use),
+                    node.span);
   }
   extra.type =
       extra.use == "scalar" ? extra.subquery.plan->schema()->field(0)->type() : arrow::boolean();

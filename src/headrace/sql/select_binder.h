@@ -21,6 +21,10 @@ class SelectBinder {
   Result<PlanPtr> Bind();
   /// The items, then the columns of the domain; the rows of each of its values.
   Result<PlanPtr> BindFor(const Domain& domain);
+  /// `relation` with the values of `expression`, which holds subqueries, as a column called `name`
+  /// that only [kValueQualifier, name] means.
+  Result<Relation> BindBeside(Relation relation, const UnboundPtr& expression,
+                              const std::string& name);
   /// The same as part of an expression of the outer query.
   Result<BoundSubquery> BindAsSubquery(std::string_view use);
 
@@ -166,6 +170,9 @@ class SelectBinder {
   ExpressionPtr qualify_;
   std::vector<Key> keys_;
 };
+
+/// No name of a query can be this: quoted names are not empty, and this starts with a blank.
+inline constexpr const char* kValueQualifier = " value";
 
 /// Whether an aggregate gives 0, not null, without rows.
 bool CountsRows(const Expression& call);

@@ -274,13 +274,14 @@ TEST_F(Sql, ErrorsSayWhatWasExpected) {
       {"",
        "error syntax: expected SELECT, WITH, VALUES, COPY, CREATE, "
        "INSERT, DROP, DESCRIBE, SHOW, SUMMARIZE, SET, RESET or EXPLAIN, got the end of the query"},
-      {"SELEC 1",
+      {"SELEC 1", "error syntax: a statement does not begin with SELEC; did you mean SELECT?"},
+      {"1 + 1",
        "error syntax: expected SELECT, WITH, VALUES, COPY, CREATE, "
-       "INSERT, DROP, DESCRIBE, SHOW, SUMMARIZE, SET, RESET or EXPLAIN, got SELEC"},
+       "INSERT, DROP, DESCRIBE, SHOW, SUMMARIZE, SET, RESET or EXPLAIN, got 1"},
       {"SELECT 1 1", "error syntax: expected the end of the query, got 1"},
       {"SELECT FROM f", "error syntax: expected an expression, got FROM"},
       {"SELECT (1", "error syntax: expected ), got the end of the query"},
-      {"SELECT 'abc", "error syntax: expected a closing ', got the end of the query"},
+      {"SELECT 'abc", "error syntax: expected a closing ': this ' has none"},
       {"SELECT 1 /* x", "error syntax: expected */, got the end of the query"},
       {"SELECT 1a", "error syntax: expected a number, got 1a"},
       {"SELECT * FROM f WHERE", "error syntax: expected an expression, got the end"},
