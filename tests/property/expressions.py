@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import decimal
 from typing import Any
 
 import headrace as hr
@@ -17,6 +18,8 @@ ARROW_TYPES = {
     "string": pa.string(),
     "bool": pa.bool_(),
     "date": pa.date32(),
+    "decimal": pa.decimal128(12, 2),
+    "timestamp": pa.timestamp("us"),
 }
 SQL_TYPES = {
     "int": "BIGINT",
@@ -24,6 +27,8 @@ SQL_TYPES = {
     "string": "VARCHAR",
     "bool": "BOOLEAN",
     "date": "DATE",
+    "decimal": "DECIMAL(12, 2)",
+    "timestamp": "TIMESTAMP",
 }
 # Small integers and quarters: products of a few, and sums of many, are exact.
 VALUES: dict[str, st.SearchStrategy[Any]] = {
@@ -32,9 +37,13 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
         st.integers(-40, 40).map(lambda n: n / 4),
         st.sampled_from([float("nan"), float("inf"), float("-inf"), -0.0]),
     ),
-    "string": st.sampled_from(["", "a", "b", "ab", "Ab", "é", "z" * 20]),
+    "string": st.sampled_from(["", "a", "b", "ab", "Ab", "é", "z" * 20, "日本", "𝄞", " a"]),
     "bool": st.booleans(),
     "date": st.dates(datetime.date(1968, 1, 1), datetime.date(2024, 2, 29)),
+    "decimal": st.integers(-999, 999).map(lambda n: decimal.Decimal(n).scaleb(-2)),
+    "timestamp": st.datetimes(
+        datetime.datetime(1968, 1, 1), datetime.datetime(2024, 3, 1)
+    ).map(lambda time: time.replace(fold=0)),
 }
 COMPARISONS = ("=", "<>", "<", "<=", ">", ">=")
 Columns = dict[str, str]  # types by name
@@ -140,12 +149,14 @@ MAKERS: dict[str, list[tuple[str, tuple[str, ...]]]] = {
         ("concat", ("string", "string")),
     ],
     "bool": [
-        *((name, (kind, kind)) for name in COMPARISONS for kind in ("int", "float", "string")),
-        *(("is_null", (kind,)) for kind in ("int", "float", "string", "bool")),
+        *((name, (kind, kind)) for name in COMPARISONS for kind in VALUES if kind != "bool"),
+        *(("is_null", (kind,)) for kind in VALUES),
         *[("and", ("bool", "bool")), ("or", ("bool", "bool")), ("not", ("bool",))] * 3,
         ("starts_with", ("string", "string")),
     ],
     "date": [],
+    "decimal": [],
+    "timestamp": [],
 }
 
 

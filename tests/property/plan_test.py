@@ -3,6 +3,7 @@ order does not matter; threads, batch rows and budget change nothing."""
 
 from __future__ import annotations
 
+import decimal
 import functools
 import threading
 from collections.abc import Iterator
@@ -109,4 +110,9 @@ def test_reference_is_duckdb(plan: Plan) -> None:
 
 def numbers(rows: list[Any]) -> list[Any]:
     """DuckDB sums integers as wide decimals."""
-    return [tuple(int(c) if type(c).__name__ == "Decimal" else c for c in row) for row in rows]
+    return [tuple(map(number, row)) for row in rows]
+
+
+def number(cell: Any) -> Any:
+    is_whole = isinstance(cell, decimal.Decimal) and cell.as_tuple().exponent == 0
+    return int(cell) if is_whole else cell

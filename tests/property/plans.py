@@ -10,6 +10,7 @@ import headrace as hr
 import pyarrow as pa
 from hypothesis import strategies as st
 from property.expressions import (
+    ARROW_TYPES,
     Columns,
     Node,
     build,
@@ -284,7 +285,7 @@ def predicates(draw: Any, columns: Columns) -> Node:
 def selects(draw: Any, columns: Columns, other: Table, number: int) -> Select:
     kept = draw(st.lists(st.sampled_from(list(columns)), min_size=1, max_size=3, unique=True))
     outputs = [(name, Node("column", columns[name], name)) for name in kept]
-    kind = draw(st.sampled_from(["int", "float", "string", "bool"]))
+    kind = draw(st.sampled_from(list(ARROW_TYPES)))
     outputs.append((f"x{number}", draw(expressions(columns, kind))))
     return Select(tuple(outputs))
 

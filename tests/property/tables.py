@@ -35,7 +35,9 @@ def tables(draw: Any, prefix: str = "", rows_max: int = 40) -> Table:
     kinds.insert(draw(st.integers(0, len(kinds))), "int")
     columns = {prefix + name: kind for name, kind in zip([*NAMES, "e"], kinds)}
     pools = [draw(st.lists(VALUES[kind], min_size=1, max_size=6)) for kind in kinds]
-    cells = [st.one_of(st.none(), *[st.sampled_from(pool)] * 5) for pool in pools]
-    count = draw(st.integers(0, rows_max))
+    # Few nulls, or as many as values.
+    weight = draw(st.sampled_from([5, 5, 1]))
+    cells = [st.one_of(st.none(), *[st.sampled_from(pool)] * weight) for pool in pools]
+    count = draw(st.one_of(st.integers(0, rows_max), st.integers(0, rows_max), st.just(0)))
     rows = draw(st.lists(st.tuples(*cells), min_size=count, max_size=count))
     return Table(columns, rows)

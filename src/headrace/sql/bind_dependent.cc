@@ -223,7 +223,7 @@ Result<BoundSubquery> Binder::BindDependentSubquery(const Query& query, const Re
 
 Result<Domain> Binder::MakeDomain(const Relation& outer, const std::vector<int>& columns,
                                   TextSpan span) {
-  ARROW_RETURN_NOT_OK(CountPlan(*outer.plan, span));
+  ARROW_RETURN_NOT_OK(CountDomain(*outer.plan, span));
   Domain domain;
   domain.outer_columns = columns;
   auto names = std::make_shared<Scope>();

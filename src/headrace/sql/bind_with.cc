@@ -12,6 +12,8 @@ namespace {
 
 /// Nodes that the queries of WITH may put into one plan, where each reference counts.
 constexpr int64_t kKnownNodesMax = 10'000;
+/// The same of queries whose rows are a domain: each is there twice, so they double as they nest.
+constexpr int64_t kDomainNodesMax = 200;
 
 int64_t CountNodes(const PlanNode& plan) {
   int64_t count = 1;
@@ -76,7 +78,13 @@ Status Binder::BindWith(const Query& query) {
   for (const CommonTable& table : query.with) {
     ARROW_ASSIGN_OR_RAISE(PlanPtr plan,
                           table.recursive ? BindRecursive(table) : BindCommonTable(table));
-    ARROW_RETURN_NOT_OK(CountPlan(*plan, table.query->span));
+    nodes_ += CountNodes(*plan);
+    if (nodes_ > kKnownNodesMax) {
+      return WithSpan(
+          Error(ErrorKind::kUnsupported, "the queries of WITH make a plan of more than {} nodes",
+                kKnownNodesMax),
+          table.query->span);
+    }
     const bool is_shared = plan->properties().boundedness == Boundedness::kBounded &&
                            plan->properties().change_mode == ChangeMode::kAppend;
     if (is_shared) {
@@ -88,13 +96,14 @@ Status Binder::BindWith(const Query& query) {
   return Status::OK();
 }
 
-Status Binder::CountPlan(const PlanNode& plan, TextSpan span) {
-  nodes_ += CountNodes(plan);
-  if (nodes_ <= kKnownNodesMax) return Status::OK();
+Status Binder::CountDomain(const PlanNode& plan, TextSpan span) {
+  domain_nodes_ += CountNodes(plan);
+  if (domain_nodes_ <= kDomainNodesMax) return Status::OK();
   return WithSpan(Error(ErrorKind::kUnsupported,
-                        "the queries of WITH, and those that use columns of the query around, make "
-                        "a plan of more than {} nodes",
-                        kKnownNodesMax),
+                        "queries that use columns of the query around nest too deep, or there are "
+                        "too many: their plan has more than {} nodes; compute a part in CREATE "
+                        "TABLE first",
+                        kDomainNodesMax),
                   span);
 }
 

@@ -77,8 +77,8 @@ class Binder {
 
   // bind_query.cc
   Status BindWith(const Query& query);
-  /// Refuses plans that are put in so often that they do not end.
-  Status CountPlan(const PlanNode& plan, TextSpan span);
+  /// Refuses domains over domains whose plans would not end.
+  Status CountDomain(const PlanNode& plan, TextSpan span);
   Result<PlanPtr> BindCommonTable(const CommonTable& table);
   Result<PlanPtr> BindRecursive(const CommonTable& table);
   Result<PlanPtr> BindBody(const Query& query);
@@ -146,7 +146,8 @@ class Binder {
   std::set<const Query*> loosely_named_;
   int64_t nodes_ = 0;  // of the plans of WITH that were put in
   int views_ = 0;      // nested
-  int values_ = 0;     // of subqueries in ON
+  int64_t domain_nodes_ = 0;
+  int values_ = 0;  // of subqueries in ON
 };
 
 /// The names by which expressions speak of the columns of `relation`.
