@@ -572,10 +572,12 @@ class ExprMethods:
         return self._call("ends_with", suffix)
 
     def concat(self, *more: Any) -> Expr:
-        """The texts behind each other, nulls left out; see || for the one that gives null.
+        """The texts of all values behind each other, nulls left out; see || for the one
+        that gives null.
 
         SQL: concat('head', 'race') is headrace
         SQL: concat('head', NULL, 'race') is headrace
+        SQL: concat('v', 1, ' ', DATE '2013-01-31') is v1 2013-01-31
         """
         return self._call("concat", *more)
 
@@ -1559,6 +1561,7 @@ class ExprMethods:
 
         SQL: list_value(1, NULL, 3) is [1, NULL, 3]
         SQL: list_value('a') is ['a']
+        SQL: list_value() is []
         """
         return self._call("list_value", *more)
 
@@ -1567,6 +1570,7 @@ class ExprMethods:
 
         SQL: list_value(1, NULL, 3) is [1, NULL, 3]
         SQL: list_value('a') is ['a']
+        SQL: list_value() is []
         """
         return self._call("list_pack", *more)
 
@@ -1580,7 +1584,7 @@ class ExprMethods:
         SQL: list_extract(list_value(3, NULL, 1, 3), 9) is NULL
         SQL: list_extract('head', 2) is e
         SQL: map(list_value('a'), list_value(NULL))['a'] is NULL
-        SQL: {'a': 1}['a'] is 1
+        SQL: named_struct('a', 1)['a'] is 1
         """
         return self._call("list_extract", number)
 
@@ -1594,7 +1598,7 @@ class ExprMethods:
         SQL: list_extract(list_value(3, NULL, 1, 3), 9) is NULL
         SQL: list_extract('head', 2) is e
         SQL: map(list_value('a'), list_value(NULL))['a'] is NULL
-        SQL: {'a': 1}['a'] is 1
+        SQL: named_struct('a', 1)['a'] is 1
         """
         return self._call("list_element", number)
 
@@ -1608,7 +1612,7 @@ class ExprMethods:
         SQL: list_extract(list_value(3, NULL, 1, 3), 9) is NULL
         SQL: list_extract('head', 2) is e
         SQL: map(list_value('a'), list_value(NULL))['a'] is NULL
-        SQL: {'a': 1}['a'] is 1
+        SQL: named_struct('a', 1)['a'] is 1
         """
         return self._call("array_extract", number)
 
@@ -1703,6 +1707,15 @@ class ExprMethods:
         SQL: list_append(list_value(1), NULL) is [1, NULL]
         """
         return self._call("array_push_back", item)
+
+    def array_push_front(self, item: Any) -> Expr:
+        """The list with an item at its beginning; a null is an empty list. In SQL also
+        list_prepend(item, x).
+
+        SQL: array_push_front(list_value(1), 2) is [2, 1]
+        SQL: array_push_front(list_value(1), NULL) is [NULL, 1]
+        """
+        return self._call("array_push_front", item)
 
     def list_sort(self) -> Expr:
         """The items in their order, nulls last.
@@ -2305,6 +2318,18 @@ class ExprMethods:
         SQL: json_valid(NULL) is NULL
         """
         return self._call("json_valid")
+
+    def to_json(self) -> Expr:
+        """The value as JSON: lists as arrays, structs and maps as objects, numbers with all
+        their digits, NaN and infinities as null, all the rest as strings. A null stays a
+        null.
+
+        SQL: to_json(named_struct('a', 1, 'b', list_value(true, NULL), 'c', 'x "y"')) is {"a":1,"b":[true,null],"c":"x \"y\""}
+        SQL: to_json(DATE '2020-01-31') is "2020-01-31"
+        SQL: to_json(map(list_value('a'), list_value(1))) is {"a":1}
+        SQL: to_json(NULL) is NULL
+        """
+        return self._call("to_json")
 
     def count(self) -> Expr:
         """The number of rows whose argument is not null; count(*) counts all rows. Never

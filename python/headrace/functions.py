@@ -631,10 +631,12 @@ def ends_with(x: Any, suffix: Any) -> Expr:
 
 
 def concat(x: Any, *more: Any) -> Expr:
-    """The texts behind each other, nulls left out; see || for the one that gives null.
+    """The texts of all values behind each other, nulls left out; see || for the one that
+    gives null.
 
     SQL: concat('head', 'race') is headrace
     SQL: concat('head', NULL, 'race') is headrace
+    SQL: concat('v', 1, ' ', DATE '2013-01-31') is v1 2013-01-31
     """
     return call("concat", x, *more)
 
@@ -1718,22 +1720,24 @@ def timezone(zone: Any, x: Any) -> Expr:
     return call("timezone", zone, x)
 
 
-def list_value(x: Any, *more: Any) -> Expr:
+def list_value(x: Any | None = None, *more: Any) -> Expr:
     """A list of the arguments.
 
     SQL: list_value(1, NULL, 3) is [1, NULL, 3]
     SQL: list_value('a') is ['a']
+    SQL: list_value() is []
     """
-    return call("list_value", x, *more)
+    return call("list_value", *more, *_given(x))
 
 
-def list_pack(x: Any, *more: Any) -> Expr:
+def list_pack(x: Any | None = None, *more: Any) -> Expr:
     """A list of the arguments.
 
     SQL: list_value(1, NULL, 3) is [1, NULL, 3]
     SQL: list_value('a') is ['a']
+    SQL: list_value() is []
     """
-    return call("list_pack", x, *more)
+    return call("list_pack", *more, *_given(x))
 
 
 def list_extract(x: Any, number: Any) -> Expr:
@@ -1746,7 +1750,7 @@ def list_extract(x: Any, number: Any) -> Expr:
     SQL: list_extract(list_value(3, NULL, 1, 3), 9) is NULL
     SQL: list_extract('head', 2) is e
     SQL: map(list_value('a'), list_value(NULL))['a'] is NULL
-    SQL: {'a': 1}['a'] is 1
+    SQL: named_struct('a', 1)['a'] is 1
     """
     return call("list_extract", x, number)
 
@@ -1761,7 +1765,7 @@ def list_element(x: Any, number: Any) -> Expr:
     SQL: list_extract(list_value(3, NULL, 1, 3), 9) is NULL
     SQL: list_extract('head', 2) is e
     SQL: map(list_value('a'), list_value(NULL))['a'] is NULL
-    SQL: {'a': 1}['a'] is 1
+    SQL: named_struct('a', 1)['a'] is 1
     """
     return call("list_element", x, number)
 
@@ -1776,7 +1780,7 @@ def array_extract(x: Any, number: Any) -> Expr:
     SQL: list_extract(list_value(3, NULL, 1, 3), 9) is NULL
     SQL: list_extract('head', 2) is e
     SQL: map(list_value('a'), list_value(NULL))['a'] is NULL
-    SQL: {'a': 1}['a'] is 1
+    SQL: named_struct('a', 1)['a'] is 1
     """
     return call("array_extract", x, number)
 
@@ -1882,6 +1886,16 @@ def array_push_back(x: Any, item: Any) -> Expr:
     SQL: list_append(list_value(1), NULL) is [1, NULL]
     """
     return call("array_push_back", x, item)
+
+
+def array_push_front(x: Any, item: Any) -> Expr:
+    """The list with an item at its beginning; a null is an empty list. In SQL also
+    list_prepend(item, x).
+
+    SQL: array_push_front(list_value(1), 2) is [2, 1]
+    SQL: array_push_front(list_value(1), NULL) is [NULL, 1]
+    """
+    return call("array_push_front", x, item)
 
 
 def list_sort(x: Any) -> Expr:
@@ -2552,6 +2566,18 @@ def json_valid(x: Any) -> Expr:
     return call("json_valid", x)
 
 
+def to_json(x: Any) -> Expr:
+    """The value as JSON: lists as arrays, structs and maps as objects, numbers with all
+    their digits, NaN and infinities as null, all the rest as strings. A null stays a null.
+
+    SQL: to_json(named_struct('a', 1, 'b', list_value(true, NULL), 'c', 'x "y"')) is {"a":1,"b":[true,null],"c":"x \"y\""}
+    SQL: to_json(DATE '2020-01-31') is "2020-01-31"
+    SQL: to_json(map(list_value('a'), list_value(1))) is {"a":1}
+    SQL: to_json(NULL) is NULL
+    """
+    return call("to_json", x)
+
+
 def now() -> Expr:
     """The time at which the query started, in UTC, the same everywhere in it; of a stream,
     the time at which its job started.
@@ -2650,6 +2676,49 @@ def get_current_time() -> Expr:
     SQL: nullif(current_time, current_time) is NULL
     """
     return call("get_current_time")
+
+
+def random() -> Expr:
+    """A random number from 0, below 1; another one in every row. It takes no seed.
+
+    SQL: random() >= 0 AND random() < 1 is true
+    SQL: random() = random() is false
+    SQL: nullif(random() < 2, true) is NULL
+    """
+    return call("random")
+
+
+def uuid() -> Expr:
+    """A random UUID (version 4) as text; another one in every row.
+
+    SQL: length(uuid()) is 36
+    SQL: substring(uuid(), 15, 1) is 4
+    SQL: uuid() = uuid() is false
+    SQL: nullif(length(uuid()), 36) is NULL
+    """
+    return call("uuid")
+
+
+def gen_random_uuid() -> Expr:
+    """A random UUID (version 4) as text; another one in every row.
+
+    SQL: length(uuid()) is 36
+    SQL: substring(uuid(), 15, 1) is 4
+    SQL: uuid() = uuid() is false
+    SQL: nullif(length(uuid()), 36) is NULL
+    """
+    return call("gen_random_uuid")
+
+
+def uuidv4() -> Expr:
+    """A random UUID (version 4) as text; another one in every row.
+
+    SQL: length(uuid()) is 36
+    SQL: substring(uuid(), 15, 1) is 4
+    SQL: uuid() = uuid() is false
+    SQL: nullif(length(uuid()), 36) is NULL
+    """
+    return call("uuidv4")
 
 
 def count(x: Any | None = None) -> Expr:
