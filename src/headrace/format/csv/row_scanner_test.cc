@@ -340,7 +340,9 @@ TEST(RowScannerTest, CountsRowsOfAnyWidthUnlessOneIsOdd) {
       SCOPED_TRACE(fmt::format("{} columns, {} in one row", columns, odd_fields));
       const auto counted = CountAt(text, layout, 0, 0).ValueOrDie();
       ASSERT_EQ(counted.has_value(), odd_fields == columns);
-      if (counted.has_value()) ASSERT_EQ(counted->num_rows, 300);
+      if (counted.has_value()) {
+        ASSERT_EQ(counted->num_rows, 300);
+      }
     }
   }
 }
