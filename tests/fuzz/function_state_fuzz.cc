@@ -49,6 +49,7 @@ Column ColumnFor(ArgPattern pattern, int variant) {
     case ArgPattern::kDecimal128:
       return any[3];
     case ArgPattern::kString:
+    case ArgPattern::kText:
       return any[1];
     case ArgPattern::kBinary:
       return {arrow::binary(), R"(["a", null, ""])"};
