@@ -274,6 +274,20 @@ TEST(JoinTest, SpillsAndKeepsItsOrder) {
   }
 }
 
+/// A small budget sends the built side to disk; the rows are those of nested loops.
+void ExpectSpilled(const JoinCase& join) {
+  const PlanPtr plan = join.Plan();
+  SCOPED_TRACE(Explain(*plan));
+  Settings settings;
+  settings.threads = 3;
+  settings.memory_limit = int64_t{4} << 20;
+  std::string profile;
+  ASSERT_OK_AND_ASSIGN(const Rows spilled, RowsOf(plan, settings, &profile));
+  const size_t runs = profile.find("runs=", profile.find("hash_join_build"));
+  EXPECT_NE(profile.substr(runs, 6), "runs=0") << profile;
+  ASSERT_TRUE(spilled == Expected(join)) << profile;
+}
+
 // More rows of a key than fit: its key group is read in several passes, and what a row gives that
 // matched nothing is known after the last of them only.
 TEST(JoinTest, SkewedKeysSpillAndKeepTheirOrder) {
@@ -290,16 +304,7 @@ TEST(JoinTest, SkewedKeysSpillAndKeepTheirOrder) {
       join.kind = kind;
       join.residual = residual;
       if (kind <= JoinKind::kFull) join.build = JoinSide::kRight;
-      const PlanPtr plan = join.Plan();
-      SCOPED_TRACE(Explain(*plan));
-      Settings settings;
-      settings.threads = 3;
-      settings.memory_limit = int64_t{4} << 20;
-      std::string profile;
-      ASSERT_OK_AND_ASSIGN(const Rows spilled, RowsOf(plan, settings, &profile));
-      const size_t runs = profile.find("runs=", profile.find("hash_join_build"));
-      EXPECT_NE(profile.substr(runs, 6), "runs=0") << profile;
-      ASSERT_TRUE(spilled == Expected(join)) << profile;
+      ASSERT_NO_FATAL_FAILURE(ExpectSpilled(join));
     }
   }
 }
@@ -317,16 +322,7 @@ TEST(JoinTest, WithoutKeysSpillsAndKeepsItsOrder) {
     join.less = true;
     join.residual = true;
     if (kind <= JoinKind::kFull) join.build = JoinSide::kRight;
-    const PlanPtr plan = join.Plan();
-    SCOPED_TRACE(Explain(*plan));
-    Settings settings;
-    settings.threads = 3;
-    settings.memory_limit = int64_t{4} << 20;
-    std::string profile;
-    ASSERT_OK_AND_ASSIGN(const Rows spilled, RowsOf(plan, settings, &profile));
-    const size_t runs = profile.find("runs=", profile.find("hash_join_build"));
-    EXPECT_NE(profile.substr(runs, 6), "runs=0") << profile;
-    ASSERT_TRUE(spilled == Expected(join)) << profile;
+    ASSERT_NO_FATAL_FAILURE(ExpectSpilled(join));
   }
 }
 

@@ -355,14 +355,7 @@ Result<PlanPtr> SelectBinder::BindFor(const Domain& domain) {
   ARROW_RETURN_NOT_OK(BindClauses());
   AddDomainGroups();
   AddDomainOutputs();
-  ARROW_ASSIGN_OR_RAISE(PlanPtr plan, PlanOutputs());
-  if (distinct_on_.empty()) {
-    ARROW_ASSIGN_OR_RAISE(plan, Distinct(std::move(plan)));
-  }
-  ARROW_ASSIGN_OR_RAISE(plan, Sorted(std::move(plan)));
-  if (!distinct_on_.empty()) {
-    ARROW_ASSIGN_OR_RAISE(plan, FirstOfEach(std::move(plan)));
-  }
+  ARROW_ASSIGN_OR_RAISE(PlanPtr plan, PlanSortedOutputs());
   const size_t count = domain.outer_columns.size();
   std::vector<NamedExpression> outputs;
   const auto keep = [&](size_t i) {

@@ -41,16 +41,19 @@ Result<PlanPtr> SelectBinder::Bind() {
 }
 
 Result<PlanPtr> SelectBinder::PlanAll() {
+  ARROW_ASSIGN_OR_RAISE(PlanPtr plan, PlanSortedOutputs());
+  ARROW_ASSIGN_OR_RAISE(plan, OnlyItems(std::move(plan)));
+  return WithLimit(std::move(plan), query_);
+}
+
+Result<PlanPtr> SelectBinder::PlanSortedOutputs() {
   ARROW_ASSIGN_OR_RAISE(PlanPtr plan, PlanOutputs());
   if (distinct_on_.empty()) {
     ARROW_ASSIGN_OR_RAISE(plan, Distinct(std::move(plan)));
   }
   ARROW_ASSIGN_OR_RAISE(plan, Sorted(std::move(plan)));
-  if (!distinct_on_.empty()) {
-    ARROW_ASSIGN_OR_RAISE(plan, FirstOfEach(std::move(plan)));
-  }
-  ARROW_ASSIGN_OR_RAISE(plan, OnlyItems(std::move(plan)));
-  return WithLimit(std::move(plan), query_);
+  if (distinct_on_.empty()) return plan;
+  return FirstOfEach(std::move(plan));
 }
 
 Status SelectBinder::BindFromAndWhere() {

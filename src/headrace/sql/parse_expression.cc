@@ -209,13 +209,6 @@ Result<Parser::Term> Parser::ParsePostfix() {
                 span};
       ARROW_ASSIGN_OR_RAISE(
           term, MakeCall("struct_extract", {std::move(term), std::move(name)}, SpanFrom(begin)));
-    } else if (Peek().IsWord("AT") && PeekNext().IsWord("TIME")) {
-      Take();
-      Take();
-      ARROW_RETURN_NOT_OK(ExpectWord("ZONE"));
-      ARROW_ASSIGN_OR_RAISE(Term zone, ParsePrimary());
-      ARROW_ASSIGN_OR_RAISE(
-          term, MakeCall("timezone", {std::move(zone), std::move(term)}, SpanFrom(begin)));
     } else {
       return term;
     }

@@ -134,6 +134,8 @@ class SelectBinder {
 
   // bind_select.cc
   Result<PlanPtr> PlanAll();
+  /// Every output, those of ORDER BY too; distinct and sorted.
+  Result<PlanPtr> PlanSortedOutputs();
   Result<std::optional<size_t>> Position(const Unbound& expression, const char* clause) const;
   Status BindSortKeys();
   Result<size_t> OutputOf(const UnboundPtr& sort_key);

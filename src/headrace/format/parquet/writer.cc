@@ -5,7 +5,6 @@
 #include <deque>
 #include <future>
 #include <memory>
-#include <new>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,6 +22,7 @@
 #include "headrace/format/file_sink.h"
 #include "headrace/format/format.h"
 #include "headrace/format/parquet/dictionary_choice.h"
+#include "headrace/format/parquet/guard.h"
 #include "headrace/format/parquet/row_group.h"
 #include "headrace/format/parquet/stored_type.h"
 #include "headrace/types/encoding.h"
@@ -133,17 +133,13 @@ struct BufferedGroup {
 Result<BufferedGroup> BufferGroup(const arrow::Table& table,
                                   const std::shared_ptr<parquet::WriterProperties>& properties,
                                   arrow::MemoryPool* pool) {
-  try {
+  return Caught([&]() -> Result<BufferedGroup> {
     ARROW_ASSIGN_OR_RAISE(auto stream, arrow::io::BufferOutputStream::Create(kStreamBytes, pool));
     BufferedGroup group;
     ARROW_ASSIGN_OR_RAISE(group.encoded, EncodeGroup(table, properties, stream, pool));
     ARROW_ASSIGN_OR_RAISE(group.chunks, stream->Finish());
     return group;
-  } catch (const std::bad_alloc&) {
-    return Status::OutOfMemory("no memory");
-  } catch (const std::exception& error) {
-    return Status::IOError(error.what());
-  }
+  });
 }
 
 /// Gathers the batches of a row group and then writes it column by column: the library would buffer
@@ -185,7 +181,7 @@ class ParquetEncoder final : public FileEncoder {
     if (group_rows_ > 0) ARROW_RETURN_NOT_OK(EndGroup());
     if (footer_ == nullptr) ARROW_RETURN_NOT_OK(Begin());
     while (!encoding_.empty()) ARROW_RETURN_NOT_OK(WriteOldest());
-    return footer_->Write(metadata_, stream_.get());
+    return Caught([&] { return footer_->Write(metadata_, stream_.get()); });
   }
 
  private:
@@ -207,7 +203,7 @@ class ParquetEncoder final : public FileEncoder {
     ARROW_ASSIGN_OR_RAISE(
         auto table, arrow::Table::FromRecordBatches(plain_schema_, std::exchange(group_, {})));
     group_rows_ = group_bytes_ = 0;
-    if (threads_ < 2) return WriteGroup(*table);
+    if (threads_ < 2) return Caught([&] { return WriteGroup(*table); });
     if (encoding_.size() == threads_) ARROW_RETURN_NOT_OK(WriteOldest());
     encoding_.push_back(std::async(
         std::launch::async, [table = std::move(table), properties = properties_, pool = pool_] {
@@ -229,7 +225,7 @@ class ParquetEncoder final : public FileEncoder {
     ARROW_RETURN_NOT_OK(group);
     ARROW_ASSIGN_OR_RAISE(const int64_t position, stream_->Tell());
     ARROW_RETURN_NOT_OK(stream_->Write(group->chunks));
-    return footer_->Append(group->encoded, position);
+    return Caught([&] { return footer_->Append(group->encoded, position); });
   }
 
   const std::shared_ptr<arrow::io::OutputStream> stream_;

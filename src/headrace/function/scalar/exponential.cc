@@ -3,7 +3,7 @@
 #include <cmath>
 #include <numbers>
 
-#include "headrace/function/float64_forms.h"
+#include "headrace/function/float_forms.h"
 
 namespace headrace {
 namespace {
@@ -26,7 +26,7 @@ constexpr auto kLogarithmOf = [](double base, double x) {
   return std::log10(x) / std::log10(base);
 };
 constexpr Overload kLogOverloads[] = {
-    {.args = kArgs<kFloat64>, .result = Float64Type, .scalar = Float64Unary<kLogarithm10>},
+    {.args = kArgs<kFloat64>, .result = Float64Type, .scalar = FloatUnary<kLogarithm10, double>},
     {.args = kArgs<kFloat64, kFloat64>,
      .result = Float64Type,
      .scalar = Float64Binary<kLogarithmOf>},

@@ -109,19 +109,29 @@ const arrow::MapArray& MapOf(const Argument& arg) {
   return static_cast<const arrow::MapArray&>(*arg.array);
 }
 
+/// Where the entries of each row stand, and how many there are up to the end of each row.
+struct EntryPlaces {
+  std::vector<int64_t> places;
+  std::vector<int32_t> ends;
+};
+
+EntryPlaces EntriesOf(const Argument& arg, const Rows& rows) {
+  const ListColumn entries(arg);
+  const Validity valid(arg);
+  EntryPlaces found;
+  for (int64_t row = 0; row < rows.length; ++row) {
+    for (int64_t place = entries.Begin(row); valid[row] && place < entries.End(row); ++place) {
+      found.places.push_back(place);
+    }
+    found.ends.push_back(static_cast<int32_t>(found.places.size()));
+  }
+  return found;
+}
+
 template <bool kKeys>
 Result<ArrayPtr> Part(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
   const arrow::MapArray& map = MapOf(args[0]);
-  const ListColumn entries(args[0]);
-  const Validity valid(args[0]);
-  std::vector<int64_t> places;
-  std::vector<int32_t> ends;
-  for (int64_t row = 0; row < rows.length; ++row) {
-    for (int64_t place = entries.Begin(row); valid[row] && place < entries.End(row); ++place) {
-      places.push_back(place);
-    }
-    ends.push_back(static_cast<int32_t>(places.size()));
-  }
+  const auto [places, ends] = EntriesOf(args[0], rows);
   ARROW_ASSIGN_OR_RAISE(const ArrayPtr items,
                         TakeItems(kKeys ? *map.keys() : *map.items(), places, ctx.pool));
   return MakeLists(ctx, ends, items);
@@ -181,16 +191,7 @@ Result<TypePtr> ValuesOfKeyType(std::span<const TypePtr> args) {
 
 /// The entries of a map as a list of structs of key and value.
 Result<ArrayPtr> Entries(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
-  const ListColumn entries(args[0]);
-  const Validity valid(args[0]);
-  std::vector<int64_t> places;
-  std::vector<int32_t> ends;
-  for (int64_t row = 0; row < rows.length; ++row) {
-    for (int64_t place = entries.Begin(row); valid[row] && place < entries.End(row); ++place) {
-      places.push_back(place);
-    }
-    ends.push_back(static_cast<int32_t>(places.size()));
-  }
+  const auto [places, ends] = EntriesOf(args[0], rows);
   const arrow::MapArray& map = MapOf(args[0]);
   ARROW_ASSIGN_OR_RAISE(const ArrayPtr keys, TakeItems(*map.keys(), places, ctx.pool));
   ARROW_ASSIGN_OR_RAISE(const ArrayPtr items, TakeItems(*map.items(), places, ctx.pool));

@@ -7,6 +7,7 @@
 #include "arrow/type.h"
 #include "headrace/function/decimal_value.h"
 #include "headrace/function/define.h"
+#include "headrace/function/float_forms.h"
 #include "headrace/function/loop.h"
 
 namespace headrace {
@@ -15,18 +16,6 @@ namespace {
 using enum ArgPattern;
 
 // ---- floats ----
-
-template <auto kFunction, typename T>
-Result<ArrayPtr> FloatUnary(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
-  struct Op {
-    bool operator()(T x, T* out) const {
-      *out = kFunction(x);
-      return false;
-    }
-    Status Fail(T) const { return Status::OK(); }
-  };
-  return RunUnary<T, T>(ctx, args, rows, Op{});
-}
 
 /// `kFunction` of x at `digits` decimals; x itself where that is finer than its precision.
 template <auto kFunction>

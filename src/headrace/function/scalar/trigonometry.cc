@@ -3,7 +3,7 @@
 #include <cmath>
 #include <numbers>
 
-#include "headrace/function/float64_forms.h"
+#include "headrace/function/float_forms.h"
 
 namespace headrace {
 namespace {

@@ -1,5 +1,5 @@
-// Overloads of functions over float64 that follow IEEE 754: outside its domain a function gives NaN
-// or an infinity, never an error. `kFunction` takes and gives doubles.
+// Kernels and overloads of functions over floats that follow IEEE 754: outside its domain a function gives NaN
+// or an infinity, never an error. `kFunction` takes and gives T, doubles in overloads.
 #pragma once
 
 #include "headrace/function/define.h"
@@ -7,17 +7,16 @@
 
 namespace headrace {
 
-template <auto kFunction>
-Result<ArrayPtr> Float64Unary(KernelContext& ctx, std::span<const Argument> args,
-                              const Rows& rows) {
+template <auto kFunction, typename T>
+Result<ArrayPtr> FloatUnary(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
   struct Op {
-    bool operator()(double x, double* out) const {
+    bool operator()(T x, T* out) const {
       *out = kFunction(x);
       return false;
     }
-    Status Fail(double) const { return Status::OK(); }
+    Status Fail(T) const { return Status::OK(); }
   };
-  return RunUnary<double, double>(ctx, args, rows, Op{});
+  return RunUnary<T, T>(ctx, args, rows, Op{});
 }
 
 template <auto kFunction>
@@ -35,7 +34,9 @@ Result<ArrayPtr> Float64Binary(KernelContext& ctx, std::span<const Argument> arg
 
 template <auto kFunction>
 constexpr Overload kFloat64UnaryForm[] = {
-    {.args = kArgs<ArgPattern::kFloat64>, .result = Float64Type, .scalar = Float64Unary<kFunction>},
+    {.args = kArgs<ArgPattern::kFloat64>,
+     .result = Float64Type,
+     .scalar = FloatUnary<kFunction, double>},
 };
 template <auto kFunction>
 constexpr Overload kFloat64BinaryForm[] = {

@@ -90,9 +90,9 @@ Result<PlanPtr> OneRow() {
 
 Result<PlanPtr> Answer(const PlanPtr& plan) {
   const auto* aggregate = As<AggregateNode>(*plan);
-  const bool counts = aggregate != nullptr && aggregate->keys.empty() &&
-                      !aggregate->calls.empty() && aggregate->emit == EmitPolicy::kAtEnd;
-  if (!counts || plan->input()->properties().change_mode != ChangeMode::kAppend) return plan;
+  const bool is_whole = aggregate != nullptr && aggregate->keys.empty() &&
+                        !aggregate->calls.empty() && aggregate->emit == EmitPolicy::kAtEnd;
+  if (!is_whole || plan->input()->properties().change_mode != ChangeMode::kAppend) return plan;
   const std::optional<int64_t> rows = RowsOf(*plan->input());
   if (!rows.has_value()) return plan;
   std::vector<ExpressionPtr> values;
@@ -107,6 +107,6 @@ Result<PlanPtr> Answer(const PlanPtr& plan) {
 
 }  // namespace
 
-Result<PlanPtr> AnswerCounts(const PlanPtr& plan) { return RewriteBottomUp(plan, Answer); }
+Result<PlanPtr> AnswerFromFacts(const PlanPtr& plan) { return RewriteBottomUp(plan, Answer); }
 
 }  // namespace headrace
