@@ -1,5 +1,5 @@
-// Kernels and overloads of functions over floats that follow IEEE 754: outside its domain a function gives NaN
-// or an infinity, never an error. `kFunction` takes and gives T, doubles in overloads.
+// Kernels and overloads of functions over floats that follow IEEE 754: outside its domain a function
+// gives NaN or an infinity, never an error. `kFunction` takes and gives T, doubles in overloads.
 #pragma once
 
 #include "headrace/function/define.h"
