@@ -184,7 +184,8 @@ TEST(SnappyTest, GivesBackWhatAnotherCompressed) {
   }
 }
 
-TEST(SnappyTest, CopiesOfEveryDistanceAndLength) {
+/// Behind the copies nothing, or enough that they are not near the end.
+void CheckCopies(size_t rest) {
   for (uint32_t distance = 1; distance <= 60; ++distance) {
     for (uint32_t length = 1; length <= 64; ++length) {
       Bytes packed = {static_cast<uint8_t>(0), 0}, plain;
@@ -196,6 +197,10 @@ TEST(SnappyTest, CopiesOfEveryDistanceAndLength) {
                                      static_cast<uint8_t>(distance), 0});
         for (uint32_t i = 0; i < length; ++i) plain.push_back(plain[plain.size() - distance]);
       }
+      for (size_t i = 0; i < rest; ++i) {
+        packed.insert(packed.end(), {0, static_cast<uint8_t>(i)});
+        plain.push_back(static_cast<uint8_t>(i));
+      }
       packed[0] = static_cast<uint8_t>(plain.size() | 0x80);
       packed[1] = static_cast<uint8_t>(plain.size() >> 7);
       Bytes out(plain.size());
@@ -205,17 +210,23 @@ TEST(SnappyTest, CopiesOfEveryDistanceAndLength) {
   }
 }
 
+TEST(SnappyTest, CopiesOfEveryDistanceAndLength) {
+  CheckCopies(0);
+  CheckCopies(200);
+}
+
 TEST(SnappyTest, GarbageEnds) {
   std::mt19937 random(4);
   const auto codec = arrow::util::Codec::Create(arrow::Compression::SNAPPY).ValueOrDie();
-  for (int round = 0; round < 3000; ++round) {
-    const Bytes plain = Repetitive(random, 300);
-    Bytes packed(1000);
+  for (int round = 0; round < 6000; ++round) {
+    const int64_t size = round % 2 == 0 ? 300 : 5000;
+    const Bytes plain = Repetitive(random, static_cast<size_t>(size));
+    Bytes packed(6000);
     packed.resize(
-        static_cast<size_t>(codec->Compress(300, plain.data(), 1000, packed.data()).ValueOrDie()));
+        static_cast<size_t>(codec->Compress(size, plain.data(), 6000, packed.data()).ValueOrDie()));
     packed.shrink_to_fit();
     for (int i = 0; i < 3; ++i) packed[2 + random() % (packed.size() - 2)] ^= 1u << (random() % 8);
-    Bytes out(300);
+    Bytes out(plain.size());
     if (DecompressSnappy(packed, out).ok()) continue;  // other bytes, but Snappy all the same
   }
 }
