@@ -133,8 +133,42 @@ bool HasViews(const arrow::DataType& type) {
   }
 }
 
+/// Bytes of a value of numbers, dates and times without nulls; 0: anything else.
+int GatheredWidth(const arrow::Array& array) {
+  const arrow::Type::type id = array.type_id();
+  if (!arrow::is_primitive(id) || id == arrow::Type::BOOL || array.null_count() > 0) return 0;
+  const int width = array.type()->byte_width();
+  return width <= 8 ? width : 0;
+}
+
+template <typename T>
+void Gather(const ArrayData& from, const uint32_t* rows, int64_t count, uint8_t* out) {
+  const T* const values = from.GetValues<T>(1);
+  T* const to = reinterpret_cast<T*>(out);
+  for (int64_t i = 0; i < count; ++i) to[i] = values[rows[i]];
+}
+
+/// REQUIRES: `width` is GatheredWidth, `indices` are of 32 bits, none null.
+Result<ArrayPtr> GatherColumn(const arrow::Array& column, int width, const arrow::Array& indices,
+                              arrow::MemoryPool* pool) {
+  const auto* const rows = indices.data()->GetValues<uint32_t>(1);
+  const int64_t count = indices.length();
+  ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::Buffer> values,
+                        arrow::AllocateBuffer(count * width, pool));
+  uint8_t* const out = values->mutable_data();
+  if (width == 1) Gather<uint8_t>(*column.data(), rows, count, out);
+  if (width == 2) Gather<uint16_t>(*column.data(), rows, count, out);
+  if (width == 4) Gather<uint32_t>(*column.data(), rows, count, out);
+  if (width == 8) Gather<uint64_t>(*column.data(), rows, count, out);
+  return arrow::MakeArray(ArrayData::Make(column.type(), count, {nullptr, std::move(values)}, 0));
+}
+
 Result<ArrayPtr> TakeColumn(const ArrayPtr& column, const arrow::Array& indices,
                             arrow::MemoryPool* pool) {
+  const int width = GatheredWidth(*column);
+  if (width > 0 && indices.type_id() == arrow::Type::UINT32 && indices.null_count() == 0) {
+    return GatherColumn(*column, width, indices, pool);
+  }
   arrow::compute::ExecContext context(pool);
   context.set_use_threads(false);
   ArrayPtr values = column;

@@ -91,6 +91,23 @@ TEST(BatchTest, TakeWorksOnEveryEncoding) {
   }
 }
 
+// With and without nulls, from the second of more rows on.
+TEST(BatchTest, TakeWorksOnNumbersOfEveryWidth) {
+  const ArrayPtr indices = FromJson(arrow::uint32(), "[2, 0, 0, 1]");
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"[7, 1, 2, 3, 9]", "[3, 1, 1, 2]"}, {"[7, 1, null, 3, 9]", "[3, 1, 1, null]"}};
+  for (const TypePtr& type :
+       {arrow::int8(), arrow::uint16(), arrow::date32(), arrow::float32(), arrow::int64(),
+        arrow::float64(), arrow::timestamp(arrow::TimeUnit::MICRO, "UTC")}) {
+    for (const auto& [json, expected] : cases) {
+      const Batch batch = Batch({FromJson(type, json)}, 5).Slice(1, 3);
+      ASSERT_OK_AND_ASSIGN(const Batch taken, batch.Take(*indices, Pool()));
+      EXPECT_TRUE(taken.column(0)->Equals(FromJson(type, expected))) << type->ToString();
+      EXPECT_OK(taken.column(0)->ValidateFull());
+    }
+  }
+}
+
 TEST(BatchTest, TakeWorksOnNestedTypes) {
   const ArrayPtr indices = FromJson(arrow::uint32(), "[1, 0, 1]");
   const std::vector<std::pair<TypePtr, std::pair<std::string, std::string>>> cases = {
