@@ -11,6 +11,7 @@
 #include "headrace/base/fault.h"
 #include "headrace/base/hash.h"
 #include "headrace/base/rng.h"
+#include "headrace/base/set_bits.h"
 #include "headrace/base/test_status.h"
 
 namespace headrace {
@@ -151,6 +152,24 @@ TEST(RngTest, SameSeedSameNumbersWithinBounds) {
     const double unit = a.Unit();
     EXPECT_EQ(unit, b.Unit());
     EXPECT_TRUE(unit >= 0 && unit < 1);
+  }
+}
+
+TEST(SetBitsTest, WritesThePlacesOfWordsOfEveryDensity) {
+  Rng rng(11);
+  for (uint64_t round = 0; round < 650; ++round) {
+    uint64_t word = 0;
+    std::vector<uint32_t> expected;
+    for (uint32_t bit = 0; bit < 64; ++bit) {
+      if (rng.Below(64) >= round % 65) continue;
+      word |= uint64_t{1} << bit;
+      expected.push_back(1000 + bit);
+    }
+    std::vector<uint32_t> places(expected.size() + kSetBitsSlack);
+    const uint32_t* const end = WriteSetBits(word, 1000, places.data());
+    ASSERT_EQ(end - places.data(), static_cast<int64_t>(expected.size())) << word;
+    places.resize(expected.size());
+    ASSERT_EQ(places, expected) << word;
   }
 }
 

@@ -4,11 +4,13 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 
 #include "arrow/array/array_primitive.h"
 #include "arrow/array/util.h"
 #include "arrow/scalar.h"
 #include "arrow/type.h"
+#include "headrace/base/set_bits.h"
 #include "headrace/expression/bind.h"
 #include "headrace/expression/call_kernel.h"
 #include "headrace/expression/elementwise.h"
@@ -223,6 +225,18 @@ Result<std::vector<ArrayPtr>> Evaluator::Evaluate(const Batch& batch,
 
 namespace {
 
+// Bits of rows from 64 * index on; behind num_rows there is none.
+uint64_t HeldWord(const uint8_t* values, int64_t offset, int64_t num_rows, int64_t index) {
+  const bool is_whole = index < num_rows / 64;
+  if (is_whole && offset % 8 == 0) {
+    uint64_t word;
+    std::memcpy(&word, values + offset / 8 + index * 8, sizeof word);
+    return word;
+  }
+  const uint64_t word = WordAt(values, offset, num_rows, index);
+  return is_whole ? word : word & ((uint64_t{1} << (num_rows % 64)) - 1);
+}
+
 // Rows of [0, num_rows) that hold and are valid, a word of bits at a time.
 std::vector<uint32_t> SelectAll(const arrow::Array& array, int64_t num_rows) {
   const Validity valid(array);
@@ -231,20 +245,17 @@ std::vector<uint32_t> SelectAll(const arrow::Array& array, int64_t num_rows) {
   std::vector<uint64_t> words(static_cast<size_t>(num_words));
   size_t count = 0;
   for (int64_t i = 0; i < num_words; ++i) {
-    uint64_t word = WordAt(values, array.offset(), num_rows, i);
+    uint64_t word = HeldWord(values, array.offset(), num_rows, i);
     if (!valid.all_valid()) word &= valid.Word(i, num_rows);
-    if (i == num_rows / 64) word &= (uint64_t{1} << (num_rows % 64)) - 1;
     words[static_cast<size_t>(i)] = word;
     count += static_cast<size_t>(std::popcount(word));
   }
-  std::vector<uint32_t> selected(count);
+  std::vector<uint32_t> selected(count + kSetBitsSlack);
   uint32_t* out = selected.data();
   for (size_t i = 0; i < words.size(); ++i) {
-    const auto first = static_cast<uint32_t>(i * 64);
-    for (uint64_t word = words[i]; word != 0; word &= word - 1) {
-      *out++ = first + static_cast<uint32_t>(std::countr_zero(word));
-    }
+    out = WriteSetBits(words[i], static_cast<uint32_t>(i * 64), out);
   }
+  selected.resize(count);
   return selected;
 }
 
