@@ -7,6 +7,7 @@
 
 #include <hwy/foreach_target.h>  // includes this file once per target
 
+#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 HWY_BEFORE_NAMESPACE();
@@ -56,10 +57,21 @@ HWY_INLINE uint64_t BitsOf(const uint8_t* values, T limit, bool opposite, Test t
   return opposite ? ~word : word;
 }
 
+/// Asks for what comes some blocks later: the hardware's own prefetch ends with a page of memory.
+template <typename T>
+HWY_INLINE void PrefetchBlock(const uint8_t* values) {
+  constexpr size_t kLineBytes = 64, kAheadBytes = 2048, kPageAheadBytes = 8192;
+  hwy::Prefetch(values + kPageAheadBytes);
+  for (size_t at = 0; at < kBlockRows * sizeof(T); at += kLineBytes) {
+    hwy::Prefetch(values + kAheadBytes + at);
+  }
+}
+
 template <typename T, class Test>
 HWY_INLINE void Blocks(const uint8_t* values, T limit, int64_t count, bool opposite, Test test,
                        uint8_t* bits) {
   for (; count >= kBlockRows; count -= kBlockRows) {
+    PrefetchBlock<T>(values);
     const uint64_t word = BitsOf(values, limit, opposite, test);
     std::memcpy(bits, &word, sizeof word);
     values += kBlockRows * int64_t{sizeof(T)};
