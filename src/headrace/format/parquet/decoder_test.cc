@@ -1,8 +1,11 @@
 // Decoders of numbers against loops over single bits, and headers of pages that are garbage.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
 #include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "arrow/util/compression.h"
@@ -12,6 +15,7 @@
 #include "headrace/format/parquet/page_header.h"
 #include "headrace/format/parquet/snappy.h"
 #include "headrace/format/parquet/spread.h"
+#include "headrace/format/parquet/value_decoder.h"
 
 namespace headrace::parquet_format {
 namespace {
@@ -97,6 +101,37 @@ TEST(DeltaDecoderTest, ExampleOfTheFormat) {
   EXPECT_EQ(values, (std::vector<uint64_t>{7, 5, 3, 1, 2, 3, 4, 5}));
   EXPECT_EQ(decoder.end(), padded.data() + bytes.size());
   EXPECT_FALSE(decoder.Skip(1).ok());
+}
+
+// In runs of one length and all mixed; a page cut anywhere has only the texts that are whole.
+TEST(TextDecoderTest, PlainTextsOfEveryLengthAndCut) {
+  std::mt19937 random(5);
+  for (int trial = 0; trial < 200; ++trial) {
+    std::vector<std::string> texts;
+    Bytes page;
+    size_t length = 0;
+    for (int i = 0; i < 40; ++i) {
+      if (trial % 4 == 0 || random() % 12 == 0) length = random() % 20;
+      texts.emplace_back(length, static_cast<char>('a' + random() % 26));
+      const auto stored = static_cast<uint32_t>(length);
+      for (int shift = 0; shift < 32; shift += 8) {
+        page.push_back(static_cast<uint8_t>(stored >> shift));
+      }
+      page.insert(page.end(), texts.back().begin(), texts.back().end());
+    }
+    Bytes cut(page.begin(), page.begin() + static_cast<int64_t>(random() % page.size()));
+    for (const Bytes* bytes : {&page, &cut}) {
+      const auto decoder = MakeTextDecoder(Encoding::kPlain, *bytes).ValueOrDie();
+      std::vector<std::string_view> views(texts.size());
+      size_t done = 0;
+      for (size_t part = 1; done < texts.size(); done += part) {
+        part = std::min(texts.size() - done, random() % 30UL);
+        if (!decoder->Read(static_cast<int64_t>(part), views.data() + done).ok()) break;
+      }
+      ASSERT_EQ(done == texts.size(), bytes == &page) << trial;
+      for (size_t i = 0; i < done; ++i) ASSERT_EQ(views[i], texts[i]) << trial << " " << i;
+    }
+  }
 }
 
 TEST(SpreadTest, ValuesGoToTheirRows) {

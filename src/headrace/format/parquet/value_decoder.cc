@@ -128,24 +128,22 @@ class SplitFixed final : public FixedDecoder {
   int64_t position_ = 0;
 };
 
+uint32_t LengthAt(const uint8_t* at) {
+  uint32_t length;
+  std::memcpy(&length, at, sizeof length);
+  return length;
+}
+
 /// A length of four bytes before every text.
 class PlainText final : public TextDecoder {
  public:
   explicit PlainText(std::span<const uint8_t> page)
       : at_(page.data()), end_(page.data() + page.size()) {}
   Status Read(int64_t count, std::string_view* out) override {
-    const uint8_t* at = at_;
-    for (int64_t i = 0; i < count; ++i) {
-      uint32_t length;
-      if (end_ - at < int64_t{sizeof length}) return TooFew();
-      std::memcpy(&length, at, sizeof length);
-      at += sizeof length;
-      if (end_ - at < int64_t{length}) return Status::Invalid("a text of ", length, " bytes");
-      out[i] = {reinterpret_cast<const char*>(at), length};
-      at += length;
+    for (; count >= kAlike; count -= kAlike, out += kAlike) {
+      if (!ReadAlike(out)) ARROW_RETURN_NOT_OK(ReadEach(kAlike, out));
     }
-    at_ = at;
-    return Status::OK();
+    return ReadEach(count, out);
   }
   Status Skip(int64_t count) override {
     std::string_view piece[kPieceValues];
@@ -156,6 +154,40 @@ class PlainText final : public TextDecoder {
   }
 
  private:
+  static constexpr int64_t kAlike = 8;
+  static constexpr int64_t kLengthBytes = sizeof(uint32_t);
+
+  /// The next kAlike texts when they are equally long: where one is need then not wait for the
+  /// length of the one before.
+  bool ReadAlike(std::string_view* out) {
+    if (end_ - at_ < kLengthBytes) return false;
+    const uint32_t length = LengthAt(at_);
+    const int64_t step = kLengthBytes + length;
+    if (end_ - at_ < kAlike * step) return false;
+    uint32_t differences = 0;
+    for (int64_t i = 1; i < kAlike; ++i) differences |= LengthAt(at_ + i * step) ^ length;
+    if (differences != 0) return false;
+    for (int64_t i = 0; i < kAlike; ++i) {
+      out[i] = {reinterpret_cast<const char*>(at_ + i * step + kLengthBytes), length};
+    }
+    at_ += kAlike * step;
+    return true;
+  }
+
+  Status ReadEach(int64_t count, std::string_view* out) {
+    const uint8_t* at = at_;
+    for (int64_t i = 0; i < count; ++i) {
+      if (end_ - at < kLengthBytes) return TooFew();
+      const uint32_t length = LengthAt(at);
+      at += kLengthBytes;
+      if (end_ - at < int64_t{length}) return Status::Invalid("a text of ", length, " bytes");
+      out[i] = {reinterpret_cast<const char*>(at), length};
+      at += length;
+    }
+    at_ = at;
+    return Status::OK();
+  }
+
   const uint8_t* at_;
   const uint8_t* const end_;
 };
