@@ -2,8 +2,8 @@
 #include "headrace/format/parquet/row_filter.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
-#include <cstring>
 #include <string_view>
 #include <type_traits>
 
@@ -11,6 +11,8 @@
 #include "arrow/array/array_dict.h"
 #include "arrow/scalar.h"
 #include "arrow/type.h"
+#include "headrace/base/set_bits.h"
+#include "headrace/format/parquet/spread.h"
 #include "headrace/types/encoding.h"
 
 namespace headrace::parquet_format {
@@ -77,11 +79,17 @@ void FilterCodes(const ColumnBound& bound, const arrow::DictionaryArray& array, 
   const auto count = static_cast<uint32_t>(values.length());
   Keep holds(count, 1);
   FilterValues(bound, values, &holds);
-  holds.push_back(1);
   const auto* codes = array.indices()->data()->GetValues<uint32_t>(1);
   const auto rows = static_cast<int64_t>(keep->size());
-  const uint8_t* const held = holds.data();
   uint8_t* out = keep->data();
+  if (std::count(holds.begin(), holds.end(), 1) == 1) {
+    const auto only =
+        static_cast<uint32_t>(std::find(holds.begin(), holds.end(), 1) - holds.begin());
+    for (int64_t row = 0; row < rows; ++row) out[row] &= static_cast<uint8_t>(codes[row] == only);
+    return;
+  }
+  holds.push_back(1);
+  const uint8_t* const held = holds.data();
   for (int64_t row = 0; row < rows; ++row) out[row] &= held[std::min(codes[row], count)];
 }
 
@@ -154,24 +162,15 @@ void FilterRows(const ColumnBound& bound, const arrow::Array& array, Keep* keep)
 }
 
 void PositionsOf(const std::vector<uint8_t>& keep, std::vector<uint32_t>* rows) {
-  constexpr size_t kStep = 32;  // rows that are often all without
+  std::vector<uint64_t> words((keep.size() + 63) / 64);
+  PackBooleans(keep.data(), static_cast<int64_t>(keep.size()),
+               reinterpret_cast<uint8_t*>(words.data()));
   size_t count = 0;
-  for (const uint8_t kept : keep) count += kept;
-  rows->resize(count + 1);  // the place behind the last is written, too
+  for (const uint64_t word : words) count += static_cast<size_t>(std::popcount(word));
+  rows->resize(count + kSetBitsSlack);
   uint32_t* out = rows->data();
-  size_t row = 0;
-  for (; row + kStep <= keep.size(); row += kStep) {
-    uint64_t words[kStep / sizeof(uint64_t)];
-    std::memcpy(words, keep.data() + row, kStep);
-    if ((words[0] | words[1] | words[2] | words[3]) == 0) continue;
-    for (size_t i = row; i < row + kStep; ++i) {
-      *out = static_cast<uint32_t>(i);
-      out += keep[i];
-    }
-  }
-  for (; row < keep.size(); ++row) {
-    *out = static_cast<uint32_t>(row);
-    out += keep[row];
+  for (size_t i = 0; i < words.size(); ++i) {
+    out = WriteSetBits(words[i], static_cast<uint32_t>(i * 64), out);
   }
   rows->resize(count);
 }
