@@ -260,21 +260,19 @@ class FieldCounter {
   }
 
 #if HWY_TARGET <= HWY_AVX3
-  HWY_INLINE void Add(Ends ends) {
+  /// `rows`: how many of the ends are those of rows.
+  HWY_INLINE void Add(Ends ends, uint64_t rows) {
     const auto count = static_cast<uint64_t>(std::popcount(ends.fields));
     // Fields before the one that ends the open row; past any count when there are too many.
     const uint64_t missing = num_columns_ - 1 - open_fields_;
     const uint64_t expected = missing < count ? every_ << missing : 0;
     const uint64_t found = _pext_u64(ends.rows, ends.fields);
     odd_ |= found ^ _bzhi_u64(expected, static_cast<unsigned>(count));
-    // Without a branch: nothing foretells in which blocks rows end.
-    const uint64_t goes_on = 0 - static_cast<uint64_t>(ends.rows == 0);
-    const uint64_t behind_rows = ends.fields >> (63 - std::countl_zero(ends.rows | 1)) >> 1;
-    const uint64_t open = (ends.fields & goes_on) | (behind_rows & ~goes_on);
-    open_fields_ = (open_fields_ & goes_on) + static_cast<uint64_t>(std::popcount(open));
+    // Of no meaning behind a row that was not regular.
+    open_fields_ += count - rows * num_columns_;
   }
 #else
-  HWY_INLINE void Add(Ends ends) {
+  HWY_INLINE void Add(Ends ends, uint64_t) {
     for (; ends.rows != 0; ends.rows &= ends.rows - 1) {
       const uint64_t of_row = ends.fields & (ends.rows ^ (ends.rows - 1));
       const auto count = static_cast<uint64_t>(std::popcount(of_row));
@@ -314,8 +312,9 @@ HWY_INLINE size_t SurveyByParity(const Scan& scan, const char* data, size_t at, 
       break;
     lines += std::popcount(marks.line_end);
     const Ends ends{(marks.delimiter | marks.line_end) & ~inside, marks.line_end & ~inside};
-    rows += std::popcount(ends.rows);
-    fields.Add(ends);
+    const int row_ends = std::popcount(ends.rows);
+    rows += row_ends;
+    fields.Add(ends, static_cast<uint64_t>(row_ends));
     quotes |= marks.quote;
     carried = static_cast<uint64_t>(static_cast<int64_t>(inside) >> 63);
     may_open = (marks.delimiter | marks.line_end | marks.quote) >> 63;
@@ -331,8 +330,9 @@ void SurveyBlock(const Scan& scan, const char* data, size_t size, int num_column
   FieldCounter fields(num_columns, *survey);
   const Marks marks = scan.Mark(data, size);
   const Ends ends = scan.Next(marks, data, size, phase);
-  fields.Add(ends);
-  *survey = {survey->lines + std::popcount(marks.line_end), survey->rows + std::popcount(ends.rows),
+  const int row_ends = std::popcount(ends.rows);
+  fields.Add(ends, static_cast<uint64_t>(row_ends));
+  *survey = {survey->lines + std::popcount(marks.line_end), survey->rows + row_ends,
              fields.open_fields(), survey->has_quote || marks.quote != 0, fields.regular()};
 }
 

@@ -53,9 +53,9 @@ void FindStructure(const Dialect& dialect, const char* data, size_t begin, size_
                    Structure* structure);
 /// What a look over a text tells without keeping any position.
 struct Survey {
-  int64_t lines = 0;  // line ends, inside quotes or not
-  int64_t rows = 0;   // row ends, those of comments and blank lines too
-  int64_t fields_of_open_row = 0;
+  int64_t lines = 0;               // line ends, inside quotes or not
+  int64_t rows = 0;                // row ends, those of comments and blank lines too
+  int64_t fields_of_open_row = 0;  // while regular
   bool has_quote = false;
   bool regular = true;  // all rows have so many fields as was asked for
 };
