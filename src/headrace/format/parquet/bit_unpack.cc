@@ -1,4 +1,7 @@
-// Unpacking: groups of eight numbers with shifts known at compile time, single numbers at the ends.
+// Unpacking: groups of eight numbers, by a shuffle where processors can shift every lane by its own
+// count, else with shifts known at compile time; single numbers at the ends.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "headrace/format/parquet/bit_unpack.cc"
 #include "headrace/format/parquet/bit_unpack.h"
 
 #include <algorithm>
@@ -6,11 +9,78 @@
 #include <cstring>
 #include <utility>
 
+#include <hwy/foreach_target.h>  // includes this file once per target
+
+#include <hwy/highway.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace headrace::parquet_format::HWY_NAMESPACE {
+
+#if HWY_TARGET <= HWY_AVX2
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+/// Numbers of so many bits are within four bytes wherever in a byte they begin.
+constexpr int kNarrowMax = 25;
+
+/// Where the four bytes of each of eight numbers are, four numbers in each half, and how far the
+/// number is from their lowest bit. The second half begins `width` / 2 bytes behind the first.
+struct Places {
+  alignas(32) uint8_t bytes[32];
+  alignas(32) uint32_t shifts[8];
+};
+
+constexpr auto kPlaces = [] {
+  std::array<Places, kNarrowMax + 1> all{};
+  for (uint32_t width = 0; width < all.size(); ++width) {
+    for (uint32_t i = 0; i < 8; ++i) {
+      const uint32_t bit = i < 4 ? i * width : i * width - width / 2 * 8;
+      all[width].shifts[i] = bit % 8;
+      for (uint32_t byte = 0; byte < 4; ++byte) {
+        all[width].bytes[i * 4 + byte] = static_cast<uint8_t>(bit / 8 + byte);
+      }
+    }
+  }
+  return all;
+}();
+
+int64_t UnpackNarrow(const uint8_t* in, int64_t groups, int width, uint32_t* out) {
+  if (width > kNarrowMax) return 0;
+  const hn::FixedTag<uint8_t, 32> bytes;
+  const hn::FixedTag<uint32_t, 8> numbers;
+  const hn::Half<decltype(bytes)> half;
+  const Places& places = kPlaces[static_cast<size_t>(width)];
+  const auto places_of_bytes = hn::Load(bytes, places.bytes);
+  const auto shifts = hn::Load(numbers, places.shifts);
+  const auto mask = hn::Set(numbers, static_cast<uint32_t>((uint64_t{1} << width) - 1));
+  for (int64_t group = 0; group < groups; ++group, in += width, out += 8) {
+    const auto both = hn::Combine(bytes, hn::LoadU(half, in + width / 2), hn::LoadU(half, in));
+    const auto fours = hn::BitCast(numbers, hn::TableLookupBytes(both, places_of_bytes));
+    hn::StoreU(hn::And(hn::Shr(fours, shifts), mask), numbers, out);
+  }
+  return groups;
+}
+
+#else
+
+int64_t UnpackNarrow(const uint8_t*, int64_t, int, uint32_t*) { return 0; }
+
+#endif
+
+}  // namespace headrace::parquet_format::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
 namespace headrace::parquet_format {
+
+HWY_EXPORT(UnpackNarrow);
+
 namespace {
 
 constexpr int kGroup = 8;
 constexpr int kWidthMax = 32;
+/// Fewer groups are not worth the choice of code.
+constexpr int64_t kManyGroups = 4;
 
 uint64_t Load64(const uint8_t* at) {
   uint64_t value;
@@ -62,8 +132,11 @@ void UnpackBits(const uint8_t* in, int64_t first, int64_t count, int width, uint
   for (; done < head; ++done) {
     out[done] = static_cast<uint32_t>(UnpackOne(in, first + done, width));
   }
+  const uint8_t* const at = in + (first + done) / kGroup * width;
   const int64_t groups = (count - done) / kGroup;
-  kUnpackers[static_cast<size_t>(width)](in + (first + done) / kGroup * width, groups, out + done);
+  const int64_t narrow =
+      groups < kManyGroups ? 0 : HWY_DYNAMIC_DISPATCH(UnpackNarrow)(at, groups, width, out + done);
+  if (narrow == 0) kUnpackers[static_cast<size_t>(width)](at, groups, out + done);
   for (done += groups * kGroup; done < count; ++done) {
     out[done] = static_cast<uint32_t>(UnpackOne(in, first + done, width));
   }
@@ -74,3 +147,4 @@ void UnpackBits(const uint8_t* in, int64_t first, int64_t count, int width, uint
 }
 
 }  // namespace headrace::parquet_format
+#endif  // HWY_ONCE

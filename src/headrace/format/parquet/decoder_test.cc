@@ -43,7 +43,7 @@ TEST(BitUnpackTest, EveryWidthFromEveryPlace) {
     Bytes bytes(static_cast<size_t>((kCount * width + 7) / 8));
     for (uint8_t& byte : bytes) byte = static_cast<uint8_t>(random());
     const Bytes padded = Padded(bytes);
-    for (const int64_t first : {0, 1, 7, 8, 9, 40, 99}) {
+    for (const int64_t first : {0, 1, 7, 8, 9, 40, 76, 99}) {
       std::vector<uint64_t> wide(kCount);
       std::vector<uint32_t> narrow(kCount);
       UnpackBits(padded.data(), first, kCount - first, width, wide.data());
