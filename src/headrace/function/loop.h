@@ -3,15 +3,25 @@
 #pragma once
 
 #include <algorithm>
+#include <concepts>
 
 #include "headrace/function/view.h"
 
 namespace headrace {
 
-/// `op(a, b, &out)` gives whether it failed; it must leave something in out all the same.
+/// Whether an operation failed: it gave true, or an integer below zero, which loops in SIMD
+/// registers gather as they do the results.
+inline bool HasFailed(bool failed) { return failed; }
+template <std::signed_integral T>
+bool HasFailed(T failed) {
+  return failed < 0;
+}
+
+/// `op(a, b, &out)` gives whether it failed (HasFailed); it must leave something in out all the
+/// same. All of these ORed.
 template <typename In, typename Out, typename Op>
-bool BinaryLoop(const View<In>& a, const View<In>& b, int64_t length, Out* out, const Op& op) {
-  bool failed = false;
+auto BinaryLoop(const View<In>& a, const View<In>& b, int64_t length, Out* out, const Op& op) {
+  decltype(op(a.Raw(0), b.Raw(0), out)) failed{};
   if (a.is_constant()) {
     const In left = a.Raw(0);
     for (int64_t row = 0; row < length; ++row) failed |= op(left, b[row], out + row);
@@ -31,27 +41,31 @@ Result<ArrayPtr> RunBinary(KernelContext& ctx, std::span<const Argument> args, c
   const View<In> a(args[0]);
   const View<In> b(args[1]);
   ARROW_ASSIGN_OR_RAISE(auto out, Output<Out>::Make(rows.length, ctx.pool));
-  if (BinaryLoop(a, b, rows.length, out.data(), op)) [[unlikely]] {
+  if (HasFailed(BinaryLoop(a, b, rows.length, out.data(), op))) [[unlikely]] {
     Out ignored;
     ARROW_RETURN_NOT_OK(ForEachActive(rows, [&](int64_t row) {
-      return op(a[row], b[row], &ignored) ? op.Fail(a[row], b[row]) : Status::OK();
+      const bool failed = HasFailed(op(a[row], b[row], &ignored));
+      return failed ? op.Fail(a[row], b[row]) : Status::OK();
     }));
   }
   return out.Finish(ctx.result_type);
 }
 
-/// A kernel of one argument. `op(a, &out)` gives whether it failed; `op.Fail(a)` is the error.
+/// A kernel of one argument. `op(a, &out)` gives whether it failed (HasFailed); `op.Fail(a)` is the
+/// error.
 template <typename In, typename Out, typename Op>
 Result<ArrayPtr> RunUnary(KernelContext& ctx, std::span<const Argument> args, const Rows& rows,
                           const Op& op) {
   const View<In> a(args[0]);
   ARROW_ASSIGN_OR_RAISE(auto out, Output<Out>::Make(rows.length, ctx.pool));
-  bool failed = false;
-  for (int64_t row = 0; row < rows.length; ++row) failed |= op(a[row], out.data() + row);
-  if (failed) [[unlikely]] {
+  Out* const values = out.data();
+  decltype(op(a.Raw(0), values)) failed{};
+  for (int64_t row = 0; row < rows.length; ++row) failed |= op(a[row], values + row);
+  if (HasFailed(failed)) [[unlikely]] {
     Out ignored;
-    ARROW_RETURN_NOT_OK(ForEachActive(
-        rows, [&](int64_t row) { return op(a[row], &ignored) ? op.Fail(a[row]) : Status::OK(); }));
+    ARROW_RETURN_NOT_OK(ForEachActive(rows, [&](int64_t row) {
+      return HasFailed(op(a[row], &ignored)) ? op.Fail(a[row]) : Status::OK();
+    }));
   }
   return out.Finish(ctx.result_type);
 }

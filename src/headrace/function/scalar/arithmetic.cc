@@ -27,14 +27,21 @@ Status OverflowIn(T a, char symbol, T b) {
   return Error(ErrorKind::kOverflow, "{} overflow in {} {} {}", kTypeName<T>, a, symbol, b);
 }
 
+template <typename T>
+using Unsigned = std::make_unsigned_t<T>;
+
 struct Add {
   template <typename T>
-  bool operator()(T a, T b, T* out) const {
+  auto operator()(T a, T b, T* out) const {
     if constexpr (std::is_floating_point_v<T>) {
       *out = a + b;
       return false;
-    } else {
+    } else if constexpr (std::is_unsigned_v<T>) {
       return __builtin_add_overflow(a, b, out);
+    } else {
+      const T sum = static_cast<T>(static_cast<Unsigned<T>>(a) + static_cast<Unsigned<T>>(b));
+      *out = sum;
+      return (a ^ sum) & (b ^ sum);
     }
   }
   template <typename T>
@@ -45,12 +52,17 @@ struct Add {
 
 struct Subtract {
   template <typename T>
-  bool operator()(T a, T b, T* out) const {
+  auto operator()(T a, T b, T* out) const {
     if constexpr (std::is_floating_point_v<T>) {
       *out = a - b;
       return false;
-    } else {
+    } else if constexpr (std::is_unsigned_v<T>) {
       return __builtin_sub_overflow(a, b, out);
+    } else {
+      const T difference =
+          static_cast<T>(static_cast<Unsigned<T>>(a) - static_cast<Unsigned<T>>(b));
+      *out = difference;
+      return (a ^ b) & (a ^ difference);
     }
   }
   template <typename T>
@@ -77,12 +89,14 @@ struct Multiply {
 
 struct Negate {
   template <typename T>
-  bool operator()(T a, T* out) const {
+  auto operator()(T a, T* out) const {
     if constexpr (std::is_floating_point_v<T>) {
       *out = -a;
       return false;
     } else {
-      return __builtin_sub_overflow(T{0}, a, out);
+      const T negated = static_cast<T>(Unsigned<T>{0} - static_cast<Unsigned<T>>(a));
+      *out = negated;
+      return a & negated;  // both below zero: the least value
     }
   }
   template <typename T>
@@ -93,7 +107,7 @@ struct Negate {
 
 struct Absolute {
   template <typename T>
-  bool operator()(T a, T* out) const {
+  auto operator()(T a, T* out) const {
     if constexpr (std::is_floating_point_v<T>) {
       *out = std::fabs(a);
       return false;
@@ -101,7 +115,10 @@ struct Absolute {
       *out = a;
       return false;
     } else {
-      return a < 0 ? __builtin_sub_overflow(T{0}, a, out) : (*out = a, false);
+      const auto sign = static_cast<Unsigned<T>>(a < 0 ? -1 : 0);
+      const T absolute = static_cast<T>((static_cast<Unsigned<T>>(a) ^ sign) - sign);
+      *out = absolute;
+      return absolute;  // below zero: of the least value
     }
   }
   template <typename T>
