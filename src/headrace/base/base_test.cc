@@ -1,7 +1,8 @@
-// Errors, fault points, clocks, hashing.
+// Errors, fault points, clocks, hashing, division.
 #include <gtest/gtest.h>
 
 #include <condition_variable>
+#include <limits>
 #include <mutex>
 #include <set>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "headrace/base/check.h"
 #include "headrace/base/clock.h"
 #include "headrace/base/fault.h"
+#include "headrace/base/floor_divide.h"
 #include "headrace/base/hash.h"
 #include "headrace/base/rng.h"
 #include "headrace/base/set_bits.h"
@@ -170,6 +172,29 @@ TEST(SetBitsTest, WritesThePlacesOfWordsOfEveryDensity) {
     ASSERT_EQ(end - places.data(), static_cast<int64_t>(expected.size())) << word;
     places.resize(expected.size());
     ASSERT_EQ(places, expected) << word;
+  }
+}
+
+TEST(FloorDividerTest, EqualsDivisionForEveryDivisorAndValue) {
+  constexpr int64_t kMin = std::numeric_limits<int64_t>::min();
+  constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
+  Rng rng(11);
+  std::vector<int64_t> divisors = {1, 2, 3, 5, 7, 10, 1'000'000, 86'400'000'000, kMax - 1, kMax};
+  for (int bit = 1; bit < 63; ++bit) {
+    for (const int64_t near : {-1, 0, 1}) divisors.push_back((int64_t{1} << bit) + near);
+    divisors.push_back(1 + static_cast<int64_t>(rng.Below(uint64_t{1} << bit)));
+  }
+  for (const int64_t divisor : divisors) {
+    const FloorDivider divide(divisor);
+    std::vector<int64_t> values = {kMin, kMin + 1, -1, 0, 1, kMax - 1, kMax};
+    for (int i = 0; i < 200; ++i) {
+      const auto value = static_cast<int64_t>(rng.Next() >> rng.Below(64));
+      const int64_t multiple = value / divisor * divisor;
+      values.insert(values.end(), {value, multiple, multiple == kMin ? kMin : multiple - 1});
+    }
+    for (const int64_t value : values) {
+      ASSERT_EQ(divide(value), FloorDivide(value, divisor)) << value << " / " << divisor;
+    }
   }
 }
 

@@ -88,6 +88,7 @@ Result<LocalClock> LocalClock::Make(const arrow::DataType& type) {
   LocalClock clock;
   const auto& timestamp = static_cast<const arrow::TimestampType&>(type);
   clock.ticks_per_second_ = TicksPerSecond(timestamp.unit());
+  clock.utc_ = TickClock(clock.ticks_per_second_);
   clock.is_zoned_ = !timestamp.timezone().empty();
   ARROW_ASSIGN_OR_RAISE(clock.zone_, TimeZone::Make(timestamp.timezone()));
   return clock;
@@ -98,7 +99,7 @@ int64_t LocalClock::OffsetAt(int64_t ticks) {
 }
 
 CivilTime LocalClock::At(int64_t ticks) {
-  CivilTime time = TimeOfTicks(ticks, ticks_per_second_);
+  CivilTime time = utc_.At(ticks);
   if (!is_zoned_) return time;
   time.nanos += OffsetAt(ticks) * kNanosPerSecond;
   const int64_t carried = FloorDivide(time.nanos, kNanosPerDay);

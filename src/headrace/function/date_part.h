@@ -121,9 +121,12 @@ inline double ReadFractionalPart(DatePart part, const CivilTime& time) {
          static_cast<double>(time.nanos) / static_cast<double>(kNanosPerDay);
 }
 
+/// Whether the date alone says the part.
+constexpr bool IsOfDate(DatePart part) { return part < DatePart::kHour; }
+
 /// The number of the part: seconds are whole, milli-, micro- and nanoseconds count from the minute.
-inline int64_t ReadPart(DatePart part, const CivilTime& time) {
-  const CivilDate date = DateOfDays(time.days);
+/// `date` is that of the time.
+inline int64_t ReadPart(DatePart part, const CivilTime& time, const CivilDate& date) {
   switch (part) {
     case DatePart::kEra:
       return date.year > 0 ? 1 : 0;
@@ -172,6 +175,16 @@ inline int64_t ReadPart(DatePart part, const CivilTime& time) {
       return static_cast<int64_t>(ReadFractionalPart(part, time));
   }
   return 0;
+}
+
+inline int64_t ReadPart(DatePart part, const CivilTime& time) {
+  return ReadPart(part, time, DateOfDays(time.days));
+}
+
+/// Ticks of a part that is a fixed share of the day and at least one tick; 0 of the others.
+inline int64_t TicksOf(DatePart part, int64_t ticks_per_second) {
+  const int64_t nanos = date_part::NanosOf(part);
+  return nanos > kNanosPerDay ? 0 : nanos / (kNanosPerSecond / ticks_per_second);
 }
 
 /// The begin of the period that holds `time`; nothing when the part has no begin.

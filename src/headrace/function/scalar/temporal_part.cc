@@ -27,36 +27,60 @@ class PartOfRow {
   std::optional<DatePart> part_;
 };
 
-/// Calls `loop` with what gives the local time of ticks: for times without a zone in seconds or
-/// microseconds by constants.
+/// Calls `loop` with what gives the local time of ticks.
 template <typename Loop>
 auto VisitClock(LocalClock& clock, Loop&& loop) {
-  if (!clock.is_zoned() && clock.ticks_per_second() == 1) {
-    return loop([](int64_t ticks) { return TimeOfTicks(ticks, 1); });
-  }
-  if (!clock.is_zoned() && clock.ticks_per_second() == 1'000'000) {
-    return loop([](int64_t ticks) { return TimeOfTicks(ticks, 1'000'000); });
+  if (!clock.is_zoned()) {
+    return loop([utc = clock.utc()](int64_t ticks) { return utc.At(ticks); });
   }
   return loop([&clock](int64_t ticks) { return clock.At(ticks); });
 }
 
-/// `read(part, time)` of every active row.
-template <typename T, typename ReadValue>
+/// Parts of dates, a block at a time in SIMD registers; false when one is too far from 1970.
+template <DatePart kPart>
+bool ReadNearDates(const TickClock& clock, const View<int64_t>& ticks, int64_t length,
+                   int64_t* out) {
+  constexpr int64_t kBlock = 1024;
+  int32_t days[kBlock];
+  for (int64_t begin = 0; begin < length; begin += kBlock) {
+    const int64_t count = std::min(kBlock, length - begin);
+    uint64_t far = 0;
+    for (int64_t i = 0; i < count; ++i) {
+      const int64_t day = clock.DaysAt(ticks[begin + i]);
+      far |= static_cast<uint64_t>(day + kNearDaysMax - 1) >= 2 * kNearDaysMax - 1;
+      days[i] = static_cast<int32_t>(day);
+    }
+    if (far != 0) return false;
+    int64_t* const block = out + begin;
+    for (int64_t i = 0; i < count; ++i) {
+      block[i] = ReadPart(kPart, {days[i], 0}, DateOfNearDays(days[i]));
+    }
+  }
+  return true;
+}
+
+/// The whole number of the part of every row.
+template <DatePart kPart>
+void ReadWholeParts(LocalClock& clock, const View<int64_t>& ticks, int64_t length, int64_t* out) {
+  if constexpr (IsOfDate(kPart)) {
+    if (!clock.is_zoned() && ReadNearDates<kPart>(clock.utc(), ticks, length, out)) return;
+  }
+  VisitClock(clock, [&](const auto& time_of) {
+    for (int64_t row = 0; row < length; ++row) out[row] = ReadPart(kPart, time_of(ticks[row]));
+  });
+}
+
+/// `read(part, time)` of every active row; `read_all(part, clock, ticks, out)` where all have one.
+template <typename T, typename ReadAll, typename ReadValue>
 Result<ArrayPtr> ReadParts(KernelContext& ctx, const Argument& names, const Argument& times,
-                           const Rows& rows, ReadValue&& read) {
+                           const Rows& rows, ReadAll&& read_all, ReadValue&& read) {
   PartOfRow parts(names);
   const View<int64_t> ticks(times);
   ARROW_ASSIGN_OR_RAISE(LocalClock clock, LocalClock::Make(*times.array->type()));
   ARROW_ASSIGN_OR_RAISE(auto out, Output<T>::Make(rows.length, ctx.pool));
   if (names.is_constant && rows.length > 0 && names.array->IsValid(0)) {
     ARROW_ASSIGN_OR_RAISE(const DatePart constant, parts.At(0));
-    VisitPart(constant, [&](auto part) {
-      VisitClock(clock, [&](const auto& time_of) {
-        for (int64_t row = 0; row < rows.length; ++row) {
-          out.data()[row] = static_cast<T>(read(part(), time_of(ticks[row])));
-        }
-      });
-    });
+    VisitPart(constant, [&](auto part) { read_all(part, clock, ticks, out.data()); });
     return out.Finish(ctx.result_type);
   }
   std::fill_n(out.data(), rows.length, T{});
@@ -71,14 +95,25 @@ Result<ArrayPtr> ReadParts(KernelContext& ctx, const Argument& names, const Argu
 Result<ArrayPtr> DatePartKernel(KernelContext& ctx, std::span<const Argument> args,
                                 const Rows& rows) {
   if (ctx.result_type->id() == arrow::Type::DOUBLE) {
-    return ReadParts<double>(ctx, args[0], args[1], rows, [](DatePart part, const CivilTime& time) {
+    const auto read = [](DatePart part, const CivilTime& time) {
       return IsFractional(part) ? ReadFractionalPart(part, time)
                                 : static_cast<double>(ReadPart(part, time));
-    });
+    };
+    const auto read_all = [&](auto part, LocalClock& clock, const View<int64_t>& ticks,
+                              double* out) {
+      VisitClock(clock, [&](const auto& time_of) {
+        for (int64_t row = 0; row < rows.length; ++row)
+          out[row] = read(part(), time_of(ticks[row]));
+      });
+    };
+    return ReadParts<double>(ctx, args[0], args[1], rows, read_all, read);
   }
-  return ReadParts<int64_t>(ctx, args[0], args[1], rows, [](DatePart part, const CivilTime& time) {
-    return ReadPart(part, time);
-  });
+  const auto read = [](DatePart part, const CivilTime& time) { return ReadPart(part, time); };
+  const auto read_all = [&](auto part, LocalClock& clock, const View<int64_t>& ticks,
+                            int64_t* out) {
+    ReadWholeParts<part()>(clock, ticks, rows.length, out);
+  };
+  return ReadParts<int64_t>(ctx, args[0], args[1], rows, read_all, read);
 }
 
 /// BIGINT, or DOUBLE when the part is a literal that has fractions.
@@ -96,18 +131,18 @@ Result<ArrayPtr> OnePart(KernelContext& ctx, std::span<const Argument> args, con
       std::conditional_t<kPart == DatePart::kEpoch || kPart == DatePart::kJulian, double, int64_t>;
   ARROW_ASSIGN_OR_RAISE(auto out, Output<T>::Make(rows.length, ctx.pool));
   if constexpr (kPart == DatePart::kEpoch) {
+    const TickClock utc = clock.utc();
     for (int64_t row = 0; row < rows.length; ++row) {
-      out.data()[row] =
-          ReadFractionalPart(kPart, TimeOfTicks(ticks[row], clock.ticks_per_second()));
+      out.data()[row] = ReadFractionalPart(kPart, utc.At(ticks[row]));
     }
-  } else {
+  } else if constexpr (kPart == DatePart::kJulian) {
     VisitClock(clock, [&](const auto& time_of) {
       for (int64_t row = 0; row < rows.length; ++row) {
-        const CivilTime time = time_of(ticks[row]);
-        out.data()[row] =
-            std::is_same_v<T, double> ? ReadFractionalPart(kPart, time) : ReadPart(kPart, time);
+        out.data()[row] = ReadFractionalPart(kPart, time_of(ticks[row]));
       }
     });
+  } else {
+    ReadWholeParts<kPart>(clock, ticks, rows.length, out.data());
   }
   return out.Finish(ctx.result_type);
 }
@@ -116,16 +151,16 @@ Result<ArrayPtr> OnePart(KernelContext& ctx, std::span<const Argument> args, con
 template <int64_t kTicksPerSecond>
 Result<ArrayPtr> EpochTicks(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
   struct Op {
-    int64_t ticks_per_second;
+    TickClock clock;
     bool operator()(int64_t ticks, int64_t* out) const {
-      return TicksOfTime(TimeOfTicks(ticks, ticks_per_second), kTicksPerSecond, out);
+      return TicksOfTime(clock.At(ticks), kTicksPerSecond, out);
     }
     Status Fail(int64_t ticks) const {
       return Error(ErrorKind::kOverflow, "int64 overflow in the ticks since 1970 of {}", ticks);
     }
   };
-  return RunUnary<int64_t, int64_t>(ctx, args, rows,
-                                    Op{TicksPerSecond(UnitOfTime(*args[0].array->type()))});
+  const int64_t ticks_per_second = TicksPerSecond(UnitOfTime(*args[0].array->type()));
+  return RunUnary<int64_t, int64_t>(ctx, args, rows, Op{TickClock(ticks_per_second)});
 }
 
 /// A timestamp from milliseconds since 1970.
@@ -147,28 +182,46 @@ Status NoBegin(const char* function, DatePart part) {
                part == DatePart::kEra ? "era" : "Julian day");
 }
 
+/// Cuts to multiples of `step` ticks; false when one does not fit.
+bool CutToMultiples(int64_t step, const View<int64_t>& ticks, int64_t length, int64_t* out) {
+  const FloorDivider steps(step);
+  uint64_t wrapped = 0;
+  for (int64_t row = 0; row < length; ++row) {
+    const int64_t value = ticks[row];
+    const auto cut =
+        static_cast<int64_t>(static_cast<uint64_t>(steps(value)) * static_cast<uint64_t>(step));
+    wrapped |= cut > value ? 1 : 0;
+    out[row] = cut;
+  }
+  return wrapped == 0;
+}
+
 /// False when a row has no begin or one that does not fit.
+template <DatePart kPart>
+bool CutToBegins(const TickClock& clock, int64_t ticks_per_second, const View<int64_t>& ticks,
+                 int64_t length, int64_t* out) {
+  bool fits = true;
+  for (int64_t row = 0; row < length; ++row) {
+    const auto cut = CutToPart(kPart, clock.At(ticks[row]));
+    if (!cut.has_value()) return false;
+    int64_t day_ticks = 0;
+    const bool overflow =
+        __builtin_mul_overflow(cut->days, ticks_per_second * kSecondsPerDay, &day_ticks);
+    const int64_t rest = cut->nanos / (kNanosPerSecond / ticks_per_second);
+    fits &= !overflow && !__builtin_add_overflow(day_ticks, rest, out + row);
+  }
+  return fits;
+}
+
+/// The same for the part that all rows have.
 bool CutAll(DatePart constant, LocalClock& clock, const View<int64_t>& ticks, int64_t length,
             int64_t* out) {
   if (clock.is_zoned()) return false;
+  const int64_t step = TicksOf(constant, clock.ticks_per_second());
+  if (step > 0) return CutToMultiples(step, ticks, length, out);
   bool fits = true;
   VisitPart(constant, [&](auto part) {
-    const auto cut_with = [&](const auto ticks_per_second) {
-      for (int64_t row = 0; row < length; ++row) {
-        const auto cut = CutToPart(part(), TimeOfTicks(ticks[row], ticks_per_second()));
-        if (!cut.has_value()) return void(fits = false);
-        int64_t day_ticks = 0;
-        const bool overflow =
-            __builtin_mul_overflow(cut->days, ticks_per_second() * kSecondsPerDay, &day_ticks);
-        const int64_t rest = cut->nanos / (kNanosPerSecond / ticks_per_second());
-        fits &= !overflow && !__builtin_add_overflow(day_ticks, rest, out + row);
-      }
-    };
-    if (clock.ticks_per_second() == 1'000'000) {
-      cut_with([] { return int64_t{1'000'000}; });
-    } else {
-      cut_with([&clock] { return clock.ticks_per_second(); });
-    }
+    fits = CutToBegins<part()>(clock.utc(), clock.ticks_per_second(), ticks, length, out);
   });
   return fits;
 }
@@ -195,14 +248,31 @@ Result<ArrayPtr> DateTrunc(KernelContext& ctx, std::span<const Argument> args, c
   return out.Finish(ctx.result_type);
 }
 
-constexpr auto kBegins = [](DatePart part, const CivilTime& from, const CivilTime& to) {
-  return CountBegins(part, from, to);
-};
-constexpr auto kWhole = [](DatePart part, const CivilTime& from, const CivilTime& to) {
-  return CountWhole(part, from, to);
-};
+/// Whole periods between two times, or begins of periods.
+template <bool kWhole>
+std::optional<int64_t> Count(DatePart part, const CivilTime& from, const CivilTime& to) {
+  return kWhole ? CountWhole(part, from, to) : CountBegins(part, from, to);
+}
 
-template <auto kCount>
+/// Begins of fixed shares of the day between times of one unit without zones; false when the part is
+/// none or a count does not fit.
+bool CountMultiples(DatePart part, const LocalClock& from_clock, const LocalClock& to_clock,
+                    const View<int64_t>& from, const View<int64_t>& to, int64_t length,
+                    int64_t* out) {
+  const int64_t ticks_per_second = from_clock.ticks_per_second();
+  const bool is_plain = !from_clock.is_zoned() && !to_clock.is_zoned() &&
+                        ticks_per_second == to_clock.ticks_per_second();
+  const int64_t step = is_plain ? TicksOf(part, ticks_per_second) : 0;
+  if (step == 0) return false;
+  const FloorDivider steps(step);
+  bool failed = false;
+  for (int64_t row = 0; row < length; ++row) {
+    failed |= __builtin_sub_overflow(steps(to[row]), steps(from[row]), out + row);
+  }
+  return !failed;
+}
+
+template <bool kWhole>
 Result<ArrayPtr> Difference(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
   PartOfRow parts(args[0]);
   const View<int64_t> from(args[1]);
@@ -212,12 +282,16 @@ Result<ArrayPtr> Difference(KernelContext& ctx, std::span<const Argument> args, 
   ARROW_ASSIGN_OR_RAISE(auto out, Output<int64_t>::Make(rows.length, ctx.pool));
   if (args[0].is_constant && rows.length > 0 && args[0].array->IsValid(0)) {
     ARROW_ASSIGN_OR_RAISE(const DatePart constant, parts.At(0));
+    if (!kWhole &&
+        CountMultiples(constant, from_clock, to_clock, from, to, rows.length, out.data())) {
+      return out.Finish(ctx.result_type);
+    }
     bool failed = false;
     VisitPart(constant, [&](auto part) {
       VisitClock(from_clock, [&](const auto& from_time) {
         VisitClock(to_clock, [&](const auto& to_time) {
           for (int64_t row = 0; row < rows.length; ++row) {
-            const auto count = kCount(part(), from_time(from[row]), to_time(to[row]));
+            const auto count = Count<kWhole>(part(), from_time(from[row]), to_time(to[row]));
             failed |= !count.has_value();
             out.data()[row] = count.value_or(0);
           }
@@ -229,7 +303,7 @@ Result<ArrayPtr> Difference(KernelContext& ctx, std::span<const Argument> args, 
   std::fill_n(out.data(), rows.length, 0);
   ARROW_RETURN_NOT_OK(ForEachActive(rows, [&](int64_t row) -> Status {
     ARROW_ASSIGN_OR_RAISE(const DatePart part, parts.At(row));
-    const auto count = kCount(part, from_clock.At(from[row]), to_clock.At(to[row]));
+    const auto count = Count<kWhole>(part, from_clock.At(from[row]), to_clock.At(to[row]));
     if (!count.has_value()) {
       return Error(ErrorKind::kInvalidArgument,
                    "a difference in this part of a date cannot be counted: '{}'",
@@ -249,11 +323,11 @@ constexpr Overload kDatePartOverloads[] = {
 constexpr Overload kDateTruncOverloads[] = {
     {.args = kArgs<kString, kTimestamp>, .result = SecondType, .scalar = DateTrunc},
 };
-template <auto kCount>
+template <bool kWhole>
 constexpr Overload kDifferenceForm[] = {
     {.args = kArgs<kString, kTimestamp, kTimestamp>,
      .result = Int64Type,
-     .scalar = Difference<kCount>},
+     .scalar = Difference<kWhole>},
 };
 template <DatePart kPart>
 constexpr Overload kPartForm[] = {
@@ -363,7 +437,7 @@ HEADRACE_DEFINE_FUNCTION(kDateTrunc) = {
 HEADRACE_DEFINE_FUNCTION(kDateDiff) = {
     .id = "date_diff",
     .names = {.sql = "date_diff|datediff"},
-    .overloads = kDifferenceForm<kBegins>,
+    .overloads = kDifferenceForm<false>,
     .arguments = "part, start, end",
     .doc =
         "How many periods begin between two times: months between 31 January and 1 February are "
@@ -374,7 +448,7 @@ HEADRACE_DEFINE_FUNCTION(kDateDiff) = {
 HEADRACE_DEFINE_FUNCTION(kDateSub) = {
     .id = "date_sub",
     .names = {.sql = "date_sub|datesub"},
-    .overloads = kDifferenceForm<kWhole>,
+    .overloads = kDifferenceForm<true>,
     .arguments = "part, start, end",
     .doc = "How many whole periods lie between two times.",
     .examples = kDateSubExamples,
