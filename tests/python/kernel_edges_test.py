@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import ROUND_HALF_UP, Decimal
 
 import headrace as hr
 import numpy as np
@@ -83,3 +84,90 @@ def test_the_first_and_last_timestamps(session: hr.Session) -> None:
     assert list(got) == [days[1] * 86_400_000_000]
     with pytest.raises(hr.OverflowError, match=str(I64.min + 1)):
         answer(session, "SELECT date_trunc('day', t) FROM edges", table)
+
+
+def test_halves_round_away_from_zero(session: hr.Session) -> None:
+    below_half = np.nextafter(0.5, 0)
+    halves = np.arange(-6, 7) / 2
+    whole = 2.0 ** np.arange(50, 54)
+    x = np.concatenate(
+        [halves, [below_half, -below_half, 0.0, -0.0], whole, whole + 0.5, whole + 1, -whole - 1]
+    )
+    x = np.concatenate([x, np.nextafter(x, np.inf), np.nextafter(x, -np.inf)])
+    table = pa.table({"x": x})
+    expected = [int(Decimal(value).quantize(Decimal(1), ROUND_HALF_UP)) for value in x.tolist()]
+    rounded = answer(session, "SELECT round(x) FROM edges", table)
+    np.testing.assert_array_equal(rounded, expected)
+    np.testing.assert_array_equal(np.signbit(rounded), np.signbit(x))
+    cast = answer(session, "SELECT CAST(x AS BIGINT) FROM edges", table)
+    np.testing.assert_array_equal(cast, expected)
+    strange = pa.table({"x": [float("nan"), float("inf"), -float("inf")]})
+    np.testing.assert_array_equal(
+        answer(session, "SELECT round(x) FROM edges", strange), strange["x"].to_numpy()
+    )
+
+
+def with_null_over(value: float, kind: pa.DataType) -> pa.Table:
+    """1, and a null whose bytes are those of `value`."""
+    values = pa.array([1, value], kind)
+    buffers = [pa.py_buffer(b"\x01"), values.buffers()[1]]
+    return pa.table({"x": pa.Array.from_buffers(kind, 2, buffers, null_count=1)})
+
+
+@pytest.mark.parametrize(
+    ("expression", "value", "kind"),
+    [
+        ("CAST(x AS BIGINT)", 2.0**63, pa.float64()),
+        ("CAST(x AS BIGINT)", float("nan"), pa.float64()),
+        ("CAST(x AS UBIGINT)", -1, pa.int64()),
+        ("CAST(x AS INTEGER)", 2**31, pa.int64()),
+        ("CAST(x AS REAL)", 1e300, pa.float64()),
+        ("abs(x)", I64.min, pa.int64()),
+        ("-x", I64.min, pa.int64()),
+        ("x + 1", I64.max, pa.int64()),
+        ("1 + x", I64.max, pa.int64()),
+        ("x + x", I64.min, pa.int64()),
+        ("x - 1", I64.min, pa.int64()),
+        ("-2 - x", I64.max, pa.int64()),
+    ],
+)
+def test_what_does_not_fit_is_an_error_but_under_a_null(
+    session: hr.Session, expression: str, value: float, kind: pa.DataType
+) -> None:
+    sql = f"SELECT {expression} AS y FROM edges"
+    session.register("edges", with_null_over(value, kind))
+    assert session.sql(sql).to_arrow()["y"].null_count == 1
+    session.register("edges", pa.table({"x": pa.array([1, value], kind)}))
+    shown = {2.0**63: r"9.223372036854776e\+18", 1e300: r"1e\+300"}.get(value, str(value))
+    with pytest.raises(hr.OverflowError, match=shown):
+        session.sql(sql).to_arrow()
+    if expression.startswith("CAST"):
+        tried = session.sql(sql.replace("CAST", "TRY_CAST")).to_arrow()["y"]
+        assert [value is None for value in tried.to_pylist()] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("value", "fits"),
+    [(-(2.0**63), True), (2.0**63, False), (np.nextafter(2.0**63, 0), True), (-0.4, True)],
+)
+def test_bounds_of_casts_of_floats(session: hr.Session, value: float, fits: bool) -> None:
+    session.register("edges", pa.table({"x": [value]}))
+    got = session.sql("SELECT TRY_CAST(x AS BIGINT) FROM edges").to_arrow().column(0)[0].as_py()
+    assert got == (round(value) if fits else None)
+
+
+def test_casts_of_times_before_1970(session: hr.Session) -> None:
+    ticks = ticks_of("us", seed=5)
+    table = pa.table({"t": pa.array(ticks, pa.timestamp("us"))})
+    days = ticks // 86_400_000_000
+    session.register("edges", table)
+    expected = {
+        "CAST(t AS DATE)": days,
+        "CAST(t AS TIME)": ticks - days * 86_400_000_000,
+        "CAST(t AS TIMESTAMP_S)": ticks // 10**6,
+        "CAST(CAST(t AS DATE) AS TIMESTAMP)": days * 86_400_000_000,
+    }
+    for expression, values in expected.items():
+        column = session.sql(f"SELECT {expression} AS y FROM edges").to_arrow().column(0)
+        wide = pa.int32() if pa.types.is_date32(column.type) else pa.int64()
+        np.testing.assert_array_equal(column.cast(wide).to_numpy(), values, err_msg=expression)

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <type_traits>
+#include <utility>
 
 #include "arrow/array/util.h"
 #include "arrow/type.h"
@@ -11,6 +12,7 @@
 #include "arrow/util/decimal.h"
 #include "headrace/expression/cast_row.h"
 #include "headrace/function/decimal_value.h"
+#include "headrace/function/round_half.h"
 
 namespace headrace {
 namespace {
@@ -36,12 +38,13 @@ bool NarrowInteger(Int128 value, Out* out) {
 /// 2^digits of T as a float: the first value above its range, which is exact.
 template <typename T, typename Float>
 bool FloatToInteger(Float value, T* out) {
-  const double rounded = std::round(static_cast<double>(value));
-  const double limit = std::ldexp(1.0, std::numeric_limits<T>::digits);
-  const double least = std::is_signed_v<T> ? -limit : 0.0;
-  if (!(rounded >= least && rounded < limit)) return false;  // NaN fails as well
-  *out = static_cast<T>(rounded);
-  return true;
+  const double rounded = RoundHalfAway(static_cast<double>(value));
+  constexpr int kDigits = std::numeric_limits<T>::digits;
+  constexpr double kLimit = 2.0 * static_cast<double>(uint64_t{1} << (kDigits - 1));
+  constexpr double kLeast = std::is_signed_v<T> ? -kLimit : 0.0;
+  const bool fits = rounded >= kLeast && rounded < kLimit;  // not NaN
+  *out = static_cast<T>(fits ? rounded : 0.0);
+  return fits;
 }
 
 /// Numbers without a scale.
@@ -56,7 +59,8 @@ bool ConvertPlain(In value, Out* out) {
     *out = static_cast<Out>(value);
     return true;
   } else {
-    return NarrowInteger(static_cast<Int128>(value), out);
+    *out = static_cast<Out>(value);
+    return std::in_range<Out>(value);
   }
 }
 
@@ -171,8 +175,8 @@ Result<ArrayPtr> CastFromPlain(const CastCall& call) {
   }
   return VisitPlainNumber(call.to->id(), [&](auto target) {
     using Out = decltype(target);
-    return CastRows<Out>(call, ErrorKind::kOverflow,
-                         [&](int64_t row, Out* out) { return ConvertPlain(from[row], out); });
+    return CastAllRows<Out>(call, ErrorKind::kOverflow,
+                            [&](int64_t row, Out* out) { return ConvertPlain(from[row], out); });
   });
 }
 

@@ -54,6 +54,18 @@ Result<ArrayPtr> CastRows(const CastCall& call, ErrorKind kind, const Convert& c
   return FinishCast(call, out.FinishBuffer(), misfits, kind);
 }
 
+/// The same where `convert` may see any row, null ones too, and leaves something in out all the
+/// same: the rows that do not fit are looked for when there are some.
+template <typename Out, typename Convert>
+Result<ArrayPtr> CastAllRows(const CastCall& call, ErrorKind kind, const Convert& convert) {
+  ARROW_ASSIGN_OR_RAISE(auto out, Output<Out>::Make(call.from.length(), call.pool));
+  Out* const values = out.data();
+  bool fits = true;
+  for (int64_t row = 0; row < call.from.length(); ++row) fits &= convert(row, values + row);
+  if (fits) return FinishCast(call, out.FinishBuffer(), {}, kind);
+  return CastRows<Out>(call, kind, convert);
+}
+
 /// The same to booleans.
 template <typename Convert>
 Result<ArrayPtr> CastToBits(const CastCall& call, const Convert& convert) {

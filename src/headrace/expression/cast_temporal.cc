@@ -1,27 +1,18 @@
 // Casts among dates, times of day, timestamps and durations. A coarser unit cuts towards the past;
 // a timestamp without a zone is taken as UTC where a zone is asked for.
+#include <algorithm>
+
 #include "arrow/type.h"
+#include "headrace/base/floor_divide.h"
 #include "headrace/expression/cast_row.h"
+#include "headrace/types/calendar.h"
 
 namespace headrace {
 namespace {
 
 using arrow::Type;
 
-constexpr int64_t kSecondsPerDay = 86400;
 constexpr int64_t kMillisPerDay = kSecondsPerDay * 1000;
-
-int64_t FloorDivide(int64_t value, int64_t divisor) {
-  return value / divisor - (value % divisor < 0 ? 1 : 0);
-}
-
-bool ChangeUnit(int64_t value, int64_t from_per_second, int64_t to_per_second, int64_t* out) {
-  if (to_per_second >= from_per_second) {
-    return !__builtin_mul_overflow(value, to_per_second / from_per_second, out);
-  }
-  *out = FloorDivide(value, from_per_second / to_per_second);
-  return true;
-}
 
 bool IsDate(Type::type id) { return id == Type::DATE32 || id == Type::DATE64; }
 bool IsTime(Type::type id) { return id == Type::TIME32 || id == Type::TIME64; }
@@ -33,33 +24,36 @@ int64_t UnitsPerDay(const arrow::DataType& type) {
   return kSecondsPerDay * UnitsPerSecond(type);
 }
 
-/// Between points in time: dates and timestamps.
-bool ChangePoint(int64_t value, const arrow::DataType& from, const arrow::DataType& to,
-                 int64_t* out) {
-  const int64_t from_per_day = UnitsPerDay(from);
-  const int64_t to_per_day = UnitsPerDay(to);
-  if (IsDate(to.id())) {
-    *out = FloorDivide(value, from_per_day) * to_per_day;  // whole days; cannot overflow
-    return true;
+/// One conversion: the rest of a day, then a quotient cut towards the past, then a product.
+class TemporalChange {
+ public:
+  TemporalChange(const arrow::DataType& from, const arrow::DataType& to) {
+    const bool is_time_of_day = from.id() == Type::TIMESTAMP && IsTime(to.id());
+    const bool is_span = is_time_of_day || IsTime(from.id()) || from.id() == Type::DURATION;
+    const int64_t from_units = is_span ? UnitsPerSecond(from) : UnitsPerDay(from);
+    const int64_t to_units = is_span ? UnitsPerSecond(to) : UnitsPerDay(to);
+    const int64_t middle = IsDate(to.id()) ? 1 : std::min(from_units, to_units);  // whole days
+    divide_ = FloorDivider(from_units / middle);
+    factor_ = to_units / middle;
+    if (!is_time_of_day) return;
+    day_ = UnitsPerDay(from);
+    whole_days_ = FloorDivider(day_);
   }
-  if (to_per_day >= from_per_day) {
-    return !__builtin_mul_overflow(value, to_per_day / from_per_day, out);
-  }
-  *out = FloorDivide(value, from_per_day / to_per_day);
-  return true;
-}
 
-bool ChangeTemporal(int64_t value, const arrow::DataType& from, const arrow::DataType& to,
-                    int64_t* out) {
-  if (from.id() == Type::TIMESTAMP && IsTime(to.id())) {
-    const int64_t per_day = UnitsPerDay(from);
-    value -= FloorDivide(value, per_day) * per_day;
-    return ChangeUnit(value, UnitsPerSecond(from), UnitsPerSecond(to), out);
+  /// False when it does not fit.
+  bool operator()(int64_t value, int64_t* out) const {
+    // The product may wrap around, the difference is right all the same.
+    const uint64_t days = day_ == 0 ? 0 : static_cast<uint64_t>(whole_days_(value));
+    const uint64_t rest = static_cast<uint64_t>(value) - days * static_cast<uint64_t>(day_);
+    return !__builtin_mul_overflow(divide_(static_cast<int64_t>(rest)), factor_, out);
   }
-  const bool is_span = IsTime(from.id()) || from.id() == Type::DURATION;
-  if (is_span) return ChangeUnit(value, UnitsPerSecond(from), UnitsPerSecond(to), out);
-  return ChangePoint(value, from, to, out);
-}
+
+ private:
+  int64_t day_ = 0;  // in units of the source; 0: the day stays
+  FloorDivider whole_days_{1};
+  FloorDivider divide_{1};
+  int64_t factor_ = 1;
+};
 
 bool Exists(Type::type from, Type::type to) {
   if (from == Type::DURATION || to == Type::DURATION) return from == to;
@@ -70,11 +64,12 @@ bool Exists(Type::type from, Type::type to) {
 template <typename In, typename Out>
 Result<ArrayPtr> ChangeRows(const CastCall& call) {
   const View<In> from(call.from);
-  return CastRows<Out>(call, ErrorKind::kOverflow, [&](int64_t row, Out* out) {
+  const TemporalChange change(*call.from.type(), *call.to);
+  return CastAllRows<Out>(call, ErrorKind::kOverflow, [&](int64_t row, Out* out) {
     int64_t changed;
-    if (!ChangeTemporal(from[row], *call.from.type(), *call.to, &changed)) return false;
+    const bool fits = change(from[row], &changed);
     *out = static_cast<Out>(changed);
-    return static_cast<int64_t>(*out) == changed;
+    return fits && static_cast<int64_t>(*out) == changed;
   });
 }
 

@@ -9,6 +9,7 @@
 #include "headrace/function/define.h"
 #include "headrace/function/float_forms.h"
 #include "headrace/function/loop.h"
+#include "headrace/function/round_half.h"
 
 namespace headrace {
 namespace {
@@ -17,15 +18,26 @@ using enum ArgPattern;
 
 // ---- floats ----
 
-/// `kFunction` of x at `digits` decimals; x itself where that is finer than its precision.
+double PowerOfDigits(int64_t digits) {
+  return std::pow(10.0, static_cast<double>(digits < 0 ? -digits : digits));
+}
+
+/// `kFunction` of x at `digits` decimals, 1 to 308; x itself where that is finer than its precision.
+template <auto kFunction>
+double AtDecimals(double x, double power) {
+  const double result = kFunction(x * power) / power;
+  return std::isfinite(result) ? result : x;
+}
+
+/// The same for any number of digits.
 template <auto kFunction>
 double AtDigits(double x, int64_t digits) {
   if (digits == 0) return kFunction(x);
   if (digits > 308 || !std::isfinite(x)) return x;
   if (digits < -308) return std::copysign(0.0, x);
-  const double power = std::pow(10.0, static_cast<double>(digits < 0 ? -digits : digits));
-  const double moved = digits < 0 ? kFunction(x / power) : kFunction(x * power);
-  const double result = digits < 0 ? moved * power : moved / power;
+  const double power = PowerOfDigits(digits);
+  if (digits > 0) return AtDecimals<kFunction>(x, power);
+  const double result = kFunction(x / power) * power;
   return std::isfinite(result) ? result : x;
 }
 
@@ -34,6 +46,13 @@ Result<ArrayPtr> FloatDigits(KernelContext& ctx, std::span<const Argument> args,
   const View<double> x(args[0]);
   const View<int64_t> digits(args[1]);
   ARROW_ASSIGN_OR_RAISE(auto out, Output<double>::Make(rows.length, ctx.pool));
+  if (digits.is_constant() && digits.Raw(0) > 0 && digits.Raw(0) <= 308) {
+    const double power = PowerOfDigits(digits.Raw(0));
+    for (int64_t row = 0; row < rows.length; ++row) {
+      out.data()[row] = AtDecimals<kFunction>(x[row], power);
+    }
+    return out.Finish(ctx.result_type);
+  }
   for (int64_t row = 0; row < rows.length; ++row) {
     out.data()[row] = AtDigits<kFunction>(x[row], digits[row]);
   }
@@ -158,7 +177,7 @@ Result<ArrayPtr> Sign(KernelContext& ctx, std::span<const Argument> args, const 
 }
 
 // Half away from zero, as decimals round.
-constexpr auto kRoundFloat = [](auto x) { return std::round(x); };
+constexpr auto kRoundFloat = [](auto x) { return RoundHalfAway(x); };
 constexpr auto kFloorFloat = [](auto x) { return std::floor(x); };
 constexpr auto kCeilFloat = [](auto x) { return std::ceil(x); };
 constexpr auto kTruncFloat = [](auto x) { return std::trunc(x); };
