@@ -171,3 +171,41 @@ def test_casts_of_times_before_1970(session: hr.Session) -> None:
         column = session.sql(f"SELECT {expression} AS y FROM edges").to_arrow().column(0)
         wide = pa.int32() if pa.types.is_date32(column.type) else pa.int64()
         np.testing.assert_array_equal(column.cast(wide).to_numpy(), values, err_msg=expression)
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_text_of_times(session: hr.Session, unit: str) -> None:
+    ticks = ticks_of(unit, seed=6)
+    per_second = UNITS[unit]
+    table = pa.table({"t": pa.array(ticks, pa.timestamp(unit))})
+    days = ticks // (per_second * 86_400)
+    months = days.astype("datetime64[D]").astype("datetime64[M]")
+    years = months.astype("datetime64[Y]").astype(np.int64) + 1970
+    expected = []
+    for i, tick in enumerate(ticks.tolist()):
+        second = tick // per_second % 86_400
+        fraction = f"{tick % per_second * (10**9 // per_second):09}".rstrip("0")
+        month = months[i].astype(np.int64) % 12 + 1
+        day = (days[i].astype("datetime64[D]") - months[i].astype("datetime64[D]")).astype(int) + 1
+        expected.append(
+            f"{years[i]:04}-{month:02}-{day:02} "
+            f"{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}"
+            + (f".{fraction}" if fraction else "")
+        )
+    session.register("edges", table)
+    got = session.sql("SELECT CAST(t AS TEXT) FROM edges").to_arrow().column(0).to_pylist()
+    assert got == expected
+    zoned = pa.table({"t": pa.array(ticks, pa.timestamp(unit, "Europe/Berlin"))})
+    session.register("edges", zoned)
+    got = session.sql("SELECT CAST(t AS TEXT) FROM edges").to_arrow().column(0).to_pylist()
+    assert got == [text + "Z" for text in expected]
+
+
+@pytest.mark.parametrize("bits", [8, 16, 32, 64])
+def test_text_of_integers_and_nulls(session: hr.Session, bits: int) -> None:
+    for kind in (f"int{bits}", f"uint{bits}"):
+        least, greatest = np.iinfo(kind).min, np.iinfo(kind).max
+        values = [least, None, 0, 9, 10, 99, 100, greatest, None] * 500
+        session.register("edges", pa.table({"x": pa.array(values, kind)}).slice(1))
+        got = session.sql("SELECT CAST(x AS TEXT) FROM edges").to_arrow().column(0).to_pylist()
+        assert got == [None if value is None else str(value) for value in values[1:]]

@@ -8,14 +8,16 @@
 #include <charconv>
 #include <limits>
 
-#include "arrow/array/builder_binary.h"
 #include "arrow/array/util.h"
 #include "arrow/type.h"
 #include "arrow/util/decimal.h"
 #include "arrow/util/value_parsing.h"
 #include "headrace/expression/cast_row.h"
 #include "headrace/function/decimal_value.h"
+#include "headrace/function/text_column.h"
+#include "headrace/types/calendar.h"
 #include "headrace/types/format_value.h"
+#include "headrace/types/time_text.h"
 
 namespace headrace {
 namespace {
@@ -105,7 +107,6 @@ bool IsTimeOfDay(std::string_view text) {
 
 /// The date as it is written: a time behind it, and its offset, do not count.
 bool ParseDay(std::string_view text, int64_t* day) {
-  constexpr int64_t kSecondsPerDay = 86400;
   constexpr size_t kDateSize = 10;
   const std::string_view iso = Trimmed(text);
   const std::string_view date = iso.substr(0, kDateSize);
@@ -115,7 +116,7 @@ bool ParseDay(std::string_view text, int64_t* day) {
     return false;
   }
   if (iso.size() > kDateSize && !IsTimeOfDay(iso.substr(kDateSize))) return false;
-  *day = seconds / kSecondsPerDay - (seconds % kSecondsPerDay < 0 ? 1 : 0);
+  *day = FloorDivide(seconds, kSecondsPerDay);
   return true;
 }
 
@@ -183,6 +184,74 @@ Result<ArrayPtr> Reinterpret(const CastCall& call) {
   return arrow::MakeArray(std::move(data));
 }
 
+/// Rows whose bytes are reserved at once.
+constexpr int64_t kBlockRows = 1024;
+
+/// `write(row, out)` writes the text of a row, at most kBytesMax, and gives its end.
+template <int64_t kBytesMax, typename Write>
+Result<ArrayPtr> WriteRows(const CastCall& call, const Write& write) {
+  const int64_t length = call.from.length();
+  const Validity valid(call.from);
+  ARROW_ASSIGN_OR_RAISE(auto column, TextColumn::Make(length, call.pool));
+  for (int64_t begin = 0; begin < length; begin += kBlockRows) {
+    ARROW_RETURN_NOT_OK(column.Reserve(kBlockRows * kBytesMax));
+    for (int64_t row = begin; row < std::min(begin + kBlockRows, length); ++row) {
+      if (!valid[row]) {
+        ARROW_RETURN_NOT_OK(column.EndRowAsNull());
+        continue;
+      }
+      column.Extend(write(row, column.end()) - column.end());
+      ARROW_RETURN_NOT_OK(column.EndRow());
+    }
+  }
+  return column.Finish(call.to);
+}
+
+template <typename T>
+Result<ArrayPtr> WriteIntegers(const CastCall& call) {
+  constexpr int64_t kDigitsMax = 20;
+  const View<T> integers(call.from);
+  return WriteRows<kDigitsMax>(call, [&](int64_t row, char* out) {
+    return std::to_chars(out, out + kDigitsMax, integers[row]).ptr;
+  });
+}
+
+Result<ArrayPtr> WriteBooleans(const CastCall& call) {
+  const BooleanView booleans(Argument{arrow::MakeArray(call.from.data())});
+  return WriteRows<5>(call, [&](int64_t row, char* out) {
+    const std::string_view text = booleans[row] ? "true" : "false";
+    return std::copy(text.begin(), text.end(), out);
+  });
+}
+
+Result<ArrayPtr> WriteTimestamps(const CastCall& call, const arrow::TimestampType& type) {
+  const View<int64_t> ticks(call.from);
+  const bool is_zoned = !type.timezone().empty();
+  return WriteRows<kTimeTextMax + 1>(call, [&](int64_t row, char* out) {
+    char* end = WriteTimestamp(ticks[row], type.unit(), out);
+    if (is_zoned) *end++ = 'Z';
+    return end;
+  });
+}
+
+/// Of any type.
+Result<ArrayPtr> WriteValues(const CastCall& call) {
+  const Validity valid(call.from);
+  ARROW_ASSIGN_OR_RAISE(auto column, TextColumn::Make(call.from.length(), call.pool));
+  std::string text;
+  for (int64_t row = 0; row < call.from.length(); ++row) {
+    if (!valid[row]) {
+      ARROW_RETURN_NOT_OK(column.EndRowAsNull());
+      continue;
+    }
+    text.clear();
+    AppendValue(call.from, row, &text);
+    ARROW_RETURN_NOT_OK(column.Append(text));
+    ARROW_RETURN_NOT_OK(column.EndRow());
+  }
+  return column.Finish(call.to);
+}
+
 }  // namespace
 
 Result<ArrayPtr> CastFromText(const CastCall& call) {
@@ -225,20 +294,36 @@ Result<ArrayPtr> CastFromText(const CastCall& call) {
 }
 
 Result<ArrayPtr> CastToText(const CastCall& call) {
-  arrow::StringBuilder builder(call.pool);
-  ARROW_RETURN_NOT_OK(builder.Reserve(call.from.length()));
-  const Validity valid(call.from);
-  std::string text;
-  for (int64_t row = 0; row < call.from.length(); ++row) {
-    if (!valid[row]) {
-      builder.UnsafeAppendNull();
-      continue;
+  const arrow::DataType& type = *call.from.type();
+  switch (type.id()) {
+    case Type::BOOL:
+      return WriteBooleans(call);
+    case Type::DATE32: {
+      const View<int32_t> days(call.from);
+      return WriteRows<kTimeTextMax>(
+          call, [&](int64_t row, char* out) { return WriteDate(days[row], out); });
     }
-    text.clear();
-    AppendValue(call.from, row, &text);
-    ARROW_RETURN_NOT_OK(builder.Append(text));
+    case Type::TIMESTAMP:
+      return WriteTimestamps(call, static_cast<const arrow::TimestampType&>(type));
+    case Type::INT8:
+      return WriteIntegers<int8_t>(call);
+    case Type::INT16:
+      return WriteIntegers<int16_t>(call);
+    case Type::INT32:
+      return WriteIntegers<int32_t>(call);
+    case Type::INT64:
+      return WriteIntegers<int64_t>(call);
+    case Type::UINT8:
+      return WriteIntegers<uint8_t>(call);
+    case Type::UINT16:
+      return WriteIntegers<uint16_t>(call);
+    case Type::UINT32:
+      return WriteIntegers<uint32_t>(call);
+    case Type::UINT64:
+      return WriteIntegers<uint64_t>(call);
+    default:
+      return WriteValues(call);
   }
-  return builder.Finish();
 }
 
 }  // namespace headrace

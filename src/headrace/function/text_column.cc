@@ -1,8 +1,6 @@
 // Building text columns.
 #include "headrace/function/text_column.h"
 
-#include <limits>
-
 #include "arrow/array/util.h"
 
 namespace headrace {
@@ -12,19 +10,9 @@ Result<TextColumn> TextColumn::Make(int64_t rows, arrow::MemoryPool* pool) {
   return TextColumn(std::move(offsets), rows, pool);
 }
 
-uint8_t* TextColumn::Extend(int64_t count) {
-  uint8_t* const begin = bytes_.mutable_data() + bytes_.length();
-  bytes_.UnsafeAdvance(count);
-  return begin;
-}
-
-Status TextColumn::EndRow() {
-  if (bytes_.length() > std::numeric_limits<int32_t>::max()) {
-    return Error(ErrorKind::kMemoryLimit, "the text of one batch is longer than 2 GiB at row {}",
-                 rows_);
-  }
-  offsets_.data()[++rows_] = static_cast<int32_t>(bytes_.length());
-  return Status::OK();
+Status TextColumn::TooLong() const {
+  return Error(ErrorKind::kMemoryLimit, "the text of one batch is longer than 2 GiB at row {}",
+               rows_);
 }
 
 Status TextColumn::EndRowAsNull() {

@@ -1,6 +1,7 @@
 // TextColumn: a text or binary result, built row by row in order; and the loop that builds it.
 #pragma once
 
+#include <limits>
 #include <string_view>
 
 #include "arrow/buffer_builder.h"
@@ -19,10 +20,21 @@ class TextColumn {
   }
   Status Append(char byte) { return bytes_.Append(&byte, 1); }
   /// The bytes of the row so far may be changed until the next call.
-  uint8_t* Extend(int64_t count);
+  uint8_t* Extend(int64_t count) {
+    uint8_t* const begin = bytes_.mutable_data() + bytes_.length();
+    bytes_.UnsafeAdvance(count);
+    return begin;
+  }
   Status Reserve(int64_t bytes) { return bytes_.Reserve(bytes); }
+  /// Where the next bytes go, of as many as are reserved: Extend counts them in.
+  char* end() { return reinterpret_cast<char*>(bytes_.mutable_data() + bytes_.length()); }
   /// kMemoryLimit when the column outgrows 2 GiB.
-  Status EndRow();
+  Status EndRow() {
+    if (bytes_.length() > std::numeric_limits<int32_t>::max()) [[unlikely]]
+      return TooLong();
+    offsets_.data()[++rows_] = static_cast<int32_t>(bytes_.length());
+    return Status::OK();
+  }
   Status EndRowAsNull();
   /// Ends rows as empty until `row` is the next one.
   Status SkipTo(int64_t row);
@@ -34,6 +46,8 @@ class TextColumn {
       : offsets_(std::move(offsets)), bytes_(pool), length_(length), pool_(pool) {
     offsets_.data()[0] = 0;
   }
+
+  Status TooLong() const;
 
   Output<int32_t> offsets_;
   arrow::BufferBuilder bytes_;

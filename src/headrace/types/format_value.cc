@@ -14,6 +14,8 @@
 #include "arrow/type.h"
 #include "arrow/util/decimal.h"
 #include "arrow/util/float16.h"
+#include "headrace/types/calendar.h"
+#include "headrace/types/time_text.h"
 
 namespace headrace {
 namespace {
@@ -21,8 +23,6 @@ namespace {
 using arrow::Array;
 using arrow::TimeUnit;
 using arrow::Type;
-
-constexpr int64_t kSecondsPerDay = 86400;
 
 template <typename ArrayType>
 const ArrayType& As(const Array& array) {
@@ -88,54 +88,19 @@ int64_t UnitsPerSecond(TimeUnit::type unit) {
   }
 }
 
-int64_t FloorDivide(int64_t value, int64_t divisor) {
-  return value / divisor - (value % divisor < 0 ? 1 : 0);
+// What one of the functions of types/time_text.h writes.
+template <typename Write>
+void AppendWritten(std::string* out, Write&& write) {
+  char text[kTimeTextMax];
+  out->append(text, write(text));
 }
 
-int64_t FloorModulo(int64_t value, int64_t divisor) {
-  const int64_t rest = value % divisor;
-  return rest < 0 ? rest + divisor : rest;
+void AppendDate(int64_t days, std::string* out) {
+  AppendWritten(out, [&](char* text) { return WriteDate(days, text); });
 }
 
-// Proleptic Gregorian calendar; H. Hinnant, "chrono-compatible low-level date algorithms".
-void AppendDate(int64_t days_since_epoch, std::string* out) {
-  const int64_t shifted = days_since_epoch + 719468;
-  const int64_t era = FloorDivide(shifted, 146097);
-  const int64_t day_of_era = shifted - era * 146097;
-  const int64_t year_of_era =
-      (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-  const int64_t day_of_year =
-      day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-  const int64_t shifted_month = (5 * day_of_year + 2) / 153;
-  const int64_t day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-  const int64_t month = shifted_month < 10 ? shifted_month + 3 : shifted_month - 9;
-  const int64_t year = year_of_era + era * 400 + (month <= 2 ? 1 : 0);
-  Append(out, "{:04}-{:02}-{:02}", year, month, day);
-}
-
-// "hh:mm:ss" and as much of the fraction as is not zero.
-void AppendClock(int64_t seconds, int64_t fraction, int64_t units_per_second, std::string* out) {
-  Append(out, "{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
-  if (fraction == 0) return;
-  *out += '.';
-  for (int64_t place = units_per_second / 10; fraction != 0; place /= 10) {
-    *out += static_cast<char>('0' + fraction / place);
-    fraction %= place;
-  }
-}
-
-void AppendTimestamp(int64_t value, TimeUnit::type unit, bool zoned, std::string* out) {
-  const int64_t units = UnitsPerSecond(unit);
-  const int64_t seconds = FloorDivide(value, units);
-  AppendDate(FloorDivide(seconds, kSecondsPerDay), out);
-  *out += ' ';
-  AppendClock(FloorModulo(seconds, kSecondsPerDay), FloorModulo(value, units), units, out);
-  if (zoned) *out += 'Z';
-}
-
-void AppendTime(int64_t value, TimeUnit::type unit, std::string* out) {
-  const int64_t units = UnitsPerSecond(unit);
-  AppendClock(FloorDivide(value, units), FloorModulo(value, units), units, out);
+void AppendTime(int64_t ticks, TimeUnit::type unit, std::string* out) {
+  AppendWritten(out, [&](char* text) { return WriteTimeOfDay(ticks, unit, text); });
 }
 
 // "1 day", "2 days".
@@ -153,14 +118,15 @@ void AppendDuration(int64_t value, TimeUnit::type unit, std::string* out) {
     AppendCount(seconds / kSecondsPerDay, "day", out);
     *out += ' ';
   }
-  AppendClock(static_cast<int64_t>(seconds % kSecondsPerDay),
-              static_cast<int64_t>(magnitude % units), static_cast<int64_t>(units), out);
+  AppendTime(static_cast<int64_t>(magnitude % (units * kSecondsPerDay)), unit, out);
 }
 
 template <typename ArrayType>
 void AppendTimestampCell(const Array& array, int64_t row, std::string* out) {
   const auto& type = static_cast<const arrow::TimestampType&>(*array.type());
-  AppendTimestamp(As<ArrayType>(array).Value(row), type.unit(), !type.timezone().empty(), out);
+  const int64_t ticks = As<ArrayType>(array).Value(row);
+  AppendWritten(out, [&](char* text) { return WriteTimestamp(ticks, type.unit(), text); });
+  if (!type.timezone().empty()) *out += 'Z';
 }
 
 void AppendMonthDayNano(const arrow::MonthDayNanoIntervalType::MonthDayNanos& value,
