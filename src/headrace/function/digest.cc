@@ -1,11 +1,11 @@
 // Digests: the message in blocks of 64 bytes, padded with a one bit, zeros and its length in bits.
 #include "headrace/function/digest.h"
 
-#include <array>
+#include <algorithm>
 #include <bit>
-#include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 namespace headrace {
 namespace {
@@ -17,14 +17,13 @@ template <typename Step>
 void ForEachBlock(std::string_view bytes, bool is_big_endian, Step&& step) {
   const uint64_t bits = static_cast<uint64_t>(bytes.size()) * 8;
   for (; bytes.size() >= kBlock; bytes.remove_prefix(kBlock)) step(bytes.data());
-  std::string tail(bytes);
-  tail += '\x80';
-  while (tail.size() % kBlock != kBlock - 8) tail += '\0';
-  for (int i = 0; i < 8; ++i) {
-    const int shift = 8 * (is_big_endian ? 7 - i : i);
-    tail += static_cast<char>(bits >> shift);
-  }
-  for (size_t place = 0; place < tail.size(); place += kBlock) step(tail.data() + place);
+  char tail[2 * kBlock] = {};
+  std::copy(bytes.begin(), bytes.end(), tail);
+  tail[bytes.size()] = '\x80';
+  const size_t size = bytes.size() < kBlock - 8 ? kBlock : 2 * kBlock;
+  const uint64_t length = is_big_endian ? __builtin_bswap64(bits) : bits;
+  std::memcpy(tail + size - 8, &length, 8);
+  for (size_t place = 0; place < size; place += kBlock) step(tail + place);
 }
 
 uint32_t LittleWord(const char* bytes) {
@@ -35,51 +34,52 @@ uint32_t LittleWord(const char* bytes) {
 
 uint32_t BigWord(const char* bytes) { return __builtin_bswap32(LittleWord(bytes)); }
 
+using Words = std::array<uint32_t, 16>;
+
+/// Calls `step` with 0 to 63 as constants of the compiler.
+template <typename Step>
+[[gnu::always_inline]] inline void SixtyFourTimes(Step&& step) {
+  [&]<size_t... kStep>(std::index_sequence<kStep...>) {
+    (step(std::integral_constant<size_t, kStep>()), ...);
+  }(std::make_index_sequence<64>());
+}
+
 /// floor(2^32 · |sin(i + 1)|)
-std::array<uint32_t, 64> SineTable() {
-  std::array<uint32_t, 64> table;
-  for (size_t i = 0; i < 64; ++i) {
-    table[i] =
-        static_cast<uint32_t>(std::fabs(std::sin(static_cast<double>(i + 1))) * 4294967296.0);
-  }
-  return table;
+constexpr std::array<uint32_t, 64> kSines = {
+    0xd76aa478, 0xe8c7b756, 0x242070db, 0xc1bdceee, 0xf57c0faf, 0x4787c62a, 0xa8304613, 0xfd469501,
+    0x698098d8, 0x8b44f7af, 0xffff5bb1, 0x895cd7be, 0x6b901122, 0xfd987193, 0xa679438e, 0x49b40821,
+    0xf61e2562, 0xc040b340, 0x265e5a51, 0xe9b6c7aa, 0xd62f105d, 0x02441453, 0xd8a1e681, 0xe7d3fbc8,
+    0x21e1cde6, 0xc33707d6, 0xf4d50d87, 0x455a14ed, 0xa9e3e905, 0xfcefa3f8, 0x676f02d9, 0x8d2a4c8a,
+    0xfffa3942, 0x8771f681, 0x6d9d6122, 0xfde5380c, 0xa4beea44, 0x4bdecfa9, 0xf6bb4b60, 0xbebfbc70,
+    0x289b7ec6, 0xeaa127fa, 0xd4ef3085, 0x04881d05, 0xd9d4d039, 0xe6db99e5, 0x1fa27cf8, 0xc4ac5665,
+    0xf4292244, 0x432aff97, 0xab9423a7, 0xfc93a039, 0x655b59c3, 0x8f0ccc92, 0xffeff47d, 0x85845dd1,
+    0x6fa87e4f, 0xfe2ce6e0, 0xa3014314, 0x4e0811a1, 0xf7537e82, 0xbd3af235, 0x2ad7d2bb, 0xeb86d391};
+
+/// In place of moving the four words on, each step names them one further.
+template <size_t kStep>
+[[gnu::always_inline]] inline void Md5Step(const Words& words, std::array<uint32_t, 4>& state) {
+  constexpr int kTurns[4][4] = {{7, 12, 17, 22}, {5, 9, 14, 20}, {4, 11, 16, 23}, {6, 10, 15, 21}};
+  constexpr size_t kRound = kStep / 16;
+  constexpr size_t kStride[4] = {1, 5, 3, 7};
+  constexpr size_t kFirst[4] = {0, 1, 5, 0};
+  uint32_t& a = state[(64 - kStep) % 4];
+  const uint32_t b = state[(65 - kStep) % 4];
+  const uint32_t c = state[(66 - kStep) % 4];
+  const uint32_t d = state[(67 - kStep) % 4];
+  a += kSines[kStep] + words[(kStride[kRound] * kStep + kFirst[kRound]) % 16];
+  if constexpr (kRound == 0) a += d ^ (b & (c ^ d));
+  if constexpr (kRound == 1) a += (c & ~d) + (b & d);
+  if constexpr (kRound == 2) a += b ^ c ^ d;
+  if constexpr (kRound == 3) a += c ^ (b | ~d);
+  a = b + std::rotl(a, kTurns[kRound][kStep % 4]);
 }
 
 void Md5Block(const char* block, std::array<uint32_t, 4>& state) {
-  static const std::array<uint32_t, 64> kSines = SineTable();
-  static constexpr int kTurns[4][4] = {
-      {7, 12, 17, 22}, {5, 9, 14, 20}, {4, 11, 16, 23}, {6, 10, 15, 21}};
-  auto [a, b, c, d] = state;
-  for (uint32_t i = 0; i < 64; ++i) {
-    uint32_t mixed;
-    uint32_t word;
-    switch (i / 16) {
-      case 0:
-        mixed = (b & c) | (~b & d);
-        word = i;
-        break;
-      case 1:
-        mixed = (d & b) | (~d & c);
-        word = (5 * i + 1) % 16;
-        break;
-      case 2:
-        mixed = b ^ c ^ d;
-        word = (3 * i + 5) % 16;
-        break;
-      default:
-        mixed = c ^ (b | ~d);
-        word = (7 * i) % 16;
-    }
-    const uint32_t sum = a + mixed + kSines[i] + LittleWord(block + 4 * word);
-    a = d;
-    d = c;
-    c = b;
-    b += std::rotl(sum, kTurns[i / 16][i % 4]);
-  }
-  state[0] += a;
-  state[1] += b;
-  state[2] += c;
-  state[3] += d;
+  Words words;
+  for (size_t i = 0; i < 16; ++i) words[i] = LittleWord(block + 4 * i);
+  std::array<uint32_t, 4> next = state;
+  SixtyFourTimes([&](auto step) __attribute__((always_inline)) { Md5Step<step()>(words, next); });
+  for (size_t i = 0; i < 4; ++i) state[i] += next[i];
 }
 
 constexpr std::array<uint32_t, 64> kShaConstants = {
@@ -92,66 +92,81 @@ constexpr std::array<uint32_t, 64> kShaConstants = {
     0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
     0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
 
-std::array<uint32_t, 64> ShaSchedule(const char* block) {
-  std::array<uint32_t, 64> words;
-  for (size_t i = 0; i < 16; ++i) words[i] = BigWord(block + 4 * i);
-  for (size_t i = 16; i < 64; ++i) {
-    const uint32_t x = words[i - 15];
-    const uint32_t y = words[i - 2];
+/// The word of a step, from 16 before it.
+template <size_t kStep>
+[[gnu::always_inline]] inline uint32_t ShaWord(Words& words) {
+  if constexpr (kStep >= 16) {
+    const uint32_t x = words[(kStep + 1) % 16];
+    const uint32_t y = words[(kStep + 14) % 16];
     const uint32_t low = std::rotr(x, 7) ^ std::rotr(x, 18) ^ (x >> 3);
     const uint32_t high = std::rotr(y, 17) ^ std::rotr(y, 19) ^ (y >> 10);
-    words[i] = words[i - 16] + low + words[i - 7] + high;
+    words[kStep % 16] += low + words[(kStep + 9) % 16] + high;
   }
-  return words;
+  return words[kStep % 16];
+}
+
+template <size_t kStep>
+[[gnu::always_inline]] inline void ShaStep(Words& words, std::array<uint32_t, 8>& state) {
+  const uint32_t a = state[(64 - kStep) % 8];
+  const uint32_t b = state[(65 - kStep) % 8];
+  const uint32_t c = state[(66 - kStep) % 8];
+  uint32_t& d = state[(67 - kStep) % 8];
+  const uint32_t e = state[(68 - kStep) % 8];
+  const uint32_t f = state[(69 - kStep) % 8];
+  const uint32_t g = state[(70 - kStep) % 8];
+  uint32_t& h = state[(71 - kStep) % 8];
+  const uint32_t choice = g ^ (e & (f ^ g));
+  const uint32_t majority = (a & b) | (c & (a | b));
+  h += (std::rotr(e, 6) ^ std::rotr(e, 11) ^ std::rotr(e, 25)) + choice + kShaConstants[kStep] +
+       ShaWord<kStep>(words);
+  d += h;
+  h += (std::rotr(a, 2) ^ std::rotr(a, 13) ^ std::rotr(a, 22)) + majority;
 }
 
 void Sha256Block(const char* block, std::array<uint32_t, 8>& state) {
-  const std::array<uint32_t, 64> words = ShaSchedule(block);
-  auto [a, b, c, d, e, f, g, h] = state;
-  for (size_t i = 0; i < 64; ++i) {
-    const uint32_t choice = (e & f) ^ (~e & g);
-    const uint32_t majority = (a & b) ^ (a & c) ^ (b & c);
-    const uint32_t first = h + (std::rotr(e, 6) ^ std::rotr(e, 11) ^ std::rotr(e, 25)) + choice +
-                           kShaConstants[i] + words[i];
-    const uint32_t second = (std::rotr(a, 2) ^ std::rotr(a, 13) ^ std::rotr(a, 22)) + majority;
-    h = g;
-    g = f;
-    f = e;
-    e = d + first;
-    d = c;
-    c = b;
-    b = a;
-    a = first + second;
+  Words words;
+  for (size_t i = 0; i < 16; ++i) words[i] = BigWord(block + 4 * i);
+  std::array<uint32_t, 8> next = state;
+  SixtyFourTimes([&](auto step) __attribute__((always_inline)) { ShaStep<step()>(words, next); });
+  for (size_t i = 0; i < 8; ++i) state[i] += next[i];
+}
+
+void WriteHex(std::string_view bytes, bool upper, char* out) {
+  const char* digits = upper ? "0123456789ABCDEF" : "0123456789abcdef";
+  for (const char byte : bytes) {
+    *out++ = digits[static_cast<uint8_t>(byte) >> 4];
+    *out++ = digits[static_cast<uint8_t>(byte) & 15];
   }
-  const std::array<uint32_t, 8> added = {a, b, c, d, e, f, g, h};
-  for (size_t i = 0; i < 8; ++i) state[i] += added[i];
+}
+
+/// The words' bytes as they lie in memory.
+template <size_t kWords>
+std::array<char, 8 * kWords> HexOf(const std::array<uint32_t, kWords>& words) {
+  std::array<char, 8 * kWords> text;
+  WriteHex({reinterpret_cast<const char*>(words.data()), 4 * kWords}, false, text.data());
+  return text;
 }
 
 }  // namespace
 
 std::string HexText(std::string_view bytes, bool upper) {
-  const char* digits = upper ? "0123456789ABCDEF" : "0123456789abcdef";
-  std::string text;
-  text.reserve(2 * bytes.size());
-  for (const char byte : bytes) {
-    text += digits[static_cast<uint8_t>(byte) >> 4];
-    text += digits[static_cast<uint8_t>(byte) & 15];
-  }
+  std::string text(2 * bytes.size(), '\0');
+  WriteHex(bytes, upper, text.data());
   return text;
 }
 
-std::string Md5Hex(std::string_view bytes) {
+std::array<char, 32> Md5Hex(std::string_view bytes) {
   std::array<uint32_t, 4> state = {0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476};
   ForEachBlock(bytes, false, [&](const char* block) { Md5Block(block, state); });
-  return HexText({reinterpret_cast<const char*>(state.data()), sizeof(state)}, false);
+  return HexOf(state);
 }
 
-std::string Sha256Hex(std::string_view bytes) {
+std::array<char, 64> Sha256Hex(std::string_view bytes) {
   std::array<uint32_t, 8> state = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
                                    0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
   ForEachBlock(bytes, true, [&](const char* block) { Sha256Block(block, state); });
   for (uint32_t& word : state) word = __builtin_bswap32(word);
-  return HexText({reinterpret_cast<const char*>(state.data()), sizeof(state)}, false);
+  return HexOf(state);
 }
 
 }  // namespace headrace

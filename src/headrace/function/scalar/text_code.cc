@@ -1,6 +1,7 @@
 // Text and numbers as codes: code points, hexadecimal, base64, digests and hashes.
 #include "arrow/type.h"
 #include "headrace/base/hash.h"
+#include "headrace/base/hash_each.h"
 #include "headrace/function/cell.h"
 #include "headrace/function/code_points.h"
 #include "headrace/function/define.h"
@@ -27,8 +28,10 @@ Result<ArrayPtr> NumberOf(KernelContext& ctx, std::span<const Argument> args, co
 template <auto kFunction>
 Result<ArrayPtr> TextOf(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
   const BytesView bytes(args[0]);
-  return BuildText(ctx, rows,
-                   [&](int64_t row, TextColumn& out) { return out.Append(kFunction(bytes[row])); });
+  return BuildText(ctx, rows, [&](int64_t row, TextColumn& out) {
+    const auto text = kFunction(bytes[row]);
+    return out.Append(std::string_view(text.data(), text.size()));
+  });
 }
 
 Result<ArrayPtr> Chr(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
@@ -134,45 +137,66 @@ Result<ArrayPtr> FromBase64(KernelContext& ctx, std::span<const Argument> args, 
 
 /// Equal values have equal hashes: -0 is 0, every NaN the same.
 template <typename T>
-uint64_t HashOf(const T& value) {
-  if constexpr (std::is_same_v<T, std::string_view>) {
-    return HashBytes(value);
-  } else if constexpr (std::is_floating_point_v<T>) {
-    const T same = value != value ? std::numeric_limits<T>::quiet_NaN() : value + T{0};
-    return HashBytes({reinterpret_cast<const char*>(&same), sizeof(T)});
+T SameOf(T value) {
+  if constexpr (std::is_floating_point_v<T>) {
+    return value != value ? std::numeric_limits<T>::quiet_NaN() : value + T{0};
   } else {
-    return HashBytes({reinterpret_cast<const char*>(&value), sizeof(T)});
+    return value;
   }
 }
 
-Status HashColumn(const Argument& arg, std::vector<uint64_t>& hashes) {
+/// Folds `hash(row)` into `hashes`, where a row is null that of nulls.
+template <typename HashOf>
+void FoldHashes(const Argument& arg, int64_t begin, int64_t end, uint64_t* hashes,
+                const HashOf& hash_of) {
   const Validity valid(arg);
-  const auto rows = static_cast<int64_t>(hashes.size());
-  const auto fold = [&](int64_t row, uint64_t hash) {
-    hashes[static_cast<size_t>(row)] = CombineHash(hashes[static_cast<size_t>(row)], hash);
-  };
+  for (int64_t row = begin; row < end; ++row) {
+    hashes[row] = CombineHash(hashes[row], valid[row] ? hash_of(row) : kNullHash);
+  }
+}
+
+template <typename Tag>
+void HashFixed(const Argument& arg, int64_t rows, uint64_t* hashes) {
+  constexpr int64_t kBlock = 512;
+  using T = typename Tag::Value;
+  const typename Tag::Column values(arg);
+  T block[kBlock];
+  uint64_t block_hashes[kBlock];
+  for (int64_t begin = 0; begin < rows; begin += kBlock) {
+    const int64_t end = std::min(begin + kBlock, rows);
+    for (int64_t row = begin; row < end; ++row) block[row - begin] = SameOf<T>(values[row]);
+    HashEachOf<sizeof(T)>(reinterpret_cast<const uint8_t*>(block), end - begin, block_hashes);
+    FoldHashes(arg, begin, end, hashes, [&](int64_t row) { return block_hashes[row - begin]; });
+  }
+}
+
+Status HashColumn(const Argument& arg, int64_t rows, uint64_t* hashes) {
   const bool known = VisitOrdered(arg.array->type_id(), [&](auto tag) {
     using Tag = decltype(tag);
-    const typename Tag::Column values(arg);
-    for (int64_t row = 0; row < rows; ++row) {
-      fold(row, valid[row] ? HashOf(typename Tag::Value(values[row])) : kNullHash);
+    if constexpr (std::is_same_v<Tag, representation::Bytes>) {
+      const BytesView bytes(arg);
+      FoldHashes(arg, 0, rows, hashes, [&](int64_t row) { return HashBytes(bytes[row]); });
+    } else {
+      HashFixed<Tag>(arg, rows, hashes);
     }
   });
   if (known) return Status::OK();
+  const Validity valid(arg);
   std::string cell;
   for (int64_t row = 0; row < rows; ++row) {
     cell.clear();
     if (valid[row]) ARROW_RETURN_NOT_OK(EncodeCell(*arg.array, arg.is_constant ? 0 : row, &cell));
-    fold(row, valid[row] ? HashBytes(cell) : kNullHash);
+    hashes[row] = CombineHash(hashes[row], valid[row] ? HashBytes(cell) : kNullHash);
   }
   return Status::OK();
 }
 
 Result<ArrayPtr> Hash(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
-  std::vector<uint64_t> hashes(static_cast<size_t>(rows.length));
-  for (const Argument& arg : args) ARROW_RETURN_NOT_OK(HashColumn(arg, hashes));
   ARROW_ASSIGN_OR_RAISE(auto out, Output<uint64_t>::Make(rows.length, ctx.pool));
-  std::copy(hashes.begin(), hashes.end(), out.data());
+  std::fill_n(out.data(), rows.length, 0);
+  for (const Argument& arg : args) {
+    ARROW_RETURN_NOT_OK(HashColumn(arg, rows.length, out.data()));
+  }
   return out.Finish(ctx.result_type);
 }
 
