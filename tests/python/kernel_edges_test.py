@@ -209,3 +209,56 @@ def test_text_of_integers_and_nulls(session: hr.Session, bits: int) -> None:
         session.register("edges", pa.table({"x": pa.array(values, kind)}).slice(1))
         got = session.sql("SELECT CAST(x AS TEXT) FROM edges").to_arrow().column(0).to_pylist()
         assert got == [None if value is None else str(value) for value in values[1:]]
+
+
+def column_of(kind: pa.DataType, random: np.random.Generator, rows: int) -> pa.Array:
+    """Values of any type, a fifth of them null, that begin within the array's buffers."""
+    numbers = random.integers(0, 100, rows + 3)
+    nulls = random.random(rows + 3) < 0.2
+    texts = pa.array([None if null else str(number) for number, null in zip(numbers, nulls)])
+    if pa.types.is_list(kind):
+        values = [None if null else [int(n)] * (n % 3) for n, null in zip(numbers, nulls)]
+        return pa.array(values, kind).slice(3)
+    if pa.types.is_boolean(kind):
+        return pa.array(numbers > 50, mask=nulls).slice(3)
+    if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
+        width = pa.int32() if kind == pa.date32() else pa.int64()
+        return texts.cast(width).cast(kind).slice(3)
+    return texts.cast(kind).slice(3)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *[pa.int8(), pa.uint16(), pa.int32(), pa.int64(), pa.float32(), pa.float64(), pa.bool_()],
+        *[pa.decimal128(7, 2), pa.date32(), pa.timestamp("ns"), pa.string(), pa.binary()],
+        pa.list_(pa.int64()),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("rows", [1, 63, 64, 65, 1000])
+def test_choices_among_branches(session: hr.Session, kind: pa.DataType, rows: int) -> None:
+    random = np.random.default_rng(rows)
+    columns = {name: column_of(kind, random, rows) for name in "ab"}
+    columns |= {name: column_of(pa.bool_(), random, rows) for name in "cd"}
+    table = pa.table(columns)
+    session.register("edges", table)
+    picked = {
+        "CASE WHEN c THEN a ELSE b END": lambda a, b, c, d: a if c else b,
+        "CASE WHEN c THEN a WHEN d THEN b END": lambda a, b, c, d: a if c else b if d else None,
+        "CASE WHEN c AND d THEN a END": lambda a, b, c, d: a if c and d else None,
+        "if(d, NULL, a)": lambda a, b, c, d: None if d else a,
+        "coalesce(a, b)": lambda a, b, c, d: b if a is None else a,
+        "nullif(a, b)": lambda a, b, c, d: None if a == b else a,
+    }
+    if pa.types.is_list(kind):
+        del picked["nullif(a, b)"]
+    for expression, pick in picked.items():
+        expected = [pick(*row.values()) for row in table.to_pylist()]
+        got = session.sql(f"SELECT {expression} AS y FROM edges").to_arrow().column(0)
+        assert got.type == kind
+        assert got.to_pylist() == expected, expression
+    got = session.sql("SELECT CASE WHEN c THEN a ELSE b END AS y FROM edges WHERE d").to_arrow()
+    assert got.column(0).to_pylist() == [
+        row["a"] if row["c"] else row["b"] for row in table.to_pylist() if row["d"]
+    ]

@@ -3,14 +3,11 @@
 #include "headrace/expression/evaluate.h"
 
 #include <algorithm>
-#include <bit>
-#include <cstring>
 
 #include "arrow/array/array_primitive.h"
 #include "arrow/array/util.h"
 #include "arrow/scalar.h"
 #include "arrow/type.h"
-#include "headrace/base/set_bits.h"
 #include "headrace/expression/bind.h"
 #include "headrace/expression/call_kernel.h"
 #include "headrace/expression/elementwise.h"
@@ -223,44 +220,6 @@ Result<std::vector<ArrayPtr>> Evaluator::Evaluate(const Batch& batch,
   return results;
 }
 
-namespace {
-
-// Bits of rows from 64 * index on; behind num_rows there is none.
-uint64_t HeldWord(const uint8_t* values, int64_t offset, int64_t num_rows, int64_t index) {
-  const bool is_whole = index < num_rows / 64;
-  if (is_whole && offset % 8 == 0) {
-    uint64_t word;
-    std::memcpy(&word, values + offset / 8 + index * 8, sizeof word);
-    return word;
-  }
-  const uint64_t word = WordAt(values, offset, num_rows, index);
-  return is_whole ? word : word & ((uint64_t{1} << (num_rows % 64)) - 1);
-}
-
-// Rows of [0, num_rows) that hold and are valid, a word of bits at a time.
-std::vector<uint32_t> SelectAll(const arrow::Array& array, int64_t num_rows) {
-  const Validity valid(array);
-  const uint8_t* values = array.data()->buffers[1]->data();
-  const int64_t num_words = (num_rows + 63) / 64;
-  std::vector<uint64_t> words(static_cast<size_t>(num_words));
-  size_t count = 0;
-  for (int64_t i = 0; i < num_words; ++i) {
-    uint64_t word = HeldWord(values, array.offset(), num_rows, i);
-    if (!valid.all_valid()) word &= valid.Word(i, num_rows);
-    words[static_cast<size_t>(i)] = word;
-    count += static_cast<size_t>(std::popcount(word));
-  }
-  std::vector<uint32_t> selected(count + kSetBitsSlack);
-  uint32_t* out = selected.data();
-  for (size_t i = 0; i < words.size(); ++i) {
-    out = WriteSetBits(words[i], static_cast<uint32_t>(i * 64), out);
-  }
-  selected.resize(count);
-  return selected;
-}
-
-}  // namespace
-
 Result<Selection> EvaluatePredicate(const Expression& predicate, const Batch& batch,
                                     arrow::MemoryPool* pool, bool* all_selected) {
   const Rows rows{batch.physical_rows(), batch.selection().get()};
@@ -268,7 +227,7 @@ Result<Selection> EvaluatePredicate(const Expression& predicate, const Batch& ba
   ARROW_ASSIGN_OR_RAISE(const Argument value, evaluation.Plain(predicate, rows));
   auto selected = std::make_shared<std::vector<uint32_t>>();
   if (value.array->type_id() == arrow::Type::BOOL && rows.active == nullptr && !value.is_constant) {
-    *selected = SelectAll(*value.array, rows.length);
+    *selected = RowsIn(TrueRows(value, rows.length));
   } else if (value.array->type_id() == arrow::Type::BOOL) {
     const Validity valid(value);
     const BooleanView holds(value);

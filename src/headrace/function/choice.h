@@ -3,14 +3,21 @@
 
 #include <vector>
 
-#include "headrace/function/view.h"
+#include "headrace/function/row_mask.h"
 
 namespace headrace {
 
-/// Row r of the result is row r of branches[choice[r]], or null where the choice is kNoBranch.
-/// All branches have ctx.result_type.
+/// An argument of ctx.result_type and the rows that take it.
+struct Branch {
+  Argument value;
+  RowMask rows;
+};
+/// `length` rows, each of the branch that has it; null where none has. No two have the same row.
+Result<ArrayPtr> ChooseRows(KernelContext& ctx, std::span<const Branch> branches, int64_t length);
+
+/// Row r of the result is row r of values[choice[r]], or null where the choice is kNoBranch.
 inline constexpr uint32_t kNoBranch = ~uint32_t{0};
-Result<ArrayPtr> ChooseRows(KernelContext& ctx, std::span<const Argument> branches,
+Result<ArrayPtr> ChooseRows(KernelContext& ctx, std::span<const Argument> values,
                             const std::vector<uint32_t>& choice);
 
 /// The active rows, written out.

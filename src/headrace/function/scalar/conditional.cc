@@ -10,56 +10,49 @@ namespace {
 class Choices {
  public:
   explicit Choices(const Rows& rows)
-      : choice_(static_cast<size_t>(rows.length), kNoBranch), open_(ActiveRows(rows)) {}
+      : length_(rows.length), open_(MaskOf(rows)), num_open_(CountActive(rows)) {}
 
-  bool done() const { return open_.empty(); }
-  Rows open() const { return {static_cast<int64_t>(choice_.size()), &open_}; }
+  bool done() const { return num_open_ == 0; }
+  const RowMask& open() const { return open_; }
 
-  /// Gives `branch` to the open rows that `takes` says, and closes them.
-  template <typename Takes>
-  void Give(Argument branch, Takes&& takes) {
-    std::vector<uint32_t> left;
-    for (const uint32_t row : open_) {
-      if (takes(row)) {
-        choice_[row] = static_cast<uint32_t>(branches_.size());
-      } else {
-        left.push_back(row);
-      }
-    }
-    open_ = std::move(left);
-    branches_.push_back(std::move(branch));
+  /// An argument, asked for those of the open rows that are in `rows`.
+  Result<Argument> Ask(const LazyArgument& argument, const RowMask& rows) const {
+    const std::vector<uint32_t> active = RowsIn(rows);
+    const bool is_all = static_cast<int64_t>(active.size()) == length_;
+    return argument(Rows{length_, is_all ? nullptr : &active});
   }
-  Result<ArrayPtr> Finish(KernelContext& ctx) const { return ChooseRows(ctx, branches_, choice_); }
+  /// Gives `value` to open rows, and closes them.
+  void Give(Argument value, RowMask rows) {
+    for (size_t i = 0; i < rows.size(); ++i) open_[i] &= ~rows[i];
+    num_open_ -= CountRows(rows);
+    branches_.push_back({std::move(value), std::move(rows)});
+  }
+  Result<ArrayPtr> Finish(KernelContext& ctx) const { return ChooseRows(ctx, branches_, length_); }
 
  private:
-  std::vector<uint32_t> choice_;
-  std::vector<uint32_t> open_;
-  std::vector<Argument> branches_;
+  int64_t length_;
+  RowMask open_;
+  int64_t num_open_;
+  std::vector<Branch> branches_;
 };
+
+RowMask Both(RowMask a, const RowMask& b) {
+  for (size_t i = 0; i < a.size(); ++i) a[i] &= b[i];
+  return a;
+}
 
 Result<ArrayPtr> Coalesce(KernelContext& ctx, std::span<const LazyArgument> args,
                           const Rows& rows) {
   Choices choices(rows);
   for (const LazyArgument& arg : args) {
     if (choices.done()) break;
-    ARROW_ASSIGN_OR_RAISE(const Argument value, arg(choices.open()));
-    const Validity valid(value);
-    const bool has_all = &arg == &args.front() && valid.all_valid() && !value.is_constant;
+    ARROW_ASSIGN_OR_RAISE(Argument value, choices.Ask(arg, choices.open()));
+    const bool has_all = &arg == &args.front() && !value.is_constant && Validity(value).all_valid();
     if (has_all) return value.array;
-    choices.Give(value, [&](uint32_t row) { return valid[row]; });
+    RowMask valid = Both(ValidRows(value, rows.length), choices.open());
+    choices.Give(std::move(value), std::move(valid));
   }
   return choices.Finish(ctx);
-}
-
-/// The rows of `open` where `condition` is true.
-std::vector<uint32_t> RowsWhere(const Argument& condition, const std::vector<uint32_t>& open) {
-  const Validity valid(condition);
-  const BooleanView holds(condition);
-  std::vector<uint32_t> rows;
-  for (const uint32_t row : open) {
-    if (valid[row] && holds[row]) rows.push_back(row);
-  }
-  return rows;
 }
 
 /// cond1, value1, cond2, value2, … [, else].
@@ -67,21 +60,15 @@ Result<ArrayPtr> Case(KernelContext& ctx, std::span<const LazyArgument> args, co
   Choices choices(rows);
   size_t next = 0;
   for (; next + 1 < args.size() && !choices.done(); next += 2) {
-    const Rows open = choices.open();
-    ARROW_ASSIGN_OR_RAISE(const Argument condition, args[next](open));
-    const std::vector<uint32_t> matched = RowsWhere(condition, *open.active);
-    if (matched.empty()) continue;
-    ARROW_ASSIGN_OR_RAISE(Argument value, args[next + 1](Rows{rows.length, &matched}));
-    auto candidate = matched.begin();  // both lists are sorted, so one walk tells who is in
-    choices.Give(std::move(value), [&](uint32_t row) {
-      if (candidate == matched.end() || *candidate != row) return false;
-      ++candidate;
-      return true;
-    });
+    ARROW_ASSIGN_OR_RAISE(const Argument condition, choices.Ask(args[next], choices.open()));
+    RowMask matched = Both(TrueRows(condition, rows.length), choices.open());
+    if (CountRows(matched) == 0) continue;
+    ARROW_ASSIGN_OR_RAISE(Argument value, choices.Ask(args[next + 1], matched));
+    choices.Give(std::move(value), std::move(matched));
   }
   if (next < args.size() && !choices.done()) {
-    ARROW_ASSIGN_OR_RAISE(Argument value, args[next](choices.open()));
-    choices.Give(std::move(value), [](uint32_t) { return true; });
+    ARROW_ASSIGN_OR_RAISE(Argument value, choices.Ask(args[next], choices.open()));
+    choices.Give(std::move(value), choices.open());
   }
   return choices.Finish(ctx);
 }
