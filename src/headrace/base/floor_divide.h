@@ -23,8 +23,8 @@ class FloorDivider {
   }
 
   int64_t operator()(int64_t value) const {
-    // Below zero floor(x / d) is ~floor(~x / d). With the multiplier's error under divisor ≤ 2^shift
-    // a dividend under 2^63 has a quotient that is off by less than 1 / divisor.
+    // Below zero floor(x / d) is ~floor(~x / d). The multiplier is off by less than the divisor, at
+    // most 2^shift, so the quotient of a dividend under 2^63 by less than 1 / divisor.
     const int64_t sign = value >> 63;
     const auto doubled = static_cast<uint64_t>(value ^ sign) << 1;
     const auto high =

@@ -103,6 +103,21 @@ Result<ArrayPtr> ChooseFixed(KernelContext& ctx, std::span<const Branch> branche
   return WithValidity(ctx.result_type, length, {std::move(validity), out.FinishBuffer()});
 }
 
+Result<ArrayPtr> ChooseBooleans(KernelContext& ctx, std::span<const Branch> branches,
+                                int64_t length) {
+  const int64_t words = (length + kWordRows - 1) / kWordRows;
+  ARROW_ASSIGN_OR_RAISE(auto bits, Output<uint64_t>::Make(words, ctx.pool));
+  std::fill_n(bits.data(), words, 0);
+  for (const Branch& branch : branches) {
+    const BooleanView value(branch.value);
+    for (int64_t i = 0; i < words; ++i) {
+      bits.data()[i] |= branch.rows[static_cast<size_t>(i)] & value.Word(i, length);
+    }
+  }
+  ARROW_ASSIGN_OR_RAISE(auto validity, ValidityOf(ctx, branches, length));
+  return WithValidity(ctx.result_type, length, {std::move(validity), bits.FinishBuffer()});
+}
+
 /// Of each row the number of its branch, or kNoBranch.
 std::vector<uint32_t> NumbersOf(std::span<const Branch> branches, int64_t length) {
   std::vector<uint32_t> numbers(static_cast<size_t>(length), kNoBranch);
@@ -187,6 +202,7 @@ Result<ArrayPtr> ChooseRows(KernelContext& ctx, std::span<const Branch> branches
   if (type->id() == arrow::Type::STRING || type->id() == arrow::Type::BINARY) {
     return ChooseBytes(ctx, branches, length);
   }
+  if (type->id() == arrow::Type::BOOL) return ChooseBooleans(ctx, branches, length);
   const bool is_flat = arrow::is_primitive(type->id()) || arrow::is_decimal(type->id());
   switch (is_flat ? static_cast<const arrow::FixedWidthType&>(*type).bit_width() : 0) {
     case 8:

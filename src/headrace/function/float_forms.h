@@ -1,4 +1,4 @@
-// Kernels and overloads of functions over floats that follow IEEE 754: outside its domain a function
+// Kernels and overloads of functions over floats that follow IEEE 754: outside its domain one
 // gives NaN or an infinity, never an error. `kFunction` takes and gives T, doubles in overloads.
 #pragma once
 

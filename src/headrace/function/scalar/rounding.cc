@@ -22,7 +22,8 @@ double PowerOfDigits(int64_t digits) {
   return std::pow(10.0, static_cast<double>(digits < 0 ? -digits : digits));
 }
 
-/// `kFunction` of x at `digits` decimals, 1 to 308; x itself where that is finer than its precision.
+/// `kFunction` of x at 1 to 308 decimals, `power` is 10 to that; x itself where that is finer than
+/// its precision.
 template <auto kFunction>
 double AtDecimals(double x, double power) {
   const double result = kFunction(x * power) / power;
@@ -183,8 +184,7 @@ constexpr auto kCeilFloat = [](auto x) { return std::ceil(x); };
 constexpr auto kTruncFloat = [](auto x) { return std::trunc(x); };
 /// To the next even whole number away from zero.
 constexpr auto kEvenFloat = [](double x) {
-  const double up = std::ceil(std::fabs(x));
-  return std::copysign(std::fmod(up, 2) == 0 ? up : up + 1, x);
+  return std::copysign(2 * std::ceil(std::ceil(std::fabs(x)) / 2), x);
 };
 
 template <auto kFunction, Way kWay>
