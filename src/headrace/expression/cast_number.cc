@@ -83,6 +83,31 @@ bool ToDecimal(In value, const DecimalForm& to, Int128* out) {
   }
 }
 
+/// An integer to a decimal by a product of 64 bits.
+class WholeToDecimal {
+ public:
+  explicit WholeToDecimal(const DecimalForm& to)
+      : power_(static_cast<int64_t>(PowerOfTen(to.scale))) {
+    const Int128 limit = PowerOfTen(to.precision - to.scale) - 1;
+    value_min_ = static_cast<int64_t>(std::max<Int128>(value_min_, -limit));
+    value_max_ = static_cast<int64_t>(std::min<Int128>(value_max_, limit));
+  }
+
+  static bool Knows(const DecimalForm& to) {
+    constexpr int kDigits = std::numeric_limits<int64_t>::digits10;
+    return to.scale >= 0 && to.scale <= kDigits && to.scale <= to.precision;
+  }
+  bool operator()(int64_t value, Int128* out) const {
+    *out = static_cast<Int128>(value) * power_;
+    return value >= value_min_ && value <= value_max_;
+  }
+
+ private:
+  int64_t power_;
+  int64_t value_min_ = std::numeric_limits<int64_t>::min();
+  int64_t value_max_ = std::numeric_limits<int64_t>::max();
+};
+
 template <typename Out>
 bool FromDecimal(Int128 value, int scale, Out* out) {
   if constexpr (std::is_floating_point_v<Out>) {
@@ -169,6 +194,12 @@ Result<ArrayPtr> CastFromPlain(const CastCall& call) {
   }
   if (call.to->id() == Type::DECIMAL128) {
     const DecimalForm form = FormOf(*call.to);
+    if (std::is_integral_v<In> && !std::is_same_v<In, uint64_t> && WholeToDecimal::Knows(form)) {
+      const WholeToDecimal convert(form);
+      return CastAllRows<Int128>(call, ErrorKind::kOverflow, [&](int64_t row, Int128* out) {
+        return convert(static_cast<int64_t>(from[row]), out);
+      });
+    }
     return CastRows<Int128>(call, ErrorKind::kOverflow, [&](int64_t row, Int128* out) {
       return ToDecimal(from[row], form, out);
     });

@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <limits>
+#include <optional>
 
 #include "arrow/type.h"
 #include "arrow/util/decimal.h"
@@ -51,6 +53,24 @@ bool DivideWide(UInt128 numerator, int digits, UInt128 denominator, UInt128* out
   return words[2] != 0 || words[3] != 0 || *out >= static_cast<UInt128>(kPowers.back());
 }
 
+/// ScaleDouble in 128 bits, for a scale of at most 18; nothing when the value is too large for it.
+std::optional<UInt128> ScaleNear(double magnitude, int scale) {
+  constexpr int kMantissaBits = std::numeric_limits<double>::digits - 1;
+  constexpr int kExponentZero = 1'023 + kMantissaBits;
+  const auto bits = std::bit_cast<uint64_t>(magnitude);
+  const int biased = static_cast<int>(bits >> kMantissaBits);
+  const uint64_t hidden = biased == 0 ? 0 : uint64_t{1} << kMantissaBits;
+  const uint64_t mantissa = (bits & ((uint64_t{1} << kMantissaBits) - 1)) | hidden;
+  const int exponent = std::max(biased, 1) - kExponentZero;
+  // Below 2^53 * 10^18 < 2^113.
+  const UInt128 scaled =
+      static_cast<UInt128>(mantissa) * static_cast<uint64_t>(kPowers[static_cast<size_t>(scale)]);
+  if (exponent > 13) return std::nullopt;
+  if (exponent >= 0) return scaled << exponent;
+  if (exponent < -113) return 0;
+  return (scaled + (static_cast<UInt128>(1) << (-exponent - 1))) >> -exponent;
+}
+
 }  // namespace
 
 Int128 PowerOfTen(int exponent) { return kPowers[static_cast<size_t>(exponent)]; }
@@ -60,6 +80,7 @@ bool FitsPrecision(Int128 value, int precision) {
 }
 
 bool ScaleUp(Int128 value, int digits, Int128* out) {
+  if (digits == 0) return *out = value, false;
   if (digits > kDecimalPrecisionMax) {
     *out = 0;
     return value != 0;
@@ -79,6 +100,10 @@ bool ScaleDouble(double value, int scale, Int128* out) {
   using arrow::BasicDecimal256;
   constexpr double kAboveAll = 1e39;
   *out = 0;
+  if (const auto near = scale <= 18 ? ScaleNear(std::fabs(value), scale) : std::nullopt) {
+    *out = value < 0 ? -static_cast<Int128>(*near) : static_cast<Int128>(*near);
+    return *near >= static_cast<UInt128>(kPowers.back());
+  }
   if (!(std::fabs(value) * static_cast<double>(PowerOfTen(scale)) < kAboveAll)) return true;
   // |value| = mantissa * 2^exponent exactly; mantissa * 10^scale has at most 53 + 127 bits.
   int exponent;
@@ -99,9 +124,9 @@ bool ScaleDouble(double value, int scale, Int128* out) {
     scaled = BasicDecimal256(0);
   }
   const auto words = scaled.little_endian_array();
-  const auto magnitude = static_cast<Int128>((static_cast<UInt128>(words[1]) << 64) | words[0]);
-  *out = value < 0 ? -magnitude : magnitude;
-  return words[2] != 0 || words[3] != 0 || !FitsPrecision(magnitude, kDecimalPrecisionMax);
+  const UInt128 magnitude = (static_cast<UInt128>(words[1]) << 64) | words[0];
+  *out = static_cast<Int128>(value < 0 ? -magnitude : magnitude);
+  return words[2] != 0 || words[3] != 0 || magnitude >= static_cast<UInt128>(kPowers.back());
 }
 
 bool DivideScaled(Int128 numerator, int digits, Int128 denominator, Int128* out) {
