@@ -20,10 +20,6 @@ arrow::TimeUnit::type UnitOfTime(const arrow::DataType& type) {
                                             : static_cast<const arrow::TimestampType&>(type).unit();
 }
 
-int32_t DaysInMonth(int64_t year, int32_t month) {
-  return static_cast<int32_t>(DaysOfDate(year, month + 1, 1) - DaysOfDate(year, month, 1));
-}
-
 bool IsDate(int64_t year, int64_t month, int64_t day) {
   constexpr int64_t kYearMax = 5'000'000;
   return year > -kYearMax && year < kYearMax && month >= 1 && month <= 12 && day >= 1 &&
@@ -39,9 +35,10 @@ bool TicksOfTime(const CivilTime& time, int64_t ticks_per_second, int64_t* out) 
 
 int64_t AddMonths(int64_t days, int64_t months) {
   const CivilDate date = DateOfDays(days);
-  const int64_t first = DaysOfDate(date.year, date.month + months, 1);
-  const CivilDate month = DateOfDays(first);
-  return first + std::min(date.day, DaysInMonth(month.year, month.month)) - 1;
+  const int64_t month_number = date.year * 12 + (date.month - 1) + months;
+  const int64_t year = FloorDivide(month_number, 12);
+  const auto month = static_cast<int32_t>(month_number - year * 12) + 1;
+  return DaysOfDate(year, month, std::min(date.day, DaysInMonth(year, month)));
 }
 
 Result<TimeZone> TimeZone::Make(const std::string& name) {

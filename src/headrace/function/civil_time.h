@@ -20,7 +20,11 @@ inline constexpr int64_t kNanosPerDay = kSecondsPerDay * kNanosPerSecond;
 int64_t TicksPerSecond(arrow::TimeUnit::type unit);
 arrow::TimeUnit::type UnitOfTime(const arrow::DataType& type);
 
-int32_t DaysInMonth(int64_t year, int32_t month);
+/// Of a month 1 … 12.
+inline int32_t DaysInMonth(int64_t year, int32_t month) {
+  if (month != 2) return 30 | (month ^ (month >> 3));  // odd until July, even from August on: 31
+  return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) ? 29 : 28;
+}
 /// Whether there is such a day.
 bool IsDate(int64_t year, int64_t month, int64_t day);
 /// 0 … 6, Sunday is 0.

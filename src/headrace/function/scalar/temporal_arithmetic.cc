@@ -66,12 +66,12 @@ Result<ArrayPtr> RunInterval(KernelContext& ctx, const Argument& times, const Ar
   ARROW_RETURN_NOT_OK(ForEachActive(rows, [&](int64_t row) {
     const Interval step = interval[row];
     CivilTime time = clock.At(ticks[row]);
-    time.days = AddMonths(time.days, int64_t{sign} * step.months) + int64_t{sign} * step.days;
-    const __int128 nanos =
-        static_cast<__int128>(time.nanos) + static_cast<__int128>(sign) * step.nanoseconds;
-    const auto rest = static_cast<int64_t>((nanos % kNanosPerDay + kNanosPerDay) % kNanosPerDay);
-    time.days += static_cast<int64_t>((nanos - rest) / kNanosPerDay);
-    time.nanos = rest;
+    if (step.months != 0) time.days = AddMonths(time.days, int64_t{sign} * step.months);
+    const int64_t whole_days = FloorDivide(step.nanoseconds, kNanosPerDay);
+    const int64_t nanos = time.nanos + sign * (step.nanoseconds - whole_days * kNanosPerDay);
+    const int64_t carried = FloorDivide(nanos, kNanosPerDay);
+    time.days += sign * (step.days + whole_days) + carried;
+    time.nanos = nanos - carried * kNanosPerDay;
     const bool failed = result_clock.TicksAt(time, out.data() + row);
     return failed ? TimeOverflow("adding an interval") : Status::OK();
   }));
