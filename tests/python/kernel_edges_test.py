@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from calendar import monthrange
 from collections.abc import Iterator
-from decimal import ROUND_HALF_UP, Decimal
+from datetime import datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal, localcontext
 
 import headrace as hr
 import numpy as np
@@ -262,3 +264,84 @@ def test_choices_among_branches(session: hr.Session, kind: pa.DataType, rows: in
     assert got.column(0).to_pylist() == [
         row["a"] if row["c"] else row["b"] for row in table.to_pylist() if row["d"]
     ]
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_whole_periods_and_weeks_between_times(session: hr.Session, unit: str) -> None:
+    a, b = ticks_of(unit, seed=3), ticks_of(unit, seed=4)
+    near = abs(b.astype(object) - a.astype(object)) <= I64.max
+    a, b = a[near], b[near]
+    table = pa.table({"a": pa.array(a, pa.timestamp(unit)), "b": pa.array(b, pa.timestamp(unit))})
+    for part, seconds in [("second", 1), ("hour", 3_600), ("day", 86_400), ("week", 604_800)]:
+        got = answer(session, f"SELECT date_sub('{part}', a, b) FROM edges", table)
+        span = b - a
+        np.testing.assert_array_equal(got, np.sign(span) * (abs(span) // (UNITS[unit] * seconds)))
+    mondays = [(x // (UNITS[unit] * 86_400) + 3) // 7 for x in (a, b)]  # 1970 began on a Thursday
+    got = answer(session, "SELECT date_diff('week', a, b) FROM edges", table)
+    np.testing.assert_array_equal(got, mondays[1] - mondays[0])
+
+
+def test_parts_of_far_and_near_dates(session: hr.Session) -> None:
+    random = np.random.default_rng(8)
+    near, far = random.integers(-(10**7) + 1, 10**7, 2_000), random.integers(-(2**31), 2**31, 2_000)
+    for days in (near, np.concatenate([near, far]), np.array([-(10**7), 10**7 - 1, 10**7])):
+        table = pa.table({"d": pa.array(days, pa.int32()).cast(pa.date32())})
+        dates = days.astype("datetime64[D]")
+        years, months = dates.astype("datetime64[Y]"), dates.astype("datetime64[M]")
+        expected = {
+            "year(d)": years.astype(np.int64) + 1970,
+            "month(d)": months.astype(np.int64) % 12 + 1,
+            "day(d)": (dates - months.astype("datetime64[D]")).astype(np.int64) + 1,
+            "dayofyear(d)": (dates - years.astype("datetime64[D]")).astype(np.int64) + 1,
+            "dayofweek(d)": (days + 4) % 7,
+        }
+        for expression, values in expected.items():
+            got = answer(session, f"SELECT {expression} FROM edges", table)
+            np.testing.assert_array_equal(got, values, err_msg=expression)
+
+
+@pytest.mark.parametrize("scale", [0, 2, 18, 20])
+def test_floats_to_decimals_are_rounded_from_their_exact_value(
+    session: hr.Session, scale: int
+) -> None:
+    random = np.random.default_rng(scale)
+    x = np.concatenate(
+        [random.normal(0, 10.0**power, 200) for power in range(-25, 22, 2)]
+        + [random.integers(-(10**6), 10**6, 500) / 8, [0.0, -0.0, 5e-324, -0.005, 1e15 + 0.5]]
+    )
+    session.register("edges", pa.table({"x": x}))
+    got = session.sql(f"SELECT TRY_CAST(x AS DECIMAL(38, {scale})) FROM edges").to_arrow().column(0)
+    with localcontext(prec=400):
+        exact = [Decimal(v).quantize(Decimal(1).scaleb(-scale), ROUND_HALF_UP) for v in x.tolist()]
+    expected = [value if abs(value) < 10 ** (38 - scale) else None for value in exact]
+    assert got.to_pylist() == expected
+
+
+def test_integers_to_decimals(session: hr.Session) -> None:
+    values = [0, 1, -1, 999, -999, 1000, -1000, I64.max, I64.min]
+    session.register("edges", pa.table({"x": pa.array(values)}))
+    for precision, scale in [(5, 2), (18, 18), (38, 18), (38, 19), (19, 0), (38, 0)]:
+        sql = f"SELECT TRY_CAST(x AS DECIMAL({precision}, {scale})) FROM edges"
+        got = session.sql(sql).to_arrow().column(0).to_pylist()
+        assert got == [v if abs(v) < 10 ** (precision - scale) else None for v in values]
+    with pytest.raises(hr.OverflowError, match="1000"):
+        session.sql("SELECT CAST(x AS DECIMAL(5, 2)) FROM edges").to_arrow()
+
+
+def test_intervals_of_months_days_and_times(session: hr.Session) -> None:
+    random = np.random.default_rng(9)
+    begin = datetime(1970, 1, 1)
+    micros = random.integers(-2 * 10**16, 2 * 10**17, 2_000)
+    times = [begin + timedelta(microseconds=int(value)) for value in micros]
+    table = pa.table({"t": pa.array(micros, pa.timestamp("us"))})
+    session.register("edges", table)
+    for months, rest in [(1, 0), (-1, 1), (13, 86_400_000_000), (-25, -90_000_000_001), (0, -1)]:
+        sql = f"t + (INTERVAL {months} MONTH) + (INTERVAL {rest} MICROSECOND)"
+        got = session.sql(f"SELECT {sql} FROM edges").to_arrow().column(0).to_pylist()
+        expected = []
+        for time in times:
+            year, month = divmod(time.year * 12 + time.month - 1 + months, 12)
+            day = min(time.day, monthrange(year, month + 1)[1])
+            later = time.replace(year=year, month=month + 1, day=day)
+            expected.append(later + timedelta(microseconds=rest))
+        assert got == expected

@@ -181,11 +181,12 @@ inline int64_t ReadPart(DatePart part, const CivilTime& time) {
   return ReadPart(part, time, DateOfDays(time.days));
 }
 
-/// Ticks of a part that is a fixed share of the day and at least one tick; 0 of the others.
+/// Ticks of a part of fixed length that is at least one tick; 0 of the others.
 inline int64_t TicksOf(DatePart part, int64_t ticks_per_second) {
-  const int64_t nanos = date_part::NanosOf(part);
-  return nanos > kNanosPerDay ? 0 : nanos / (kNanosPerSecond / ticks_per_second);
+  return date_part::NanosOf(part) / (kNanosPerSecond / ticks_per_second);
 }
+/// Whether the begins of a part of fixed length are multiples of it since 1970: not of weeks.
+inline bool BeginsAtMultiples(DatePart part) { return date_part::NanosOf(part) <= kNanosPerDay; }
 
 /// The begin of the period that holds `time`; nothing when the part has no begin.
 inline std::optional<CivilTime> CutToPart(DatePart part, const CivilTime& time) {

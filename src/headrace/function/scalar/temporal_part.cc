@@ -36,17 +36,17 @@ auto VisitClock(LocalClock& clock, Loop&& loop) {
   return loop([&clock](int64_t ticks) { return clock.At(ticks); });
 }
 
-/// Parts of dates, a block at a time in SIMD registers; false when one is too far from 1970.
-template <DatePart kPart>
-bool ReadNearDates(const TickClock& clock, const View<int64_t>& ticks, int64_t length,
-                   int64_t* out) {
+/// Parts of the dates that `day_of(row)` gives, a block at a time in SIMD registers; false when one
+/// is too far from 1970.
+template <DatePart kPart, typename DayOf>
+bool ReadNearDates(int64_t length, int64_t* out, const DayOf& day_of) {
   constexpr int64_t kBlock = 1024;
   int32_t days[kBlock];
   for (int64_t begin = 0; begin < length; begin += kBlock) {
     const int64_t count = std::min(kBlock, length - begin);
     uint64_t far = 0;
     for (int64_t i = 0; i < count; ++i) {
-      const int64_t day = clock.DaysAt(ticks[begin + i]);
+      const int64_t day = day_of(begin + i);
       far |= static_cast<uint64_t>(day + kNearDaysMax - 1) >= 2 * kNearDaysMax - 1;
       days[i] = static_cast<int32_t>(day);
     }
@@ -63,7 +63,9 @@ bool ReadNearDates(const TickClock& clock, const View<int64_t>& ticks, int64_t l
 template <DatePart kPart>
 void ReadWholeParts(LocalClock& clock, const View<int64_t>& ticks, int64_t length, int64_t* out) {
   if constexpr (IsOfDate(kPart)) {
-    if (!clock.is_zoned() && ReadNearDates<kPart>(clock.utc(), ticks, length, out)) return;
+    const TickClock utc = clock.utc();
+    const auto day_of = [&](int64_t row) { return utc.DaysAt(ticks[row]); };
+    if (!clock.is_zoned() && ReadNearDates<kPart>(length, out, day_of)) return;
   }
   VisitClock(clock, [&](const auto& time_of) {
     for (int64_t row = 0; row < length; ++row) out[row] = ReadPart(kPart, time_of(ticks[row]));
@@ -147,6 +149,20 @@ Result<ArrayPtr> OnePart(KernelContext& ctx, std::span<const Argument> args, con
   return out.Finish(ctx.result_type);
 }
 
+template <DatePart kPart>
+Result<ArrayPtr> OnePartOfDate(KernelContext& ctx, std::span<const Argument> args,
+                               const Rows& rows) {
+  const View<int32_t> days(args[0]);
+  ARROW_ASSIGN_OR_RAISE(auto out, Output<int64_t>::Make(rows.length, ctx.pool));
+  const auto day_of = [&](int64_t row) { return int64_t{days[row]}; };
+  if (!ReadNearDates<kPart>(rows.length, out.data(), day_of)) {
+    for (int64_t row = 0; row < rows.length; ++row) {
+      out.data()[row] = ReadPart(kPart, {day_of(row), 0});
+    }
+  }
+  return out.Finish(ctx.result_type);
+}
+
 /// Ticks since 1970 at another precision.
 template <int64_t kTicksPerSecond>
 Result<ArrayPtr> EpochTicks(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
@@ -218,7 +234,7 @@ bool CutAll(DatePart constant, LocalClock& clock, const View<int64_t>& ticks, in
             int64_t* out) {
   if (clock.is_zoned()) return false;
   const int64_t step = TicksOf(constant, clock.ticks_per_second());
-  if (step > 0) return CutToMultiples(step, ticks, length, out);
+  if (step > 0 && BeginsAtMultiples(constant)) return CutToMultiples(step, ticks, length, out);
   bool fits = true;
   VisitPart(constant, [&](auto part) {
     fits = CutToBegins<part()>(clock.utc(), clock.ticks_per_second(), ticks, length, out);
@@ -254,22 +270,45 @@ std::optional<int64_t> Count(DatePart part, const CivilTime& from, const CivilTi
   return kWhole ? CountWhole(part, from, to) : CountBegins(part, from, to);
 }
 
-/// Begins of fixed shares of the day between times of one unit without zones; false when the part is
-/// none or a count does not fit.
-bool CountMultiples(DatePart part, const LocalClock& from_clock, const LocalClock& to_clock,
-                    const View<int64_t>& from, const View<int64_t>& to, int64_t length,
-                    int64_t* out) {
+/// `count(from, to, &out)` of every row; false when one does not fit.
+template <typename CountOne>
+bool CountEach(const View<int64_t>& from, const View<int64_t>& to, int64_t length, int64_t* out,
+               const CountOne& count) {
+  bool failed = false;
+  for (int64_t row = 0; row < length; ++row) failed |= count(from[row], to[row], out + row);
+  return !failed;
+}
+
+/// Parts of fixed length between times of one unit without zones; false when the part is none or a
+/// count does not fit.
+template <bool kWhole>
+bool CountFixed(DatePart part, const LocalClock& from_clock, const LocalClock& to_clock,
+                const View<int64_t>& from, const View<int64_t>& to, int64_t length, int64_t* out) {
   const int64_t ticks_per_second = from_clock.ticks_per_second();
   const bool is_plain = !from_clock.is_zoned() && !to_clock.is_zoned() &&
                         ticks_per_second == to_clock.ticks_per_second();
   const int64_t step = is_plain ? TicksOf(part, ticks_per_second) : 0;
   if (step == 0) return false;
   const FloorDivider steps(step);
-  bool failed = false;
-  for (int64_t row = 0; row < length; ++row) {
-    failed |= __builtin_sub_overflow(steps(to[row]), steps(from[row]), out + row);
+  if constexpr (kWhole) {
+    return CountEach(from, to, length, out, [&](int64_t a, int64_t b, int64_t* count) {
+      int64_t span = 0;
+      const bool failed = __builtin_sub_overflow(b, a, &span);
+      *count = steps(span < 0 ? span + (step - 1) : span);  // cut towards zero
+      return failed;
+    });
   }
-  return !failed;
+  if (BeginsAtMultiples(part)) {
+    return CountEach(from, to, length, out, [&](int64_t a, int64_t b, int64_t* count) {
+      return __builtin_sub_overflow(steps(b), steps(a), count);
+    });
+  }
+  const TickClock clock = from_clock.utc();
+  const auto week_of = [&](int64_t ticks) { return FloorDivide(MondayOf(clock.DaysAt(ticks)), 7); };
+  return CountEach(from, to, length, out, [&](int64_t a, int64_t b, int64_t* count) {
+    *count = week_of(b) - week_of(a);
+    return false;
+  });
 }
 
 template <bool kWhole>
@@ -282,8 +321,7 @@ Result<ArrayPtr> Difference(KernelContext& ctx, std::span<const Argument> args, 
   ARROW_ASSIGN_OR_RAISE(auto out, Output<int64_t>::Make(rows.length, ctx.pool));
   if (args[0].is_constant && rows.length > 0 && args[0].array->IsValid(0)) {
     ARROW_ASSIGN_OR_RAISE(const DatePart constant, parts.At(0));
-    if (!kWhole &&
-        CountMultiples(constant, from_clock, to_clock, from, to, rows.length, out.data())) {
+    if (CountFixed<kWhole>(constant, from_clock, to_clock, from, to, rows.length, out.data())) {
       return out.Finish(ctx.result_type);
     }
     bool failed = false;
@@ -332,6 +370,11 @@ constexpr Overload kDifferenceForm[] = {
 template <DatePart kPart>
 constexpr Overload kPartForm[] = {
     {.args = kArgs<kTimestamp>, .result = Int64Type, .scalar = OnePart<kPart>},
+};
+template <DatePart kPart>
+constexpr Overload kPartOfDateForm[] = {
+    kPartForm<kPart>[0],
+    {.args = kArgs<kDate32>, .result = Int64Type, .scalar = OnePartOfDate<kPart>},
 };
 template <DatePart kPart>
 constexpr Overload kFractionalForm[] = {
@@ -457,7 +500,7 @@ HEADRACE_DEFINE_FUNCTION(kDateSub) = {
 HEADRACE_DEFINE_FUNCTION(kYear) = {
     .id = "year",
     .names = {.sql = "year", .ltseq = "dt_year"},
-    .overloads = kPartForm<DatePart::kYear>,
+    .overloads = kPartOfDateForm<DatePart::kYear>,
     .arguments = "x",
     .doc = "The year.",
     .examples = kYearExamples,
@@ -466,7 +509,7 @@ HEADRACE_DEFINE_FUNCTION(kYear) = {
 HEADRACE_DEFINE_FUNCTION(kQuarter) = {
     .id = "quarter",
     .names = {.sql = "quarter"},
-    .overloads = kPartForm<DatePart::kQuarter>,
+    .overloads = kPartOfDateForm<DatePart::kQuarter>,
     .arguments = "x",
     .doc = "The quarter of the year, 1 to 4.",
     .examples = kQuarterExamples,
@@ -475,7 +518,7 @@ HEADRACE_DEFINE_FUNCTION(kQuarter) = {
 HEADRACE_DEFINE_FUNCTION(kMonth) = {
     .id = "month",
     .names = {.sql = "month", .ltseq = "dt_month"},
-    .overloads = kPartForm<DatePart::kMonth>,
+    .overloads = kPartOfDateForm<DatePart::kMonth>,
     .arguments = "x",
     .doc = "The month of the year, 1 to 12.",
     .examples = kMonthExamples,
@@ -484,7 +527,7 @@ HEADRACE_DEFINE_FUNCTION(kMonth) = {
 HEADRACE_DEFINE_FUNCTION(kWeek) = {
     .id = "week",
     .names = {.sql = "week|weekofyear"},
-    .overloads = kPartForm<DatePart::kWeek>,
+    .overloads = kPartOfDateForm<DatePart::kWeek>,
     .arguments = "x",
     .doc = "The week of the year by ISO 8601: weeks begin on Monday, the first has a Thursday.",
     .examples = kWeekExamples,
@@ -493,7 +536,7 @@ HEADRACE_DEFINE_FUNCTION(kWeek) = {
 HEADRACE_DEFINE_FUNCTION(kIsoYear) = {
     .id = "isoyear",
     .names = {.sql = "isoyear"},
-    .overloads = kPartForm<DatePart::kIsoYear>,
+    .overloads = kPartOfDateForm<DatePart::kIsoYear>,
     .arguments = "x",
     .doc = "The year that the ISO week belongs to.",
     .examples = kIsoYearExamples,
@@ -502,7 +545,7 @@ HEADRACE_DEFINE_FUNCTION(kIsoYear) = {
 HEADRACE_DEFINE_FUNCTION(kYearWeek) = {
     .id = "yearweek",
     .names = {.sql = "yearweek"},
-    .overloads = kPartForm<DatePart::kYearWeek>,
+    .overloads = kPartOfDateForm<DatePart::kYearWeek>,
     .arguments = "x",
     .doc = "The ISO year and week as one number: 201327.",
     .examples = kYearWeekExamples,
@@ -511,7 +554,7 @@ HEADRACE_DEFINE_FUNCTION(kYearWeek) = {
 HEADRACE_DEFINE_FUNCTION(kDay) = {
     .id = "day",
     .names = {.sql = "day|dayofmonth", .ltseq = "dt_day"},
-    .overloads = kPartForm<DatePart::kDay>,
+    .overloads = kPartOfDateForm<DatePart::kDay>,
     .arguments = "x",
     .doc = "The day of the month.",
     .examples = kDayExamples,
@@ -520,7 +563,7 @@ HEADRACE_DEFINE_FUNCTION(kDay) = {
 HEADRACE_DEFINE_FUNCTION(kDayOfWeek) = {
     .id = "dayofweek",
     .names = {.sql = "dayofweek|weekday"},
-    .overloads = kPartForm<DatePart::kDayOfWeek>,
+    .overloads = kPartOfDateForm<DatePart::kDayOfWeek>,
     .arguments = "x",
     .doc = "The day of the week; Sunday is 0, Saturday 6.",
     .examples = kDayOfWeekExamples,
@@ -529,7 +572,7 @@ HEADRACE_DEFINE_FUNCTION(kDayOfWeek) = {
 HEADRACE_DEFINE_FUNCTION(kIsoDayOfWeek) = {
     .id = "isodow",
     .names = {.sql = "isodow"},
-    .overloads = kPartForm<DatePart::kIsoDayOfWeek>,
+    .overloads = kPartOfDateForm<DatePart::kIsoDayOfWeek>,
     .arguments = "x",
     .doc = "The day of the week by ISO 8601; Monday is 1, Sunday 7.",
     .examples = kIsoDayOfWeekExamples,
@@ -538,7 +581,7 @@ HEADRACE_DEFINE_FUNCTION(kIsoDayOfWeek) = {
 HEADRACE_DEFINE_FUNCTION(kDayOfYear) = {
     .id = "dayofyear",
     .names = {.sql = "dayofyear"},
-    .overloads = kPartForm<DatePart::kDayOfYear>,
+    .overloads = kPartOfDateForm<DatePart::kDayOfYear>,
     .arguments = "x",
     .doc = "The day of the year, from 1.",
     .examples = kDayOfYearExamples,
@@ -592,7 +635,7 @@ HEADRACE_DEFINE_FUNCTION(kMicrosecond) = {
 HEADRACE_DEFINE_FUNCTION(kDecade) = {
     .id = "decade",
     .names = {.sql = "decade"},
-    .overloads = kPartForm<DatePart::kDecade>,
+    .overloads = kPartOfDateForm<DatePart::kDecade>,
     .arguments = "x",
     .doc = "The year over ten.",
     .examples = kDecadeExamples,
@@ -601,7 +644,7 @@ HEADRACE_DEFINE_FUNCTION(kDecade) = {
 HEADRACE_DEFINE_FUNCTION(kCentury) = {
     .id = "century",
     .names = {.sql = "century"},
-    .overloads = kPartForm<DatePart::kCentury>,
+    .overloads = kPartOfDateForm<DatePart::kCentury>,
     .arguments = "x",
     .doc = "The century; 2001 began the 21st.",
     .examples = kCenturyExamples,
