@@ -50,6 +50,12 @@ inline CivilDate DateOfNearDays(int32_t days) {
   return {year + (is_next_year ? 1 : 0), month, day};
 }
 
+/// Of such days too: 0 … 6, Sunday is 0.
+inline int32_t WeekdayOfNearDays(int32_t days) {
+  constexpr uint32_t kSundayBefore = 7 * 2'000'000 + 4;  // 1970-01-01 was a Thursday
+  return static_cast<int32_t>((static_cast<uint32_t>(days) + kSundayBefore) % 7);
+}
+
 inline CivilDate DateOfDays(int64_t days) {
   if (days > -kNearDaysMax && days < kNearDaysMax) [[likely]]
     return DateOfNearDays(static_cast<int32_t>(days));

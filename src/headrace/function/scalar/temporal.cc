@@ -3,6 +3,7 @@
 #include "headrace/function/civil_time.h"
 #include "headrace/function/define.h"
 #include "headrace/function/loop.h"
+#include "headrace/function/tick_multiples.h"
 
 namespace headrace {
 namespace {
@@ -13,11 +14,15 @@ struct Bucket {
   int64_t width_ticks;
   int64_t time_ticks;
 
+  /// The width in units of the timestamp; 0 when it is none.
+  __int128 StepOf(int64_t width) const {
+    const __int128 step = static_cast<__int128>(width) * time_ticks;
+    return step <= 0 || step % width_ticks != 0 ? 0 : step / width_ticks;
+  }
   bool operator()(int64_t width, int64_t time, int64_t* out) const {
     *out = 0;
-    __int128 step = static_cast<__int128>(width) * time_ticks;
-    if (step <= 0 || step % width_ticks != 0) return true;
-    step /= width_ticks;
+    const __int128 step = StepOf(width);
+    if (step == 0) return true;
     const __int128 rest = time % step;
     const __int128 floor = time - rest - (rest < 0 ? step : 0);
     *out = static_cast<int64_t>(floor);
@@ -35,6 +40,13 @@ Result<ArrayPtr> TimeBucket(KernelContext& ctx, std::span<const Argument> args, 
   const auto& width = static_cast<const arrow::DurationType&>(*args[0].array->type());
   const auto& time = static_cast<const arrow::TimestampType&>(*args[1].array->type());
   const Bucket bucket{TicksPerSecond(width.unit()), TicksPerSecond(time.unit())};
+  const __int128 step = args[0].is_constant ? bucket.StepOf(View<int64_t>(args[0])[0]) : 0;
+  if (step > 0 && step == static_cast<int64_t>(step)) {
+    ARROW_ASSIGN_OR_RAISE(auto out, Output<int64_t>::Make(rows.length, ctx.pool));
+    const bool fits =
+        CutToMultiples(static_cast<int64_t>(step), View<int64_t>(args[1]), rows.length, out.data());
+    if (fits) return out.Finish(ctx.result_type);
+  }
   return RunBinary<int64_t, int64_t>(ctx, args, rows, bucket);
 }
 

@@ -4,6 +4,7 @@
 #include "headrace/function/date_part.h"
 #include "headrace/function/define.h"
 #include "headrace/function/loop.h"
+#include "headrace/function/tick_multiples.h"
 
 namespace headrace {
 namespace {
@@ -36,6 +37,23 @@ auto VisitClock(LocalClock& clock, Loop&& loop) {
   return loop([&clock](int64_t ticks) { return clock.At(ticks); });
 }
 
+/// The part of a day near 1970, in 32 bits where it is no week.
+template <DatePart kPart>
+int64_t ReadNearPart(int32_t days) {
+  if constexpr (kPart == DatePart::kDayOfWeek) {
+    return WeekdayOfNearDays(days);
+  } else if constexpr (kPart == DatePart::kIsoDayOfWeek) {
+    return WeekdayOfNearDays(days - 1) + 1;
+  } else {
+    const CivilDate date = DateOfNearDays(days);
+    if constexpr (kPart != DatePart::kDayOfYear) return ReadPart(kPart, {days, 0}, date);
+    const auto year = static_cast<int32_t>(date.year);
+    const int32_t is_leap = (year % 4 == 0) & ((year % 100 != 0) | (year % 400 == 0));
+    // 30.56 days a month, and what February lacks.
+    return 275 * date.month / 9 - (date.month > 2 ? 2 - is_leap : 0) + date.day - 30;
+  }
+}
+
 /// Parts of the dates that `day_of(row)` gives, a block at a time in SIMD registers; false when one
 /// is too far from 1970.
 template <DatePart kPart, typename DayOf>
@@ -52,9 +70,7 @@ bool ReadNearDates(int64_t length, int64_t* out, const DayOf& day_of) {
     }
     if (far != 0) return false;
     int64_t* const block = out + begin;
-    for (int64_t i = 0; i < count; ++i) {
-      block[i] = ReadPart(kPart, {days[i], 0}, DateOfNearDays(days[i]));
-    }
+    for (int64_t i = 0; i < count; ++i) block[i] = ReadNearPart<kPart>(days[i]);
   }
   return true;
 }
@@ -196,20 +212,6 @@ Result<ArrayPtr> FromMilliseconds(KernelContext& ctx, std::span<const Argument> 
 Status NoBegin(const char* function, DatePart part) {
   return Error(ErrorKind::kInvalidArgument, "{} does not know the {}", function,
                part == DatePart::kEra ? "era" : "Julian day");
-}
-
-/// Cuts to multiples of `step` ticks; false when one does not fit.
-bool CutToMultiples(int64_t step, const View<int64_t>& ticks, int64_t length, int64_t* out) {
-  const FloorDivider steps(step);
-  uint64_t wrapped = 0;
-  for (int64_t row = 0; row < length; ++row) {
-    const int64_t value = ticks[row];
-    const auto cut =
-        static_cast<int64_t>(static_cast<uint64_t>(steps(value)) * static_cast<uint64_t>(step));
-    wrapped |= cut > value ? 1 : 0;
-    out[row] = cut;
-  }
-  return wrapped == 0;
 }
 
 /// False when a row has no begin or one that does not fit.
