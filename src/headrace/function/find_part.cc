@@ -7,6 +7,8 @@
 #include <bit>
 #include <cstring>
 
+#include "arrow/array/array_binary.h"
+
 #include <hwy/foreach_target.h>  // includes this file once per target
 
 #include <hwy/highway.h>
@@ -65,6 +67,15 @@ HWY_EXPORT(MarkRowsHolding);
 void MarkRowsHolding(std::string_view part, const char* data, const int32_t* offsets, int64_t rows,
                      uint8_t* bits) {
   HWY_DYNAMIC_DISPATCH(MarkRowsHolding)(part, data, offsets, rows, bits);
+}
+
+Result<ArrayPtr> HoldsPart(KernelContext& ctx, const Argument& text, std::string_view part,
+                           const Rows& rows) {
+  const auto& texts = static_cast<const arrow::StringArray&>(*text.array);
+  ARROW_ASSIGN_OR_RAISE(auto bits, arrow::AllocateEmptyBitmap(rows.length, ctx.pool));
+  MarkRowsHolding(part, reinterpret_cast<const char*>(texts.raw_data()), texts.raw_value_offsets(),
+                  rows.length, bits->mutable_data());
+  return WrapValues(ctx.result_type, rows.length, std::move(bits));
 }
 
 }  // namespace headrace

@@ -1,4 +1,5 @@
 // Regular expressions by RE2: linear time, no back references in patterns.
+#include <algorithm>
 #include <memory>
 #include <string>
 
@@ -7,6 +8,7 @@
 #include "arrow/type.h"
 #include "headrace/function/code_points.h"
 #include "headrace/function/define.h"
+#include "headrace/function/find_part.h"
 #include "headrace/function/loop.h"
 #include "headrace/function/text_column.h"
 #include "re2/re2.h"
@@ -111,8 +113,23 @@ const Argument* At(std::span<const Argument> args, size_t place) {
   return place < args.size() ? &args[place] : nullptr;
 }
 
+/// Whether a pattern of all rows is plain text, which each text holds or does not.
+bool IsPlainText(std::span<const Argument> args, const Rows& rows) {
+  const bool is_one = rows.length > 0 && args.size() == 2 && !args[0].is_constant &&
+                      args[1].is_constant && args[1].array->IsValid(0);
+  if (!is_one) return false;
+  const std::string_view pattern = BytesView(args[1])[0];
+  return !pattern.empty() && std::all_of(pattern.begin(), pattern.end(), [](char letter) {
+    constexpr std::string_view kSpecial = "\\.+*?()[]{}|^$";
+    return static_cast<uint8_t>(letter) < 0x80 && kSpecial.find(letter) == std::string_view::npos;
+  });
+}
+
 template <bool kWhole>
 Result<ArrayPtr> Matches(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
+  if (!kWhole && IsPlainText(args, rows)) {
+    return HoldsPart(ctx, args[0], BytesView(args[1])[0], rows);
+  }
   const BytesView text(args[0]);
   Regexes regexes(args[1], At(args, 2));
   ARROW_ASSIGN_OR_RAISE(auto bits, arrow::AllocateEmptyBitmap(rows.length, ctx.pool));

@@ -15,16 +15,6 @@ namespace {
 
 using enum ArgPattern;
 
-/// Whether each text, one per row, holds `part`, which is not empty.
-Result<ArrayPtr> HoldsPart(KernelContext& ctx, const Argument& text, std::string_view part,
-                           const Rows& rows) {
-  const auto& texts = static_cast<const arrow::StringArray&>(*text.array);
-  ARROW_ASSIGN_OR_RAISE(auto bits, arrow::AllocateEmptyBitmap(rows.length, ctx.pool));
-  MarkRowsHolding(part, reinterpret_cast<const char*>(texts.raw_data()), texts.raw_value_offsets(),
-                  rows.length, bits->mutable_data());
-  return WrapValues(ctx.result_type, rows.length, std::move(bits));
-}
-
 /// Whether a call looks for one text in the texts of many rows.
 bool LooksForOne(std::span<const Argument> args, const Rows& rows) {
   return rows.length > 0 && !args[0].is_constant && args[1].is_constant &&
