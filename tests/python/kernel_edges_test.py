@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from calendar import monthrange
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -345,3 +347,37 @@ def test_intervals_of_months_days_and_times(session: hr.Session) -> None:
             later = time.replace(year=year, month=month + 1, day=day)
             expected.append(later + timedelta(microseconds=rest))
         assert got == expected
+
+
+def test_bases_of_integers(session: hr.Session) -> None:
+    values = [0, 1, -1, 255, 256, I64.max, I64.min, *[1 << bit for bit in range(63)]]
+    session.register("edges", pa.table({"x": pa.array(values, pa.int64())}))
+    got = session.sql("SELECT bin(x) AS b, hex(x) AS h FROM edges").to_arrow().to_pydict()
+    unsigned = [value % 2**64 for value in values]
+    assert got == {"b": [f"{v:b}" for v in unsigned], "h": [f"{v:X}" for v in unsigned]}
+
+
+def test_digests_of_every_length(session: hr.Session) -> None:
+    texts = ["é" * (size // 2) + "x" * (size % 2) for size in range(260)]
+    session.register("edges", pa.table({"x": texts}))
+    got = session.sql("SELECT md5(x) AS m, sha256(x) AS s FROM edges").to_arrow().to_pydict()
+    assert got["m"] == [hashlib.md5(text.encode()).hexdigest() for text in texts]
+    assert got["s"] == [hashlib.sha256(text.encode()).hexdigest() for text in texts]
+
+
+@pytest.mark.parametrize("pattern", ["a", "ab", ".", "a.", "", "é", "a|c", " ", "^a", "b$"])
+def test_patterns_that_are_plain_text_or_not(session: hr.Session, pattern: str) -> None:
+    texts = ["abc", "xaz", None, "", "b.c", "A", "aé", "a b", "a.c"] * 30
+    session.register("edges", pa.table({"x": texts}))
+    sql = "SELECT regexp_matches(x, ?) FROM edges"
+    got = session.sql(sql, [pattern]).to_arrow().column(0).to_pylist()
+    assert got == [None if text is None else bool(re.search(pattern, text)) for text in texts]
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_buckets_of_time(session: hr.Session, unit: str) -> None:
+    ticks = ticks_of(unit, seed=10)
+    table = pa.table({"t": pa.array(ticks, pa.timestamp(unit))})
+    step = 90 * 60 * UNITS[unit]
+    got = answer(session, "SELECT time_bucket(INTERVAL 90 MINUTE, t) FROM edges", table)
+    np.testing.assert_array_equal(got, ticks // step * step)

@@ -24,11 +24,6 @@ Status TextColumn::EndRowAsNull() {
   return EndRow();
 }
 
-Status TextColumn::SkipTo(int64_t row) {
-  while (rows_ < row) ARROW_RETURN_NOT_OK(EndRow());
-  return Status::OK();
-}
-
 Result<ArrayPtr> TextColumn::Finish(const TypePtr& type) {
   ARROW_ASSIGN_OR_RAISE(auto bytes, bytes_.Finish());
   return arrow::MakeArray(arrow::ArrayData::Make(

@@ -37,7 +37,10 @@ class TextColumn {
   }
   Status EndRowAsNull();
   /// Ends rows as empty until `row` is the next one.
-  Status SkipTo(int64_t row);
+  Status SkipTo(int64_t row) {
+    while (rows_ < row) ARROW_RETURN_NOT_OK(EndRow());
+    return Status::OK();
+  }
   int64_t rows() const { return rows_; }
   Result<ArrayPtr> Finish(const TypePtr& type);
 

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
+#include <cstring>
 #include <optional>
 #include <string>
 
@@ -238,11 +240,24 @@ Result<ArrayPtr> ToBase(KernelContext& ctx, std::span<const Argument> args, cons
   });
 }
 
+/// The eight binary digits of a byte, the highest first, as bytes in memory order: byte k of the
+/// product begins with bit 7 − k.
+uint64_t BinaryDigits(uint8_t byte) {
+  return ((byte * uint64_t{0x8040201008040201}) >> 7 & 0x0101010101010101) + 0x3030303030303030;
+}
+
 Result<ArrayPtr> BinaryOfNumber(KernelContext& ctx, std::span<const Argument> args,
                                 const Rows& rows) {
   const View<int64_t> numbers(args[0]);
   return BuildText(ctx, rows, [&](int64_t row, TextColumn& out) {
-    return out.Append(Digits(static_cast<uint64_t>(numbers[row]), 2, 1));
+    const auto number = static_cast<uint64_t>(numbers[row]);
+    char digits[64];
+    for (int i = 0; i < 8; ++i) {
+      const uint64_t eight = BinaryDigits(static_cast<uint8_t>(number >> (56 - 8 * i)));
+      std::memcpy(digits + 8 * i, &eight, 8);
+    }
+    const int zeros = std::min(std::countl_zero(number), 63);
+    return out.Append(std::string_view(digits + zeros, static_cast<size_t>(64 - zeros)));
   });
 }
 
@@ -251,7 +266,10 @@ Result<ArrayPtr> BinaryOfBytes(KernelContext& ctx, std::span<const Argument> arg
   const BytesView bytes(args[0]);
   return BuildText(ctx, rows, [&](int64_t row, TextColumn& out) -> Status {
     for (const char byte : bytes[row]) {
-      ARROW_RETURN_NOT_OK(out.Append(Digits(static_cast<uint8_t>(byte), 2, 8)));
+      const uint64_t eight = BinaryDigits(static_cast<uint8_t>(byte));
+      char digits[8];
+      std::memcpy(digits, &eight, 8);
+      ARROW_RETURN_NOT_OK(out.Append(std::string_view(digits, 8)));
     }
     return Status::OK();
   });

@@ -61,7 +61,8 @@ Result<ArrayPtr> NameOfTime(KernelContext& ctx, std::span<const Argument> args, 
   const View<int64_t> ticks(args[0]);
   ARROW_ASSIGN_OR_RAISE(LocalClock clock, LocalClock::Make(*args[0].array->type()));
   return BuildText(ctx, rows, [&](int64_t row, TextColumn& out) {
-    const int64_t days = clock.At(ticks[row]).days;
+    const int64_t tick = ticks[row];
+    const int64_t days = clock.is_zoned() ? clock.At(tick).days : clock.utc().DaysAt(tick);
     return out.Append(kMonth ? kMonthNames[DateOfDays(days).month - 1]
                              : kWeekdayNames[WeekdayOf(days)]);
   });

@@ -54,7 +54,15 @@ template <typename T>
 Result<ArrayPtr> HexOfNumber(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
   const View<T> number(args[0]);
   return BuildText(ctx, rows, [&](int64_t row, TextColumn& out) {
-    return out.Append(fmt::format("{:X}", static_cast<uint64_t>(number[row])));
+    char digits[16];
+    char* const end = digits + sizeof(digits);
+    char* begin = end;
+    auto rest = static_cast<uint64_t>(number[row]);
+    do {
+      *--begin = "0123456789ABCDEF"[rest % 16];
+      rest /= 16;
+    } while (rest > 0);
+    return out.Append(std::string_view(begin, static_cast<size_t>(end - begin)));
   });
 }
 
