@@ -381,3 +381,14 @@ def test_buckets_of_time(session: hr.Session, unit: str) -> None:
     step = 90 * 60 * UNITS[unit]
     got = answer(session, "SELECT time_bucket(INTERVAL 90 MINUTE, t) FROM edges", table)
     np.testing.assert_array_equal(got, ticks // step * step)
+
+
+@pytest.mark.parametrize("scale", [0, 1, 2, 18, 19, 38])
+def test_text_of_decimals(session: hr.Session, scale: int) -> None:
+    units = [0, 1, -1, 5, -50, 10**18, -(10**18) - 1, I64.max, I64.min, I64.min + 1, I64.max + 1]
+    units += [10**38 - 1, 1 - 10**38]
+    with localcontext(prec=40):
+        values = [None, *[Decimal(unit).scaleb(-scale) for unit in units]]
+    session.register("edges", pa.table({"x": pa.array(values, pa.decimal128(38, scale))}))
+    got = session.sql("SELECT CAST(x AS TEXT) FROM edges").to_arrow().column(0).to_pylist()
+    assert got == [None if value is None else f"{value:.{scale}f}" for value in values]

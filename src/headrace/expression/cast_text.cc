@@ -234,6 +234,31 @@ Result<ArrayPtr> WriteTimestamps(const CastCall& call, const arrow::TimestampTyp
   });
 }
 
+/// Decimals of up to 18 digits behind the point; those that fit 64 bits in two parts.
+Result<ArrayPtr> WriteDecimals(const CastCall& call) {
+  constexpr int64_t kBytesMax = kDecimalPrecisionMax + 3;  // with sign, zero and point
+  const int scale = ScaleOf(*call.from.type());
+  const auto power = static_cast<uint64_t>(PowerOfTen(scale));
+  const View<Int128> decimals(call.from);
+  return WriteRows<kBytesMax>(call, [&](int64_t row, char* out) {
+    const Int128 value = decimals[row];
+    const Int128 magnitude = value < 0 ? -value : value;
+    if (magnitude > std::numeric_limits<int64_t>::max()) {
+      const std::string text = FormatValue(call.from, row);
+      return std::copy(text.begin(), text.end(), out);
+    }
+    if (value < 0) *out++ = '-';
+    out = std::to_chars(out, out + 20, static_cast<uint64_t>(magnitude) / power).ptr;
+    if (scale == 0) return out;
+    *out++ = '.';
+    uint64_t rest = static_cast<uint64_t>(magnitude) % power;
+    for (int place = scale; place-- > 0; rest /= 10) {
+      out[place] = static_cast<char>('0' + rest % 10);
+    }
+    return out + scale;
+  });
+}
+
 /// Of any type.
 Result<ArrayPtr> WriteValues(const CastCall& call) {
   const Validity valid(call.from);
@@ -321,6 +346,10 @@ Result<ArrayPtr> CastToText(const CastCall& call) {
       return WriteIntegers<uint32_t>(call);
     case Type::UINT64:
       return WriteIntegers<uint64_t>(call);
+    case Type::DECIMAL128: {
+      const bool is_short = ScaleOf(type) >= 0 && ScaleOf(type) <= 18;
+      return is_short ? WriteDecimals(call) : WriteValues(call);
+    }
     default:
       return WriteValues(call);
   }
