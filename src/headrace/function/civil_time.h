@@ -32,8 +32,10 @@ inline int32_t WeekdayOf(int64_t days) {
   const int64_t since_sunday = days + 4;  // 1970-01-01 was a Thursday
   return static_cast<int32_t>(since_sunday - FloorDivide(since_sunday, 7) * 7);
 }
+/// Weeks since that of 1969-12-29, a Monday.
+inline int64_t WeekNumberOf(int64_t days) { return FloorDivide(days + 3, 7); }
 /// The Monday that begins the week.
-inline int64_t MondayOf(int64_t days) { return days - (WeekdayOf(days) + 6) % 7; }
+inline int64_t MondayOf(int64_t days) { return WeekNumberOf(days) * 7 - 3; }
 
 struct IsoWeek {
   int64_t year;

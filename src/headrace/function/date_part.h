@@ -236,7 +236,7 @@ inline std::optional<int64_t> CountBegins(DatePart part, const CivilTime& from,
   if (months > 0) return b.year / (months / 12) - a.year / (months / 12);
   const int64_t nanos = date_part::NanosOf(part);
   if (nanos == 0) return std::nullopt;
-  if (nanos == 7 * kNanosPerDay) return (MondayOf(to.days) - MondayOf(from.days)) / 7;
+  if (nanos == 7 * kNanosPerDay) return WeekNumberOf(to.days) - WeekNumberOf(from.days);
   const auto begins = [&](const CivilTime& time) {
     return static_cast<__int128>(time.days) * (kNanosPerDay / nanos) + time.nanos / nanos;
   };

@@ -306,7 +306,7 @@ bool CountFixed(DatePart part, const LocalClock& from_clock, const LocalClock& t
     });
   }
   const TickClock clock = from_clock.utc();
-  const auto week_of = [&](int64_t ticks) { return FloorDivide(MondayOf(clock.DaysAt(ticks)), 7); };
+  const auto week_of = [&](int64_t ticks) { return WeekNumberOf(clock.DaysAt(ticks)); };
   return CountEach(from, to, length, out, [&](int64_t a, int64_t b, int64_t* count) {
     *count = week_of(b) - week_of(a);
     return false;
