@@ -53,7 +53,11 @@ inline uint64_t WordAt(const uint8_t* bits, int64_t offset, int64_t length, int6
   const int64_t first = begin / 8;
   const int64_t bytes = (end + 7) / 8 - first;  // 1 to 9
   uint64_t word = 0;
-  std::memcpy(&word, bits + first, static_cast<size_t>(std::min<int64_t>(8, bytes)));
+  if (bytes >= 8) [[likely]] {
+    std::memcpy(&word, bits + first, 8);
+  } else {
+    std::memcpy(&word, bits + first, static_cast<size_t>(bytes));
+  }
   const int64_t shift = begin % 8;
   if (shift == 0) return word;
   const uint64_t high = bytes > 8 ? bits[first + 8] : 0;
