@@ -144,6 +144,10 @@ Result<ExpressionPtr> SelectBinder::Attached(const ExpressionPtr& expression, Pl
 Result<int> SelectBinder::Attach(size_t extra, PlanPtr* plan) {
   const std::string use = extras_[extra].use;
   if (use == "scalar") return AttachScalar(extra, plan);
+  if (use == "once") {
+    ARROW_ASSIGN_OR_RAISE(ExpressionPtr value, Attached(extras_[extra].operands.front(), plan));
+    return AttachValue(std::move(value), plan);
+  }
   if (use == "aggregate" || use == "grouping" || use == "unnest") {
     const char* const what = use == "unnest" ? "unnest" : "an aggregate";
     return WithSpan(Error(ErrorKind::kInvalidArgument, "{} cannot stand here: {}", what,
@@ -173,6 +177,11 @@ Result<int> SelectBinder::AttachScalar(size_t extra, PlanPtr* plan) {
   ARROW_ASSIGN_OR_RAISE(ExpressionPtr none,
                         CallOf("is_null", {at(static_cast<int>(subquery.num_items))}));
   ARROW_ASSIGN_OR_RAISE(ExpressionPtr value, CallOf("case", {none, subquery.value_of_none, at(0)}));
+  return AttachValue(std::move(value), plan);
+}
+
+/// A column behind those of `*plan`.
+Result<int> SelectBinder::AttachValue(ExpressionPtr value, PlanPtr* plan) {
   std::vector<NamedExpression> outputs;
   for (const ExpressionPtr& column : AllColumnsOf(*(*plan)->schema())) {
     outputs.push_back({column, column->name});
@@ -213,9 +222,9 @@ Result<ExpressionPtr> SelectBinder::OverPlan(const ExpressionPtr& expression,
       }
     }
     if (part->kind != Expression::Kind::kColumn || part->column >= kInnerBase) return nullptr;
-    if (part->column >= width) {
-      const int place = attached_.at(static_cast<size_t>(part->column - width));
-      return ColumnOf(*plan.schema(), place);
+    const auto extra = static_cast<size_t>(part->column - width);
+    if (part->column >= width && !(grouped_ && below_groups_.contains(extra))) {
+      return ColumnOf(*plan.schema(), attached_.at(extra));
     }
     if (!grouped_) return part;
     return WithSpan(Error(ErrorKind::kInvalidArgument,

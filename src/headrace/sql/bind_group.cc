@@ -52,7 +52,8 @@ bool SelectBinder::HoldsAggregate(const Expression& expression) const {
     const Extra* extra = ExtraOf(*Expression::Column(column, "", nullptr));
     if (extra == nullptr) continue;
     if (extra->use == "aggregate" || extra->use == "grouping") return true;
-    if (extra->use == "unnest" && HoldsAggregate(*extra->operands.front())) return true;
+    const bool is_value = extra->use == "unnest" || extra->use == "once";
+    if (is_value && HoldsAggregate(*extra->operands.front())) return true;
   }
   return false;
 }
@@ -180,6 +181,9 @@ Result<PlanPtr> SelectBinder::PlanGroups(PlanPtr plan) {
   }
   if (is_single_) {
     ARROW_ASSIGN_OR_RAISE(plan, WithEmptyGroups(std::move(plan)));
+  }
+  for (const auto& [extra, column] : attached_) {
+    if (extras_[extra].use == "once") below_groups_.insert(extra);
   }
   attached_.clear();
   int place = static_cast<int>(groups_.size() + calls_.size());

@@ -35,7 +35,9 @@ Status SelectBinder::BindItems() {
       continue;
     }
     visible_items_ = i;
-    ARROW_ASSIGN_OR_RAISE(ExpressionPtr bound, BindPrepared(item.expression));
+    const auto once = once_.find(i);
+    ARROW_ASSIGN_OR_RAISE(ExpressionPtr bound,
+                          BindPrepared(once == once_.end() ? item.expression : once->second));
     std::string name = item.name;
     if (name.empty()) {
       const bool is_column = bound->kind == Expression::Kind::kColumn &&

@@ -2,9 +2,11 @@
 // of the query around, named windows, FILTER, subqueries.
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "arrow/scalar.h"
 #include "arrow/type.h"
+#include "headrace/function/once_per_query.h"
 #include "headrace/function/registry.h"
 #include "headrace/plan/lift_calls.h"
 #include "headrace/sql/call_in_other_words.h"
@@ -42,6 +44,19 @@ UnboundPtr Filtered(const Unbound& call) {
     arg = Unbound::Call("case", {call.filter, arg}, arg->span);
   }
   return std::make_shared<const Unbound>(std::move(filtered));
+}
+
+/// Whether two evaluations may differ; what its subqueries call is theirs.
+bool CallsVolatile(const Unbound& expression) {
+  if (expression.kind == Unbound::Kind::kCall) {
+    const FunctionDef* function = FindFunction(Dialect::kSql, expression.name);
+    if (function != nullptr && function->Has(function_flag::kVolatile) &&
+        !function->Has(function_flag::kOncePerQuery)) {
+      return true;
+    }
+  }
+  return std::any_of(expression.args.begin(), expression.args.end(),
+                     [](const UnboundPtr& arg) { return CallsVolatile(*arg); });
 }
 
 }  // namespace
@@ -98,18 +113,11 @@ Result<UnboundPtr> SelectBinder::PrepareNode(const UnboundPtr& node) {
 /// A column of FROM, else an alias, a field, or a column of the query around, in this order.
 Result<UnboundPtr> SelectBinder::PrepareColumn(const UnboundPtr& column) {
   if (scope_.Knows(column->path, Dialect::kSql)) return nullptr;
-  if (column->path.size() == 1) {
-    for (size_t i = 0; i < visible_items_; ++i) {
-      const Item& item = items_[i];
-      if (item.expression == nullptr || !EqualsIgnoringCase(item.name, column->path.front())) {
-        continue;
-      }
-      const size_t visible = visible_items_;
-      visible_items_ = i;
-      Result<UnboundPtr> prepared = Prepare(item.expression);
-      visible_items_ = visible;
-      return prepared;
-    }
+  for (size_t i = 0; i < visible_items_ && column->path.size() == 1; ++i) {
+    const Item& item = items_[i];
+    const bool is_meant =
+        item.expression != nullptr && EqualsIgnoringCase(item.name, column->path.front());
+    if (is_meant) return PrepareAlias(i, column->span);
   }
   UnboundPtr field = FieldOf(*column, scope_);
   if (field != nullptr) return field;
@@ -121,6 +129,41 @@ Result<UnboundPtr> SelectBinder::PrepareColumn(const UnboundPtr& column) {
   extra.outer_column = *resolved;
   extra.type = outer_->entries()[static_cast<size_t>(*resolved)].type;
   return AddExtra(std::move(extra), column->span);
+}
+
+/// An item in the words of the scope.
+Result<UnboundPtr> SelectBinder::PrepareAlias(size_t item, TextSpan span) {
+  const size_t visible = std::exchange(visible_items_, item);
+  Result<UnboundPtr> prepared = CallsVolatile(*items_[item].expression)
+                                    ? ComputedOnce(item, span)
+                                    : Prepare(items_[item].expression);
+  visible_items_ = visible;
+  return prepared;
+}
+
+/// A column that is computed before whatever names the item: every use sees the same value.
+Result<UnboundPtr> SelectBinder::ComputedOnce(size_t item, TextSpan span) {
+  if (const auto known = once_.find(item); known != once_.end()) return known->second;
+  Extra extra;
+  extra.use = "once";
+  const bool is_bound = item < outputs_.size();
+  if (is_bound) {
+    extra.operands = {outputs_[item].expression};
+  } else {
+    ARROW_ASSIGN_OR_RAISE(extra.operands.emplace_back(), BindPrepared(items_[item].expression));
+  }
+  extra.type = extra.operands.front()->type;
+  const ExpressionPtr before = extra.operands.front();
+  const UnboundPtr column = AddExtra(std::move(extra), span);
+  once_[item] = column;
+  if (!is_bound) return column;
+  ARROW_ASSIGN_OR_RAISE(const ExpressionPtr bound, headrace::Bind(*column, scope_, Dialect::kSql));
+  for (std::vector<NamedExpression>* list : {&outputs_, &groups_}) {
+    for (NamedExpression& named : *list) {
+      if (named.expression == before) named.expression = bound;
+    }
+  }
+  return column;
 }
 
 Result<UnboundPtr> SelectBinder::PrepareCall(const UnboundPtr& call) {

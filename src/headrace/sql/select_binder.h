@@ -3,6 +3,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -35,7 +36,7 @@ class SelectBinder {
     int outer_column = 0;    // is_outer
     BoundSubquery subquery;  // else
     /// As in QueryOperand, or what is no query: "aggregate" (of rows of its own, see below),
-    /// "grouping", "unnest".
+    /// "grouping", "unnest", "once" (an item whose value is another at every call).
     std::string use;
     std::vector<ExpressionPtr> operands;
     TypePtr type;
@@ -93,6 +94,8 @@ class SelectBinder {
   Result<UnboundPtr> Prepare(const UnboundPtr& expression);
   Result<UnboundPtr> PrepareNode(const UnboundPtr& node);
   Result<UnboundPtr> PrepareColumn(const UnboundPtr& column);
+  Result<UnboundPtr> PrepareAlias(size_t item, TextSpan span);
+  Result<UnboundPtr> ComputedOnce(size_t item, TextSpan span);
   Result<UnboundPtr> PrepareCall(const UnboundPtr& call);
   Result<UnboundPtr> PrepareQuery(const Unbound& node);
   Result<UnboundPtr> PrepareAggregate(const Unbound& call);
@@ -111,6 +114,7 @@ class SelectBinder {
   Result<ExpressionPtr> Attached(const ExpressionPtr& expression, PlanPtr* plan);
   Result<int> Attach(size_t extra, PlanPtr* plan);
   Result<int> AttachScalar(size_t extra, PlanPtr* plan);
+  Result<int> AttachValue(ExpressionPtr value, PlanPtr* plan);
   Status AttachUnnested(PlanPtr* plan);
   Result<ExpressionPtr> ConditionOf(size_t extra, bool with_operand, PlanPtr* plan);
   Result<ExpressionPtr> OperandComparison(size_t extra, PlanPtr* plan);
@@ -157,6 +161,8 @@ class SelectBinder {
   Scope scope_;
   std::vector<Extra> extras_;              // entries of the scope behind the columns of FROM
   std::map<size_t, int> attached_;         // extra → column of the plan
+  std::map<size_t, UnboundPtr> once_;      // item → what stands for its "once"
+  std::set<size_t> below_groups_;          // extras "once" that rows have, and groups have not
   bool grouped_ = false;                   // the plan is that of the groups
   std::vector<ExpressionPtr> correlated_;  // terms of WHERE over columns of the query around
   std::vector<Item> items_;
