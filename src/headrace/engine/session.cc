@@ -30,18 +30,31 @@ bool EqualsIgnoringCase(std::string_view left, std::string_view right) {
   });
 }
 
-/// `status`, that one of `paths` does not exist, with the file of its folder whose name is nearest.
+/// The entry of `path`'s folder whose name is nearest to its own; "" when there is none.
+std::string NearestEntry(Vfs& vfs, const std::string& path) {
+  const auto entries = vfs.List(ParentPath(path));
+  if (!entries.ok()) return "";
+  const auto base = [](const std::string& entry) { return entry.substr(entry.rfind('/') + 1); };
+  std::vector<std::string> names;
+  for (const FileInfo& entry : *entries) names.push_back(base(entry.path));
+  const std::string nearest = NearestName(base(path), names);
+  return nearest.empty() ? "" : path.substr(0, path.rfind('/') + 1) + nearest;
+}
+
+/// `status`, that one of `paths` does not exist, with the first folder of it that does not, and
+/// what there is instead.
 Status WithNearestFile(Vfs& vfs, const std::vector<std::string>& paths, const Status& status) {
-  for (const std::string& path : paths) {
+  for (std::string path : paths) {
     if (path.empty() || vfs.Stat(path).ok()) continue;
-    const std::string folder = ParentPath(path);
-    const auto entries = vfs.List(folder);
-    if (!entries.ok()) continue;
-    std::vector<std::string> names;
-    for (const FileInfo& entry : *entries) names.push_back(entry.path);
-    const std::string nearest = NearestName(path, names);
-    if (nearest.empty()) continue;
-    return status.WithMessage(status.message(), "; did you mean ", nearest, "?");
+    std::string hint;
+    for (std::string folder = ParentPath(path); !vfs.Stat(folder).ok(); folder = ParentPath(path)) {
+      if (folder == path) break;
+      hint = fmt::format("; there is no folder {}", folder);
+      path = folder;
+    }
+    const std::string nearest = NearestEntry(vfs, path);
+    if (!nearest.empty()) hint += fmt::format("; did you mean {}?", nearest);
+    if (!hint.empty()) return status.WithMessage(status.message(), hint);
   }
   return status;
 }

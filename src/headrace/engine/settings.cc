@@ -57,10 +57,27 @@ int64_t UnitBytes(std::string_view unit) {
   return bytes;
 }
 
+/// The bytes in `text`; the error names the setting or the variable that it comes from.
+Result<int64_t> SizeFrom(std::string_view name, const std::string& text) {
+  Result<int64_t> bytes = ParseByteSize(text);
+  if (bytes.ok()) return bytes;
+  return Error(ErrorKind::kInvalidArgument, "{}: {}", name, bytes.status().message());
+}
+
 Result<int64_t> SizeFrom(std::string_view name, const OptionMap& options) {
   const auto found = options.find(name);
-  if (found == options.end()) return 0;
-  return ParseByteSize(found->second);
+  return found == options.end() ? 0 : SizeFrom(name, found->second);
+}
+
+/// The number of threads that the environment asks for, else that of the cores.
+Result<int> DefaultThreads() {
+  constexpr const char* kVariable = "HEADRACE_THREADS";
+  const std::string text = FromEnvironment(kVariable);
+  if (text.empty()) return UsableCores();
+  const OptionMap options = {{kVariable, text}};
+  ARROW_ASSIGN_OR_RAISE(const int64_t threads,
+                        OptionReader("environment", options).Integer(kVariable, 0, 1, kThreadsMax));
+  return static_cast<int>(threads);
 }
 
 // In a small budget a batch is short: operators hold a row with its key and more beside it.
@@ -139,7 +156,7 @@ Result<Settings> Settings::Resolve() const {
   Settings out = *this;
   const std::string memory = FromEnvironment("HEADRACE_MEMORY_LIMIT");
   if (out.memory_limit == 0 && !memory.empty()) {
-    ARROW_ASSIGN_OR_RAISE(out.memory_limit, ParseByteSize(memory));
+    ARROW_ASSIGN_OR_RAISE(out.memory_limit, SizeFrom("HEADRACE_MEMORY_LIMIT", memory));
   }
   if (out.memory_limit == 0) out.memory_limit = MachineMemory() / 10 * 6;
   if (out.memory_limit < kMemoryLimitMin) {
@@ -147,8 +164,7 @@ Result<Settings> Settings::Resolve() const {
                  kMemoryLimitMin, out.memory_limit);
   }
   if (out.threads == 0) {
-    const std::string threads = FromEnvironment("HEADRACE_THREADS");
-    out.threads = threads.empty() ? UsableCores() : std::atoi(threads.c_str());
+    ARROW_ASSIGN_OR_RAISE(out.threads, DefaultThreads());
   }
   if (out.threads < 1 || out.threads > kThreadsMax) {
     return Error(ErrorKind::kInvalidArgument, "threads: expected 1 to {}, got {}", kThreadsMax,

@@ -36,6 +36,13 @@ std::string WithoutTabs(std::string_view text) {
   return plain;
 }
 
+/// Other systems take "x" for a text where no column is called x.
+std::string AdviceOnQuotes(const Status& status, std::string_view from) {
+  const size_t end = from.starts_with('"') ? from.find('"', 1) : std::string_view::npos;
+  if (KindOf(status) != ErrorKind::kUnknownName || end == std::string_view::npos) return "";
+  return fmt::format("; a text goes in single quotes: '{}'", from.substr(1, end - 1));
+}
+
 }  // namespace
 
 Status WithCaret(const Status& status, std::string_view text, int64_t first_line) {
@@ -56,7 +63,8 @@ Status WithCaret(const Status& status, std::string_view text, int64_t first_line
   const std::string head = fmt::format("  line {}: {}", number, from > 0 ? "..." : "");
   const auto indent =
       static_cast<int64_t>(head.size()) + CountCharacters(line.substr(from, caret - from));
-  return MakeError(KindOf(status), fmt::format("{}\n{}{}{}\n{:{}}^", status.message(), head,
+  return MakeError(KindOf(status), fmt::format("{}{}\n{}{}{}\n{:{}}^", status.message(),
+                                               AdviceOnQuotes(status, text.substr(place)), head,
                                                WithoutTabs(line.substr(from, to - from)),
                                                to < line.size() ? "..." : "", "", indent));
 }

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <array>
 
+#include "headrace/sql/escaped_text.h"
+
 namespace headrace::sql {
 namespace {
 
@@ -37,6 +39,9 @@ bool Token::IsWord(std::string_view word) const {
 }
 
 std::string UnquotedText(const Token& token) {
+  if (token.kind == Token::Kind::kString && token.text.front() != '\'') {
+    return *UnescapedText(token.text.substr(2, token.text.size() - 3));  // the lexer has read it
+  }
   const size_t start = token.kind == Token::Kind::kBlob ? 2 : 1;
   const char quote = token.text[start - 1];
   const std::string_view inside = token.text.substr(start, token.text.size() - start - 1);
@@ -116,6 +121,19 @@ Token Lexer::Quoted(Token::Kind kind, int64_t begin, char quote) {
   return Make(kind, begin, static_cast<int64_t>(place) + 1);
 }
 
+/// E'…': a backslash takes the character behind it along.
+Token Lexer::Escaped(int64_t begin) {
+  auto place = static_cast<size_t>(begin + 2);
+  while (place < text_.size() && (text_[place] != '\'' || text_.substr(place, 2) == "''")) {
+    place += text_[place] == '\\' || text_[place] == '\'' ? 2 : 1;
+  }
+  if (place >= text_.size()) return Fail(begin, "expected a closing ': this ' has none");
+  const auto from = static_cast<size_t>(begin + 2);
+  const Status status = UnescapedText(text_.substr(from, place - from)).status();
+  if (!status.ok()) return Fail(begin, status.message());
+  return Make(Token::Kind::kString, begin, static_cast<int64_t>(place) + 1);
+}
+
 void Lexer::SkipWord() {
   while (ContinuesName(At(0))) ++next_;
 }
@@ -149,6 +167,7 @@ Token Lexer::Next() {
     ++next_;
     return Quoted(Token::Kind::kBlob, begin, '\'');
   }
+  if ((c == 'e' || c == 'E') && At(1) == '\'') return Escaped(begin);
   if (IsDigit(c) || (c == '.' && IsDigit(At(1)))) return Number(begin);
   if (StartsName(c)) {
     SkipWord();

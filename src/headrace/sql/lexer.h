@@ -43,6 +43,7 @@ class Lexer {
   bool SkipBlanks();
   bool SkipBlockComment();
   Token Quoted(Token::Kind kind, int64_t begin, char quote);
+  Token Escaped(int64_t begin);
   Token Number(int64_t begin);
   Token Make(Token::Kind kind, int64_t begin, int64_t end);
   Token Fail(int64_t begin, std::string message);
@@ -54,7 +55,8 @@ class Lexer {
   Status status_;
 };
 
-/// The text inside quotes, doubled quotes made single. REQUIRES: a quoted token.
+/// The text inside quotes: doubled quotes made single, escapes of E'…' read. REQUIRES: a quoted
+/// token.
 std::string UnquotedText(const Token& token);
 /// The same text ignoring ASCII case.
 bool EqualsIgnoringCase(std::string_view left, std::string_view right);

@@ -3,6 +3,9 @@
 
 #include "headrace/sql/parser.h"
 
+#include <array>
+#include <utility>
+
 namespace headrace::sql {
 namespace {
 
@@ -65,9 +68,26 @@ Status Parser::ParseStatementBody(Statement* statement) {
 }
 
 Status Parser::UnknownStatement() const {
-  for (const char* word :
-       {"ALTER", "DELETE", "UPDATE", "MERGE", "PRAGMA", "ATTACH", "BEGIN", "COMMIT", "ROLLBACK"}) {
-    if (Peek().IsWord(word)) return Unsupported(Peek(), fmt::format("{} is not supported", word));
+  constexpr const char* kCopy = "a changed copy: CREATE OR REPLACE TABLE … AS SELECT …";
+  constexpr const char* kWhole = "every statement is whole or leaves nothing";
+  constexpr const char* kFiles = "files are tables by their names in quotes: FROM 'file.parquet'";
+  constexpr const char* kSettings = "settings: SET name = value, SHOW ALL; columns: DESCRIBE";
+  constexpr std::array<std::pair<const char*, const char*>, 13> kOthers = {{{"ALTER", kCopy},
+                                                                            {"DELETE", kCopy},
+                                                                            {"UPDATE", kCopy},
+                                                                            {"MERGE", kCopy},
+                                                                            {"TRUNCATE", kCopy},
+                                                                            {"PRAGMA", kSettings},
+                                                                            {"ATTACH", kFiles},
+                                                                            {"USE", kFiles},
+                                                                            {"INSTALL", kFiles},
+                                                                            {"LOAD", kFiles},
+                                                                            {"BEGIN", kWhole},
+                                                                            {"COMMIT", kWhole},
+                                                                            {"ROLLBACK", kWhole}}};
+  for (const auto& [word, instead] : kOthers) {
+    if (!Peek().IsWord(word)) continue;
+    return Unsupported(Peek(), fmt::format("{} is not supported; {}", word, instead));
   }
   const std::vector<std::string> words = {
       "SELECT", "WITH", "VALUES",   "FROM", "COPY",      "CREATE", "INSERT",  "DROP",

@@ -6,6 +6,7 @@
 
 #include "arrow/util/utf8.h"
 #include "headrace/base/limits.h"
+#include "headrace/table/options.h"
 
 namespace headrace::sql {
 namespace {
@@ -62,7 +63,7 @@ Parser::Parser(std::string_view text, const Parameters* parameters)
 
 Token Parser::Take() {
   Token taken = current_;
-  last_end_ = taken.span.end;
+  last_ = taken;
   current_ = following_;
   if (current_.kind != Token::Kind::kError) following_ = lexer_.Next();
   return taken;
@@ -90,7 +91,30 @@ Status Parser::ExpectSymbol(std::string_view symbol) {
 
 Status Parser::ExpectEnd() {
   AcceptSymbol(";");
-  return Peek().kind == Token::Kind::kEnd ? Status::OK() : Unexpected("the end of the query");
+  if (Peek().kind == Token::Kind::kEnd) return Status::OK();
+  const std::string instead = ClauseMeant();
+  if (instead.empty()) return Unexpected("the end of the query");
+  return WithSpan(Error(ErrorKind::kSyntax, "expected the end of the query, got {}; {}",
+                        Shown(Peek()), instead),
+                  Peek().span);
+}
+
+/// "did you mean FROM?" where this word, or the one before that was read as a name, is nearly one
+/// that begins a clause; else "".
+std::string Parser::ClauseMeant() const {
+  const std::vector<std::string> clauses = {"FROM",  "WHERE",  "GROUP", "ORDER", "HAVING",
+                                            "LIMIT", "OFFSET", "UNION", "JOIN",  "QUALIFY"};
+  const auto meant = [&](const Token& token) {
+    constexpr size_t kWordMin = 3;
+    const bool is_word = token.kind == Token::Kind::kWord && token.text.size() >= kWordMin;
+    return is_word ? NearestName(token.text, clauses) : "";
+  };
+  if (const std::string word = meant(Peek()); !word.empty()) {
+    return fmt::format("did you mean {}?", word);
+  }
+  const std::string word = meant(last_);
+  if (word.empty() || IsReserved(last_.text)) return "";
+  return fmt::format("did you mean {} instead of {}?", word, last_.text);
 }
 
 Status Parser::Unexpected(std::string_view expected) const {

@@ -53,6 +53,7 @@ class Parser {
   Status ExpectWord(std::string_view word);
   Status ExpectSymbol(std::string_view symbol);
   Status ExpectEnd();
+  std::string ClauseMeant() const;
   Status Unexpected(std::string_view expected) const;
   bool PeekIsOneOf(std::initializer_list<std::string_view> words) const;
   Status Unsupported(const Token& token, std::string_view what) const;
@@ -60,7 +61,7 @@ class Parser {
   Result<std::string> ParseString(std::string_view expected);
   /// [AS] name; empty when there is none.
   Result<std::string> ParseAlias();
-  TextSpan SpanFrom(int64_t begin) const { return {begin, last_end_}; }
+  TextSpan SpanFrom(int64_t begin) const { return {begin, last_.span.end}; }
   Status CheckNesting() const;
   /// Back to where a copy of the parser was taken.
   void Restore(const Parser& start) { *this = start; }
@@ -243,7 +244,7 @@ class Parser {
   Lexer lexer_;
   Token current_;
   Token following_;
-  int64_t last_end_ = 0;
+  Token last_;  // the last one taken
   int depth_ = 0;
   size_t next_parameter_ = 0;  // of those written ?
   int64_t nodes_ = 0;          // of the expressions parsed so far

@@ -35,6 +35,23 @@ size_t EditDistance(std::string_view a, std::string_view b) {
   return previous[b.size()];
 }
 
+/// The shortest of `candidates` that `lower` is a part of, or that is a part of it; or null.
+const std::string* NameWithPart(const std::string& lower,
+                                const std::vector<std::string>& candidates) {
+  constexpr size_t kPartMin = 3;  // shorter ones are parts of too much
+  const std::string* shortest = nullptr;
+  for (const std::string& candidate : candidates) {
+    if (std::min(lower.size(), candidate.size()) < kPartMin) continue;
+    const std::string other = Lower(candidate);
+    const bool holds = other.size() >= lower.size() ? other.find(lower) != std::string::npos
+                                                    : lower.find(other) != std::string::npos;
+    if (holds && (shortest == nullptr || candidate.size() < shortest->size())) {
+      shortest = &candidate;
+    }
+  }
+  return shortest;
+}
+
 }  // namespace
 
 OptionReader::OptionReader(std::string owner, const OptionMap& options)
@@ -112,6 +129,7 @@ std::string NearestName(std::string_view word, const std::vector<std::string>& c
     best = distance;
     nearest = &candidate;
   }
+  if (nearest == nullptr) nearest = NameWithPart(lower, candidates);
   return nearest == nullptr ? "" : *nearest;
 }
 

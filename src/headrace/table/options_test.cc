@@ -69,5 +69,13 @@ TEST(NearestNameTest, ToleratesAFewEdits) {
   EXPECT_EQ(NearestName("x", {}), "");
 }
 
+TEST(NearestNameTest, TakesPartsOfNames) {
+  EXPECT_EQ(NearestName("nullstr", {"header", "null", "quote"}), "null");
+  EXPECT_EQ(NearestName("delim", {"header", "delimiter"}), "delimiter");
+  EXPECT_EQ(NearestName("delay", {"dep_delay_hours", "dep_delay"}), "dep_delay");
+  EXPECT_EQ(NearestName("st", {"dest"}), "") << "two letters are in many names";
+  EXPECT_EQ(NearestName("address", {"ad"}), "");
+}
+
 }  // namespace
 }  // namespace headrace
