@@ -16,6 +16,8 @@ struct SqlCommand {
   std::string file;                  // -f; "" and no queries: standard input
   ScriptOptions script;
 };
+/// The text of a file of statements.
+Result<std::string> ReadScript(Session& session, const std::string& path);
 Status RunSql(const SqlCommand& command, const Settings& settings, Output& output);
 
 struct ConvertCommand {

@@ -44,7 +44,7 @@ Status RunConvert(const ConvertCommand& command, const Settings& settings) {
   ARROW_ASSIGN_OR_RAISE(const int64_t rows,
                         session->RunInto(std::move(plan), std::move(sink), progress.poll()));
   progress.Clear();
-  fmt::print(stderr, "{} rows written to {}\n", rows, output);
+  fmt::print(stderr, "{} row{} written to {}\n", rows, rows == 1 ? "" : "s", output);
   return Status::OK();
 }
 

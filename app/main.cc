@@ -44,6 +44,12 @@ void AddFormat(CLI::App* command, std::string* format) {
       ->option_text("table|csv|json|jsonl|markdown|arrow");
 }
 
+/// What is wrong with `text` as a number of rows; "" when nothing is.
+std::string IsCount(const std::string& text) {
+  const bool is_count = !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
+  return is_count ? "" : "expected a whole number from 0, got " + text;
+}
+
 CLI::App* AddSql(CLI::App* app, CommandLine* line) {
   CLI::App* command =
       app->add_subcommand("sql", "Run SQL from -c, -f or standard input; a shell on a terminal");
@@ -54,7 +60,7 @@ CLI::App* AddSql(CLI::App* app, CommandLine* line) {
   command
       ->add_option("--max-rows", line->sql.script.rows_max,
                    "Rows of a table shown at most, 0 for all (40 on a terminal, else all)")
-      ->check(CLI::NonNegativeNumber);
+      ->check(IsCount);
   AddSessionOptions(command, &line->session);
   return command;
 }
@@ -112,23 +118,37 @@ int ExitCode(const Status& status, const Output& output) {
   return kExitFailed;
 }
 
+/// What to do about words that `command` does not take; "" when it is the parser that knows.
+std::string HintOnRest(const CLI::App& command) {
+  const std::vector<std::string> remaining = command.remaining();
+  for (const std::string& rest : remaining) {
+    if (!rest.starts_with("-")) continue;
+    const bool is_format = rest == "--format" && command.get_name() == "convert";
+    return fmt::format("There is no option {}; {}headrace {} --help lists them.\n", rest,
+                       is_format ? "the output's format is --option format=csv; " : "",
+                       command.get_name());
+  }
+  if (remaining.empty() || command.get_name() != "sql") return "";
+  return fmt::format("{} was not expected; SQL text goes behind -c: headrace sql -c \"SELECT 1\"\n",
+                     remaining.front());
+}
+
 /// What to do about a command line that was not understood; "" when the parser's words are enough.
-std::string UsageHint(const CLI::App& app, const CLI::App* sql, int argc, char** argv) {
-  if (app.get_subcommands().empty() && argc > 1 && argv[1][0] != '-') {
-    return fmt::format("There is no subcommand {}; there are sql, convert and describe.\n",
-                       argv[1]);
+std::string UsageHint(const CLI::App& app, int argc, char** argv) {
+  const std::vector<CLI::App*> commands = app.get_subcommands();
+  if (!commands.empty()) return HintOnRest(*commands.front());
+  constexpr const char* kThere =
+      "headrace sql (a shell), headrace sql -c \"SELECT 1\", headrace convert INPUT OUTPUT, "
+      "headrace describe FILE";
+  if (argc < 2) return fmt::format("A subcommand is missing: {}\n", kThere);
+  const std::string word = argv[1];
+  if (word == "-c" || word == "-f") {
+    return fmt::format("{} goes behind a subcommand: headrace sql {} …\n", word, word);
   }
-  if (sql->parsed() && sql->remaining_size() > 0) {
-    for (const std::string& rest : sql->remaining()) {
-      if (rest.starts_with("-")) {
-        return fmt::format("There is no option {}; headrace sql --help lists them.\n", rest);
-      }
-    }
-    return fmt::format(
-        "{} was not expected; SQL text goes behind -c: headrace sql -c \"SELECT 1\"\n",
-        sql->remaining().front());
-  }
-  return "";
+  if (word.starts_with("-")) return "";
+  const bool is_file = word.find('.') != std::string::npos;
+  return fmt::format("There is no subcommand {}; there are sql, convert and describe.{}\n", word,
+                     is_file ? fmt::format(" A file: headrace describe {}", word) : "");
 }
 
 int Run(int argc, char** argv) {
@@ -140,10 +160,11 @@ int Run(int argc, char** argv) {
   const CLI::App* sql = AddSql(&app, &line);
   const CLI::App* convert = AddConvert(&app, &line);
   AddDescribe(&app, &line);
+  AddSessionOptions(&app, &line.session);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    const std::string hint = UsageHint(app, sql, argc, argv);
+    const std::string hint = UsageHint(app, argc, argv);
     if (hint.empty() || error.get_exit_code() == 0) {
       return app.exit(error) == 0 ? 0 : kExitUsage;
     }

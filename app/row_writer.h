@@ -18,6 +18,8 @@ class RowWriter {
   virtual Status Begin(const arrow::Schema& schema) = 0;
   /// The batch may be in any encoding.
   virtual Status Write(const arrow::RecordBatch& batch) = 0;
+  /// Whether more rows would change what is shown.
+  virtual bool WantsMore() const { return true; }
   virtual Status End() { return Status::OK(); }
 };
 
@@ -25,6 +27,7 @@ struct TableOptions {
   int64_t rows_max = 0;  // 0: all
   int width = 0;         // cells of the terminal; 0: as wide as the rows are
   bool color = false;
+  bool counts_all = true;    // false: rows that are not shown are counted for a moment only
   const char* unit = "row";  // what the footer counts
 };
 

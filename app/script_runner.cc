@@ -41,13 +41,20 @@ Status WriteRows(Cursor cursor, RowWriter& writer, const Output& output, Progres
     if (batch == nullptr) return writer.End();
     if (output.is_terminal()) progress.Stop();
     ARROW_RETURN_NOT_OK(writer.Write(*batch));
+    if (!writer.WantsMore()) return writer.End();
     progress.Tick(cursor.metrics());
   }
 }
 
-Status SayRowsWritten(Cursor cursor, const std::string& path) {
+/// What a statement without rows did is talk: standard output is for rows.
+Status SayWhatWasDone(Cursor cursor, const std::string& written_to) {
   ARROW_ASSIGN_OR_RAISE(const auto batch, cursor.Next());
-  fmt::print(stderr, "{} rows written to {}\n", FormatValue(*batch->column(0), 0), path);
+  const std::string done = FormatValue(*batch->column(0), 0);
+  if (batch->column(0)->type_id() == arrow::Type::STRING) {
+    fmt::print(stderr, "{}\n", done);
+  } else {
+    fmt::print(stderr, "{} row{} written to {}\n", done, done == "1" ? "" : "s", written_to);
+  }
   return Status::OK();
 }
 
@@ -71,10 +78,12 @@ Status ScriptRunner::RunStatement(const sql::ScriptStatement& statement) {
                                                              statement.line, {}, progress.poll()));
   using Kind = sql::BoundStatement::Kind;
   const Kind kind = bound.kind;
-  const std::string path = bound.path;
+  const std::string written_to = kind == Kind::kCopy ? bound.path : bound.name;
   ARROW_ASSIGN_OR_RAISE(Cursor cursor, sql::Run(session_, std::move(bound), progress.poll()));
   progress.Clear();
-  if (kind == Kind::kCopy) return SayRowsWritten(std::move(cursor), path);
+  if (kind != Kind::kQuery && kind != Kind::kExplain) {
+    return SayWhatWasDone(std::move(cursor), written_to);
+  }
   const bool is_text = options_.format == "table" || options_.format == "markdown";
   if (is_text && results_++ > 0) ARROW_RETURN_NOT_OK(output_.Write("\n"));
   const auto writer = MakeWriter(kind == Kind::kExplain);
@@ -93,6 +102,7 @@ TableOptions ScriptRunner::TableOptionsNow() const {
   table.color = output_.is_terminal() && ShowsColor(output_.descriptor());
   table.rows_max = options_.rows_max;
   if (table.rows_max < 0) table.rows_max = output_.is_terminal() ? kRowsShown : 0;
+  table.counts_all = !output_.is_terminal();
   return table;
 }
 

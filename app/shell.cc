@@ -6,11 +6,14 @@
 
 #include <array>
 #include <cstdlib>
+#include <limits>
 
 #include "arrow/type.h"
+#include "command.h"
 #include "completion.h"
 #include "headrace/base/check.h"
 #include "headrace/sql/lexer.h"
+#include "headrace/table/options.h"
 #include "headrace/types/type_table.h"
 #include "interrupt.h"
 #include "line_editor.h"
@@ -26,15 +29,17 @@ constexpr const char* kHelp =
     "Statements end with ';' and may go over several lines. Files are tables: FROM 'flights.csv'.\n"
     ".format NAME    how rows are shown: table, csv, json, jsonl, markdown\n"
     ".help           this text\n"
+    ".maxrows N      rows of a table that are shown; 0: all\n"
     ".quit           leave (also Ctrl-D)\n"
+    ".read FILE      runs the statements of a file\n"
     ".schema [NAME]  columns of a table or file; without a name, of all tables\n"
     ".tables         names of the tables\n"
     ".timer [on|off] say how long each statement takes\n"
     "Tab completes words and file names, Ctrl-R searches the history, Ctrl-C stops a query.\n";
 
 const std::vector<std::string>& DotCommands() {
-  static const std::vector<std::string> names = {".format", ".help",   ".quit",
-                                                 ".schema", ".tables", ".timer"};
+  static const std::vector<std::string> names = {".format", ".help",   ".maxrows", ".quit",
+                                                 ".read",   ".schema", ".tables",  ".timer"};
   return names;
 }
 
@@ -60,8 +65,10 @@ bool IsComplete(const std::string& text) {
     const sql::Token token = lexer.Next();
     if (token.kind == sql::Token::Kind::kError) {
       // What is open at the end goes on in the next line; anything else is for the parser to tell.
-      return token.text.empty() ||
-             (token.text[0] != '\'' && token.text[0] != '"' && token.text.substr(0, 2) != "/*");
+      const std::string_view open = token.text.substr(0, 2);
+      const bool is_open =
+          open.starts_with('\'') || open.starts_with('"') || open.ends_with('\'') || open == "/*";
+      return !is_open;
     }
     if (token.kind == sql::Token::Kind::kEnd) return ended || !has_words;
     has_words = true;
@@ -69,27 +76,74 @@ bool IsComplete(const std::string& text) {
   }
 }
 
+/// A dot command as other shells spell it.
+struct OtherSpelling {
+  const char* word;
+  const char* command;
+};
+
+constexpr std::array<OtherSpelling, 7> kBareWords = {{{"help", ".help"},
+                                                      {"?", ".help"},
+                                                      {"\\?", ".help"},
+                                                      {"quit", ".quit"},
+                                                      {"exit", ".quit"},
+                                                      {"\\d", ".tables"},
+                                                      {"\\dt", ".tables"}}};
+/// With an argument, too.
+constexpr std::array<OtherSpelling, 13> kCommands = {{{".exit", ".quit"},
+                                                      {".q", ".quit"},
+                                                      {"\\q", ".quit"},
+                                                      {"\\quit", ".quit"},
+                                                      {".h", ".help"},
+                                                      {"\\h", ".help"},
+                                                      {"\\help", ".help"},
+                                                      {".mode", ".format"},
+                                                      {"\\d", ".schema"},
+                                                      {"\\d+", ".schema"},
+                                                      {"\\i", ".read"},
+                                                      {"\\timing", ".timer"},
+                                                      {".rows", ".maxrows"}}};
+/// What to do in place of a command that there is not.
+constexpr std::array<OtherSpelling, 6> kInstead = {
+    {{".open", "files are tables by their names: FROM 'file.parquet'"},
+     {".import", "CREATE TABLE name AS FROM 'file.csv'"},
+     {".output", "COPY (query) TO 'file.csv'"},
+     {".once", "COPY (query) TO 'file.csv'"},
+     {".databases", "there is one session, .tables lists what is in it"},
+     {".nullvalue", "a null is shown as NULL"}}};
+
+template <typename Spellings>
+const char* Find(const Spellings& spellings, std::string_view word) {
+  for (const OtherSpelling& spelling : spellings) {
+    if (sql::EqualsIgnoringCase(word, spelling.word)) return spelling.command;
+  }
+  return nullptr;
+}
+
 /// The dot command that `line` is, also as other shells spell it (\\q, help); "": it is none.
 std::string DotCommandOf(const std::string& line) {
-  if (line[0] == '.') return line;
-  constexpr std::array<std::pair<const char*, const char*>, 12> kOthers = {{{"help", ".help"},
-                                                                            {"\\help", ".help"},
-                                                                            {"\\h", ".help"},
-                                                                            {"\\?", ".help"},
-                                                                            {"?", ".help"},
-                                                                            {"quit", ".quit"},
-                                                                            {"exit", ".quit"},
-                                                                            {"\\q", ".quit"},
-                                                                            {"\\d", ".tables"},
-                                                                            {"\\dt", ".tables"},
-                                                                            {"\\timing", ".timer"},
-                                                                            {"\\quit", ".quit"}}};
   std::string word = line;
   if (word.back() == ';') word.pop_back();
-  for (const auto& [other, command] : kOthers) {
-    if (sql::EqualsIgnoringCase(word, other)) return command;
+  if (const char* command = Find(kBareWords, word)) return command;
+  if (line[0] != '.' && line[0] != '\\') return "";
+  const size_t end = std::min(word.find_first_of(" \t"), word.size());
+  const char* command = Find(kCommands, word.substr(0, end));
+  return command == nullptr ? word : command + word.substr(end);
+}
+
+Status UnknownCommand(const std::string& name) {
+  if (const char* instead = Find(kInstead, name)) {
+    return Error(ErrorKind::kUnknownName, "there is no command {}; {}", name, instead);
   }
-  return line[0] == '\\' ? line : "";
+  const std::string nearest = NearestName(name, DotCommands());
+  return Error(ErrorKind::kUnknownName, "there is no command {}; {}.help lists them", name,
+               nearest.empty() ? "" : fmt::format("did you mean {}? ", nearest));
+}
+
+/// `text` without the single quotes around it.
+std::string Unquoted(const std::string& text) {
+  const bool quoted = text.size() > 1 && text.front() == '\'' && text.back() == '\'';
+  return quoted ? text.substr(1, text.size() - 2) : text;
 }
 
 class Shell {
@@ -187,7 +241,7 @@ class Shell {
   }
 
   Status Dot(const std::string& name, const std::string& argument) {
-    if (name == ".quit" || name == ".exit") {
+    if (name == ".quit") {
       done_ = true;
       return Status::OK();
     }
@@ -196,7 +250,24 @@ class Shell {
     if (name == ".schema") return Schema(argument);
     if (name == ".timer") return Timer(argument);
     if (name == ".format") return Format(argument);
-    return Error(ErrorKind::kUnknownName, "there is no command {}; .help lists them", name);
+    if (name == ".maxrows") return MaxRows(argument);
+    if (name == ".read") return Read(argument);
+    return UnknownCommand(name);
+  }
+
+  Status MaxRows(const std::string& argument) {
+    const OptionMap options = {{".maxrows", argument}};
+    return OptionReader("shell", options)
+        .Integer(".maxrows", 0, 0, std::numeric_limits<int64_t>::max())
+        .Value(&runner_.options().rows_max);
+  }
+
+  Status Read(const std::string& argument) {
+    if (argument.empty()) {
+      return Error(ErrorKind::kInvalidArgument, "expected .read FILE, got no file");
+    }
+    ARROW_ASSIGN_OR_RAISE(const std::string script, ReadScript(session_, Unquoted(argument)));
+    return runner_.Run(script);
   }
 
   Status Tables() {
@@ -214,8 +285,8 @@ class Shell {
       }
       return Status::OK();
     }
-    const bool quoted = name.size() > 1 && name.front() == '\'' && name.back() == '\'';
-    if (quoted) name = name.substr(1, name.size() - 2);
+    const bool quoted = Unquoted(name) != name;
+    name = Unquoted(name);
     auto source = session_.FindTable(name);
     const bool is_path = quoted || name.find_first_of("./*") != std::string::npos;
     if (!source.ok() && is_path) source = session_.OpenFile(name, {});

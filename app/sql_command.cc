@@ -11,9 +11,8 @@
 #include "shell.h"
 
 namespace headrace::app {
-namespace {
 
-Result<std::string> ReadFile(Session& session, const std::string& path) {
+Result<std::string> ReadScript(Session& session, const std::string& path) {
   ARROW_ASSIGN_OR_RAISE(auto file, session.vfs().OpenForRead(path));
   ARROW_ASSIGN_OR_RAISE(const int64_t size, file->GetSize());
   if (size > kQueryTextBytesMax) {
@@ -25,6 +24,8 @@ Result<std::string> ReadFile(Session& session, const std::string& path) {
   text.resize(static_cast<size_t>(read));
   return text;
 }
+
+namespace {
 
 Result<std::string> ReadStandardInput() {
   std::string text;
@@ -49,7 +50,7 @@ Result<std::vector<std::string>> Scripts(const SqlCommand& command, Session& ses
   if (command.file.empty()) {
     ARROW_ASSIGN_OR_RAISE(scripts[0], ReadStandardInput());
   } else {
-    ARROW_ASSIGN_OR_RAISE(scripts[0], ReadFile(session, command.file));
+    ARROW_ASSIGN_OR_RAISE(scripts[0], ReadScript(session, command.file));
   }
   return scripts;
 }

@@ -23,7 +23,8 @@ namespace {
 constexpr size_t kSampleRows = 1000;
 constexpr size_t kSampleBytes = size_t{4} << 20;
 constexpr std::chrono::milliseconds kSampleTime{200};
-constexpr int kWidthMax = 60;  // of a column; longer cells are cut, or stand out in a pipe
+constexpr std::chrono::milliseconds kCountTime{1000};
+constexpr int kWidthMax = 60;  // of a column in a pipe; longer cells stand out
 constexpr std::string_view kBold = "\x1b[1m";
 constexpr std::string_view kDim = "\x1b[2m";
 constexpr std::string_view kPlain = "\x1b[0m";
@@ -53,13 +54,18 @@ class TableWriter final : public RowWriter {
     const int64_t room = options_.rows_max == 0 ? batch.num_rows() : options_.rows_max - rows_;
     const int64_t shown = std::clamp<int64_t>(room, 0, batch.num_rows());
     for (int64_t row = 0; row < shown; ++row) ARROW_RETURN_NOT_OK(AddRow(batch, row));
+    if (shown > 0) full_ = std::chrono::steady_clock::now();
     rows_ += batch.num_rows();
+    has_more_ = !options_.counts_all && options_.rows_max > 0 && rows_ > options_.rows_max &&
+                std::chrono::steady_clock::now() - full_ > kCountTime;
     if (!has_header_ && (shown < batch.num_rows() || WaitedLong())) {
       ARROW_RETURN_NOT_OK(WriteSample());
     }
     if (!has_header_ || !output_.is_terminal()) return Status::OK();
     return output_.Flush();
   }
+
+  bool WantsMore() const override { return !has_more_; }
 
   Status End() override {
     if (columns_.empty()) return output_.Write(Footer());
@@ -98,7 +104,7 @@ class TableWriter final : public RowWriter {
     for (size_t i = 0; i < columns_.size(); ++i) {
       int width = std::max(DisplayWidth(columns_[i].name), DisplayWidth(columns_[i].type));
       for (const auto& row : sample_) width = std::max(width, DisplayWidth(row[i].text));
-      widths.push_back(std::clamp(width, 1, kWidthMax));
+      widths.push_back(std::clamp(width, 1, std::max(kWidthMax, options_.width)));
       keeps_width.push_back(columns_[i].is_number);
     }
     layout_ = LayOutTable(std::move(widths), keeps_width, options_.width);
@@ -168,7 +174,8 @@ class TableWriter final : public RowWriter {
   }
 
   std::string Footer() const {
-    std::string text = fmt::format("{} {}{}", rows_, options_.unit, rows_ == 1 ? "" : "s");
+    std::string text = fmt::format("{}{} {}{}", has_more_ ? "more than " : "", rows_, options_.unit,
+                                   rows_ == 1 ? "" : "s");
     if (options_.rows_max > 0 && rows_ > options_.rows_max) {
       text += fmt::format(", {} shown", options_.rows_max);
     }
@@ -183,11 +190,13 @@ class TableWriter final : public RowWriter {
   Output& output_;
   const TableOptions options_;
   std::chrono::steady_clock::time_point start_;
+  std::chrono::steady_clock::time_point full_;  // when the last row was shown
   std::vector<Column> columns_;
   TableLayout layout_;
   std::vector<std::vector<Cell>> sample_;
   size_t sample_bytes_ = 0;
   int64_t rows_ = 0;
+  bool has_more_ = false;  // rows that nobody counted
   bool has_header_ = false;
   std::string line_;
 };

@@ -194,7 +194,7 @@ def test_convert(run, tmp_path):
 def test_copy_talks_on_standard_error(run, tmp_path):
     done = run("sql", "-c", "COPY (SELECT 1 AS a) TO 'out.csv' (delimiter ';')")
     assert done.stdout == ""
-    assert done.stderr == "1 rows written to out.csv\n"
+    assert done.stderr == "1 row written to out.csv\n"
     assert (tmp_path / "out.csv").read_text() == "a\n1\n"
 
 
@@ -269,3 +269,60 @@ def test_a_pipe_needs_a_format(headrace_command: str, arguments: list[str], flag
     )
     assert done.returncode == 1
     assert f"say {flag} format=csv" in done.stderr
+
+
+def test_what_statements_say_is_no_data(run):
+    script = """
+        SET threads = 2; CREATE TABLE t AS SELECT 1 AS a; INSERT INTO t VALUES (2), (3);
+        CREATE VIEW v AS SELECT a FROM t; SELECT sum(a) AS s FROM v; DROP VIEW v; DROP TABLE t"""
+    done = run("sql", "--format", "csv", "-c", script)
+    assert done.stdout == "s\n6\n"
+    assert done.stderr.splitlines() == [
+        "threads set",
+        "1 row written to t",
+        "2 rows written to t",
+        "view v created",
+        "v dropped",
+        "t dropped",
+    ]
+
+
+@pytest.mark.parametrize(
+    "arguments,says",
+    [
+        ([], "headrace sql"),
+        (["-c", "SELECT 1"], "headrace sql -c"),
+        (["x.csv"], "headrace describe x.csv"),
+        (["sql", "--max-rows", "-1", "-c", "SELECT 1"], "a whole number from 0, got -1"),
+        (["convert", "a.csv", "b.csv", "--format", "csv"], "--option format=csv"),
+        (["describe", "a.csv", "--frmat", "csv"], "There is no option --frmat;"),
+        (["sql", "--memory-limit", "3zb", "-c", "SELECT 1"], "memory_limit: expected a size"),
+    ],
+)
+def test_usage_says_what_to_type(run, arguments, says):
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert says in done.stderr and len(done.stderr) < 300, done.stderr
+
+
+def test_settings_stand_before_the_subcommand_too(run):
+    done = run("--memory-limit", "64MB", "sql", "--format", "csv", "-c", "SHOW memory_limit")
+    assert done.stdout == "memory_limit\n64000000\n"
+
+
+@pytest.mark.parametrize(
+    "variable,says",
+    [("HEADRACE_MEMORY_LIMIT", "expected a size"), ("HEADRACE_THREADS", "expects an integer")],
+)
+def test_bad_variables_of_the_environment(run, monkeypatch, variable, says):
+    monkeypatch.setenv(variable, "many")
+    done = run("sql", "-c", "SELECT 1")
+    assert done.returncode == 1
+    assert variable in done.stderr and says in done.stderr and "many" in done.stderr
+
+
+def test_missing_folders(run, tmp_path):
+    (tmp_path / "planes").mkdir()
+    done = run("describe", "plnes/x.csv")
+    assert "there is no folder plnes; did you mean planes?" in done.stderr
+    assert "there is no folder nowhere\n" in run("describe", "nowhere/at/all.csv").stderr

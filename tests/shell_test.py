@@ -186,3 +186,51 @@ def test_commands_of_other_shells(shell: Callable[..., Terminal]) -> None:
     assert "there is no command \\nope; .help lists them" in terminal.wait_for(PROMPT)
     terminal.type("\\q\n")
     assert terminal.wait_for_end() == 0
+
+
+def test_commands_of_duckdb_and_psql(shell: Callable[..., Terminal], tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,b\n1,x\n2,y\n")
+    (tmp_path / "script.sql").write_text("SELECT 40 + 2 AS answer;\nSELECT nope;\n")
+    terminal = shell(columns=100)
+    terminal.type("\\d t.csv\n")
+    terminal.wait_for("a BIGINT\n  b VARCHAR")
+    terminal.type(".read script.sql\n")
+    assert "42" in terminal.wait_for("line 2: SELECT nope")
+    terminal.type(".maxrows 1\nSELECT * FROM 't.csv';\n")
+    terminal.wait_for("2 rows, 1 shown")
+    terminal.type(".maxrows many\n")
+    terminal.wait_for("expects an integer")
+    terminal.type(".mode json\nSELECT 2 AS two;\n")
+    terminal.wait_for('[{"two":2}]')
+    terminal.type(".open my.db\n")
+    terminal.wait_for("files are tables by their names")
+    terminal.type(".tmier\n")
+    terminal.wait_for("did you mean .timer?")
+    terminal.type(".read\n")
+    terminal.wait_for("expected .read FILE")
+    terminal.type(".exit\n")
+    assert terminal.wait_for_end() == 0
+
+
+def test_a_text_may_take_the_whole_terminal(shell: Callable[..., Terminal]) -> None:
+    terminal = shell(columns=130)
+    terminal.type("SELECT repeat('x', 120) AS long;\n")
+    terminal.wait_for("│ " + 120 * "x" + " │")
+    terminal.type("SELECT repeat('y', 300) AS longer;\n")
+    terminal.wait_for("│ " + 125 * "y" + "… │")
+
+
+def test_counting_rows_ends(shell: Callable[..., Terminal]) -> None:
+    terminal = shell()
+    terminal.type("SELECT * FROM range(1000000000000);\n")
+    terminal.wait_for("more than ")
+    terminal.wait_for("rows, 40 shown")
+    terminal.wait_for(PROMPT)
+
+
+def test_an_escaped_text_over_two_lines(shell: Callable[..., Terminal]) -> None:
+    terminal = shell()
+    terminal.type("SELECT E'a\\';\n")
+    terminal.wait_for("...> ")
+    terminal.type("b' AS s;\n")
+    assert "a';\\nb" in terminal.wait_for("1 row")
