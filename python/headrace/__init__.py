@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow  # noqa: F401  # its libarrow is the one the engine uses
 
-from headrace import functions
+from headrace import functions, names
 from headrace.cursor import Cursor
 from headrace.errors import (
     BadDataError,
@@ -91,10 +91,16 @@ def table(name: str) -> Cursor:
     return default_session().table(name)
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> Any:
-        hint = f"; did you mean hr.functions.{name}?" if hasattr(functions, name) else ""
+        hint = names.advice(name, names.OF_THE_MODULE, __all__)
+        if hasattr(functions, name):
+            hint = f"; did you mean hr.functions.{name}?"
         raise AttributeError(f"module 'headrace' has no attribute {name!r}{hint}")
 
 

@@ -8,14 +8,16 @@ import os
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pyarrow as pa
 
-from headrace import _headrace
+from headrace import _headrace, names
 from headrace.errors import InvalidArgumentError, UnknownNameError
 from headrace.expr import (
     Expr,
+    CONSTANTS,
+    ColumnLike,
     ExprBase,
     SortKey,
     TypeLike,
@@ -24,6 +26,7 @@ from headrace.expr import (
     callback,
     col,
     key_tuples,
+    lit,
     sort_key,
     sql_expr,
     type_of,
@@ -36,26 +39,9 @@ from headrace.text_table import draw, draw_html
 if TYPE_CHECKING:
     import pandas
     import polars
+    from typing_extensions import Never
 
 ROWS_SHOWN = 10
-# Names of other libraries for what a cursor does.
-NAMES_ELSEWHERE = {
-    **dict.fromkeys(("where", "query"), "filter"),
-    **dict.fromkeys(("group_by", "groupby", "agg"), "aggregate(keys, name=…)"),
-    **dict.fromkeys(("order_by", "order", "sort_values", "sort_by"), "sort"),
-    **dict.fromkeys(("with_columns", "with_column", "assign", "mutate"), "derive(name=…)"),
-    **dict.fromkeys(("drop_duplicates", "unique"), "distinct"),
-    **dict.fromkeys(("merge",), "join"),
-    **dict.fromkeys(("concat", "union_all", "append"), "union"),
-    **dict.fromkeys(("collect", "arrow", "execute", "read_all"), "to_arrow"),
-    **dict.fromkeys(("df", "fetchdf"), "to_pandas"),
-    **dict.fromkeys(("pl",), "to_polars"),
-    **dict.fromkeys(("fetchall", "rows"), "to_pylist"),
-    **dict.fromkeys(("to_parquet", "sink_parquet"), "write_parquet"),
-    **dict.fromkeys(("to_csv", "sink_csv"), "write_csv"),
-    **dict.fromkeys(("to_json", "write_ndjson", "sink_ndjson"), "write_json"),
-    **dict.fromkeys(("dtypes", "types", "describe"), "schema"),
-}
 
 Named = list[tuple[_headrace.Expression, str]]
 
@@ -124,9 +110,30 @@ class Cursor:
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:
-            known = NAMES_ELSEWHERE.get(name)
-            hint = f"; it is called {known} here" if known else ""
+            hint = names.advice(name, names.OF_CURSORS, dir(type(self)))
+            if not name.startswith("_") and name in self.columns:
+                hint = f"; a column is hr.col({name!r})"
             raise AttributeError(f"a Cursor has no attribute {name!r}{hint}")
+
+        def __getitem__(self, key: Any) -> Any:
+            raise TypeError(
+                f"a Cursor has no items: columns are cursor.select({key!r}), rows cursor.limit(n)"
+                if isinstance(key, str)
+                else "a Cursor has no items: rows are cursor.limit(count, offset)"
+            )
+
+    def __copy__(self) -> Cursor:
+        """The same query, not yet run."""
+        return Cursor(self._plan)
+
+    def __deepcopy__(self, memo: object) -> Cursor:
+        return Cursor(self._plan)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a Cursor cannot be pickled: its query belongs to a session of this process; pickle "
+            "cursor.to_arrow(), or make the cursor where it is used"
+        )
 
     # -- reading
 
@@ -289,15 +296,16 @@ class Cursor:
         """The rows for which `predicate`, an expression or SQL text, is true."""
         return Cursor(self._plan.filter(self._expr(predicate)._handle))
 
-    def select(self, *columns: ExprBase | str, **named: ExprBase | str) -> Cursor:
+    def select(self, *columns: ColumnLike, **named: ColumnLike) -> Cursor:
         """These columns: names of columns, SQL text or expressions; `new=…` gives a name.
 
         SQL text is an expression, or several with names where they want some: `"a, b * 2 AS c"`.
         """
         return Cursor(self._plan.project(self._named(columns, named)))
 
-    def derive(self, **named: ExprBase | str) -> Cursor:
+    def derive(self, *unnamed: Never, **named: ColumnLike) -> Cursor:
         """All columns and these; a name that exists is replaced where it stands."""
+        refuse_unnamed("derive", unnamed)
         outputs = dict(zip(self.columns, self._all_columns()))
         outputs.update({name: self._expr(value) for name, value in named.items()})
         return Cursor(self._plan.project(handles(outputs)))
@@ -310,14 +318,17 @@ class Cursor:
         return Cursor(self._plan.pick([(i, new_of_old.get(n, n)) for i, n in enumerate(names)]))
 
     def apply(
-        self, args: Sequence[ExprBase | str] = (), type: TypeLike = "", **named: Callable[..., Any]
+        self,
+        args: ExprBase | str | Sequence[ExprBase | str] = (),
+        type: TypeLike = "",
+        **named: Callable[..., Any],
     ) -> Cursor:
         """All columns and one that a Python function gives: `apply(["a", "b"], "BIGINT", c=f)`.
 
         `f(a, b)` is called for every row in order, on the thread that reads; what it raises comes
         out of the reading call.
         """
-        given = [self._expr(arg) for arg in args]
+        given = [self._expr(arg) for arg in as_list(args)]
         return self.derive(**{n: callback(f, given, type_of(type)) for n, f in named.items()})
 
     def sort(
@@ -332,6 +343,9 @@ class Cursor:
 
     def limit(self, count: int, offset: int = 0) -> Cursor:
         """`count` rows after the first `offset`; the query ends with the last of them."""
+        for number in (count, offset):
+            if not isinstance(number, int):
+                raise InvalidArgumentError(f"limit and offset count rows from 0, got {number!r}")
         return Cursor(self._plan.limit(count, offset))
 
     def head(self, count: int = 10) -> Cursor:
@@ -352,12 +366,17 @@ class Cursor:
         return Cursor(self._plan.union(plans, by_name))
 
     def aggregate(
-        self, keys: ExprBase | str | Sequence[ExprBase | str] = (), /, **aggs: ExprBase | str
+        self,
+        keys: ExprBase | str | Sequence[ExprBase | str] = (),
+        /,
+        *unnamed: Never,
+        **aggs: ColumnLike,
     ) -> Cursor:
         """One row per group: `aggregate("origin", n="count(*)", late=hr.col("delay").mean())`.
 
         Without keys one row for all. Nulls are a group. The order of groups is not promised.
         """
+        refuse_unnamed("aggregate", unnamed)
         outputs = {name: self._expr(value) for name, value in aggs.items()}
         return Cursor(self._plan.aggregate(self._named(as_list(keys), {}), handles(outputs)))
 
@@ -436,12 +455,12 @@ class Cursor:
 
     # -- arguments
 
-    def _expr(self, value: ExprBase | str) -> ExprBase:
-        """An Expr as it is; the name of a column; else SQL text."""
+    def _expr(self, value: ColumnLike) -> ExprBase:
+        """An Expr as it is; a text as the name of a column, else SQL; other values as constants."""
         if isinstance(value, ExprBase):
             return value
         if not isinstance(value, str):
-            raise InvalidArgumentError(f"expected an expression or SQL text, got {value!r}")
+            return constant(value)
         return col(value) if value in self.columns else sql_expr(value)
 
     def _sort_keys(
@@ -460,7 +479,7 @@ class Cursor:
         return [col(name) for name in self.columns]
 
     def _named(
-        self, columns: Sequence[ExprBase | str], named: dict[str, ExprBase | str]
+        self, columns: Sequence[ColumnLike], named: dict[str, ColumnLike]
     ) -> Named:
         outputs: Named = []
         for value in columns:
@@ -527,6 +546,24 @@ class Cursor:
 
 
 UNITS_PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+
+
+def constant(value: Any) -> ExprBase:
+    """A number, date or the like as an expression."""
+    if isinstance(value, CONSTANTS):
+        return lit(value)
+    hint = "; a Python function goes in apply" if callable(value) else ""
+    raise InvalidArgumentError(
+        f"expected an expression, SQL text or a constant, got {value!r}{hint}"
+    )
+
+
+def refuse_unnamed(method: str, unnamed: Sequence[object]) -> None:
+    """Every output of `method` has a keyword for a name."""
+    if unnamed:
+        raise InvalidArgumentError(
+            f"{method} gives every column a name: {method}(…, name={unnamed[0]!r})"
+        )
 
 
 def handles(outputs: dict[str, ExprBase]) -> Named:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Union
+from typing import TYPE_CHECKING, Any, NoReturn, Union
 
 import pyarrow as pa
 
-from headrace import _headrace
+from headrace import _headrace, names
 from headrace._expr_methods import ExprMethods
 from headrace.errors import InvalidArgumentError, TypeMismatchError
 from headrace.row_function import RowFunction
@@ -36,6 +37,17 @@ class ExprBase:
 
     def __repr__(self) -> str:
         return f"Expr({self.name})"
+
+    def __copy__(self) -> ExprBase:
+        return self  # it never changes
+
+    def __deepcopy__(self, memo: object) -> ExprBase:
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "an Expr cannot be pickled; its SQL text can: str(expression.name) for hr.sql_expr"
+        )
 
     def __bool__(self) -> bool:
         raise TypeMismatchError(
@@ -119,6 +131,22 @@ class ExprBase:
     def __invert__(self) -> Expr:
         return call("not", self)
 
+    def is_in(self, values: Iterable[Any]) -> Expr:
+        """Whether it equals one of `values`, constants or expressions; as IN of SQL.
+
+        Null for a null, and where a null among the values could be it.
+        """
+        tests = [call("=", self, value) for value in values]
+        while len(tests) > 1:  # a tree of little depth
+            pairs = zip(tests[::2], tests[1::2])
+            rest = tests[len(tests) // 2 * 2 :]
+            tests = [call("or", left, right) for left, right in pairs] + rest
+        return tests[0] if tests else lit(False)
+
+    def between(self, low: Any, high: Any) -> Expr:
+        """Whether it is at least `low` and at most `high`."""
+        return call("and", call(">=", self, low), call("<=", self, high))
+
     def cast(self, to: TypeLike) -> Expr:
         """The value as another type, a pyarrow type or its SQL name; misfits are an error."""
         return Expr(_headrace.cast(self._handle, type_of(to), False))
@@ -150,6 +178,23 @@ class Expr(ExprMethods, ExprBase):
 
     __slots__ = ()
 
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            hint = names.advice(name, names.OF_EXPRESSIONS, dir(type(self)))
+            raise AttributeError(f"an expression has no method {name!r}{hint}")
+
+
+# What stands for itself where an expression is expected; a text is SQL there.
+Constant = Union[
+    bool, int, float, bytes, Decimal, datetime.date, datetime.time, datetime.timedelta, None
+]
+CONSTANTS = (
+    *(bool, int, float, bytes, Decimal),
+    *(datetime.date, datetime.time, datetime.timedelta, type(None), pa.Scalar),
+)
+ColumnLike = Union[ExprBase, str, Constant]
+
 
 @dataclass(frozen=True)
 class SortKey:
@@ -162,6 +207,9 @@ class SortKey:
 
 def col(name: str, *more: str) -> Expr:
     """The column `name`, matched exactly; in a join's condition `col("l", name)`."""
+    for part in (name, *more):
+        if not isinstance(part, str):
+            raise TypeMismatchError(f"expected the name of a column, got {part!r}")
     return Expr(_headrace.column([name, *more]))
 
 

@@ -7,11 +7,11 @@ import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Union
+from typing import Any, NoReturn, Union
 
 from headrace import _headrace
 from headrace.cursor import Cursor
-from headrace.errors import InvalidArgumentError, TypeMismatchError
+from headrace.errors import Error, InvalidArgumentError, TypeMismatchError
 from headrace.expr import one_cell
 from headrace.options import option_texts
 from headrace.progress import MODES, Progress
@@ -86,6 +86,8 @@ class Session:
         Raises SyntaxError, UnknownNameError and TypeMismatchError with the line and a caret under
         the place; errors in the data come when the cursor is read.
         """
+        if not isinstance(query, str):
+            raise TypeMismatchError(f"expected the text of a query, got {type(query).__name__}")
         plans = {name: self._plan(data) for name, data in tables.items()}
         with Progress.of(self._handle.progress_mode()) as progress:
             positional, named = parameter_cells(params)
@@ -149,6 +151,17 @@ class Session:
     def close(self) -> None:
         """No further query starts; those that run go on to their end. Idempotent."""
         self._handle.close()
+
+    def __repr__(self) -> str:
+        try:
+            settings = self.settings
+        except Error:
+            return "<headrace.Session closed>"
+        shown = ", ".join(f"{name}={settings[name]!r}" for name in ("memory_limit", "threads"))
+        return f"<headrace.Session {shown}, tables: {', '.join(self.tables()) or 'none'}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Session cannot be pickled: every process makes its own hr.Session(…)")
 
     def __enter__(self) -> Session:
         return self

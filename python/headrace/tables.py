@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
 
 from headrace import _headrace
-from headrace.errors import TypeMismatchError
+from headrace.errors import BadDataError, TypeMismatchError
 
 IN_MEMORY = {
     ("pyarrow", "Table"),
@@ -19,6 +20,16 @@ IN_MEMORY = {
 
 
 def table_of(data: Any) -> _headrace.Table:
+    """`data` as a table; raises BadDataError where its columns cannot be Arrow's."""
+    try:
+        return table_without_copy(data)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise BadDataError(
+            f"a column of this {type(data).__name__} has no Arrow type: {error}; give it one type"
+        ) from error
+
+
+def table_without_copy(data: Any) -> _headrace.Table:
     """`data` as a table; its columns are not copied.
 
     Tables of pyarrow, pandas and polars and a dictionary of columns stay in memory and are read by
@@ -63,8 +74,13 @@ def refusal(data: Any) -> str:
         return message + "; collect it first: .collect()"
     if isinstance(data, (list, tuple)):
         return message + "; rows become a table by pyarrow.Table.from_pylist(rows)"
+    if isinstance(data, (int, float, bytes, datetime.date)):
+        return message + "; values for ? and $name are params: sql(query, [value])"
     if isinstance(data, str):
-        return message + "; files become tables by headrace.scan(path)"
+        return message + (
+            "; files become tables by headrace.scan(path); values for ? and $name are params: "
+            "sql(query, [value])"
+        )
     return message
 
 

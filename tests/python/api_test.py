@@ -390,7 +390,7 @@ def test_generated_methods_and_functions(session: hr.Session) -> None:
 def test_wrong_arguments(session: hr.Session) -> None:
     t = session.from_arrow({"x": [1]})
     with pytest.raises(hr.InvalidArgumentError, match="expected an expression"):
-        t.filter(5)  # type: ignore[arg-type]
+        t.filter([5])  # type: ignore[arg-type]
     with pytest.raises(hr.InvalidArgumentError, match="middle"):
         t.sort(hr.col("x").asc(nulls="middle"))
     with pytest.raises(hr.TypeMismatchError, match="pyarrow type"):

@@ -167,7 +167,9 @@ Session& SessionHandle::Get() const {
                         "the session was made before this process forked; make one in the child"));
   }
   if (session_ == nullptr) {
-    RaiseUnlessOk(Error(ErrorKind::kInvalidArgument, "the session is closed"));
+    RaiseUnlessOk(
+        Error(ErrorKind::kInvalidArgument,
+              "the session is closed: read its cursors before, or make another hr.Session(…)"));
   }
   return *session_;
 }
