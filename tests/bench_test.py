@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,3 +41,14 @@ def test_an_other_answer_is_noticed() -> None:
     figures.add("headrace", {"seconds": [1.0], "peak_mib": 1.0, "answer": [3, 1.0]})
     figures.add("duckdb", {"seconds": [2.0, 3.0], "peak_mib": 1.0, "answer": [3, 2.0]})
     assert figures.problems() and figures.ratio(["duckdb"]) == 2.0
+
+
+def test_dev_bench_helps_before_it_builds(tmp_path: Path) -> None:
+    (tmp_path / "ninja").write_text("#!/bin/sh\necho built >&2\nexit 1\n")
+    (tmp_path / "ninja").chmod(0o755)
+    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    for argument, code in (("--help", 0), ("sortt", 2), ("--rows=x", 2)):
+        command = [sys.executable, str(BENCH.parent / "dev"), "bench", argument]
+        done = subprocess.run(command, capture_output=True, text=True, env=environment)
+        assert done.returncode == code and "usage: dev bench" in done.stdout + done.stderr
+        assert "built" not in done.stderr and "ninja" not in done.stdout

@@ -1,8 +1,9 @@
-"""The engines, each behind the same four calls; imported only in the process that measures it."""
+"""The engines, each behind the same calls; imported only in the process that measures it."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import pyarrow.parquet as pq
 
 
 class Engine:
-    """`open_…` makes a table known, `answer` gives rows, `write` puts them in a file."""
+    """`open_…` makes a table known; `answer` gives all rows, `batches` some at a time, and `write`
+    puts them in a file."""
 
     def __init__(self, threads: int) -> None:
         self.threads = threads
@@ -23,6 +25,9 @@ class Engine:
         raise NotImplementedError
 
     def answer(self, sql: str) -> pa.Table:
+        raise NotImplementedError
+
+    def batches(self, sql: str) -> Iterator[pa.RecordBatch]:
         raise NotImplementedError
 
     def write(self, sql: str, path: Path) -> None:
@@ -44,6 +49,9 @@ class Headrace(Engine):
 
     def answer(self, sql: str) -> pa.Table:
         return self.session.sql(sql).to_arrow()
+
+    def batches(self, sql: str) -> Iterator[pa.RecordBatch]:
+        return iter(self.session.sql(sql))
 
     def write(self, sql: str, path: Path) -> None:
         self.session.sql(f"COPY ({sql}) TO '{path}'").to_arrow()
@@ -70,6 +78,9 @@ class DuckDb(Engine):
     def answer(self, sql: str) -> pa.Table:
         return self.connection.sql(sql).to_arrow_table()
 
+    def batches(self, sql: str) -> Iterator[pa.RecordBatch]:
+        yield from self.connection.sql(sql).to_arrow_reader(16384)
+
     def write(self, sql: str, path: Path) -> None:
         self.connection.execute(f"COPY ({sql}) TO '{path}' (FORMAT {path.suffix[1:]})")
 
@@ -94,6 +105,10 @@ class Polars(Engine):
 
     def answer(self, sql: str) -> pa.Table:
         return self.context.execute(sql).collect(engine="streaming").to_arrow()
+
+    def batches(self, sql: str) -> Iterator[pa.RecordBatch]:
+        for frame in self.context.execute(sql).collect_batches(engine="streaming"):
+            yield from frame.to_arrow().to_batches()
 
     def write(self, sql: str, path: Path) -> None:
         plan = self.context.execute(sql)
@@ -128,6 +143,10 @@ class DataFusion(Engine):
 
     def answer(self, sql: str) -> pa.Table:
         return self.context.sql(sql).to_arrow_table()
+
+    def batches(self, sql: str) -> Iterator[pa.RecordBatch]:
+        for batch in self.context.sql(sql).execute_stream():
+            yield batch.to_pyarrow()
 
     def write(self, sql: str, path: Path) -> None:
         frame = self.context.sql(sql)

@@ -18,6 +18,8 @@ class Workload:
     ("csv", "parquet") that is opened, and where need be sniffed, while the clock runs. With
     `writes` the answer goes into a file of that format; without, it is an Arrow table in memory.
     `ordered`: the order of rows is part of the answer. `sql_of` holds other spellings by engine.
+    With `batch_sum` nobody holds the answer: it is read batch by batch, each is looked at (this
+    column of it is summed), and let go.
     """
 
     name: str
@@ -26,6 +28,7 @@ class Workload:
     medium: str = "memory"
     writes: str = ""
     ordered: bool = False
+    batch_sum: str = ""
     sql_of: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def query(self, engine: str) -> str:
