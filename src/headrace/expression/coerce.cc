@@ -264,7 +264,8 @@ std::optional<Conversion> ToTemporal(ArgPattern pattern, const TypePtr& type,
   }
   if (pattern == ArgPattern::kDate32) {
     if (type->id() == Type::DATE32) return Conversion{type, 0};
-    if (is_text || type->id() == Type::DATE64) return Conversion{arrow::date32(), kFromOther};
+    const bool is_date = is_text && CastScalar(*literal, arrow::date32()).ok();
+    if (is_date || type->id() == Type::DATE64) return Conversion{arrow::date32(), kFromOther};
     return std::nullopt;
   }
   if (type->id() == Type::TIMESTAMP) return Conversion{type, 0};

@@ -26,7 +26,12 @@ Status InExpression(const Status& status, const Expression& expression) {
     while ((static_cast<uint8_t>(text[end]) & 0xC0) == 0x80) --end;  // between code points
     text = text.substr(0, end) + "…";
   }
-  return WithContext(status, "in " + text + ": ");
+  const bool is_cast = expression.kind == Expression::Kind::kCast && !expression.try_cast;
+  if (!is_cast || KindOf(status) != ErrorKind::kBadData) {
+    return WithContext(status, "in " + text + ": ");
+  }
+  return WithContext(status.WithMessage(status.message(), "; TRY_CAST gives null there"),
+                     "in " + text + ": ");
 }
 
 /// One batch's evaluation.

@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <array>
 
+#include <fmt/ranges.h>
+
 #include "arrow/array/array_nested.h"
 #include "arrow/scalar.h"
 #include "arrow/type.h"
@@ -57,6 +59,11 @@ Result<std::vector<std::string>> PathsOf(const UnboundPtr& argument, const std::
   }
   std::vector<std::string> paths;
   for (const UnboundPtr& part : parts) {
+    if (part->kind == Unbound::Kind::kColumn) {
+      return WithSpan(Error(ErrorKind::kSyntax, "the name of a file goes in quotes: {}('{}')",
+                            function, fmt::join(part->path, ".")),
+                      part->span);
+    }
     ARROW_ASSIGN_OR_RAISE(const ExpressionPtr constant, Constant(part, function));
     if (!arrow::is_base_binary_like(constant->type->id())) {
       return WithSpan(Error(ErrorKind::kTypeMismatch, "{} takes the path of a file, got {}",

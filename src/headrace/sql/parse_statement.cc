@@ -114,7 +114,16 @@ Status Parser::ParseCopy(Statement* statement) {
   } else {
     TableReference table;
     table.span = Peek().span;
+    if (Peek().kind == Token::Kind::kString) {
+      return WithSpan(Error(ErrorKind::kSyntax, "a file is copied by a query: COPY (FROM {}) TO …",
+                            Peek().text),
+                      Peek().span);
+    }
     ARROW_ASSIGN_OR_RAISE(table.name, ParseName("a table or ( and a query"));
+    if (Peek().IsWord("FROM")) {
+      return Unsupported(Peek(), fmt::format("COPY … FROM is not supported; INSERT INTO {} FROM {}",
+                                             table.name, PeekNext().text));
+    }
     statement->query = QueryOfTable(std::move(table));
   }
   ARROW_RETURN_NOT_OK(ExpectWord("TO"));
@@ -261,8 +270,27 @@ Status Parser::ParseOptions(OptionMap* options) {
   return ExpectSymbol(")");
 }
 
-/// A word, a string or a number; nothing means true.
+/// {'name': 'TYPE', …} as a list of columns: "name" TYPE, …
+Result<std::string> Parser::ParseColumnTypes() {
+  Take();
+  std::string list;
+  do {
+    const bool is_string = Peek().kind == Token::Kind::kString;
+    ARROW_ASSIGN_OR_RAISE(const std::string name, is_string ? ParseString("the name of a column")
+                                                            : ParseName("the name of a column"));
+    ARROW_RETURN_NOT_OK(ExpectSymbol(":"));
+    ARROW_ASSIGN_OR_RAISE(const std::string type, ParseString("the name of a type in quotes"));
+    list += list.empty() ? "\"" : ", \"";
+    for (const char c : name) list += c == '"' ? "\"\"" : std::string(1, c);
+    list += "\" " + type;
+  } while (AcceptSymbol(","));
+  ARROW_RETURN_NOT_OK(ExpectSymbol("}"));
+  return list;
+}
+
+/// A word, a string, a number, a list or types of columns; nothing means true.
 Result<std::string> Parser::ParseOptionValue() {
+  if (Peek().IsSymbol("{")) return ParseColumnTypes();
   if (Peek().IsSymbol(",") || Peek().IsSymbol(")")) return std::string("true");
   if (Peek().kind == Token::Kind::kString) return UnquotedText(Take());
   const std::string sign = AcceptSymbol("-") ? "-" : "";

@@ -144,7 +144,13 @@ Result<std::string> Parser::ParseString(std::string_view expected) {
 }
 
 Result<std::string> Parser::ParseAlias() {
-  if (AcceptWord("AS")) return ParseName("a name");
+  if (AcceptWord("AS")) {
+    if (Peek().kind != Token::Kind::kWord || !IsReserved(Peek().text)) return ParseName("a name");
+    return WithSpan(Error(ErrorKind::kSyntax,
+                          "expected a name, got {0}; in double quotes any word is a name: \"{0}\"",
+                          Peek().text),
+                    Peek().span);
+  }
   const bool is_name = Peek().kind == Token::Kind::kQuotedName ||
                        (Peek().kind == Token::Kind::kWord && !IsReserved(Peek().text) &&
                         !Contains(kNoAlias, Peek().text));

@@ -80,6 +80,7 @@ class Parser {
   Status ParseQueryOrTable(Statement* statement, Statement::Kind kind);
   Status ParseStatementName(Statement* statement, std::string_view expected);
   Status ParseOptions(OptionMap* options);
+  Result<std::string> ParseColumnTypes();
   Result<std::string> ParseOptionValue();
   Status UnknownStatement() const;
 

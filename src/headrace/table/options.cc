@@ -107,10 +107,11 @@ Status OptionReader::Finish() const {
     if (known_.contains(name)) continue;
     const std::vector<std::string> candidates(known_.begin(), known_.end());
     const std::string nearest = NearestName(name, candidates);
-    std::string hint = "; known are";
-    for (const std::string& candidate : candidates) hint += " " + candidate;
-    if (candidates.empty()) hint = "; it takes none";
-    if (!nearest.empty()) hint = "; did you mean " + nearest + "?";
+    std::string hint = nearest.empty() ? "; " : "; did you mean " + nearest + "? ";
+    hint += candidates.empty() ? "it takes none" : "known are ";
+    for (const std::string& candidate : candidates) {
+      hint += (&candidate == &candidates.front() ? "" : ", ") + candidate;
+    }
     return Error(ErrorKind::kInvalidArgument, "{}: unknown option {}{}", owner_, name, hint);
   }
   return Status::OK();

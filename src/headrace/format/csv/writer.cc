@@ -316,8 +316,11 @@ bool IsWritable(const arrow::DataType& type) {
 Status CheckColumns(const arrow::Schema& schema) {
   for (const auto& field : schema.fields()) {
     if (IsWritable(*field->type())) continue;
-    return Error(ErrorKind::kUnsupported, "csv cannot hold column \"{}\" of type {}", field->name(),
-                 field->type()->ToString());
+    return Error(
+        ErrorKind::kUnsupported,
+        "csv cannot hold column \"{0}\" of type {1}; CAST(\"{0}\" AS VARCHAR) makes a text of it, "
+        "parquet, arrow and jsonl hold it",
+        field->name(), field->type()->ToString());
   }
   if (schema.num_fields() > 0) return Status::OK();
   return Error(ErrorKind::kUnsupported, "csv cannot hold a table without columns");

@@ -95,7 +95,9 @@ Status CheckColumns(const arrow::Schema& schema) {
   std::set<std::string> names;
   for (const auto& field : schema.fields()) {
     if (!IsWritable(*field->type())) {
-      return Error(ErrorKind::kUnsupported, "json_lines cannot hold column \"{}\" of type {}",
+      return Error(ErrorKind::kUnsupported,
+                   "json_lines cannot hold column \"{0}\" of type {1}; CAST(\"{0}\" AS VARCHAR) "
+                   "makes a text of it",
                    field->name(), field->type()->ToString());
     }
     if (!names.insert(field->name()).second) {

@@ -104,7 +104,9 @@ Result<SchemaPtr> PlainSchema(const arrow::Schema& schema,
     if (parquet::arrow::FieldToNode(fields.back(), properties, *arrow_properties, &node).ok()) {
       continue;
     }
-    return Error(ErrorKind::kUnsupported, "parquet cannot hold column \"{}\" of type {}",
+    return Error(ErrorKind::kUnsupported,
+                 "parquet cannot hold column \"{0}\" of type {1}; CAST(\"{0}\" AS VARCHAR) makes a "
+                 "text of it",
                  field->name(), field->type()->ToString());
   }
   return arrow::schema(std::move(fields), schema.metadata());
