@@ -24,6 +24,7 @@ void CatchSignals() {
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
   signal(SIGPIPE, SIG_IGN);
+  signal(SIGXFSZ, SIG_IGN);  // a file past the limit (ulimit -f) is an error of its write
 }
 
 int CaughtSignal() { return caught.load(); }

@@ -5,7 +5,8 @@
 
 namespace headrace::app {
 
-/// Catches SIGINT and SIGTERM, ignores SIGPIPE. Call once, before threads start.
+/// Catches SIGINT and SIGTERM, ignores SIGPIPE and SIGXFSZ: writes fail instead. Call once, before
+/// threads start.
 void CatchSignals();
 /// The signal that came, 0 when none did.
 int CaughtSignal();

@@ -326,3 +326,12 @@ def test_missing_folders(run, tmp_path):
     done = run("describe", "plnes/x.csv")
     assert "there is no folder plnes; did you mean planes?" in done.stderr
     assert "there is no folder nowhere\n" in run("describe", "nowhere/at/all.csv").stderr
+
+
+def test_a_file_past_the_limit_of_the_shell(headrace_command, tmp_path):
+    (tmp_path / "in.csv").write_text("a\n" + "1234567\n" * 100_000)
+    command = f"ulimit -f 100; exec {headrace_command} convert in.csv out.csv"
+    done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ") and "File too large" in done.stderr
+    assert os.listdir(tmp_path) == ["in.csv"]

@@ -72,6 +72,10 @@ def refusal(data: Any) -> str:
     )
     if hasattr(data, "collect"):
         return message + "; collect it first: .collect()"
+    if hasattr(data, "__next__"):
+        return message + (
+            "; record batches become one by pyarrow.RecordBatchReader.from_batches(schema, batches)"
+        )
     if isinstance(data, (list, tuple)):
         return message + "; rows become a table by pyarrow.Table.from_pylist(rows)"
     if isinstance(data, (int, float, bytes, datetime.date)):

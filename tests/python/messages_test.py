@@ -171,6 +171,14 @@ def test_repr_of_a_session() -> None:
     assert "hr.Session(" in told(lambda: session.sql("SELECT 1"), hr.InvalidArgumentError)
 
 
+def test_a_generator_of_batches() -> None:
+    batches = iter([pa.record_batch({"a": [1, 2]})])
+    message = told(lambda: hr.from_arrow(batches), hr.TypeMismatchError)
+    assert "pyarrow.RecordBatchReader.from_batches(schema, batches)" in message
+    reader = pa.RecordBatchReader.from_batches(pa.schema({"a": pa.int64()}), batches)
+    assert hr.sql("SELECT sum(a) AS s FROM r", r=reader).to_pylist() == [{"s": 3}]
+
+
 def test_a_lazy_frame_is_collected_first() -> None:
     message = told(lambda: hr.from_arrow(pl.LazyFrame({"a": [1]})), hr.TypeMismatchError)
     assert ".collect()" in message
