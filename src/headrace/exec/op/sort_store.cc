@@ -85,6 +85,9 @@ void SortStore::Absorb(SortStore&& other) {
   std::move(other.memory_.begin(), other.memory_.end(), std::back_inserter(memory_));
   std::move(other.spilled_.begin(), other.spilled_.end(), std::back_inserter(spilled_));
   std::move(other.writers_.begin(), other.writers_.end(), std::back_inserter(writers_));
+  other.memory_.clear();  // `other` may still be asked for memory: it has nothing
+  other.spilled_.clear();
+  other.writers_.clear();
 }
 
 int64_t SortStore::memory_bytes() const {

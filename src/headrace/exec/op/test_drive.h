@@ -174,6 +174,9 @@ inline Status RunBuild(World& world, Lanes& lanes, const std::vector<Batch>& bat
   }
   for (size_t lane : order) {
     ARROW_RETURN_NOT_OK(lanes.operators()[lane]->Combine(*lanes.global()));
+    // Other lanes may ask for memory before the driver of this one has ended.
+    ARROW_ASSIGN_OR_RAISE(const int64_t freed, lanes.operators()[lane]->Reclaim(1 << 20));
+    EXPECT_EQ(freed, 0);
   }
   return lanes.global()->Seal(world.ContextOf(0, world.budget));
 }
