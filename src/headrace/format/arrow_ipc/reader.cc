@@ -25,6 +25,12 @@ namespace {
 
 constexpr std::string_view kFileMagic = "ARROW1";
 constexpr std::string_view kFeatherV1Magic = "FEA1";
+
+/// A stream begins with bytes above 127, or with a length below 16 MiB.
+bool IsText(std::string_view start) {
+  return !start.empty() &&
+         std::all_of(start.begin(), start.end(), [](char c) { return c >= ' ' && c < '\x7f'; });
+}
 /// A split of a file has about this many bytes: it opens the file and its dictionaries anew.
 constexpr int64_t kSplitBytes = int64_t{32} << 20;
 
@@ -186,6 +192,12 @@ class IpcFile final : public DataFile {
       return Error(ErrorKind::kUnsupported, "{}: Feather version 1 cannot be read", info_.path);
     }
     is_stream_ = !magic.starts_with(kFileMagic);
+    if (is_stream_ && IsText(magic)) {
+      return Error(ErrorKind::kBadData,
+                   "{}: expected an Arrow IPC file or stream, got text that begins with \"{}\"; a "
+                   "format is given by the option format=csv (or jsonl)",
+                   info_.path, magic);
+    }
     const auto options = OptionsFor({}, arrow::default_memory_pool());
     if (is_stream_) {
       ARROW_ASSIGN_OR_RAISE(auto reader,
