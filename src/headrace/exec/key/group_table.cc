@@ -242,6 +242,17 @@ uint32_t GroupTable::Insert(const EncodedKeys& keys, uint32_t row) {
   return id;
 }
 
+void GroupTable::Append(const EncodedKeys& keys, const uint32_t* rows, int64_t count,
+                        uint32_t* groups_out) {
+  HEADRACE_CHECK(num_ids_ + count < kIdsMax, "too many groups in one table");
+  for (int64_t i = 0; i < count; ++i) {
+    const auto id = static_cast<uint32_t>(num_ids_++);
+    rows_.MakeRoomFor(id);
+    StoreKey(id, keys, rows[i]);
+    groups_out[i] = id;
+  }
+}
+
 uint32_t GroupTable::NewId() {
   if (!free_.empty()) {
     const uint32_t id = free_.back();
@@ -249,7 +260,7 @@ uint32_t GroupTable::NewId() {
     return id;
   }
   HEADRACE_CHECK(num_ids_ < kIdsMax, "too many groups in one table");
-  HEADRACE_DCHECK(is_linked(), "groups that were adopted are not linked");
+  HEADRACE_DCHECK(is_linked(), "groups are not linked");
   const auto id = static_cast<uint32_t>(num_ids_++);
   unlinked_ = num_ids_;
   rows_.MakeRoomFor(id);
@@ -387,8 +398,16 @@ void GroupTable::KeysOf(const uint32_t* groups, int64_t count, EncodedKeys* out)
 }
 
 int64_t GroupTable::bytes() const {
-  return static_cast<int64_t>(HeldBytes(slots_) + HeldBytes(free_)) + rows_.bytes() +
+  const size_t slot_bytes = is_linked() ? HeldBytes(slots_) : SlotBytesFor(num_groups());
+  return static_cast<int64_t>(slot_bytes + HoleBytesFor(num_unlinked())) + rows_.bytes() +
          long_keys_.bytes();
+}
+
+// Memory of the list of holes at most when so many are added.
+size_t GroupTable::HoleBytesFor(int64_t holes) const {
+  if (holes == 0) return HeldBytes(free_);
+  return std::max(HeldBytes(free_),
+                  2 * (free_.size() + static_cast<size_t>(holes)) * sizeof(uint32_t));
 }
 
 // While it grows for the last time, the old slots are there too.
@@ -401,55 +420,66 @@ size_t GroupTable::SlotBytesFor(int64_t groups) const {
 int64_t GroupTable::BytesToAdd(int64_t groups, int64_t key_bytes) const {
   const int64_t fresh = groups - std::min(groups, static_cast<int64_t>(free_.size()));
   const size_t slot_bytes = SlotBytesFor(num_groups() + groups);
-  return static_cast<int64_t>(slot_bytes + HeldBytes(free_)) + rows_.BytesFor(num_ids_ + fresh) +
-         (is_fixed_ ? 0 : long_keys_.BytesToAdd(key_bytes));
+  return static_cast<int64_t>(slot_bytes + HoleBytesFor(num_unlinked())) +
+         rows_.BytesFor(num_ids_ + fresh) + (is_fixed_ ? 0 : long_keys_.BytesToAdd(key_bytes));
+}
+
+int64_t GroupTable::BytesToAppend(int64_t groups, int64_t key_bytes) const {
+  return static_cast<int64_t>(SlotBytesFor(num_groups() + groups) +
+                              HoleBytesFor(num_unlinked() + groups)) +
+         rows_.BytesFor(num_ids_ + groups) + (is_fixed_ ? 0 : long_keys_.BytesToAdd(key_bytes));
 }
 
 int64_t GroupTable::BytesToAdopt(const GroupTable& other) const {
-  const auto free = static_cast<int64_t>(free_.size()) + kCopiedGroups + other.num_ids_;
   const int64_t rows = std::max<int64_t>(rows_.capacity(), kCopiedGroups);
-  return static_cast<int64_t>(SlotBytesFor(num_groups() + other.num_ids_)) +
-         std::max(free * static_cast<int64_t>(sizeof(uint32_t)),
-                  static_cast<int64_t>(HeldBytes(free_))) +
+  // The rows between are holes, and to be looked at by Link.
+  const int64_t holes = num_unlinked() + 2 * int64_t{kCopiedGroups} + other.num_ids_ +
+                        static_cast<int64_t>(other.free_.size());
+  return static_cast<int64_t>(SlotBytesFor(num_groups() + other.num_ids_) + HoleBytesFor(holes)) +
          rows_.BytesFor(rows + other.rows_.capacity()) + long_keys_.bytes() +
          other.long_keys_.bytes();
 }
 
 void GroupTable::Adopt(GroupTable& other) {
-  HEADRACE_CHECK(is_linked() && other.free_.empty() && other.num_ids_ > kCopiedGroups &&
-                     rows_.row_size() == other.rows_.row_size(),
+  HEADRACE_CHECK(other.num_ids_ > kCopiedGroups && rows_.row_size() == other.rows_.row_size(),
                  "a table that cannot be adopted");
   rows_.MakeRoomFor(kCopiedGroups - 1);
   const int64_t first = rows_.capacity();
   const int64_t adopted = other.num_ids_ - kCopiedGroups;
   HEADRACE_CHECK(first + adopted < kIdsMax, "too many groups in one table");
-  free_.reserve(free_.size() + static_cast<size_t>(first - num_ids_ + adopted));
   for (int64_t hole = num_ids_; hole < first; ++hole) {
     const auto id = static_cast<uint32_t>(hole);
     is_fixed_ ? void(new (rows_[id]) FixedKey{0, kErased})
               : void(new (rows_[id]) BytesKey{0, 0, kErased, {}});
     free_.push_back(id);
   }
+  const auto stays = [](uint32_t hole) { return hole < kCopiedGroups; };
+  const auto adopted_holes = std::partition(other.free_.begin(), other.free_.end(), stays);
+  for (auto hole = adopted_holes; hole != other.free_.end(); ++hole) {
+    free_.push_back(*hole - kCopiedGroups + static_cast<uint32_t>(first));
+  }
+  other.free_.erase(adopted_holes, other.free_.end());
   rows_.Adopt(other.rows_);
   long_keys_.Adopt(other.long_keys_);
   live_bytes_ += other.live_bytes_;
-  unlinked_ = first;
+  if (is_linked()) unlinked_ = first;
   num_ids_ = first + adopted;
   other.num_ids_ = other.unlinked_ = kCopiedGroups;
-  const size_t slots = SlotsFor(static_cast<size_t>(num_groups()));
-  if (slots > slots_.size()) Rehash(slots);
 }
 
 Status GroupTable::Link(int64_t count, const Merge& merge) {
+  const size_t slots = SlotsFor(static_cast<size_t>(num_groups()));
+  if (slots > slots_.size()) Rehash(slots);
   const int64_t last = std::min(num_ids_, unlinked_ + count);
   const size_t mask = slots_.size() - 1;
   while (unlinked_ < last) {
     const int64_t end = std::min(last, unlinked_ + kProbeRows);
     for (int64_t id = unlinked_; id < end; ++id) {
-      __builtin_prefetch(&slots_[HashOf(static_cast<uint32_t>(id)) & mask]);
+      __builtin_prefetch(&slots_[HashOf(static_cast<uint32_t>(id)) & mask], /*write=*/1);
     }
     for (; unlinked_ < end; ++unlinked_) {
-      ARROW_RETURN_NOT_OK(LinkOne(static_cast<uint32_t>(unlinked_), merge));
+      const auto id = static_cast<uint32_t>(unlinked_);
+      if (Exists(id)) ARROW_RETURN_NOT_OK(LinkOne(id, merge));
     }
   }
   return Status::OK();

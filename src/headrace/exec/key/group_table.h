@@ -31,23 +31,33 @@ class GroupTable {
   /// row rows[i] made its group.
   void FindOrInsert(const EncodedKeys& keys, const uint32_t* rows, int64_t count,
                     uint32_t* groups_out, uint8_t* is_new_out = nullptr);
+  /// Makes a new group of every row, without looking whether its key has one: groups that have to be
+  /// linked to be found, before anything is looked up.
+  void Append(const EncodedKeys& keys, const uint32_t* rows, int64_t count, uint32_t* groups_out);
   /// Forgets a group; its id is given to a group made later.
   void Erase(uint32_t group);
 
   /// Groups of a table that Adopt does not take: they are to be copied before.
   static constexpr uint32_t kCopiedGroups = RowBlocks::kWholeBlocksFrom;
-  /// Takes the groups of `other` from id kCopiedGroups on, without moving them. REQUIRES: a table
-  /// of the same encoder and payload, without holes, with more groups than that; all that was
-  /// adopted before is linked. The groups exist from now on, but have to be linked to be found.
+  /// Takes the groups of `other` from id kCopiedGroups on, without moving them; what is left there
+  /// can be read only. REQUIRES: a table of the same encoder and payload, with more ids than that.
+  /// The groups exist from now on, but have to be linked to be found.
   void Adopt(GroupTable& other);
-  /// Links at most `count` adopted groups. Where the key has a group, `merge(into, from)` is called
+  /// Links groups with at most `count` ids. Where the key has a group, `merge(into, from)` is called
   /// with the payloads of both, and `from` does not exist any more.
   using Merge = std::function<Status(std::byte* into, std::byte* from)>;
   Status Link(int64_t count, const Merge& merge);
   bool is_linked() const { return unlinked_ == num_ids_; }
+  /// Ids, those of holes included, that are to be linked.
+  int64_t num_unlinked() const { return num_ids_ - unlinked_; }
   /// Memory held at most after Adopt and Link.
   int64_t BytesToAdopt(const GroupTable& other) const;
 
+  /// Fetches key and payload, which will be read soon.
+  void Prefetch(uint32_t group) const {
+    __builtin_prefetch(rows_[group]);
+    __builtin_prefetch(rows_[group] + rows_.row_size() - 1);
+  }
   /// payload_size bytes at an address that does not change; what they mean is up to the user.
   std::byte* Payload(uint32_t group) const { return rows_[group] + payload_offset_; }
 
@@ -72,11 +82,13 @@ class GroupTable {
   std::string_view BytesOf(uint32_t group) const;
   bool is_fixed() const { return is_fixed_; }
 
-  /// Memory held, exactly.
+  /// Memory held, with the slots that linking will want.
   int64_t bytes() const;
   /// Memory held at most, that which growing needs included, when up to `groups` groups whose keys
   /// have `key_bytes` bytes together are added.
   int64_t BytesToAdd(int64_t groups, int64_t key_bytes) const;
+  /// The same for groups that are appended.
+  int64_t BytesToAppend(int64_t groups, int64_t key_bytes) const;
 
  private:
   struct Slot {
@@ -126,6 +138,7 @@ class GroupTable {
   bool SameKeys(const std::byte* left, const std::byte* right) const;
   Status LinkOne(uint32_t id, const Merge& merge);
   size_t SlotBytesFor(int64_t groups) const;
+  size_t HoleBytesFor(int64_t holes) const;
   uint32_t NewId();
   void StoreKey(uint32_t id, const EncodedKeys& keys, uint32_t row);
   void PutSlot(Slot slot);
@@ -139,7 +152,7 @@ class GroupTable {
   RowBlocks rows_;           // per id: its key and payload
   ByteArena long_keys_;
   int64_t num_ids_ = 0;
-  int64_t unlinked_ = 0;    // ids from here on were adopted and are not linked
+  int64_t unlinked_ = 0;    // ids from here on are not linked
   int64_t live_bytes_ = 0;  // of keys in long_keys_
   int64_t dead_bytes_ = 0;  // of erased keys there
   std::vector<uint32_t> free_;

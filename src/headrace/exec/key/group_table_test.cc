@@ -133,51 +133,68 @@ TEST_P(GroupTableTest, GivesKeysBack) {
   EXPECT_EQ(back.bytes, keys.bytes);
 }
 
-// Payloads count rows. The second table's first groups are copied, the others adopted.
-TEST_P(GroupTableTest, AdoptsTheGroupsOfAnother) {
-  for (const uint64_t distinct : {700, 4000, 30000}) {
-    SCOPED_TRACE(distinct);
-    KeySource source(GetParam(), distinct);
-    std::map<std::string, int64_t> expected;
-    const auto count = [](std::byte* payload) -> int64_t& {
-      return *reinterpret_cast<int64_t*>(payload);
-    };
-    const auto add = [&](GroupTable& table, const EncodedKeys& keys, const int64_t* times) {
-      const std::vector<uint32_t> rows = Rows(keys.num_rows);
-      std::vector<uint32_t> groups(rows.size());
-      std::vector<uint8_t> is_new(rows.size());
-      table.FindOrInsert(keys, rows.data(), keys.num_rows, groups.data(), is_new.data());
-      for (uint32_t row : rows) {
-        int64_t& counted = count(table.Payload(groups[row]));
-        if (is_new[row] != 0) counted = 0;
-        counted += times == nullptr ? 1 : times[row];
-        if (times == nullptr) ++expected[KeySource::NameOf(keys, row)];
-      }
-    };
-    GroupTable table(GetParam(), sizeof(int64_t), alignof(int64_t));
-    add(table, source.Next(100, distinct), nullptr);
-    for (int round = 0; round < 3; ++round) {
-      GroupTable other(GetParam(), sizeof(int64_t), alignof(int64_t));
-      add(other, source.Next(20'000, distinct), nullptr);
-      ASSERT_GT(other.num_groups(), GroupTable::kCopiedGroups);
-      const std::vector<uint32_t> copied = Rows(GroupTable::kCopiedGroups);
-      EncodedKeys keys;
-      other.KeysOf(copied.data(), GroupTable::kCopiedGroups, &keys);
-      std::vector<int64_t> times;
-      for (uint32_t group : copied) times.push_back(count(other.Payload(group)));
-      add(table, keys, times.data());
-      const int64_t promised = table.BytesToAdopt(other);
-      table.Adopt(other);
-      while (!table.is_linked()) {
-        ASSERT_OK(table.Link(1000, [&](std::byte* into, std::byte* from) {
-          count(into) += count(from);
-          return Status::OK();
-        }));
-      }
-      EXPECT_LE(table.bytes(), promised);
-      EXPECT_EQ(other.num_groups(), GroupTable::kCopiedGroups);
-      add(table, source.Next(100, distinct), nullptr);
+/// A table whose payloads count rows, beside a map that counts them too.
+class Counters {
+ public:
+  explicit Counters(bool is_fixed) : table(is_fixed, sizeof(int64_t), alignof(int64_t)) {}
+
+  /// times[row] is how often a row counts; null: once.
+  void Add(const EncodedKeys& keys, const int64_t* times = nullptr) {
+    const std::vector<uint32_t> rows = Rows(keys.num_rows);
+    std::vector<uint32_t> groups(rows.size());
+    std::vector<uint8_t> is_new(rows.size());
+    table.FindOrInsert(keys, rows.data(), keys.num_rows, groups.data(), is_new.data());
+    for (uint32_t row : rows) {
+      int64_t& counted = CountOf(table.Payload(groups[row]));
+      if (is_new[row] != 0) counted = 0;
+      Count(keys, row, times == nullptr ? 1 : times[row], &counted);
     }
+  }
+  void Append(const EncodedKeys& keys) {
+    const std::vector<uint32_t> rows = Rows(keys.num_rows);
+    std::vector<uint32_t> groups(rows.size());
+    const int64_t bytes = keys.is_fixed ? 0 : static_cast<int64_t>(keys.bytes.size());
+    const int64_t promised = table.BytesToAppend(keys.num_rows, bytes);
+    table.Append(keys, rows.data(), keys.num_rows, groups.data());
+    EXPECT_LE(table.bytes(), promised);
+    for (uint32_t row : rows) {
+      CountOf(table.Payload(groups[row])) = 0;
+      Count(keys, row, 1, &CountOf(table.Payload(groups[row])));
+    }
+  }
+  void LinkAll() {
+    const int64_t promised = table.bytes();
+    while (!table.is_linked()) {
+      ASSERT_OK(table.Link(1000, [&](std::byte* into, std::byte* from) {
+        CountOf(into) += CountOf(from);
+        return Status::OK();
+      }));
+      EXPECT_LE(table.bytes(), promised);
+    }
+  }
+  /// As those who own two tables do it: some groups are copied, the others adopted.
+  void AdoptAll(Counters& other) {
+    ASSERT_GT(other.table.num_ids(), GroupTable::kCopiedGroups);
+    const int64_t promised = table.BytesToAdopt(other.table);
+    table.Adopt(other.table);
+    EXPECT_LE(table.bytes(), promised);
+    LinkAll();
+    EXPECT_LE(other.table.num_groups(), GroupTable::kCopiedGroups);
+    std::vector<uint32_t> copied;
+    std::vector<int64_t> times;
+    for (uint32_t id = 0; id < other.table.num_ids(); ++id) {
+      if (!other.table.Exists(id)) continue;
+      copied.push_back(id);
+      times.push_back(CountOf(other.table.Payload(id)));
+    }
+    EXPECT_EQ(static_cast<int64_t>(copied.size()), other.table.num_groups());
+    EncodedKeys keys;
+    other.table.KeysOf(copied.data(), other.table.num_groups(), &keys);
+    Add(keys, times.data());
+    for (const auto& [name, count] : other.expected) expected[name] += count;
+    for (const auto& [name, count] : other.copied_counts(keys, times)) expected[name] -= count;
+  }
+  void Check() const {
     ASSERT_EQ(table.num_groups(), static_cast<int64_t>(expected.size()));
     for (uint32_t id = 0; id < table.num_ids(); ++id) {
       if (!table.Exists(id)) continue;
@@ -187,8 +204,63 @@ TEST_P(GroupTableTest, AdoptsTheGroupsOfAnother) {
       uint32_t found = 0;
       ASSERT_EQ(table.Find(key, &row, 1, &found), 0);
       ASSERT_EQ(found, id);
-      ASSERT_EQ(count(table.Payload(id)), expected.at(KeySource::NameOf(key, 0)));
+      ASSERT_EQ(CountOf(table.Payload(id)), expected.at(KeySource::NameOf(key, 0)));
     }
+  }
+
+  GroupTable table;
+  std::map<std::string, int64_t> expected;
+
+ private:
+  static int64_t& CountOf(std::byte* payload) { return *reinterpret_cast<int64_t*>(payload); }
+  void Count(const EncodedKeys& keys, uint32_t row, int64_t times, int64_t* counted) {
+    *counted += times;
+    expected[KeySource::NameOf(keys, row)] += times;
+  }
+  static std::map<std::string, int64_t> copied_counts(const EncodedKeys& keys,
+                                                      const std::vector<int64_t>& times) {
+    std::map<std::string, int64_t> counts;
+    for (uint32_t row = 0; row < times.size(); ++row) {
+      counts[KeySource::NameOf(keys, row)] += times[row];
+    }
+    return counts;
+  }
+};
+
+TEST_P(GroupTableTest, AdoptsTheGroupsOfAnother) {
+  for (const uint64_t distinct : {700, 4000, 30000}) {
+    SCOPED_TRACE(distinct);
+    KeySource source(GetParam(), distinct);
+    Counters counters(GetParam());
+    counters.Add(source.Next(100, distinct));
+    for (int round = 0; round < 3; ++round) {
+      Counters other(GetParam());
+      other.Add(source.Next(20'000, distinct));
+      counters.AdoptAll(other);
+      counters.Add(source.Next(100, distinct));
+    }
+    counters.Check();
+  }
+}
+
+TEST_P(GroupTableTest, AppendedGroupsAreMergedByLinking) {
+  for (const uint64_t distinct : {1, 700, 30000}) {
+    SCOPED_TRACE(distinct);
+    KeySource source(GetParam(), distinct);
+    Counters counters(GetParam());
+    for (int round = 0; round < 3; ++round) {
+      counters.Append(source.Next(3000, distinct));
+      counters.Append(source.Next(17, distinct));
+      if (round > 0) counters.LinkAll();
+      counters.Append(source.Next(5000, distinct));
+      Counters other(GetParam());
+      other.Append(source.Next(5000, distinct));
+      if (round == 1) other.LinkAll();
+      other.Append(source.Next(5000, distinct));
+      counters.AdoptAll(other);
+      counters.Add(source.Next(100, distinct));
+    }
+    counters.Check();
   }
 }
 

@@ -11,6 +11,8 @@
 #include "headrace/base/hash.h"
 #include "headrace/base/hash_each.h"
 #include "headrace/exec/key/cells.h"
+#include "headrace/exec/key/copy_text.h"
+#include "headrace/exec/key/key_decoder.h"
 #include "headrace/exec/key/key_hash.h"
 #include "headrace/types/encoding.h"
 
@@ -28,26 +30,6 @@ int64_t CellBytes(const Cells& cells, int64_t row) {
     return kLengthBytes + static_cast<int64_t>(cells[row].size());
   } else {
     return sizeof(cells[row]);
-  }
-}
-
-// memcpy without the call for the short texts that most keys are.
-inline void CopyText(uint8_t* out, const char* text, size_t length) {
-  const auto copy = [&](auto word) {
-    std::memcpy(&word, text, sizeof(word));
-    auto last = word;
-    std::memcpy(&last, text + length - sizeof(word), sizeof(word));
-    std::memcpy(out, &word, sizeof(word));
-    std::memcpy(out + length - sizeof(word), &last, sizeof(word));
-  };
-  if (length > 2 * sizeof(uint64_t)) {
-    std::memcpy(out, text, length);
-  } else if (length >= sizeof(uint64_t)) {
-    copy(uint64_t{});
-  } else if (length >= sizeof(uint32_t)) {
-    copy(uint32_t{});
-  } else {
-    for (size_t i = 0; i < length; ++i) out[i] = static_cast<uint8_t>(text[i]);
   }
 }
 
@@ -190,144 +172,6 @@ void HashRows(EncodedKeys* out) {
   }
 }
 
-// -- Decoding --
-
-using BufferPtr = std::shared_ptr<arrow::Buffer>;
-
-Result<BufferPtr> Allocate(int64_t bytes, arrow::MemoryPool* pool) {
-  ARROW_ASSIGN_OR_RAISE(BufferPtr buffer, arrow::AllocateBuffer(bytes, pool));
-  return buffer;
-}
-
-// A bit per row; null when `null_of(row)` holds for none.
-template <typename NullOf>
-Result<BufferPtr> ValidityOf(int64_t num_rows, const NullOf& null_of, arrow::MemoryPool* pool) {
-  int64_t nulls = 0;
-  for (int64_t row = 0; row < num_rows; ++row) nulls += null_of(row) ? 1 : 0;
-  if (nulls == 0) return nullptr;
-  ARROW_ASSIGN_OR_RAISE(BufferPtr bits, arrow::AllocateEmptyBitmap(num_rows, pool));
-  for (int64_t row = 0; row < num_rows; ++row) {
-    if (!null_of(row)) arrow::bit_util::SetBit(bits->mutable_data(), row);
-  }
-  return bits;
-}
-
-// Calls `copy` with the number of bytes as a constant where that is worth it.
-template <typename Copy>
-void VisitWidth(size_t width, Copy&& copy) {
-  switch (width) {
-    case 1:
-      return copy([] { return size_t{1}; });
-    case 2:
-      return copy([] { return size_t{2}; });
-    case 4:
-      return copy([] { return size_t{4}; });
-    case 8:
-      return copy([] { return size_t{8}; });
-    case 16:
-      return copy([] { return size_t{16}; });
-    default:
-      return copy([width] { return width; });
-  }
-}
-
-Result<BufferPtr> BitsOf(const uint8_t* bytes, int64_t num_rows, arrow::MemoryPool* pool) {
-  ARROW_ASSIGN_OR_RAISE(BufferPtr bits, arrow::AllocateEmptyBitmap(num_rows, pool));
-  for (int64_t row = 0; row < num_rows; ++row) {
-    if (bytes[row] != 0) arrow::bit_util::SetBit(bits->mutable_data(), row);
-  }
-  return bits;
-}
-
-// A column of cells of KeyWidthOf(type) bytes each: `values`.
-Result<ArrayPtr> MakeFixed(const TypePtr& type, int64_t num_rows, BufferPtr validity,
-                           BufferPtr values, arrow::MemoryPool* pool) {
-  if (type->id() == arrow::Type::BOOL) {
-    ARROW_ASSIGN_OR_RAISE(values, BitsOf(values->data(), num_rows, pool));
-  }
-  return arrow::MakeArray(
-      arrow::ArrayData::Make(type, num_rows, {std::move(validity), std::move(values)}));
-}
-
-Result<ArrayPtr> DecodeFixed(const EncodedKeys& keys, const TypePtr& type,
-                             arrow::MemoryPool* pool) {
-  const int width = KeyWidthOf(*type);
-  const auto null_of = [&](int64_t row) { return keys.nulls[static_cast<size_t>(row)] != 0; };
-  ARROW_ASSIGN_OR_RAISE(BufferPtr validity, ValidityOf(keys.num_rows, null_of, pool));
-  ARROW_ASSIGN_OR_RAISE(BufferPtr values, Allocate(keys.num_rows * width, pool));
-  uint8_t* out = values->mutable_data();
-  VisitWidth(static_cast<size_t>(width), [&](auto width_of) {
-    const size_t bytes = width_of();
-    for (size_t row = 0; row < static_cast<size_t>(keys.num_rows); ++row) {
-      std::memcpy(out + row * bytes, &keys.values[row], bytes);
-    }
-  });
-  return MakeFixed(type, keys.num_rows, std::move(validity), std::move(values), pool);
-}
-
-// The decoders of byte keys take one cell per row off the fronts of `rows`.
-
-using CellFronts = std::vector<const uint8_t*>;
-
-Result<BufferPtr> TakeFixed(CellFronts& rows, size_t width, arrow::MemoryPool* pool) {
-  ARROW_ASSIGN_OR_RAISE(BufferPtr values,
-                        Allocate(static_cast<int64_t>(rows.size() * width), pool));
-  uint8_t* out = values->mutable_data();
-  VisitWidth(width, [&](auto width_of) {
-    const size_t bytes = width_of();
-    for (const uint8_t*& cell : rows) {
-      if (*cell++ == 0) {
-        std::memset(out, 0, bytes);
-      } else {
-        std::memcpy(out, cell, bytes);
-        cell += bytes;
-      }
-      out += bytes;
-    }
-  });
-  return values;
-}
-
-Result<ArrayPtr> TakeTexts(CellFronts& rows, const TypePtr& type, BufferPtr validity,
-                           arrow::MemoryPool* pool) {
-  const auto num_rows = static_cast<int64_t>(rows.size());
-  ARROW_ASSIGN_OR_RAISE(BufferPtr offsets,
-                        Allocate((num_rows + 1) * static_cast<int64_t>(sizeof(int32_t)), pool));
-  auto* ends = reinterpret_cast<int32_t*>(offsets->mutable_data());
-  ends[0] = 0;
-  for (size_t row = 0; row < rows.size(); ++row) {
-    int32_t length = 0;
-    if (*rows[row] != 0) std::memcpy(&length, rows[row] + 1, sizeof(length));
-    ends[row + 1] = ends[row] + length;
-  }
-  ARROW_ASSIGN_OR_RAISE(BufferPtr values, Allocate(ends[num_rows], pool));
-  uint8_t* const out = values->mutable_data();
-  for (size_t row = 0; row < rows.size(); ++row) {
-    const bool is_null = *rows[row]++ == 0;
-    const auto length = static_cast<size_t>(ends[row + 1] - ends[row]);
-    if (is_null) continue;
-    rows[row] += kLengthBytes;
-    CopyText(out + ends[row], reinterpret_cast<const char*>(rows[row]), length);
-    rows[row] += length;
-  }
-  return arrow::MakeArray(arrow::ArrayData::Make(
-      type, num_rows, {std::move(validity), std::move(offsets), std::move(values)}));
-}
-
-Result<ArrayPtr> TakeColumn(CellFronts& rows, const TypePtr& type, arrow::MemoryPool* pool) {
-  const auto num_rows = static_cast<int64_t>(rows.size());
-  if (type->id() == arrow::Type::NA) {
-    for (const uint8_t*& cell : rows) ++cell;
-    return std::make_shared<arrow::NullArray>(num_rows);
-  }
-  const auto null_of = [&](int64_t row) { return *rows[static_cast<size_t>(row)] == 0; };
-  ARROW_ASSIGN_OR_RAISE(BufferPtr validity, ValidityOf(num_rows, null_of, pool));
-  const int width = KeyWidthOf(*type);
-  if (width == 0) return TakeTexts(rows, type, std::move(validity), pool);
-  ARROW_ASSIGN_OR_RAISE(BufferPtr values, TakeFixed(rows, static_cast<size_t>(width), pool));
-  return MakeFixed(type, num_rows, std::move(validity), std::move(values), pool);
-}
-
 }  // namespace
 
 std::vector<KeyColumn> KeyColumnsOf(const arrow::Schema& schema, const std::vector<int>& keys) {
@@ -426,7 +270,7 @@ Result<std::vector<ArrayPtr>> KeyEncoder::Decode(const EncodedKeys& keys,
                                                  arrow::MemoryPool* pool) const {
   if (is_fixed_) {
     std::vector<ArrayPtr> columns(1);
-    ARROW_ASSIGN_OR_RAISE(columns[0], DecodeFixed(keys, keys_[0].type, pool));
+    ARROW_ASSIGN_OR_RAISE(columns[0], DecodeFixedKeys(keys, keys_[0].type, pool));
     return columns;
   }
   std::vector<const uint8_t*> cells;
@@ -444,11 +288,13 @@ Result<std::vector<ArrayPtr>> KeyEncoder::DecodeBytes(std::vector<const uint8_t*
     return Error(ErrorKind::kMemoryLimit, "keys of {} groups have {} bytes, at most {}",
                  keys.size(), num_bytes, INT32_MAX);
   }
-  std::vector<ArrayPtr> columns;
-  for (const KeyColumn& key : keys_) {
-    ARROW_ASSIGN_OR_RAISE(columns.emplace_back(), TakeColumn(keys, key.type, pool));
+  KeyDecoder decoder(keys_, static_cast<int64_t>(keys.size()), num_bytes, pool);
+  for (std::span<const uint8_t*> rest(keys); !rest.empty();) {
+    const size_t count = std::min(KeyDecoder::kRows, rest.size());
+    ARROW_RETURN_NOT_OK(decoder.Append(rest.first(count)));
+    rest = rest.subspan(count);
   }
-  return columns;
+  return decoder.Finish();
 }
 
 Status HashKeys(const std::vector<ArrayPtr>& keys, int64_t num_rows, arrow::MemoryPool* pool,

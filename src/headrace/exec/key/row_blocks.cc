@@ -1,4 +1,4 @@
-// Blocks come from the C library; each counts with what the allocator and the list of blocks take.
+// Each block counts with what the allocator and the list of blocks take.
 #include "headrace/exec/key/row_blocks.h"
 
 #include <algorithm>
@@ -6,6 +6,8 @@
 #include <iterator>
 #include <new>
 #include <utility>
+
+#include "arrow/memory_pool.h"
 
 namespace headrace {
 namespace {
@@ -15,14 +17,20 @@ constexpr int64_t kBlockOverheadBytes = 48;
 constexpr int64_t kArenaBlockBytesMin = 256;
 constexpr int64_t kArenaBlockBytesMax = int64_t{64} << 10;
 
-BlockPtr AllocateBlock(size_t bytes, size_t align) {
-  bytes = (bytes + align - 1) / align * align;
-  BlockPtr block(static_cast<std::byte*>(std::aligned_alloc(align, bytes)));
-  if (block == nullptr) throw std::bad_alloc();
-  return block;
+}  // namespace
+
+void FreeBlock::operator()(std::byte* block) const {
+  arrow::default_memory_pool()->Free(reinterpret_cast<uint8_t*>(block), bytes, align);
 }
 
-}  // namespace
+BlockPtr AllocateBlock(size_t bytes, size_t align) {
+  uint8_t* block = nullptr;
+  const FreeBlock free{static_cast<int64_t>(bytes), static_cast<int64_t>(align)};
+  if (!arrow::default_memory_pool()->Allocate(free.bytes, free.align, &block).ok()) {
+    throw std::bad_alloc();
+  }
+  return {reinterpret_cast<std::byte*>(block), free};
+}
 
 RowBlocks::RowBlocks(size_t row_size, size_t row_align)
     : row_size_(row_size), row_align_(std::max(row_align, kCacheLineBytes)) {}
@@ -71,7 +79,7 @@ const char* ByteArena::Add(std::string_view bytes) {
   const auto size = static_cast<int64_t>(bytes.size());
   if (size > left_) {
     left_ = std::max(BlockBytes(held_), size);
-    blocks_.push_back(AllocateBlock(static_cast<size_t>(left_), 1));
+    blocks_.push_back(AllocateBlock(static_cast<size_t>(left_), kCacheLineBytes));
     next_ = blocks_.back().get();
     held_ += left_ + kBlockOverheadBytes;
   }

@@ -5,7 +5,6 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <memory>
 #include <string_view>
 #include <vector>
@@ -13,9 +12,15 @@
 namespace headrace {
 
 struct FreeBlock {
-  void operator()(std::byte* block) const { std::free(block); }
+  void operator()(std::byte* block) const;
+  int64_t bytes = 0;
+  int64_t align = 1;
 };
 using BlockPtr = std::unique_ptr<std::byte, FreeBlock>;
+
+/// Memory at a multiple of `align`, or std::bad_alloc. From the allocator of Arrow's buffers, so that
+/// columns are made of the memory that keyed state gives up.
+BlockPtr AllocateBlock(size_t bytes, size_t align);
 
 /// Rows of one size at addresses that do not change, in blocks that grow up to a size.
 class RowBlocks {

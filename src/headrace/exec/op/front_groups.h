@@ -29,6 +29,8 @@ class FrontGroups {
 
   /// Whether there are as many groups as it should hold, or keys hardly come again.
   bool IsFull() const { return store_.num_groups() >= groups_max_ || !repeats_; }
+  /// Whether keys came again of late.
+  bool HasRepeats() const { return repeats_; }
   /// Whether to begin with another one once this is full.
   bool IsWorthIt() const { return num_rows_ >= kRowsPerGroupMin * store_.num_groups(); }
 

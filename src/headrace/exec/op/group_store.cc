@@ -108,10 +108,17 @@ std::vector<uint32_t> GroupStore::OrderedGroups() const {
   return groups;
 }
 
-int64_t GroupStore::TryReserve(int64_t groups, int64_t key_bytes, int64_t extra_bytes) {
-  const int64_t wanted = table_.BytesToAdd(groups, key_bytes) + extra_bytes_ + extra_bytes;
-  const int64_t more = wanted - reservation_.bytes();
+int64_t GroupStore::TryHave(int64_t bytes) {
+  const int64_t more = bytes - reservation_.bytes();
   return more <= 0 || reservation_.TryGrow(more) ? 0 : more;
+}
+
+int64_t GroupStore::TryReserve(int64_t groups, int64_t key_bytes, int64_t extra_bytes) {
+  return TryHave(table_.BytesToAdd(groups, key_bytes) + extra_bytes_ + extra_bytes);
+}
+
+int64_t GroupStore::TryReserveAppended(int64_t groups, int64_t key_bytes) {
+  return TryHave(table_.BytesToAppend(groups, key_bytes) + extra_bytes_);
 }
 
 int64_t GroupStore::Settle() {
@@ -126,6 +133,12 @@ void GroupStore::Insert(const EncodedKeys& keys, const uint32_t* rows, int64_t c
   for (int64_t i = 0; i < count; ++i) {
     if (is_new_[static_cast<size_t>(i)] != 0) terms_->Init(Row(groups_out[i]));
   }
+}
+
+void GroupStore::Append(const EncodedKeys& keys, const uint32_t* rows, int64_t count,
+                        uint32_t* groups_out) {
+  table_.Append(keys, rows, count, groups_out);
+  for (int64_t i = 0; i < count; ++i) terms_->Init(Row(groups_out[i]));
 }
 
 void GroupStore::Erase(uint32_t group) {
@@ -208,11 +221,10 @@ Status GroupStore::MergeRows(std::span<std::byte* const> from, std::span<const u
 
 bool GroupStore::TryAdopt(GroupStore& from) {
   const int64_t wanted = table_.BytesToAdopt(from.table_) + extra_bytes_ + from.extra_bytes_;
-  const int64_t more = wanted - reservation_.bytes();
-  if (more > 0 && !reservation_.TryGrow(more)) return false;
+  if (TryHave(wanted) > 0) return false;
   int64_t copied_extra = 0;
   for (uint32_t id = 0; terms_->has_extra() && id < GroupTable::kCopiedGroups; ++id) {
-    copied_extra += terms_->CountedExtraOf(from.Row(id));
+    if (from.table_.Exists(id)) copied_extra += terms_->CountedExtraOf(from.Row(id));
   }
   table_.Adopt(from.table_);
   extra_bytes_ += from.extra_bytes_ - copied_extra;
@@ -254,8 +266,8 @@ Result<std::vector<ArrayPtr>> GroupStore::Results(std::span<const uint32_t> grou
   std::vector<std::byte*> states;
   states.reserve(groups.size());
   for (uint32_t group : groups) {
+    table_.Prefetch(group);
     states.push_back(Row(group));
-    __builtin_prefetch(states.back());
   }
   ARROW_ASSIGN_OR_RAISE(std::vector<ArrayPtr> columns, KeyColumnsOf(groups, pool));
   ARROW_ASSIGN_OR_RAISE(auto results, FinishStates(*terms_, states, contexts));

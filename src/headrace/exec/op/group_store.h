@@ -35,11 +35,16 @@ class GroupStore {
   /// Makes the reservation large enough for `groups` groups more with keys of `key_bytes` together,
   /// and `extra_bytes` of memory of states. 0 when it is, else the bytes that were not granted.
   int64_t TryReserve(int64_t groups, int64_t key_bytes, int64_t extra_bytes);
+  /// The same for groups that are appended.
+  int64_t TryReserveAppended(int64_t groups, int64_t key_bytes);
   /// Makes the reservation what is held. 0, or the bytes that were not granted.
   int64_t Settle();
 
   /// Groups of the keys `rows` of `keys`; new ones get initial states. REQUIRES: TryReserve.
   void Insert(const EncodedKeys& keys, const uint32_t* rows, int64_t count, uint32_t* groups_out);
+  /// Makes a group of every row, without looking whether its key has one: they are to be linked by
+  /// LinkSome before anything is looked up. REQUIRES: TryReserveAppended.
+  void Append(const EncodedKeys& keys, const uint32_t* rows, int64_t count, uint32_t* groups_out);
   void Erase(uint32_t group);
   /// After the states of a row changed: counts the memory they own.
   void CountExtra(std::byte* row);
@@ -55,10 +60,11 @@ class GroupStore {
   Status MergeRows(std::span<std::byte* const> from, std::span<const uint32_t> groups,
                    std::span<KernelContext> contexts);
 
-  /// Takes the groups of another store over that Adopt of the table takes; they are to be merged by
-  /// LinkSome. False when the memory was not granted: nothing has changed.
+  /// Takes the groups of another store over that Adopt of the table takes; they are to be linked.
+  /// False when the memory was not granted: nothing has changed.
   bool TryAdopt(GroupStore& from);
   bool is_linked() const { return table_.is_linked(); }
+  /// Links at most `count` groups that were appended or adopted: merges those of the same key.
   Status LinkSome(int64_t count, std::span<KernelContext> contexts);
 
   /// The key columns of groups, then the results of the calls.
@@ -70,6 +76,7 @@ class GroupStore {
                                                          arrow::MemoryPool* pool) const;
   Result<std::vector<ArrayPtr>> KeyColumnsOf(std::span<const uint32_t> groups,
                                              arrow::MemoryPool* pool) const;
+  int64_t TryHave(int64_t bytes);
   Status MergeRow(std::byte* into, std::byte* from, std::span<KernelContext> contexts);
 
   const AggregateTermsPtr terms_;

@@ -167,6 +167,7 @@ class HashAggregateBuild final : public Operator {
   Result<Flow> AddToGroups() {
     while (rows_->next < rows_->batch.num_rows()) {
       if (front_ != nullptr && front_->IsFull()) {
+        if (!front_->HasRepeats()) groups_->ExpectNewKeys();
         ARROW_ASSIGN_OR_RAISE(const Flow flow, PassOn());
         if (flow != Flow::NeedInput()) return flow;
         const bool again = front_->IsWorthIt();
@@ -176,6 +177,7 @@ class HashAggregateBuild final : public Operator {
       ARROW_ASSIGN_OR_RAISE(const int64_t refused,
                             front_ != nullptr ? AddSlice(*front_) : AddSlice(*groups_));
       if (refused > 0) return Flow::NeedMemory(refused);
+      if (front_ == nullptr) ARROW_RETURN_NOT_OK(groups_->Link(contexts_));
     }
     const int64_t refused = front_ != nullptr ? front_->Settle() : groups_->Settle();
     if (refused > 0) return Flow::NeedMemory(refused);
@@ -239,6 +241,7 @@ class HashAggregateBuild final : public Operator {
     slicer_->Granted();
     front_->Passed(count);
     groups_->CountAndSettle();
+    ARROW_RETURN_NOT_OK(groups_->Link(contexts_));
     return Flow::MoreOutput();
   }
 

@@ -20,7 +20,11 @@ namespace {
 constexpr size_t kMergeRows = 1024;
 // Groups linked in one step, and how many a store must have to be taken over.
 constexpr int64_t kLinkRows = 65536;
-constexpr size_t kAdoptedGroupsMin = 2048;
+constexpr int64_t kAdoptedIdsMin = 2048;
+// Groups of so many bytes are in a cache near by while their columns are made, one after the other.
+constexpr int64_t kEmittedBytes = int64_t{1} << 20;
+// Fewer groups than this part of a batch wait for those of the next key group.
+constexpr int64_t kHeldFraction = 4;
 // A key group is read in 2^10 passes at most.
 constexpr int kPassBitsMax = 10;
 constexpr int kKeyGroupBits = 7;
@@ -99,6 +103,7 @@ class HashAggregateOutput final : public Operator {
   void StartPass() {
     stage_ = Stage::kMerge;
     next_row_ = 0;
+    next_adopted_ = 0;
     next_section_ = 0;
     section_ = nullptr;
     auto& stores = pieces_.stores;
@@ -135,6 +140,12 @@ class HashAggregateOutput final : public Operator {
 
   Result<Flow> Merge() {
     if (const int64_t refused = merged_->Settle()) return Flow::NeedMemory(refused);
+    if (next_adopted_ < pieces_.stores.size()) {
+      // What does not fit is copied below.
+      GroupStore& store = *pieces_.stores[next_adopted_++];
+      if (store.table().num_ids() >= kAdoptedIdsMin) merged_->TryAdopt(store);
+      return Flow::MoreOutput();
+    }
     if (!merged_->is_linked()) {
       ARROW_RETURN_NOT_OK(merged_->LinkSome(kLinkRows, contexts_));
       return Flow::MoreOutput();
@@ -147,20 +158,11 @@ class HashAggregateOutput final : public Operator {
     return Flow::MoreOutput();
   }
 
-  // Some groups of a store in memory. Large stores are taken over, all but what has to be copied.
+  // Some groups of a store in memory.
   Result<Flow> MergeStore(GroupStore& from) {
     if (next_row_ == 0) source_groups_ = from.Groups();
-    const bool is_large = source_groups_.size() >= kAdoptedGroupsMin;
-    if (is_large && next_row_ == GroupTable::kCopiedGroups && merged_->TryAdopt(from)) {
-      pieces_.stores.pop_back();
-      next_row_ = 0;
-      return Flow::MoreOutput();
-    }
-    size_t count = std::min(kMergeRows, source_groups_.size() - next_row_);
-    if (is_large && next_row_ < GroupTable::kCopiedGroups) {
-      count = GroupTable::kCopiedGroups - next_row_;
-    }
-    from.table().KeysOf(&source_groups_[next_row_], static_cast<int64_t>(count), &keys_);
+    const size_t count = std::min(kMergeRows, source_groups_.size() - next_row_);
+    from.table().KeysOf(source_groups_.data() + next_row_, static_cast<int64_t>(count), &keys_);
     std::vector<std::byte*> states(count);
     int64_t extra_bytes = 0;
     for (size_t i = 0; i < count; ++i) {
@@ -223,22 +225,23 @@ class HashAggregateOutput final : public Operator {
     return 0;
   }
 
-  // Groups of several key groups make one batch.
+  // A key group makes batches of about one size; where it has few groups, several make one batch.
   Result<Flow> Emit(Out& out) {
     if (next_row_ < order_.size()) {
       const int64_t mean_bytes = merged_->bytes() / merged_->num_groups() + 1;
-      const int64_t rows_max =
-          std::clamp<int64_t>(context().batch_bytes / mean_bytes, 1, context().batch_rows);
-      if (held_rows_ >= rows_max) return EmitHeld(out);
-      const size_t count =
-          std::min(static_cast<size_t>(rows_max - held_rows_), order_.size() - next_row_);
-      const auto groups = std::span(order_).subspan(next_row_, count);
+      const int64_t rows_max = std::clamp<int64_t>(
+          std::min(context().batch_bytes, kEmittedBytes) / mean_bytes, 1, context().batch_rows);
+      const auto rows_left = static_cast<int64_t>(order_.size() - next_row_);
+      const int64_t batches_left = (rows_left + rows_max - 1) / rows_max;
+      const int64_t count = (rows_left + batches_left - 1) / batches_left;
+      if (held_rows_ > 0 && held_rows_ + count > rows_max) return EmitHeld(out);
+      const auto groups = std::span(order_).subspan(next_row_, static_cast<size_t>(count));
       ARROW_ASSIGN_OR_RAISE(auto columns, merged_->Results(groups, context().pool, contexts_));
       ARROW_RETURN_NOT_OK(AppendFirst(StatesOf(groups), &columns));
-      held_.emplace_back(std::move(columns), static_cast<int64_t>(count));
-      held_rows_ += static_cast<int64_t>(count);
-      next_row_ += count;
-      return held_rows_ == rows_max ? EmitHeld(out) : Flow::MoreOutput();
+      held_.emplace_back(std::move(columns), count);
+      held_rows_ += count;
+      next_row_ += static_cast<size_t>(count);
+      return held_rows_ * kHeldFraction >= rows_max ? EmitHeld(out) : Flow::MoreOutput();
     }
     merged_.reset();
     order_ = {};
@@ -294,6 +297,7 @@ class HashAggregateOutput final : public Operator {
   uint64_t pass_ = 0;
   std::unique_ptr<GroupStore> merged_;
   size_t next_row_ = 0;      // of source_groups_ or order_
+  size_t next_adopted_ = 0;  // of pieces_.stores
   size_t next_section_ = 0;  // of pieces_.spilled
   std::shared_ptr<arrow::RecordBatch> section_;
   std::vector<uint32_t> source_groups_;

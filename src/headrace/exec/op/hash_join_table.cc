@@ -101,11 +101,7 @@ Status JoinTable::FindDenseKeys(int parts, const OperatorContext& context) {
   const uint64_t slice =
       std::max<uint64_t>(1, (last + static_cast<uint64_t>(parts)) / static_cast<uint64_t>(parts));
   dense_ = {base, last + 1, std::countr_zero(std::bit_ceil(slice))};
-  slots_.reset(static_cast<std::byte*>(std::malloc((last + 2) * sizeof(RowRef))));
-  if (slots_ == nullptr) {
-    dense_.reset();
-    return Error(ErrorKind::kMemoryLimit, "no memory for the {} keys of a join", last + 1);
-  }
+  slots_ = AllocateBlock((last + 2) * sizeof(RowRef), alignof(RowRef));
   std::construct_at(slots() + last + 1);
   return Status::OK();
 }

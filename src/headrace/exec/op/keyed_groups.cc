@@ -8,6 +8,11 @@
 namespace headrace {
 namespace {
 
+// A store links from so many groups on, and again when it has twice as many.
+constexpr int64_t kUnlinkedMin = 1024;
+// Where one in fewer rows repeats a key, rows are looked up.
+constexpr int64_t kRowsPerRepeatMin = 16;
+
 int64_t KeyBytes(const EncodedKeys& keys, uint32_t row) {
   return keys.is_fixed ? 0 : static_cast<int64_t>(keys.Bytes(row).size());
 }
@@ -39,23 +44,36 @@ void KeyedGroups::Partition(const EncodedKeys& keys, int64_t begin, int64_t end)
 
 // Gives the bytes that the part wants more than it had.
 int64_t KeyedGroups::FindAndReserve(const EncodedKeys& keys, Part& part, bool* is_refused) {
-  auto& store = stores_[static_cast<size_t>(part.key_group)];
-  if (store == nullptr) store = std::make_unique<GroupStore>(terms_, budget_);
-  part.missing = store->table().Find(
-      keys, &rows_[part.begin], static_cast<int64_t>(part.end - part.begin), &found_[part.begin]);
+  const auto key_group = static_cast<size_t>(part.key_group);
+  auto& store = stores_[key_group];
+  if (store == nullptr) {
+    store = std::make_unique<GroupStore>(terms_, budget_);
+    appends_[key_group] = expects_new_keys_;
+  }
+  const auto rows = static_cast<int64_t>(part.end - part.begin);
+  if (appends_[key_group]) {
+    std::fill_n(&found_[part.begin], rows, GroupTable::kNoGroup);
+    part.missing = rows;
+  } else {
+    part.missing = store->table().Find(keys, &rows_[part.begin], rows, &found_[part.begin]);
+  }
   if (part.missing == 0) return 0;
   int64_t key_bytes = 0;
   for (size_t i = part.begin; i < part.end; ++i) {
     if (found_[i] == GroupTable::kNoGroup) key_bytes += KeyBytes(keys, rows_[i]);
   }
   const int64_t before = store->reserved_bytes();
-  const int64_t refused = store->TryReserve(part.missing, key_bytes, 0);
+  const int64_t refused = appends_[key_group] ? store->TryReserveAppended(rows, key_bytes)
+                                              : store->TryReserve(part.missing, key_bytes, 0);
   *is_refused = *is_refused || refused > 0;
   return store->reserved_bytes() - before + refused;
 }
 
 void KeyedGroups::InsertMissing(const EncodedKeys& keys, const Part& part) {
   GroupStore& store = *stores_[static_cast<size_t>(part.key_group)];
+  if (appends_[static_cast<size_t>(part.key_group)]) {
+    return store.Append(keys, &rows_[part.begin], part.missing, &found_[part.begin]);
+  }
   missing_.clear();
   for (size_t i = part.begin; i < part.end; ++i) {
     if (found_[i] == GroupTable::kNoGroup) missing_.push_back(rows_[i]);
@@ -65,6 +83,20 @@ void KeyedGroups::InsertMissing(const EncodedKeys& keys, const Part& part) {
   for (size_t i = part.begin, next = 0; i < part.end; ++i) {
     if (found_[i] == GroupTable::kNoGroup) found_[i] = made_[next++];
   }
+}
+
+Status KeyedGroups::Link(std::span<KernelContext> contexts) {
+  for (const Part& part : parts_) {
+    const auto key_group = static_cast<size_t>(part.key_group);
+    if (!appends_[key_group] || stores_[key_group] == nullptr) continue;
+    GroupStore& store = *stores_[key_group];
+    const int64_t unlinked = store.table().num_unlinked();
+    if (unlinked < std::max(kUnlinkedMin, store.table().num_ids() / 2)) continue;
+    const int64_t before = store.num_groups();
+    ARROW_RETURN_NOT_OK(store.LinkSome(unlinked, contexts));
+    appends_[key_group] = (before - store.num_groups()) * kRowsPerRepeatMin < unlinked;
+  }
+  return Status::OK();
 }
 
 int64_t KeyedGroups::Assign(const EncodedKeys& keys, int64_t begin, int64_t end,

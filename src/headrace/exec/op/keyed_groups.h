@@ -1,4 +1,6 @@
-// KeyedGroups: the groups of one lane, one store per key group, fed slice by slice of a batch.
+// KeyedGroups: the groups of one lane, one store per key group, fed slice by slice of a batch. Where
+// keys hardly come again, looking them up row by row is wasted: their groups are appended, and
+// linked when a store has collected many, while its slots are in a cache.
 #pragma once
 
 #include <array>
@@ -16,6 +18,12 @@ namespace headrace {
 class KeyedGroups {
  public:
   KeyedGroups(AggregateTermsPtr terms, std::shared_ptr<MemoryBudget> budget);
+
+  /// From now on new stores append groups, each until it sees that keys come again. What is
+  /// appended is linked by Link, or by whoever takes the store.
+  void ExpectNewKeys() { expects_new_keys_ = true; }
+  /// After CountAndSettle: links the stores of the slice that have many groups to be linked.
+  Status Link(std::span<KernelContext> contexts);
 
   /// Finds or makes the groups of rows [begin, end) of `keys`. Memory is reserved before anything
   /// is made: 0, or the bytes that were not granted. `extra_bytes` is what states may come to own.
@@ -63,7 +71,9 @@ class KeyedGroups {
 
   const AggregateTermsPtr terms_;
   const std::shared_ptr<MemoryBudget> budget_;
+  bool expects_new_keys_ = false;
   std::array<std::unique_ptr<GroupStore>, kKeyGroups> stores_;
+  std::array<bool, kKeyGroups> appends_{};  // the store, instead of looking up
   Reservation extra_;  // for what states may come to own while a slice is added
   std::vector<Part> parts_;
   std::vector<uint32_t> rows_;     // of the slice, by key group
