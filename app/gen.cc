@@ -15,6 +15,7 @@
 
 #include "headrace/expression/coerce.h"
 #include "headrace/function/registry.h"
+#include "headrace/function/takes_lambda.h"
 
 namespace headrace {
 namespace {
@@ -187,6 +188,8 @@ GeneratedFile ReferencePage() {
 
 /// SQL names that can be Python names of their own; CASE is spelled when() in Python.
 std::vector<std::string> PythonNames(const FunctionDef& function) {
+  // A lambda is written in SQL: select("list_transform(l, x -> x + 1)").
+  if (function.Has(function_flag::kTakesLambda)) return {};
   static const std::set<std::string> kSyntax = {"and", "or", "not", "is", "in", "case", "if"};
   std::vector<std::string> names = NamesIn(function, Dialect::kSql);
   std::erase_if(names,

@@ -23,6 +23,62 @@ class ExprMethods:
 
         def _call(self, name: str, *args: Any) -> Expr: ...
 
+    def add(self, y: Any) -> Expr:
+        """The sum of two numbers; of a time and a span; of a date and a number of days or a
+        time of the day. A time of the day goes on after midnight, months and days do not
+        move it. An integer or decimal sum that does not fit its type is an error; decimals
+        are exact. Months are added first, a day that a month lacks becomes its last.
+
+        SQL: DATE '2013-01-31' + 1 is 2013-02-01
+        SQL: TIME '23:30:00' + INTERVAL '1 hour' is 00:30:00
+        SQL: 1 + 2 is 3
+        SQL: 1 + NULL is NULL
+        SQL: CAST('1.25' AS DECIMAL(4, 2)) + CAST('0.005' AS DECIMAL(4, 3)) is 1.255
+        """
+        return self._call("add", y)
+
+    def subtract(self, y: Any | None = None) -> Expr:
+        """The difference of two numbers, of two times (a span; of two dates a number of
+        days) or of a time and a span, or the negation of a number. An integer or decimal
+        result that does not fit its type is an error; decimals are exact.
+
+        SQL: 1 - 3 is -2
+        SQL: -(2 + 3) is -5
+        SQL: DATE '2013-02-01' - DATE '2013-01-31' is 1
+        SQL: NULL - 1 is NULL
+        """
+        return self._call("subtract", *_given(y))
+
+    def multiply(self, y: Any) -> Expr:
+        """The product of two numbers, or of a span and an integer. An integer or decimal
+        product that does not fit its type is an error; the scale of a decimal product is
+        the sum of both scales.
+
+        SQL: 6 * 7 is 42
+        SQL: 6 * NULL is NULL
+        SQL: CAST('1.5' AS DECIMAL(3, 1)) * CAST('0.25' AS DECIMAL(3, 2)) is 0.375
+        """
+        return self._call("multiply", y)
+
+    def divide(self, y: Any) -> Expr:
+        """The quotient of two integers, cut towards zero. Division by zero is an error.
+
+        SQL: 7 // 2 is 3
+        SQL: -7 // 2 is -3
+        SQL: NULL // 2 is NULL
+        """
+        return self._call("divide", y)
+
+    def mod(self, y: Any) -> Expr:
+        """The remainder of division, with the sign of x. For integers and decimals division
+        by zero is an error; floats give NaN.
+
+        SQL: 7 % 3 is 1
+        SQL: -7 % 3 is -1
+        SQL: 7 % NULL is NULL
+        """
+        return self._call("mod", y)
+
     def abs(self) -> Expr:
         """The absolute value. The least value of an integer type has none and is an error.
 
@@ -517,6 +573,26 @@ class ExprMethods:
         """
         return self._call("iff", value, otherwise)
 
+    def typeof(self) -> Expr:
+        """The name of the type of x, as DESCRIBE shows it.
+
+        SQL: typeof('a') is VARCHAR
+        SQL: typeof(list_value(1.5)) is DECIMAL(2, 1)[]
+        SQL: typeof(CAST(NULL AS DATE)) is DATE
+        """
+        return self._call("typeof")
+
+    def sort_key(self) -> Expr:
+        """Bytes in the order of the list, struct, map or interval x: items are compared one
+        after the other, nulls inside are above all values; a month has 30 days.
+        Comparisons, groups, joins and ORDER BY use it.
+
+        SQL: sort_key(list_value(1, 2)) < sort_key(list_value(1, 3)) is true
+        SQL: sort_key(list_value('a')) = sort_key(list_value('a')) is true
+        SQL: sort_key(CAST(NULL AS BIGINT[])) is NULL
+        """
+        return self._call("sort_key")
+
     def upper(self) -> Expr:
         """The text in upper case, by the simple mappings of Unicode.
 
@@ -562,6 +638,15 @@ class ExprMethods:
         """
         return self._call("starts_with", prefix)
 
+    def prefix(self, prefix: Any) -> Expr:
+        """Whether a text begins with another; every text begins with the empty one.
+
+        SQL: starts_with('headrace', 'head') is true
+        SQL: starts_with('headrace', 'race') is false
+        SQL: starts_with(NULL, 'race') is NULL
+        """
+        return self._call("prefix", prefix)
+
     def ends_with(self, suffix: Any) -> Expr:
         """Whether a text ends with another; every text ends with the empty one.
 
@@ -570,6 +655,15 @@ class ExprMethods:
         SQL: ends_with(NULL, 'race') is NULL
         """
         return self._call("ends_with", suffix)
+
+    def suffix(self, suffix: Any) -> Expr:
+        """Whether a text ends with another; every text ends with the empty one.
+
+        SQL: ends_with('headrace', 'race') is true
+        SQL: ends_with('headrace', 'head') is false
+        SQL: ends_with(NULL, 'race') is NULL
+        """
+        return self._call("suffix", suffix)
 
     def concat(self, *more: Any) -> Expr:
         """The texts of all values behind each other, nulls left out; see || for the one
@@ -760,6 +854,18 @@ class ExprMethods:
         SQL: ilike(NULL, '%') is NULL
         """
         return self._call("ilike_escape", pattern, *_given(escape))
+
+    def glob(self, pattern: Any) -> Expr:
+        """Whether the whole text fits the pattern: * stands for any code points, ? for one,
+        [abc] and [a-z] for one of those, [!abc] for another one. A backslash takes what
+        follows as it is.
+
+        SQL: glob('headrace', 'h*r?ce') is true
+        SQL: glob('best', '[!a-z]est') is false
+        SQL: glob('a*', 'a\*') is true
+        SQL: glob(NULL, '*') is NULL
+        """
+        return self._call("glob", pattern)
 
     def regexp_matches(self, pattern: Any, options: Any | None = None) -> Expr:
         """Whether the pattern matches somewhere in the text. Patterns are RE2's; options
@@ -1141,6 +1247,15 @@ class ExprMethods:
         SQL: time_bucket(CAST(3600000000 AS DURATION), NULL) is NULL
         """
         return self._call("time_bucket", x)
+
+    def age(self, y: Any) -> Expr:
+        """The months, days and the rest of a day from the time y to the time x, below zero
+        where x is the earlier one.
+
+        SQL: age(TIMESTAMP '2001-04-10', TIMESTAMP '1957-06-13') = INTERVAL '43 years 9 months 27 days' is true
+        SQL: age(TIMESTAMP '2001-04-10', NULL) is NULL
+        """
+        return self._call("age", y)
 
     def date_part(self, x: Any) -> Expr:
         """A part of a date or timestamp, zoned ones in their zone: year, quarter, month,
@@ -1574,6 +1689,15 @@ class ExprMethods:
         """
         return self._call("list_pack", *more)
 
+    def array_value(self, *more: Any) -> Expr:
+        """A list of the arguments.
+
+        SQL: list_value(1, NULL, 3) is [1, NULL, 3]
+        SQL: list_value('a') is ['a']
+        SQL: list_value() is []
+        """
+        return self._call("array_value", *more)
+
     def list_extract(self, number: Any) -> Expr:
         """The item at a place from 1, or from the end below zero, null when there is none;
         the code point of a text, empty when there is none; the value of a key in a map; a
@@ -1985,6 +2109,24 @@ class ExprMethods:
         """
         return self._call("list_bool_or")
 
+    def list_any(self) -> Expr:
+        """Whether an item is true; null where none is and one is null.
+
+        SQL: list_any(list_value(false, true, NULL)) is true
+        SQL: list_any(list_value(false, NULL)) is NULL
+        SQL: list_any(list_value(false)) is false
+        """
+        return self._call("list_any")
+
+    def list_all(self) -> Expr:
+        """Whether all items are true; null where none is false and one is null.
+
+        SQL: list_all(list_value(true, false, NULL)) is false
+        SQL: list_all(list_value(true, NULL)) is NULL
+        SQL: list_all(list_value(true)) is true
+        """
+        return self._call("list_all")
+
     def list_has_any(self, y: Any) -> Expr:
         """Whether two lists share an item; nulls are no items.
 
@@ -2093,7 +2235,7 @@ class ExprMethods:
 
     def range(self, end: Any | None = None, step: Any | None = None) -> Expr:
         """A list of the integers from start (0) in steps (of 1) up to the end, which is not
-        in it.
+        in it; or of times in steps of an interval.
 
         SQL: range(3) is [0, 1, 2]
         SQL: range(5, 0, -2) is [5, 3, 1]
@@ -2103,7 +2245,7 @@ class ExprMethods:
 
     def generate_series(self, end: Any | None = None, step: Any | None = None) -> Expr:
         """A list of the integers from start (0) in steps (of 1) up to the end, which may be
-        in it.
+        in it; or of times in steps of an interval.
 
         SQL: generate_series(1, 3) is [1, 2, 3]
         SQL: generate_series(1, NULL) is NULL

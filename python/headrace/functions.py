@@ -17,6 +17,67 @@ def _given(*args: Any) -> tuple[Any, ...]:
     return tuple(arg for arg in args if arg is not None)
 
 
+def add(x: Any, y: Any) -> Expr:
+    """The sum of two numbers; of a time and a span; of a date and a number of days or a
+    time of the day. A time of the day goes on after midnight, months and days do not move
+    it. An integer or decimal sum that does not fit its type is an error; decimals are
+    exact. Months are added first, a day that a month lacks becomes its last.
+
+    SQL: DATE '2013-01-31' + 1 is 2013-02-01
+    SQL: TIME '23:30:00' + INTERVAL '1 hour' is 00:30:00
+    SQL: 1 + 2 is 3
+    SQL: 1 + NULL is NULL
+    SQL: CAST('1.25' AS DECIMAL(4, 2)) + CAST('0.005' AS DECIMAL(4, 3)) is 1.255
+    """
+    return call("add", x, y)
+
+
+def subtract(x: Any, y: Any | None = None) -> Expr:
+    """The difference of two numbers, of two times (a span; of two dates a number of days)
+    or of a time and a span, or the negation of a number. An integer or decimal result that
+    does not fit its type is an error; decimals are exact.
+
+    SQL: 1 - 3 is -2
+    SQL: -(2 + 3) is -5
+    SQL: DATE '2013-02-01' - DATE '2013-01-31' is 1
+    SQL: NULL - 1 is NULL
+    """
+    return call("subtract", x, *_given(y))
+
+
+def multiply(x: Any, y: Any) -> Expr:
+    """The product of two numbers, or of a span and an integer. An integer or decimal
+    product that does not fit its type is an error; the scale of a decimal product is the
+    sum of both scales.
+
+    SQL: 6 * 7 is 42
+    SQL: 6 * NULL is NULL
+    SQL: CAST('1.5' AS DECIMAL(3, 1)) * CAST('0.25' AS DECIMAL(3, 2)) is 0.375
+    """
+    return call("multiply", x, y)
+
+
+def divide(x: Any, y: Any) -> Expr:
+    """The quotient of two integers, cut towards zero. Division by zero is an error.
+
+    SQL: 7 // 2 is 3
+    SQL: -7 // 2 is -3
+    SQL: NULL // 2 is NULL
+    """
+    return call("divide", x, y)
+
+
+def mod(x: Any, y: Any) -> Expr:
+    """The remainder of division, with the sign of x. For integers and decimals division by
+    zero is an error; floats give NaN.
+
+    SQL: 7 % 3 is 1
+    SQL: -7 % 3 is -1
+    SQL: 7 % NULL is NULL
+    """
+    return call("mod", x, y)
+
+
 def abs(x: Any) -> Expr:
     """The absolute value. The least value of an integer type has none and is an error.
 
@@ -570,6 +631,28 @@ def iff(condition: Any, value: Any, otherwise: Any) -> Expr:
     return call("iff", condition, value, otherwise)
 
 
+def typeof(x: Any) -> Expr:
+    """The name of the type of x, as DESCRIBE shows it.
+
+    SQL: typeof('a') is VARCHAR
+    SQL: typeof(list_value(1.5)) is DECIMAL(2, 1)[]
+    SQL: typeof(CAST(NULL AS DATE)) is DATE
+    """
+    return call("typeof", x)
+
+
+def sort_key(x: Any) -> Expr:
+    """Bytes in the order of the list, struct, map or interval x: items are compared one
+    after the other, nulls inside are above all values; a month has 30 days. Comparisons,
+    groups, joins and ORDER BY use it.
+
+    SQL: sort_key(list_value(1, 2)) < sort_key(list_value(1, 3)) is true
+    SQL: sort_key(list_value('a')) = sort_key(list_value('a')) is true
+    SQL: sort_key(CAST(NULL AS BIGINT[])) is NULL
+    """
+    return call("sort_key", x)
+
+
 def upper(x: Any) -> Expr:
     """The text in upper case, by the simple mappings of Unicode.
 
@@ -620,6 +703,16 @@ def starts_with(x: Any, prefix: Any) -> Expr:
     return call("starts_with", x, prefix)
 
 
+def prefix(x: Any, prefix: Any) -> Expr:
+    """Whether a text begins with another; every text begins with the empty one.
+
+    SQL: starts_with('headrace', 'head') is true
+    SQL: starts_with('headrace', 'race') is false
+    SQL: starts_with(NULL, 'race') is NULL
+    """
+    return call("prefix", x, prefix)
+
+
 def ends_with(x: Any, suffix: Any) -> Expr:
     """Whether a text ends with another; every text ends with the empty one.
 
@@ -628,6 +721,16 @@ def ends_with(x: Any, suffix: Any) -> Expr:
     SQL: ends_with(NULL, 'race') is NULL
     """
     return call("ends_with", x, suffix)
+
+
+def suffix(x: Any, suffix: Any) -> Expr:
+    """Whether a text ends with another; every text ends with the empty one.
+
+    SQL: ends_with('headrace', 'race') is true
+    SQL: ends_with('headrace', 'head') is false
+    SQL: ends_with(NULL, 'race') is NULL
+    """
+    return call("suffix", x, suffix)
 
 
 def concat(x: Any, *more: Any) -> Expr:
@@ -838,6 +941,19 @@ def ilike_escape(x: Any, pattern: Any, escape: Any | None = None) -> Expr:
     SQL: ilike(NULL, '%') is NULL
     """
     return call("ilike_escape", x, pattern, *_given(escape))
+
+
+def glob(x: Any, pattern: Any) -> Expr:
+    """Whether the whole text fits the pattern: * stands for any code points, ? for one,
+    [abc] and [a-z] for one of those, [!abc] for another one. A backslash takes what follows
+    as it is.
+
+    SQL: glob('headrace', 'h*r?ce') is true
+    SQL: glob('best', '[!a-z]est') is false
+    SQL: glob('a*', 'a\*') is true
+    SQL: glob(NULL, '*') is NULL
+    """
+    return call("glob", x, pattern)
 
 
 def regexp_matches(x: Any, pattern: Any, options: Any | None = None) -> Expr:
@@ -1258,6 +1374,16 @@ def time_bucket(width: Any, x: Any) -> Expr:
     SQL: time_bucket(CAST(3600000000 AS DURATION), NULL) is NULL
     """
     return call("time_bucket", width, x)
+
+
+def age(x: Any, y: Any) -> Expr:
+    """The months, days and the rest of a day from the time y to the time x, below zero
+    where x is the earlier one.
+
+    SQL: age(TIMESTAMP '2001-04-10', TIMESTAMP '1957-06-13') = INTERVAL '43 years 9 months 27 days' is true
+    SQL: age(TIMESTAMP '2001-04-10', NULL) is NULL
+    """
+    return call("age", x, y)
 
 
 def date_part(part: Any, x: Any) -> Expr:
@@ -1740,6 +1866,16 @@ def list_pack(x: Any | None = None, *more: Any) -> Expr:
     return call("list_pack", *more, *_given(x))
 
 
+def array_value(x: Any | None = None, *more: Any) -> Expr:
+    """A list of the arguments.
+
+    SQL: list_value(1, NULL, 3) is [1, NULL, 3]
+    SQL: list_value('a') is ['a']
+    SQL: list_value() is []
+    """
+    return call("array_value", *more, *_given(x))
+
+
 def list_extract(x: Any, number: Any) -> Expr:
     """The item at a place from 1, or from the end below zero, null when there is none; the
     code point of a text, empty when there is none; the value of a key in a map; a field of
@@ -2198,6 +2334,26 @@ def list_bool_or(x: Any) -> Expr:
     return call("list_bool_or", x)
 
 
+def list_any(x: Any) -> Expr:
+    """Whether an item is true; null where none is and one is null.
+
+    SQL: list_any(list_value(false, true, NULL)) is true
+    SQL: list_any(list_value(false, NULL)) is NULL
+    SQL: list_any(list_value(false)) is false
+    """
+    return call("list_any", x)
+
+
+def list_all(x: Any) -> Expr:
+    """Whether all items are true; null where none is false and one is null.
+
+    SQL: list_all(list_value(true, false, NULL)) is false
+    SQL: list_all(list_value(true, NULL)) is NULL
+    SQL: list_all(list_value(true)) is true
+    """
+    return call("list_all", x)
+
+
 def list_has_any(x: Any, y: Any) -> Expr:
     """Whether two lists share an item; nulls are no items.
 
@@ -2318,7 +2474,7 @@ def array_to_string(x: Any, separator: Any) -> Expr:
 
 def range(start: Any, end: Any | None = None, step: Any | None = None) -> Expr:
     """A list of the integers from start (0) in steps (of 1) up to the end, which is not in
-    it.
+    it; or of times in steps of an interval.
 
     SQL: range(3) is [0, 1, 2]
     SQL: range(5, 0, -2) is [5, 3, 1]
@@ -2329,7 +2485,7 @@ def range(start: Any, end: Any | None = None, step: Any | None = None) -> Expr:
 
 def generate_series(start: Any, end: Any | None = None, step: Any | None = None) -> Expr:
     """A list of the integers from start (0) in steps (of 1) up to the end, which may be in
-    it.
+    it; or of times in steps of an interval.
 
     SQL: generate_series(1, 3) is [1, 2, 3]
     SQL: generate_series(1, NULL) is NULL

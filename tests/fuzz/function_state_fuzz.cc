@@ -57,6 +57,8 @@ Column ColumnFor(ArgPattern pattern, int variant) {
       return {arrow::date32(), "[0, null, 15706]"};
     case ArgPattern::kTimestamp:
       return any[5];
+    case ArgPattern::kTime:
+      return {arrow::time64(arrow::TimeUnit::MICRO), "[0, null, 5]"};
     case ArgPattern::kDuration:
       return {arrow::duration(arrow::TimeUnit::MICRO), "[0, null, -5]"};
     case ArgPattern::kInterval:

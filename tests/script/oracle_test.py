@@ -38,6 +38,7 @@ def duckdb_rows(script: Script, case: Case) -> tuple[list[str], list[str]]:
     """Column names and rows as lines."""
     text = case.spellings["sql"]
     with duckdb.connect() as connection:
+        connection.execute("SET lambda_syntax = 'ENABLE_SINGLE_ARROW'")
         for name, table in script.tables.items():
             connection.register(name, table)
         for statement in case.before:

@@ -240,6 +240,21 @@ Status Session::Drop(const std::string& name, EntryKind kind) {
                nearest.empty() ? "" : fmt::format("; did you mean {}?", nearest));
 }
 
+namespace {
+
+/// A table whose rows may change: in memory, append-only, with an end.
+Result<const MemoryTable*> ChangeableTable(const Source& source) {
+  const auto* table = dynamic_cast<const MemoryTable*>(&source);
+  const bool takes_rows = table != nullptr && table->change_mode() == ChangeMode::kAppend &&
+                          table->boundedness() == Boundedness::kBounded;
+  if (takes_rows) return table;
+  return Error(ErrorKind::kUnsupported, "only tables in memory take rows, not {}", source.name());
+}
+
+}  // namespace
+
+Status Session::CheckTakesRows(const Source& table) { return ChangeableTable(table).status(); }
+
 Status Session::Append(const std::string& name,
                        const std::vector<std::shared_ptr<arrow::RecordBatch>>& rows) {
   std::lock_guard lock(state_->mutex);
@@ -247,14 +262,25 @@ Status Session::Append(const std::string& name,
   if (found == state_->tables.end()) {
     return Error(ErrorKind::kUnknownName, "no table is named \"{}\"", name);
   }
-  const auto* table = dynamic_cast<const MemoryTable*>(found->second.get());
-  const bool takes_rows = table != nullptr && table->change_mode() == ChangeMode::kAppend &&
-                          table->boundedness() == Boundedness::kBounded;
-  if (!takes_rows) {
-    return Error(ErrorKind::kUnsupported, "only tables in memory take rows, not {}",
-                 found->second->name());
-  }
+  ARROW_ASSIGN_OR_RAISE(const MemoryTable* table, ChangeableTable(*found->second));
   ARROW_ASSIGN_OR_RAISE(found->second, table->WithRows(rows));
+  return Status::OK();
+}
+
+Status Session::ReplaceRows(const std::string& name, const SourcePtr& read,
+                            std::vector<std::shared_ptr<arrow::RecordBatch>> rows) {
+  ARROW_RETURN_NOT_OK(CheckTakesRows(*read));
+  MemoryTableOptions options;
+  options.name = read->name();
+  ARROW_ASSIGN_OR_RAISE(SourcePtr table,
+                        MemoryTable::Make(read->schema(), std::move(rows), std::move(options)));
+  std::lock_guard lock(state_->mutex);
+  const auto found = Find(state_->tables, name);
+  if (found == state_->tables.end() || found->second != read) {
+    return Error(ErrorKind::kInvalidArgument,
+                 "another statement changed table \"{}\" meanwhile; run this one again", name);
+  }
+  found->second = std::move(table);
   return Status::OK();
 }
 

@@ -50,9 +50,15 @@ class Session : public std::enable_shared_from_this<Session> {
   Status CreateView(const std::string& name, std::string query);
   /// kUnknownName with the nearest names.
   Status Drop(const std::string& name, EntryKind kind);
+  /// kUnsupported unless `table` is one that Append and ReplaceRows change.
+  static Status CheckTakesRows(const Source& table);
   /// Adds rows to a table in memory, all or none; queries that run see the rows of before.
   Status Append(const std::string& name,
                 const std::vector<std::shared_ptr<arrow::RecordBatch>>& rows);
+  /// Puts `rows` in the place of the rows of a table in memory, where they were made of its rows as
+  /// they were in `read`; kInvalidArgument when the table is another one by now.
+  Status ReplaceRows(const std::string& name, const SourcePtr& read,
+                     std::vector<std::shared_ptr<arrow::RecordBatch>> rows);
   /// A file or glob as a source, by extension or the option "format".
   Result<SourcePtr> OpenFile(const std::string& path, const OptionMap& options) const;
   /// The files of several paths and globs as one source, in this order.

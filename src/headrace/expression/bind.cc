@@ -1,6 +1,8 @@
 // The binder: overload resolution by the least cost of conversions, and every conversion written.
 #include "headrace/expression/bind.h"
 
+#include <algorithm>
+#include <array>
 #include <limits>
 #include <optional>
 
@@ -10,8 +12,13 @@
 #include "headrace/base/limits.h"
 #include "headrace/expression/coerce.h"
 #include "headrace/expression/evaluate.h"
+#include "headrace/expression/key_expression.h"
+#include "headrace/expression/lambda_scope.h"
+#include "headrace/function/define.h"
+#include "headrace/function/once_per_query.h"
 #include "headrace/function/order.h"
 #include "headrace/function/registry.h"
+#include "headrace/function/takes_lambda.h"
 #include "headrace/table/options.h"
 #include "headrace/types/encoding.h"
 #include "headrace/types/type_table.h"
@@ -48,7 +55,13 @@ struct Candidate {
   const Overload* overload = nullptr;
   std::vector<TypePtr> types;
   int cost = std::numeric_limits<int>::max();
+  bool by_keys = false;  // the arguments are compared as keys (key_expression.h)
 };
+
+/// A comparison of lists, structs or maps.
+bool ComparesNested(const Overload& overload, const arrow::DataType& common) {
+  return overload.result == BooleanType && IsComparedByKey(common);
+}
 
 /// Kernels compare float32, not float16, and decimal128, not the smaller ones.
 TypePtr ComparableForm(const TypePtr& type) {
@@ -106,7 +119,8 @@ class CallBinder {
     if (shared.empty()) return candidate;
     ARROW_ASSIGN_OR_RAISE(TypePtr common, CommonTypeOf(shared));
     if (is_comparable) common = ComparableForm(common);
-    if (is_comparable && !IsComparable(*common)) return NoOrder(*common);
+    candidate.by_keys = is_comparable && ComparesNested(overload, *common);
+    if (is_comparable && !candidate.by_keys && !IsComparable(*common)) return NoOrder(*common);
     for (size_t i = 0; i < args_.size(); ++i) {
       if (IsCommon((*patterns)[i])) candidate.types[i] = common;
     }
@@ -126,6 +140,7 @@ class CallBinder {
                                candidate.overload->args[i] == ArgPattern::kConstantInt64;
       if (is_constant) args_[i] = FoldConstants(args_[i]);
       ARROW_ASSIGN_OR_RAISE(args_[i], ConvertTo(args_[i], candidate.types[i]));
+      if (candidate.by_keys) args_[i] = AsKey(args_[i]);
       if (is_constant && function_.lookback == kByArgument) {
         ARROW_RETURN_NOT_OK(CheckExtent(*args_[i]));
       }
@@ -199,7 +214,7 @@ class Binder {
       case Unbound::Kind::kColumn: {
         ARROW_ASSIGN_OR_RAISE(const int index, scope_.Resolve(unbound.path, dialect_));
         const Scope::Entry& entry = scope_.entries()[static_cast<size_t>(index)];
-        return Expression::Column(index, entry.name, entry.type);
+        return UsedInLambdas(Expression::Column(index, entry.name, entry.type), 0);
       }
       case Unbound::Kind::kLiteral:
         return Expression::Literal(unbound.literal);
@@ -210,9 +225,14 @@ class Binder {
       case Unbound::Kind::kStar:
         return Error(ErrorKind::kSyntax, "* stands for columns only in SELECT and in count(*)");
       case Unbound::Kind::kCallback:
-        return BindCallback(unbound);
+        return lambdas_.empty() ? BindCallback(unbound) : BindOutsideOfLambdas(unbound);
       case Unbound::Kind::kQuery:
         return Error(ErrorKind::kUnsupported, "a subquery cannot stand here");
+      case Unbound::Kind::kParameter:
+        return BindParameter(unbound);
+      case Unbound::Kind::kLambda:
+        return Error(ErrorKind::kTypeMismatch,
+                     "a lambda stands only in functions that take one, such as list_transform");
     }
     return Error(ErrorKind::kInternal, "unknown kind of expression");
   }
@@ -234,15 +254,175 @@ class Binder {
                  nearest.empty() ? "" : fmt::format("; did you mean \"{}\"?", nearest));
   }
 
+  /// What stands outside of the lambdas around, as a column of the innermost; `first` of them is
+  /// the first that `expression` is not over.
+  ExpressionPtr UsedInLambdas(ExpressionPtr expression, size_t first) {
+    for (size_t i = first; i < lambdas_.size(); ++i) expression = lambdas_[i]->Use(expression);
+    return expression;
+  }
+
+  Result<ExpressionPtr> BindParameter(const Unbound& unbound) {
+    for (size_t i = lambdas_.size(); i-- > 0;) {
+      const LambdaScope& lambda = *lambdas_[i];
+      if (lambda.id != unbound.lambda_id) continue;
+      const auto name = std::find(lambda.names.begin(), lambda.names.end(), unbound.name);
+      return UsedInLambdas(lambda.Parameter(static_cast<size_t>(name - lambda.names.begin())),
+                           i + 1);
+    }
+    return Error(ErrorKind::kUnsupported,
+                 "the parameter \"{}\" of a lambda stands in no aggregate, window or subquery",
+                 unbound.name);
+  }
+
+  /// Aggregates, ordered calls and the time of the query are computed outside of lambdas.
+  Result<ExpressionPtr> BindOutsideOfLambdas(const Unbound& unbound) {
+    std::vector<LambdaScope*> around;
+    around.swap(lambdas_);
+    Result<ExpressionPtr> bound = Bind(unbound);
+    around.swap(lambdas_);
+    ARROW_RETURN_NOT_OK(bound);
+    return UsedInLambdas(*std::move(bound), 0);
+  }
+
+  Result<ExpressionPtr> BindBody(const Unbound& lambda, std::vector<TypePtr> types,
+                                 std::vector<ExpressionPtr>* used) {
+    LambdaScope scope{lambda.lambda_id, lambda.arg_names, std::move(types), {}};
+    lambdas_.push_back(&scope);
+    Result<ExpressionPtr> body = Bind(*lambda.args.front());
+    lambdas_.pop_back();
+    ARROW_RETURN_NOT_OK(body);
+    *used = std::move(scope.used);
+    return FoldConstants(*body);
+  }
+
+  /// The body of a fold in the type of what it has so far, which may widen once.
+  Result<ExpressionPtr> BindFold(const Unbound& lambda, ExpressionPtr* first, const TypePtr& item,
+                                 std::vector<ExpressionPtr>* used) {
+    TypePtr type = *first == nullptr ? item : PlainType((*first)->type);
+    ExpressionPtr body;
+    for (int attempt = 0; attempt < 2; ++attempt) {
+      std::vector<TypePtr> types = {type, item};
+      if (lambda.arg_names.size() > 2) types.push_back(arrow::int64());
+      ARROW_ASSIGN_OR_RAISE(body, BindBody(lambda, std::move(types), used));
+      ARROW_ASSIGN_OR_RAISE(const TypePtr common, CommonType(type, body->type));
+      if (common->Equals(*type)) break;
+      type = common;
+    }
+    if (*first != nullptr) {
+      ARROW_ASSIGN_OR_RAISE(*first, ConvertTo(*first, type));
+    }
+    return body->type->Equals(*type) ? body : Expression::Cast(body, type);
+  }
+
+  Status CheckLambda(const FunctionDef& function, const Unbound& call) const {
+    const bool folds = function.Has(function_flag::kFoldsLambda);
+    const size_t fewest = folds ? 2 : 1;
+    const bool has_lambda = call.args.size() >= 2 && call.args.size() <= fewest + 1 &&
+                            call.args[1]->kind == Unbound::Kind::kLambda;
+    if (has_lambda) {
+      const size_t count = call.args[1]->arg_names.size();
+      if (count == fewest || count == fewest + 1) return Status::OK();
+    }
+    return Error(ErrorKind::kTypeMismatch, "\"{}\" takes a list and a lambda: {}", call.name,
+                 folds ? "(so far, item) -> value, or (so far, item, number) -> value"
+                       : "item -> value, or (item, number) -> value");
+  }
+
+  /// list_transform(l, x -> x + k): the call's arguments are the list and what the lambda uses.
+  Result<ExpressionPtr> BindWithLambda(const FunctionDef& function, const Unbound& call) {
+    ARROW_RETURN_NOT_OK(CheckLambda(function, call));
+    ARROW_ASSIGN_OR_RAISE(ExpressionPtr list, Bind(*call.args[0]));
+    const auto conversion = ConversionTo(ArgPattern::kList, list);
+    if (!conversion.has_value()) {
+      return AtPlace(Error(ErrorKind::kTypeMismatch, "\"{}\" takes a list, got {}", call.name,
+                           SqlNameOf(*list->type)),
+                     call.args[0]->span);
+    }
+    ARROW_ASSIGN_OR_RAISE(list, ConvertTo(list, conversion->type));
+    const TypePtr item = PlainType(conversion->type->field(0)->type());
+    auto lambda = std::make_shared<Lambda>();
+    lambda->parameters = call.args[1]->arg_names;
+    std::vector<ExpressionPtr> args = {list};
+    std::vector<ExpressionPtr> used;
+    const bool folds = function.Has(function_flag::kFoldsLambda);
+    if (folds) {
+      ExpressionPtr first;
+      if (call.args.size() > 2) {
+        ARROW_ASSIGN_OR_RAISE(first, Bind(*call.args[2]));
+      }
+      ARROW_ASSIGN_OR_RAISE(lambda->body, BindFold(*call.args[1], &first, item, &used));
+      if (first != nullptr) args.push_back(std::move(first));
+    } else {
+      std::vector<TypePtr> types = {item};
+      if (lambda->parameters.size() > 1) types.push_back(arrow::int64());
+      ARROW_ASSIGN_OR_RAISE(lambda->body, BindBody(*call.args[1], std::move(types), &used));
+    }
+    lambda->num_values = args.size();
+    const TypePtr given = PlainType(lambda->body->type);
+    const std::vector<TypePtr> types = {conversion->type, folds ? given : arrow::list(given)};
+    ARROW_ASSIGN_OR_RAISE(TypePtr type, function.overloads[0].result(types));
+    args.insert(args.end(), used.begin(), used.end());
+    auto bound = std::make_shared<Expression>(
+        *Expression::Call(&function, function.overloads.data(), std::move(args), std::move(type)));
+    bound->lambda = std::move(lambda);
+    return bound;
+  }
+
+  /// Parts of a time of the day: those that a timestamp of any day has too.
+  static bool IsPartOfDay(const FunctionDef& function, const std::vector<ExpressionPtr>& args) {
+    constexpr std::array<std::string_view, 5> kParts = {"hour", "minute", "second", "millisecond",
+                                                        "microsecond"};
+    const arrow::Type::type type = PlainType(args.back()->type)->id();
+    if (type != arrow::Type::TIME64 && type != arrow::Type::TIME32) return false;
+    std::string part = function.id;
+    if (part == "date_part" && args.size() == 2) {
+      const ScalarPtr literal = args.front()->literal;
+      part = literal != nullptr && literal->is_valid ? literal->ToString() : "";
+      if (part.ends_with('s')) part.pop_back();
+    }
+    return std::find(kParts.begin(), kParts.end(), part) != kParts.end();
+  }
+
+  /// DATE '1970-01-01' + time.
+  static ExpressionPtr OnSomeDay(const ExpressionPtr& time) {
+    const auto day = Expression::Literal(std::make_shared<arrow::Date32Scalar>(0));
+    const FunctionDef* plus = FindFunction(Dialect::kSql, "+");
+    const auto sum = CallBinder(*plus, "+", {day, time}).Bind();
+    return sum.ok() ? *sum : time;
+  }
+
+  /// count(DISTINCT x) counts keys; max(x) is arg_max(x, key), so is min.
+  static void TakeNestedByKey(const Unbound& call, const FunctionDef** function,
+                              std::vector<ExpressionPtr>* args) {
+    const ExpressionPtr key = AsKey(args->front());
+    if (key == args->front()) return;
+    const std::string_view id = (*function)->id;
+    if (id == "count" && call.distinct) args->front() = key;
+    if (id != "min" && id != "max") return;
+    *function = FindFunctionById(id == "min" ? "arg_min" : "arg_max");
+    args->push_back(key);
+  }
+
   Result<ExpressionPtr> BindCall(const Unbound& unbound) {
     ARROW_ASSIGN_OR_RAISE(const FunctionDef* function, Find(unbound.name));
+    const bool is_outside =
+        function->kind != FunctionKind::kScalar || function->Has(function_flag::kOncePerQuery);
+    if (is_outside && !lambdas_.empty()) return BindOutsideOfLambdas(unbound);
     const bool is_star = unbound.args.size() == 1 && unbound.args[0]->kind == Unbound::Kind::kStar;
-    std::vector<ExpressionPtr> args;
-    if (!is_star || !function->Has(function_flag::kStar)) {
-      ARROW_ASSIGN_OR_RAISE(args, BindAll(unbound.args));
+    const bool has_args =
+        !unbound.args.empty() && (!is_star || !function->Has(function_flag::kStar));
+    ExpressionPtr call;
+    if (function->Has(function_flag::kTakesLambda)) {
+      ARROW_ASSIGN_OR_RAISE(call, BindWithLambda(*function, unbound));
+    } else {
+      std::vector<ExpressionPtr> args;
+      if (has_args) {
+        ARROW_ASSIGN_OR_RAISE(args, BindAll(unbound.args));
+      }
+      if (args.size() == 1) TakeNestedByKey(unbound, &function, &args);
+      if (!args.empty() && IsPartOfDay(*function, args)) args.back() = OnSomeDay(args.back());
+      ARROW_ASSIGN_OR_RAISE(call, CallBinder(*function, unbound.name, std::move(args)).Bind());
     }
-    const bool has_args = !args.empty();
-    ARROW_ASSIGN_OR_RAISE(auto call, CallBinder(*function, unbound.name, std::move(args)).Bind());
     auto result = std::make_shared<Expression>(*call);
     if (unbound.distinct && (function->kind != FunctionKind::kAggregate || !has_args)) {
       return Error(ErrorKind::kTypeMismatch,
@@ -269,10 +449,11 @@ class Binder {
     }
     auto window = std::make_shared<WindowSpec>();
     ARROW_ASSIGN_OR_RAISE(window->partition_by, BindAll(call.window->partition_by));
+    for (ExpressionPtr& key : window->partition_by) key = AsKey(key);
     for (const UnboundSortKey& key : call.window->order_by) {
       ARROW_ASSIGN_OR_RAISE(auto expression, Bind(*key.expression));
       const auto nulls = key.descending ? NullPlacement::kFirst : NullPlacement::kLast;
-      window->order_by.push_back({expression, key.descending, key.nulls.value_or(nulls)});
+      window->order_by.push_back({AsKey(expression), key.descending, key.nulls.value_or(nulls)});
     }
     if (call.window->frame.has_value()) {
       FrameBinder binder{*this, *window};
@@ -372,6 +553,7 @@ class Binder {
 
   const Scope& scope_;
   const Dialect dialect_;
+  std::vector<LambdaScope*> lambdas_;  // around what is bound, innermost last
   int depth_ = 0;
 };
 

@@ -63,6 +63,22 @@ Result<ArrayPtr> CastSpan(const ArrayPtr& array, const TypePtr& to, const CastCa
   return arrow::MakeArray(std::move(data));
 }
 
+/// A span in whole days and the rest.
+Result<ArrayPtr> CastSpanToInterval(const CastCall& call) {
+  using Interval = arrow::MonthDayNanoIntervalType::MonthDayNanos;
+  constexpr int64_t kSecondsPerDay = 86'400;
+  const View<int64_t> span(call.from);
+  const int64_t per_second = UnitsPerSecond(*call.from.type());
+  const int64_t nanos_per_unit = 1'000'000'000 / per_second;
+  ARROW_ASSIGN_OR_RAISE(auto out, Output<Interval>::Make(call.from.length(), call.pool));
+  for (int64_t row = 0; row < call.from.length(); ++row) {
+    const int64_t days = span[row] / (kSecondsPerDay * per_second);
+    const int64_t rest = span[row] % (kSecondsPerDay * per_second);
+    out.data()[row] = {0, static_cast<int32_t>(days), rest * nanos_per_unit};
+  }
+  return FinishCast(call, out.FinishBuffer(), {}, ErrorKind::kOverflow);
+}
+
 bool IsSpanCast(Type::type from, Type::type to) {
   return (arrow::is_integer(from) && to == Type::DURATION) ||
          (from == Type::DURATION && arrow::is_integer(to));
@@ -77,6 +93,9 @@ Result<ArrayPtr> CastPlain(const ArrayPtr& array, const TypePtr& to, const CastC
   if (from.id() == Type::STRING) return CastFromText(call);
   if (IsCastNumber(from) && IsCastNumber(*to)) return CastNumber(call);
   if (IsCastTemporal(from) && IsCastTemporal(*to)) return CastTemporal(call);
+  if (from.id() == Type::DURATION && to->id() == Type::INTERVAL_MONTH_DAY_NANO) {
+    return CastSpanToInterval(call);
+  }
   if (IsSpanCast(from.id(), to->id())) return CastSpan(array, to, call);
   if (IsBytes(from.id()) && IsBytes(to->id())) return CastByArrow(array, to, call.pool);
   if (from.num_fields() > 0 && to->num_fields() > 0) return CastNested(call);

@@ -137,6 +137,10 @@ TypePtr CommonTemporal(const TypePtr& left, const TypePtr& right) {
   const Type::type b = right->id();
   const auto unit = std::max(UnitOf(*left), UnitOf(*right));
   if (a == Type::DURATION && b == Type::DURATION) return arrow::duration(unit);
+  if ((a == Type::DURATION && b == Type::INTERVAL_MONTH_DAY_NANO) ||
+      (b == Type::DURATION && a == Type::INTERVAL_MONTH_DAY_NANO)) {
+    return arrow::month_day_nano_interval();
+  }
   if (IsTime(a) && IsTime(b)) {
     return unit <= arrow::TimeUnit::MILLI ? arrow::time32(unit) : arrow::time64(unit);
   }
@@ -262,6 +266,16 @@ std::optional<Conversion> ToTemporal(ArgPattern pattern, const TypePtr& type,
     if (type->id() == Type::DURATION) return Conversion{type, 0};
     return std::nullopt;
   }
+  if (pattern == ArgPattern::kInterval) {
+    if (type->id() == Type::INTERVAL_MONTH_DAY_NANO) return Conversion{type, 0};
+    if (type->id() == Type::DURATION) return Conversion{arrow::month_day_nano_interval(), 2};
+    return std::nullopt;
+  }
+  if (pattern == ArgPattern::kTime) {
+    if (type->id() == Type::TIME64) return Conversion{type, 0};
+    if (type->id() == Type::TIME32) return Conversion{arrow::time64(arrow::TimeUnit::MICRO), 1};
+    return std::nullopt;
+  }
   if (pattern == ArgPattern::kDate32) {
     if (type->id() == Type::DATE32) return Conversion{type, 0};
     const bool is_date = is_text && CastScalar(*literal, arrow::date32()).ok();
@@ -309,6 +323,8 @@ TypePtr TypeOfPattern(ArgPattern pattern) {
       return arrow::date32();
     case ArgPattern::kTimestamp:
       return arrow::timestamp(arrow::TimeUnit::MICRO);
+    case ArgPattern::kTime:
+      return arrow::time64(arrow::TimeUnit::MICRO);
     case ArgPattern::kDuration:
       return arrow::duration(arrow::TimeUnit::MICRO);
     case ArgPattern::kInterval:
@@ -390,7 +406,9 @@ std::optional<Conversion> ConversionTo(ArgPattern pattern, const ExpressionPtr& 
       return std::nullopt;
     case ArgPattern::kDate32:
     case ArgPattern::kTimestamp:
+    case ArgPattern::kTime:
     case ArgPattern::kDuration:
+    case ArgPattern::kInterval:
       return ToTemporal(pattern, type, literal.get());
     case ArgPattern::kList:
     case ArgPattern::kMap:
@@ -520,6 +538,8 @@ const char* PatternName(ArgPattern pattern) {
       return "DATE";
     case ArgPattern::kTimestamp:
       return "TIMESTAMP";
+    case ArgPattern::kTime:
+      return "TIME";
     case ArgPattern::kDuration:
       return "INTERVAL";
     case ArgPattern::kInterval:

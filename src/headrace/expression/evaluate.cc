@@ -11,6 +11,7 @@
 #include "headrace/expression/bind.h"
 #include "headrace/expression/call_kernel.h"
 #include "headrace/expression/elementwise.h"
+#include "headrace/expression/evaluate_lambda.h"
 #include "headrace/function/choice.h"
 #include "headrace/types/encoding.h"
 
@@ -53,6 +54,7 @@ class Evaluation {
       case Expression::Kind::kCast:
         return Cast(expression, rows);
       case Expression::Kind::kCall:
+        if (expression.lambda != nullptr) return WithLambda(expression, rows);
         return expression.overload->lazy != nullptr ? Lazy(expression, rows)
                                                     : Scalar(expression, rows);
       default:
@@ -111,6 +113,15 @@ class Evaluation {
     }
     KernelContext ctx{pool_, call.type};
     ARROW_ASSIGN_OR_RAISE(auto array, call.overload->lazy(ctx, args, rows));
+    return Argument{std::move(array), false};
+  }
+
+  Result<Argument> WithLambda(const Expression& call, const Rows& rows) {
+    std::vector<Argument> args;
+    for (const ExpressionPtr& arg : call.args) {
+      ARROW_ASSIGN_OR_RAISE(args.emplace_back(), Plain(*arg, rows));
+    }
+    ARROW_ASSIGN_OR_RAISE(auto array, CallWithLambda(call, args, rows, pool_));
     return Argument{std::move(array), false};
   }
 
@@ -176,12 +187,6 @@ Status CheckScalar(const Expression& expression) {
                ToString(expression));
 }
 
-Result<ArrayPtr> EvaluateOne(const Expression& expression, std::span<const ArrayPtr> columns,
-                             const Rows& rows, arrow::MemoryPool* pool) {
-  ARROW_ASSIGN_OR_RAISE(const Argument value, Evaluation(columns, pool).Any(expression, rows));
-  return Broadcast(value, rows.length, pool);
-}
-
 /// The literal that a call or cast over literals comes to, or `expression` itself.
 ExpressionPtr FoldNode(const ExpressionPtr& expression) {
   const bool foldable = expression->kind == Expression::Kind::kCast ||
@@ -192,7 +197,8 @@ ExpressionPtr FoldNode(const ExpressionPtr& expression) {
   for (const ExpressionPtr& arg : expression->args) {
     if (arg->kind != Expression::Kind::kLiteral) return expression;
   }
-  const auto array = EvaluateOne(*expression, {}, Rows{1}, arrow::default_memory_pool());
+  if (IsVolatile(*expression)) return expression;  // in a lambda
+  const auto array = EvaluateOver(*expression, {}, Rows{1}, arrow::default_memory_pool());
   if (!array.ok()) return expression;
   const auto scalar = (*array)->GetScalar(0);
   if (!scalar.ok()) return expression;
@@ -202,6 +208,13 @@ ExpressionPtr FoldNode(const ExpressionPtr& expression) {
 }
 
 }  // namespace
+
+Result<ArrayPtr> EvaluateOver(const Expression& expression, std::span<const ArrayPtr> columns,
+                              const Rows& rows, arrow::MemoryPool* pool) {
+  ARROW_ASSIGN_OR_RAISE(const Argument value, Evaluation(columns, pool).Any(expression, rows));
+  ARROW_ASSIGN_OR_RAISE(ArrayPtr array, Broadcast(value, rows.length, pool));
+  return Decode(array, pool);
+}
 
 Result<Evaluator> Evaluator::Make(std::vector<ExpressionPtr> expressions) {
   for (const ExpressionPtr& expression : expressions) {
@@ -271,7 +284,7 @@ Result<ArrayPtr> EvaluateCall(Dialect dialect, std::string_view name,
   const auto call = Unbound::Call(std::string(name), std::move(unbound));
   ARROW_ASSIGN_OR_RAISE(const ExpressionPtr expression, Bind(*call, scope, dialect));
   ARROW_RETURN_NOT_OK(CheckScalar(*expression));
-  return EvaluateOne(*expression, columns, Rows{rows}, pool);
+  return EvaluateOver(*expression, columns, Rows{rows}, pool);
 }
 
 ExpressionPtr FoldConstants(const ExpressionPtr& expression) {

@@ -25,6 +25,10 @@ class Evaluator {
   std::vector<ExpressionPtr> expressions_;
 };
 
+/// A scalar expression over `columns` of rows.length rows, in plain encoding.
+Result<ArrayPtr> EvaluateOver(const Expression& expression, std::span<const ArrayPtr> columns,
+                              const Rows& rows, arrow::MemoryPool* pool);
+
 /// Positions among the batch's selected rows where the boolean `predicate` is true (null is not).
 /// Null result: all of them.
 Result<Selection> EvaluatePredicate(const Expression& predicate, const Batch& batch,

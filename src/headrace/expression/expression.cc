@@ -60,6 +60,21 @@ std::string JoinTexts(const std::vector<ExpressionPtr>& expressions) {
   return text;
 }
 
+bool SameLambda(const Lambda* left, const Lambda* right) {
+  if (left == nullptr || right == nullptr) return left == right;
+  return left->num_values == right->num_values &&
+         left->parameters.size() == right->parameters.size() && Equals(*left->body, *right->body);
+}
+
+/// "x -> (x + k)" among the arguments, where it stood.
+void WriteLambda(const Lambda& lambda, std::vector<std::string>* args) {
+  std::string names;
+  for (const std::string& name : lambda.parameters) names += (names.empty() ? "" : ", ") + name;
+  if (lambda.parameters.size() > 1) names = "(" + names + ")";
+  args->resize(lambda.num_values);
+  args->insert(args->begin() + 1, names + " -> " + ToString(*lambda.body));
+}
+
 std::string BoundText(const FrameBound& bound) {
   const std::string offset =
       bound.value == nullptr ? std::to_string(bound.count) : "TO " + ToString(*bound.value);
@@ -189,7 +204,8 @@ bool Equals(const Expression& left, const Expression& right) {
          left.overload == right.overload && left.distinct == right.distinct &&
          left.try_cast == right.try_cast && left.ignore_nulls == right.ignore_nulls &&
          left.callback_id == right.callback_id && SameAll(left.args, right.args) &&
-         SameWindow(left.window.get(), right.window.get());
+         SameWindow(left.window.get(), right.window.get()) &&
+         SameLambda(left.lambda.get(), right.lambda.get());
 }
 
 std::string ToString(const Expression& expression) {
@@ -209,6 +225,7 @@ std::string ToString(const Expression& expression) {
   }
   const FunctionDef& function = *expression.function;
   if (args.empty() && function.Has(function_flag::kStar)) args.emplace_back("*");
+  if (expression.lambda != nullptr) WriteLambda(*expression.lambda, &args);
   std::string text = CallText(NameOf(function), args, expression.distinct);
   if (expression.ignore_nulls) text += " IGNORE NULLS";
   return expression.window == nullptr ? text : text + WindowText(*expression.window);
@@ -247,6 +264,15 @@ bool ContainsCall(const Expression& expression, FunctionKind kind) {
 bool IsWindowCall(const Expression& expression) {
   if (expression.kind != Expression::Kind::kCall) return false;
   return expression.function->kind == FunctionKind::kOrdered || expression.window != nullptr;
+}
+
+bool IsVolatile(const Expression& expression) {
+  return AnyNode(expression, [](const Expression& node) {
+    if (node.kind == Expression::Kind::kCallback) return true;
+    if (node.kind != Expression::Kind::kCall) return false;
+    return node.function->Has(function_flag::kVolatile) ||
+           (node.lambda != nullptr && IsVolatile(*node.lambda->body));
+  });
 }
 
 bool ContainsCallback(const Expression& expression) {

@@ -59,6 +59,15 @@ struct WindowSpec {
   std::vector<ExpressionPtr*> Parts();
 };
 
+/// The lambda of a call such as list_transform(l, x -> x + k). What it uses of the row stands
+/// behind the other arguments of the call, so that only they are over the columns of the row.
+struct Lambda {
+  /// Over columns of its own: the parameters, then what it uses of the row.
+  ExpressionPtr body;
+  std::vector<std::string> parameters;
+  size_t num_values = 1;  // arguments of the call itself: the list, the first value
+};
+
 /// Immutable. Aggregate and ordered calls may stand anywhere in a tree that a front end binds; the
 /// plan lifts them out before anything is evaluated.
 struct Expression {
@@ -74,6 +83,7 @@ struct Expression {
   const Overload* overload = nullptr;
   std::vector<ExpressionPtr> args;
   std::shared_ptr<const WindowSpec> window;
+  std::shared_ptr<const Lambda> lambda;
   bool distinct = false;
   bool try_cast = false;
   bool ignore_nulls = false;  // of an ordered call: IGNORE NULLS
@@ -96,6 +106,8 @@ ExpressionPtr ReplaceColumns(const ExpressionPtr& expression,
                              const std::function<ExpressionPtr(const Expression&)>& replace);
 /// Whether a call of `kind`, at any depth, stands in the tree. An aggregate with OVER is none.
 bool ContainsCall(const Expression& expression, FunctionKind kind);
+/// Whether it may give another value for the same row: random(), now(), a callback.
+bool IsVolatile(const Expression& expression);
 bool ContainsCallback(const Expression& expression);
 /// An aggregate or ordered call with OVER (or an ordered one without): a value per row.
 bool IsWindowCall(const Expression& expression);

@@ -1,6 +1,10 @@
 // Making of unbound expressions.
 #include "headrace/expression/unbound.h"
 
+#include <algorithm>
+#include <cctype>
+
+#include "arrow/scalar.h"
 #include "headrace/expression/sql_text.h"
 
 namespace headrace {
@@ -25,6 +29,15 @@ std::string TextOf(const Unbound& expression) {
       return CallText("callback", args);
     case Unbound::Kind::kQuery:
       return "subquery";
+    case Unbound::Kind::kParameter:
+      return expression.name;
+    case Unbound::Kind::kLambda: {
+      std::string names;
+      for (const std::string& name : expression.arg_names) {
+        names += (names.empty() ? "" : ", ") + name;
+      }
+      return (expression.arg_names.size() > 1 ? "(" + names + ")" : names) + " -> " + args[0];
+    }
   }
   return "";
 }
@@ -69,6 +82,12 @@ Result<bool> TransformWindow(std::shared_ptr<const UnboundWindow>* window,
   }
   if (changed) *window = std::move(copy);
   return changed;
+}
+
+bool SameName(std::string_view left, std::string_view right) {
+  return std::equal(
+      left.begin(), left.end(), right.begin(), right.end(),
+      [](unsigned char a, unsigned char b) { return std::tolower(a) == std::tolower(b); });
 }
 
 std::shared_ptr<Unbound> Make(Unbound::Kind kind, TextSpan span) {
@@ -119,6 +138,32 @@ UnboundPtr Unbound::Callback(int64_t id, std::vector<UnboundPtr> args, TypePtr t
   callback->args = std::move(args);
   callback->type = std::move(type);
   return callback;
+}
+
+UnboundPtr MakeLambda(std::vector<std::string> names, const UnboundPtr& body, int64_t id,
+                      TextSpan span) {
+  const auto parameter = [&](const UnboundPtr& node) -> Result<UnboundPtr> {
+    if (node->kind != Unbound::Kind::kColumn) return nullptr;
+    for (const std::string& name : names) {
+      if (!SameName(node->path.front(), name)) continue;
+      auto made = Make(Unbound::Kind::kParameter, node->span);
+      made->name = name;
+      made->lambda_id = id;
+      UnboundPtr value = std::move(made);
+      for (size_t i = 1; i < node->path.size(); ++i) {
+        auto field = std::make_shared<arrow::StringScalar>(node->path[i]);
+        value = Unbound::Call("struct_extract",
+                              {value, Unbound::Literal(std::move(field), node->span)}, node->span);
+      }
+      return value;
+    }
+    return nullptr;
+  };
+  auto lambda = Make(Unbound::Kind::kLambda, span);
+  lambda->args.push_back(TransformUnbound(body, parameter).ValueOrDie());  // it never fails
+  lambda->arg_names = std::move(names);
+  lambda->lambda_id = id;
+  return lambda;
 }
 
 Result<UnboundPtr> TransformUnbound(const UnboundPtr& expression, const UnboundVisit& visit) {

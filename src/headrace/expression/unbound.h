@@ -55,13 +55,15 @@ struct UnboundWindow {
 /// Immutable. Which fields count depends on the kind.
 struct Unbound {
   enum class Kind : uint8_t {
-    kColumn,    // path: [table,] column
-    kLiteral,   // literal
-    kCall,      // name, args and all that may stand with them; operators go by their symbol
-    kCast,      // args[0], type, try_cast
-    kStar,      // path: empty or [table]
-    kCallback,  // callback_id, args, type
-    kQuery,     // query, name (how its rows are used), args
+    kColumn,     // path: [table,] column
+    kLiteral,    // literal
+    kCall,       // name, args and all that may stand with them; operators go by their symbol
+    kCast,       // args[0], type, try_cast
+    kStar,       // path: empty or [table]
+    kCallback,   // callback_id, args, type
+    kQuery,      // query, name (how its rows are used), args
+    kLambda,     // arg_names (of the parameters), args[0] (the body), lambda_id
+    kParameter,  // name, lambda_id (of the lambda that it belongs to)
   };
 
   Kind kind = Kind::kLiteral;
@@ -80,6 +82,7 @@ struct Unbound {
   std::shared_ptr<const UnboundWindow> window;
   std::shared_ptr<const UnboundQuery> query;
   int64_t callback_id = 0;
+  int64_t lambda_id = 0;  // one per lambda of a text
 
   static UnboundPtr Column(std::vector<std::string> path, TextSpan span = {});
   static UnboundPtr Literal(ScalarPtr value, TextSpan span = {});
@@ -88,6 +91,11 @@ struct Unbound {
   static UnboundPtr Star(std::vector<std::string> path = {}, TextSpan span = {});
   static UnboundPtr Callback(int64_t id, std::vector<UnboundPtr> args, TypePtr type);
 };
+
+/// A lambda of `names` over `body`, whose columns of these names become its parameters; fields of
+/// them too. `id` is no other lambda's in the text.
+UnboundPtr MakeLambda(std::vector<std::string> names, const UnboundPtr& body, int64_t id,
+                      TextSpan span);
 
 /// What `visit` gives for a node replaces it, whole; null goes on with the node's parts, window and
 /// filter included. Unchanged trees are shared.

@@ -16,8 +16,13 @@ int64_t TicksPerSecond(arrow::TimeUnit::type unit) {
 }
 
 arrow::TimeUnit::type UnitOfTime(const arrow::DataType& type) {
-  return type.id() == arrow::Type::DURATION ? static_cast<const arrow::DurationType&>(type).unit()
-                                            : static_cast<const arrow::TimestampType&>(type).unit();
+  if (type.id() == arrow::Type::DURATION) {
+    return static_cast<const arrow::DurationType&>(type).unit();
+  }
+  if (type.id() == arrow::Type::TIMESTAMP) {
+    return static_cast<const arrow::TimestampType&>(type).unit();
+  }
+  return static_cast<const arrow::TimeType&>(type).unit();
 }
 
 bool IsDate(int64_t year, int64_t month, int64_t day) {

@@ -18,6 +18,7 @@ inline constexpr int64_t kNanosPerSecond = 1'000'000'000;
 inline constexpr int64_t kNanosPerDay = kSecondsPerDay * kNanosPerSecond;
 
 int64_t TicksPerSecond(arrow::TimeUnit::type unit);
+/// Of a timestamp, a span or a time of the day.
 arrow::TimeUnit::type UnitOfTime(const arrow::DataType& type);
 
 /// Of a month 1 … 12.

@@ -46,6 +46,7 @@ enum class ArgPattern : uint8_t {
   kBinary,
   kDate32,
   kTimestamp,  // any unit and zone
+  kTime,       // of the day, in microseconds or nanoseconds
   kDuration,
   kInterval,  // months, days and nanoseconds
   kList,      // of any items

@@ -1,12 +1,17 @@
 // The builder's aggregate. Group keys and arguments are computed below the node, and the
 // expressions around the aggregate calls above it:
 //   project(groups, outputs) · filter(having) · aggregate · project(keys, arguments) · input
+#include <algorithm>
+
 #include "arrow/type.h"
+#include "headrace/expression/key_expression.h"
+#include "headrace/function/registry.h"
 #include "headrace/plan/builder.h"
 #include "headrace/plan/distinct_calls.h"
 #include "headrace/plan/lift_calls.h"
 #include "headrace/plan/make_node.h"
 #include "headrace/plan/transform.h"
+#include "headrace/types/encoding.h"
 
 namespace headrace {
 namespace {
@@ -153,11 +158,88 @@ Result<AggregateCalls> CollectCalls(const std::vector<NamedExpression>& groups,
   return calls;
 }
 
+/// Groups of nested types: the rows are grouped by their keys, and a value of each group stands for
+/// the group where outputs speak of it.
+class NestedGroups {
+ public:
+  explicit NestedGroups(std::vector<NamedExpression>* groups) : groups_(groups) {
+    for (const NamedExpression& group : *groups) originals_.push_back(group.expression);
+  }
+
+  static bool Any(const std::vector<NamedExpression>& groups) {
+    return std::any_of(groups.begin(), groups.end(), [](const NamedExpression& group) {
+      return IsComparedByKey(*PlainType(group.expression->type));
+    });
+  }
+
+  void GroupByKeys() {
+    for (NamedExpression& group : *groups_) group.expression = AsKey(group.expression);
+  }
+
+  /// `expression` over groups with nested values replaced.
+  Result<ExpressionPtr> OverGroups(const ExpressionPtr& expression) const {
+    return Transform(expression, [&](const ExpressionPtr& part) -> Result<ExpressionPtr> {
+      if (IsCallOf(*part, FunctionKind::kAggregate)) return part;
+      for (size_t i = 0; i < originals_.size(); ++i) {
+        if (IsNested(i) && Equals(*originals_[i], *part)) return ValueOf(i);
+      }
+      return nullptr;
+    });
+  }
+
+  bool IsNested(size_t group) const { return IsComparedByKey(*PlainType(originals_[group]->type)); }
+  /// any_value(group): all values of a group are equal.
+  ExpressionPtr ValueOf(size_t group) const {
+    static const FunctionDef* const any_value = FindFunctionById("any_value");
+    const ExpressionPtr& value = originals_[group];
+    return Expression::Call(any_value, any_value->overloads.data(), {value},
+                            PlainType(value->type));
+  }
+
+ private:
+  std::vector<NamedExpression>* groups_;
+  std::vector<ExpressionPtr> originals_;
+};
+
+Result<PlanPtr> PlanNestedGroups(PlanPtr input, std::vector<NamedExpression> groups,
+                                 std::vector<NamedExpression> outputs, ExpressionPtr having,
+                                 AggregateOptions options) {
+  NestedGroups nested(&groups);
+  std::vector<NamedExpression> extended;
+  for (NamedExpression& output : outputs) {
+    ARROW_ASSIGN_OR_RAISE(ExpressionPtr over, nested.OverGroups(output.expression));
+    extended.push_back({std::move(over), output.name});
+  }
+  if (having != nullptr) {
+    ARROW_ASSIGN_OR_RAISE(having, nested.OverGroups(having));
+  }
+  std::vector<int> places;  // of the groups among the columns
+  for (size_t i = 0; i < groups.size(); ++i) {
+    places.push_back(static_cast<int>(nested.IsNested(i) ? groups.size() + extended.size() : i));
+    if (nested.IsNested(i)) extended.push_back({nested.ValueOf(i), groups[i].name});
+  }
+  for (size_t i = 0; i < outputs.size(); ++i) places.push_back(static_cast<int>(groups.size() + i));
+  nested.GroupByKeys();
+  ARROW_ASSIGN_OR_RAISE(PlanPtr plan,
+                        PlanAggregate(std::move(input), std::move(groups), std::move(extended),
+                                      std::move(having), options));
+  std::vector<NamedExpression> results;
+  for (const int place : places) {
+    const ExpressionPtr column = ColumnOf(*plan->schema(), place);
+    results.push_back({column, column->name});
+  }
+  return PlanProject(std::move(plan), std::move(results));
+}
+
 }  // namespace
 
 Result<PlanPtr> PlanAggregate(PlanPtr input, std::vector<NamedExpression> groups,
                               std::vector<NamedExpression> outputs, ExpressionPtr having,
                               AggregateOptions options) {
+  if (NestedGroups::Any(groups)) {
+    return PlanNestedGroups(std::move(input), std::move(groups), std::move(outputs),
+                            std::move(having), options);
+  }
   ARROW_ASSIGN_OR_RAISE(const AggregateCalls calls, CollectCalls(groups, outputs, having));
   ARROW_ASSIGN_OR_RAISE(AggregateInput prepared,
                         PrepareInput(std::move(input), groups, calls.calls()));

@@ -7,8 +7,10 @@
 #include "arrow/type.h"
 #include "headrace/base/check.h"
 #include "headrace/expression/bind.h"
+#include "headrace/expression/key_expression.h"
 #include "headrace/function/registry.h"
 #include "headrace/plan/builder.h"
+#include "headrace/plan/lift_calls.h"
 #include "headrace/plan/make_node.h"
 #include "headrace/types/encoding.h"
 
@@ -124,7 +126,9 @@ Result<PlanPtr> WithRepeatNumber(PlanPtr input) {
   static const FunctionDef* const row_number = FindFunctionById("row_number");
   HEADRACE_CHECK(row_number != nullptr, "row_number is a function");
   auto window = std::make_shared<WindowSpec>();
-  window->partition_by = AllColumnsOf(*input->schema());
+  for (const ExpressionPtr& column : AllColumnsOf(*input->schema())) {
+    window->partition_by.push_back(AsKey(column));
+  }
   if (input->properties().boundedness == Boundedness::kBounded) {
     for (const ExpressionPtr& column : window->partition_by) window->order_by.push_back({column});
   }
@@ -139,15 +143,25 @@ Result<PlanPtr> WithRepeatNumber(PlanPtr input) {
   return PlanProject(std::move(input), std::move(outputs));
 }
 
+std::vector<ExpressionPtr> AllAsKeys(std::vector<ExpressionPtr> columns) {
+  for (ExpressionPtr& column : columns) column = AsKey(column);
+  return columns;
+}
+
 /// Rows of `left` that are, or are not, among those of `right`, over all columns.
 Result<PlanPtr> Among(PlanPtr left, PlanPtr right, JoinKind kind) {
+  std::vector<ExpressionPtr> columns = AllColumnsOf(*left->schema());
+  const std::vector<std::string> names = left->schema()->field_names();
   JoinTerms terms;
-  for (int i = 0; i < left->schema()->num_fields(); ++i) {
-    terms.left_keys.push_back(i);
-    terms.right_keys.push_back(i);
-    terms.nulls.push_back(NullMatching::kMatch);
-  }
-  return MakeJoinNode(std::move(left), std::move(right), kind, std::move(terms));
+  terms.nulls.assign(columns.size(), NullMatching::kMatch);
+  ARROW_ASSIGN_OR_RAISE(left, AppendColumns(left, AllAsKeys(columns), &terms.left_keys));
+  ARROW_ASSIGN_OR_RAISE(
+      right, AppendColumns(right, AllAsKeys(AllColumnsOf(*right->schema())), &terms.right_keys));
+  const bool has_keys = left->schema()->num_fields() > static_cast<int>(columns.size());
+  ARROW_ASSIGN_OR_RAISE(PlanPtr joined,
+                        MakeJoinNode(std::move(left), std::move(right), kind, std::move(terms)));
+  if (!has_keys) return joined;
+  return MakeProjectNode(std::move(joined), std::move(columns), names);
 }
 
 Result<PlanPtr> WithoutLast(PlanPtr input) {

@@ -1,5 +1,6 @@
 // The builder's sort.
 #include "arrow/type.h"
+#include "headrace/expression/key_expression.h"
 #include "headrace/plan/builder.h"
 #include "headrace/plan/lift_calls.h"
 #include "headrace/plan/make_node.h"
@@ -20,7 +21,7 @@ Result<PlanPtr> PlanSort(PlanPtr input, std::vector<SortExpression> keys) {
   std::vector<ExpressionPtr> expressions;
   for (const SortExpression& key : keys) {
     ARROW_RETURN_NOT_OK(RefuseAggregates(key.expression, "a sort key (ORDER BY)"));
-    expressions.push_back(key.expression);
+    expressions.push_back(AsKey(key.expression));
   }
   const PlanPtr below = input;
   std::vector<int> columns;

@@ -334,10 +334,6 @@ Result<PlanPtr> MakeFramedWindowNode(PlanPtr input, std::vector<int> partition_b
   PlanProperties properties = input->properties();
   arrow::FieldVector fields = input->schema()->fields();
   for (const FramedCall& framed : calls) {
-    if (framed.call.distinct) {
-      return Error(ErrorKind::kUnsupported, "DISTINCT does not work in a window (OVER): {}",
-                   framed.call.name);
-    }
     fields.push_back(arrow::field(framed.call.name, framed.call.type));
   }
   properties.schema = arrow::schema(std::move(fields));

@@ -93,14 +93,6 @@ bool NeverRaises(const Expression& expression) {
                      [](const ExpressionPtr& arg) { return NeverRaises(*arg); });
 }
 
-bool IsVolatile(const Expression& expression) {
-  const bool is_call = expression.kind == Expression::Kind::kCall;
-  if (expression.kind == Expression::Kind::kCallback) return true;
-  if (is_call && expression.function->Has(function_flag::kVolatile)) return true;
-  return std::any_of(expression.args.begin(), expression.args.end(),
-                     [](const ExpressionPtr& arg) { return IsVolatile(*arg); });
-}
-
 ExpressionPtr MakeConjunction(std::vector<ExpressionPtr> terms) {
   HEADRACE_CHECK(!terms.empty(), "AND of at least one term");
   if (terms.size() == 1) return terms.front();

@@ -157,6 +157,14 @@ struct ColumnDefinition {
   TypePtr type;
 };
 
+/// UPDATE, DELETE: which rows of a table change, and to what.
+struct Change {
+  std::string alias;                                            // of the table; may be empty
+  std::vector<std::pair<std::string, UnboundPtr>> assignments;  // column, value
+  Select others;  // FROM or USING: other tables; WHERE
+  TextSpan span;
+};
+
 struct Statement {
   enum class Kind {
     kQuery,
@@ -164,6 +172,8 @@ struct Statement {
     kCreateTable,
     kCreateView,
     kInsert,
+    kUpdate,
+    kDelete,
     kDrop,
     kDescribe,
     kShowTables,
@@ -188,6 +198,7 @@ struct Statement {
   bool if_exists = false;      // DROP … IF EXISTS
   bool if_not_exists = false;  // CREATE … IF NOT EXISTS
   bool is_view = false;        // DROP VIEW
+  Change change;               // UPDATE, DELETE
   /// SET name = value; none: RESET.
   std::optional<std::string> value;
   /// The text of a view's query.

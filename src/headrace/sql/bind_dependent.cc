@@ -10,6 +10,7 @@
 #include "arrow/type.h"
 #include "headrace/plan/make_node.h"
 #include "headrace/plan/transform.h"
+#include "headrace/sql/call_in_other_words.h"
 #include "headrace/sql/select_binder.h"
 
 namespace headrace::sql {
@@ -273,7 +274,8 @@ Result<PlanPtr> Binder::BindDependentValues(const Query& query, const Domain& do
   for (const auto& row : query.values) {
     std::vector<NamedExpression> outputs;
     for (const UnboundPtr& cell : row) {
-      ARROW_ASSIGN_OR_RAISE(ExpressionPtr bound, headrace::Bind(*cell, names, Dialect::kSql));
+      ARROW_ASSIGN_OR_RAISE(const UnboundPtr plain, InOtherWords(cell));
+      ARROW_ASSIGN_OR_RAISE(ExpressionPtr bound, headrace::Bind(*plain, names, Dialect::kSql));
       outputs.push_back({std::move(bound), fmt::format("col{}", outputs.size())});
     }
     for (const ExpressionPtr& column : AllColumnsOf(*domain.plan->schema())) {

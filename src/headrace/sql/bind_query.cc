@@ -1,12 +1,8 @@
-// Queries: WITH, set operations, VALUES, and ORDER BY and LIMIT over them.
+// Queries: WITH, set operations, and ORDER BY and LIMIT over them.
 #include <random>
 
-#include "arrow/array/concatenate.h"
-#include "arrow/array/util.h"
-#include "arrow/record_batch.h"
 #include "arrow/scalar.h"
 #include "arrow/type.h"
-#include "headrace/connect/memory/memory_table.h"
 #include "headrace/expression/coerce.h"
 #include "headrace/plan/make_node.h"
 #include "headrace/sql/binder.h"
@@ -50,24 +46,6 @@ Result<std::optional<int64_t>> RowCount(const UnboundPtr& count, const char* cla
                         "{} takes a whole number of rows that is not negative, got {}", clause,
                         ToString(*bound)),
                   count->span);
-}
-
-/// Cells of one column of VALUES as an array of their common type.
-Result<ArrayPtr> ColumnOfCells(std::vector<ExpressionPtr> cells) {
-  ARROW_ASSIGN_OR_RAISE(const TypePtr type, CommonTypeOf(cells));
-  arrow::ArrayVector pieces;
-  for (const ExpressionPtr& cell : cells) {
-    ARROW_ASSIGN_OR_RAISE(ExpressionPtr converted, ConvertTo(cell, type));
-    converted = FoldConstants(converted);
-    if (converted->kind != Expression::Kind::kLiteral) {
-      return WithSpan(
-          Error(ErrorKind::kUnsupported, "VALUES takes constants, got {}", ToString(*cell)),
-          cell->span);
-    }
-    ARROW_ASSIGN_OR_RAISE(pieces.emplace_back(),
-                          arrow::MakeArrayFromScalar(*converted->literal, 1));
-  }
-  return arrow::Concatenate(pieces);
 }
 
 }  // namespace
@@ -162,32 +140,6 @@ Result<PlanPtr> PlanOfSet(const SetOperation& set, PlanPtr left, PlanPtr right) 
       PlanSetOperation(std::move(left), std::move(right), kind, set.all, set.by_name);
   if (!plan.ok()) return WithSpan(plan.status(), set.span);
   return plan;
-}
-
-/// Rows of constants; columns are called col0, col1, …
-Result<PlanPtr> Binder::BindValues(const Query& query) {
-  std::vector<std::vector<ExpressionPtr>> columns(query.values.front().size());
-  for (const auto& row : query.values) {
-    for (size_t i = 0; i < row.size(); ++i) {
-      ARROW_ASSIGN_OR_RAISE(ExpressionPtr cell, headrace::Bind(*row[i], Scope(), Dialect::kSql));
-      columns[i].push_back(FoldConstants(cell));
-    }
-  }
-  arrow::FieldVector fields;
-  arrow::ArrayVector arrays;
-  for (std::vector<ExpressionPtr>& cells : columns) {
-    ARROW_ASSIGN_OR_RAISE(arrays.emplace_back(), ColumnOfCells(std::move(cells)));
-    fields.push_back(arrow::field(fmt::format("col{}", fields.size()), arrays.back()->type()));
-  }
-  const SchemaPtr schema = arrow::schema(std::move(fields));
-  const auto rows = static_cast<int64_t>(query.values.size());
-  MemoryTableOptions options;
-  options.name = "values";
-  ARROW_ASSIGN_OR_RAISE(
-      SourcePtr table,
-      MemoryTable::Make(schema, {arrow::RecordBatch::Make(schema, rows, std::move(arrays))},
-                        std::move(options)));
-  return PlanScan(std::move(table));
 }
 
 }  // namespace headrace::sql

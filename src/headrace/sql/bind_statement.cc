@@ -149,6 +149,9 @@ Status Binder::BindKind(const Statement& statement, BoundStatement* bound) {
       return BindCreate(statement, bound);
     case Kind::kInsert:
       return BindInsert(statement, bound);
+    case Kind::kUpdate:
+    case Kind::kDelete:
+      return BindChange(statement, bound);
     case Kind::kDrop:
       return BindDrop(statement, bound);
     case Kind::kDescribe: {

@@ -10,6 +10,7 @@
 #include "headrace/connect/range/range_table.h"
 #include "headrace/expression/coerce.h"
 #include "headrace/sql/binder.h"
+#include "headrace/sql/call_in_other_words.h"
 #include "headrace/sql/lexer.h"
 
 namespace headrace::sql {
@@ -32,7 +33,8 @@ constexpr std::array<FileFunction, 11> kFileFunctions = {{{"read_csv", "csv"},
                                                           {"scan_arrow_ipc", "arrow_ipc"}}};
 
 Result<ExpressionPtr> Constant(const UnboundPtr& argument, const std::string& function) {
-  ARROW_ASSIGN_OR_RAISE(ExpressionPtr bound, headrace::Bind(*argument, Scope(), Dialect::kSql));
+  ARROW_ASSIGN_OR_RAISE(const UnboundPtr plain, InOtherWords(argument));
+  ARROW_ASSIGN_OR_RAISE(ExpressionPtr bound, headrace::Bind(*plain, Scope(), Dialect::kSql));
   bound = FoldConstants(bound);
   if (bound->kind == Expression::Kind::kLiteral && bound->literal->is_valid) return bound;
   return WithSpan(
@@ -105,6 +107,15 @@ Result<PlanPtr> Binder::ReadFiles(const TableReference& table, const char* forma
   return PlanScan(std::move(files));
 }
 
+/// The items of the list that the function of this name gives.
+Result<PlanPtr> Binder::RangeOfTimes(const TableReference& table) {
+  TableReference items = table;
+  items.name = "unnest";
+  items.args = {Unbound::Call(table.name, table.args, table.span)};
+  if (items.columns.empty()) items.columns.push_back(table.name);
+  return UnnestConstants(items);
+}
+
 /// range(end), range(begin, end[, step])
 Result<PlanPtr> Binder::RangeOf(const TableReference& table, bool inclusive) {
   const size_t count = table.args.size();
@@ -112,6 +123,8 @@ Result<PlanPtr> Binder::RangeOf(const TableReference& table, bool inclusive) {
     return Error(ErrorKind::kInvalidArgument, "{0} takes {0}(end) or {0}(begin, end[, step])",
                  table.name);
   }
+  ARROW_ASSIGN_OR_RAISE(const ExpressionPtr first, Constant(table.args.front(), table.name));
+  if (count == 3 && !arrow::is_integer(first->type->id())) return RangeOfTimes(table);
   std::vector<int64_t> values;
   for (const UnboundPtr& arg : table.args) {
     ARROW_ASSIGN_OR_RAISE(values.emplace_back(), IntegerOf(arg, table.name));
@@ -134,7 +147,8 @@ Result<std::vector<NamedExpression>> ListsOf(const TableReference& table, const 
   }
   std::vector<NamedExpression> lists;
   for (const UnboundPtr& arg : table.args) {
-    ARROW_ASSIGN_OR_RAISE(ExpressionPtr list, headrace::Bind(*arg, scope, Dialect::kSql));
+    ARROW_ASSIGN_OR_RAISE(const UnboundPtr plain, InOtherWords(arg));
+    ARROW_ASSIGN_OR_RAISE(ExpressionPtr list, headrace::Bind(*plain, scope, Dialect::kSql));
     const size_t place = lists.size();
     std::string name = place < table.columns.size() ? table.columns[place] : "unnest";
     lists.push_back({std::move(list), std::move(name)});

@@ -73,6 +73,7 @@ class Binder {
   Status BindViewColumns(const Statement& statement, BoundStatement* bound);
   Status BindInsert(const Statement& statement, BoundStatement* bound);
   Status BindDrop(const Statement& statement, BoundStatement* bound);
+  Status BindChange(const Statement& statement, BoundStatement* bound);  // bind_change.cc
   Result<PlanPtr> BindSummary(const Statement& statement);
 
   // bind_query.cc
@@ -83,7 +84,10 @@ class Binder {
   Result<PlanPtr> BindRecursive(const CommonTable& table);
   Result<PlanPtr> BindBody(const Query& query);
   Result<PlanPtr> BindSetOperation(const SetOperation& set);
+
+  // bind_values.cc
   Result<PlanPtr> BindValues(const Query& query);
+  Result<PlanPtr> BindRowsOfQueries(const Query& query);
 
   // bind_dependent.cc
   Result<BoundSubquery> BindTied(const Query& query, const Scope& outer, std::string_view use);
@@ -133,6 +137,7 @@ class Binder {
   Result<PlanPtr> BindTableFunction(const TableReference& table);
   Result<PlanPtr> ReadFiles(const TableReference& table, const char* format);
   Result<PlanPtr> RangeOf(const TableReference& table, bool inclusive);
+  Result<PlanPtr> RangeOfTimes(const TableReference& table);
   Result<PlanPtr> UnnestConstants(const TableReference& table);
   Result<Relation> BindUnnest(Relation left, const JoinClause& join);
 

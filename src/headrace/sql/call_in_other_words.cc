@@ -93,6 +93,48 @@ Result<UnboundPtr> FirstOf(const Unbound& call) {
                        call.span);
 }
 
+/// Calls of one argument that are others with a constant.
+UnboundPtr CallWithConstants(const Unbound& call) {
+  const auto integer = [&](int64_t value) {
+    return Unbound::Literal(std::make_shared<arrow::Int64Scalar>(value), call.span);
+  };
+  const UnboundPtr& arg = call.args.front();
+  if (EqualsIgnoringCase(call.name, "array_pop_back")) {
+    return Unbound::Call("list_slice", {arg, integer(1), integer(-2)}, call.span);
+  }
+  if (EqualsIgnoringCase(call.name, "array_pop_front")) {
+    return Unbound::Call("list_slice", {arg, integer(2), integer(-1)}, call.span);
+  }
+  if (EqualsIgnoringCase(call.name, "to_weeks")) {
+    return Unbound::Call("to_days", {Unbound::Call("*", {arg, integer(7)}, call.span)}, call.span);
+  }
+  return nullptr;
+}
+
+/// list_aggregate(l, 'sum') is list_sum(l).
+UnboundPtr ListAggregate(const Unbound& call) {
+  if (!IsOneOf(call.name, std::array<std::string_view, 4>{"list_aggregate", "array_aggregate",
+                                                          "list_aggr", "aggregate"})) {
+    return nullptr;
+  }
+  const Unbound& name = *call.args[1];
+  const bool is_text = name.kind == Unbound::Kind::kLiteral && name.literal->is_valid &&
+                       name.literal->type->id() == arrow::Type::STRING;
+  return is_text ? Unbound::Call("list_" + name.literal->ToString(), {call.args[0]}, call.span)
+                 : nullptr;
+}
+
+/// Sums that are exact here in any case.
+UnboundPtr ExactSum(const Unbound& call) {
+  const bool is_sum =
+      IsOneOf(call.name, std::array<std::string_view, 3>{"fsum", "kahan_sum", "sumkahan"});
+  if (!is_sum && !EqualsIgnoringCase(call.name, "favg")) return nullptr;
+  Unbound other = call;
+  other.name = is_sum ? "sum" : "avg";
+  other.args = {Unbound::Cast(call.args.front(), arrow::float64(), false, call.span)};
+  return std::make_shared<const Unbound>(std::move(other));
+}
+
 /// The scalar functions that the registry does not know.
 bool IsSyntax(std::string_view name) {
   return IsOneOf(name, std::array<std::string_view, 3>{"struct_pack", "grouping", "unnest"});
@@ -101,13 +143,40 @@ bool IsSyntax(std::string_view name) {
 }  // namespace
 
 Result<UnboundPtr> CallInOtherWords(const Unbound& call) {
+  if (call.args.empty() && EqualsIgnoringCase(call.name, "count_star")) {
+    Unbound count = call;
+    count.name = "count";
+    count.args = {Unbound::Star({}, call.span)};
+    return std::make_shared<const Unbound>(std::move(count));
+  }
+  if (call.args.size() == 1) {
+    if (UnboundPtr other = CallWithConstants(call)) return other;
+    if (UnboundPtr other = ExactSum(call)) return other;
+  }
+  if (call.args.size() == 2) {
+    if (UnboundPtr other = ListAggregate(call)) return other;
+  }
   if (EqualsIgnoringCase(call.name, "struct_pack")) return StructOf(call);
   if (EqualsIgnoringCase(call.name, "list_prepend") && call.args.size() == 2) {
     return Unbound::Call("array_push_front", {call.args[1], call.args[0]}, call.span);
   }
+  if (EqualsIgnoringCase(call.name, "date_add") && call.args.size() == 2) {
+    return Unbound::Call("+", call.args, call.span);
+  }
+  if (EqualsIgnoringCase(call.name, "age") && call.args.size() == 1) {
+    return Unbound::Call("age", {Unbound::Call("today", {}, call.span), call.args[0]}, call.span);
+  }
   if (IsListOfQuantiles(call)) return QuantilesOf(call);
   if (IsListOfFirst(call)) return FirstOf(call);
   return nullptr;
+}
+
+Result<UnboundPtr> InOtherWords(const UnboundPtr& expression) {
+  return TransformUnbound(expression, [](const UnboundPtr& node) -> Result<UnboundPtr> {
+    if (node->kind != Unbound::Kind::kCall) return nullptr;
+    ARROW_ASSIGN_OR_RAISE(const UnboundPtr other, CallInOtherWords(*node));
+    return other == nullptr ? other : InOtherWords(other);
+  });
 }
 
 Status RefuseRowsOfItsOwn(const Unbound& call) {

@@ -169,14 +169,20 @@ Status Parser::ParseArguments(Unbound* call, std::vector<Term>* parts) {
   return ExpectSymbol(")");
 }
 
-/// [name :=] expression
+/// [name :=] expression, or a lambda
 Status Parser::ParseArgument(Unbound* call, std::vector<Term>* parts) {
   if (PeekNext().IsSymbol(":=") || PeekNext().IsSymbol("=>")) {
     call->arg_names.resize(call->args.size());
     ARROW_ASSIGN_OR_RAISE(call->arg_names.emplace_back(), ParseName("the name of an argument"));
     Take();
   }
-  ARROW_ASSIGN_OR_RAISE(Term arg, ParseTerm());
+  ARROW_ASSIGN_OR_RAISE(std::optional<Term> lambda, ParseLambda(*call));
+  Term arg;
+  if (lambda.has_value()) {
+    arg = *std::move(lambda);
+  } else {
+    ARROW_ASSIGN_OR_RAISE(arg, ParseTerm());
+  }
   call->args.push_back(arg.expression);
   parts->push_back(std::move(arg));
   if (!call->arg_names.empty()) call->arg_names.resize(call->args.size());
@@ -212,8 +218,13 @@ Status Parser::ParseWithinGroup(Unbound* call, std::vector<Term>* parts) {
   if (!Peek().IsWord("ORDER")) return Unexpected("ORDER BY");
   ARROW_ASSIGN_OR_RAISE(const std::vector<UnboundSortKey> keys, ParseOrderBy(parts));
   ARROW_RETURN_NOT_OK(ExpectSymbol(")"));
-  if (keys.size() != 1 || keys.front().descending) {
+  const bool is_cont = EqualsIgnoringCase(call->name, "percentile_cont") && call->args.size() == 1;
+  if (keys.size() != 1 || (keys.front().descending && !is_cont)) {
     return Unsupported(first, "WITHIN GROUP takes one ascending key");
+  }
+  if (keys.front().descending) {  // the share from the other end
+    const auto one = Unbound::Literal(std::make_shared<arrow::Int64Scalar>(1), first.span);
+    call->args[0] = Unbound::Call("-", {one, call->args[0]}, first.span);
   }
   if (EqualsIgnoringCase(call->name, "percentile_cont")) call->name = "quantile_cont";
   if (EqualsIgnoringCase(call->name, "percentile_disc")) call->name = "quantile_disc";

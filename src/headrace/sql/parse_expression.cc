@@ -1,5 +1,5 @@
 // Expressions by precedence, loosest first:
-//   OR · AND · NOT · predicates · || -> & | << >> · + − · * / // % · ^ · sign ·
+//   OR · AND · NOT · predicates · || -> & | << >> && @> <@ ^@ · + − · * / // % · ^ · sign ·
 //   [] . :: AT TIME ZONE
 #include <algorithm>
 #include <array>
@@ -14,7 +14,8 @@
 namespace headrace::sql {
 namespace {
 
-constexpr std::array<std::string_view, 7> kOthers = {"||", "->", "->>", "&", "|", "<<", ">>"};
+constexpr std::array<std::string_view, 11> kOthers = {"||", "->", "->>", "&",  "|", "<<",
+                                                      ">>", "&&", "@>",  "<@", "^@"};
 constexpr std::array<std::string_view, 2> kSums = {"+", "-"};
 constexpr std::array<std::string_view, 4> kProducts = {"*", "/", "//", "%"};
 /// Binary operators that group from the left, loosest level first.
@@ -152,6 +153,10 @@ Result<Parser::Term> Parser::ParseArithmetic(size_t level) {
     std::string symbol(Take().text);
     ARROW_ASSIGN_OR_RAISE(Term right, ParseArithmetic(level + 1));
     const TextSpan span = Around(left.span, right.span);
+    if (symbol == "<@") {
+      std::swap(left, right);
+      symbol = "@>";
+    }
     ARROW_ASSIGN_OR_RAISE(left,
                           MakeCall(std::move(symbol), {std::move(left), std::move(right)}, span));
   }

@@ -238,12 +238,13 @@ Result<Parser::Term> Parser::ParseInterval() {
   return Term{Unbound::Literal(IntervalLiteral(*parts), span), span};
 }
 
-/// [a, b, …]
+/// [a, b, …], or [value FOR item IN list]
 Result<Parser::Term> Parser::ParseList() {
   const int64_t begin = Take().span.begin;
   std::vector<Term> items;
   while (!Peek().IsSymbol("]")) {
     ARROW_ASSIGN_OR_RAISE(items.emplace_back(), ParseTerm());
+    if (items.size() == 1 && Peek().IsWord("FOR")) return ParseListOf(items.front(), begin);
     if (!AcceptSymbol(",")) break;
   }
   ARROW_RETURN_NOT_OK(ExpectSymbol("]"));

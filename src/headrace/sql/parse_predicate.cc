@@ -1,4 +1,4 @@
-// Predicates: comparisons, IS, BETWEEN, IN, LIKE, ANY and ALL.
+// Predicates: comparisons, IS, BETWEEN, IN, LIKE, GLOB, ANY and ALL.
 #include <algorithm>
 #include <array>
 
@@ -50,7 +50,9 @@ TextSpan Around(TextSpan first, TextSpan last) { return {first.begin, last.end};
 }  // namespace
 
 bool Parser::StartsPredicate() const {
-  if (PeekIsOneOf({"IS", "BETWEEN", "IN", "LIKE", "ILIKE", "ISNULL", "NOTNULL"})) return true;
+  if (PeekIsOneOf({"IS", "BETWEEN", "IN", "LIKE", "ILIKE", "ISNULL", "NOTNULL", "GLOB"})) {
+    return true;
+  }
   if (Peek().IsWord("SIMILAR")) return PeekNext().IsWord("TO");
   if (Peek().IsWord("NOT")) return true;
   return MatchOf(Peek()) != nullptr;
@@ -160,7 +162,7 @@ Result<Parser::Term> Parser::ParsePredicateOf(Term operand) {
     return match->negated ? Negated(std::move(term)) : term;
   }
   const bool negated = AcceptWord("NOT");
-  Result<Term> predicate = Unexpected("IN, BETWEEN, LIKE or ILIKE");
+  Result<Term> predicate = Unexpected("IN, BETWEEN, LIKE, ILIKE or GLOB");
   if (AcceptWord("BETWEEN")) {
     predicate = ParseBetween(std::move(operand));
   } else if (AcceptWord("IN")) {
@@ -169,6 +171,10 @@ Result<Parser::Term> Parser::ParsePredicateOf(Term operand) {
     predicate = ParseLike("like", std::move(operand));
   } else if (AcceptWord("ILIKE")) {
     predicate = ParseLike("ilike", std::move(operand));
+  } else if (AcceptWord("GLOB")) {
+    ARROW_ASSIGN_OR_RAISE(Term pattern, ParseArithmetic(0));
+    const TextSpan span = SpanFrom(operand.span.begin);
+    predicate = MakeCall("glob", {std::move(operand), std::move(pattern)}, span);
   } else if (AcceptWord("SIMILAR")) {
     ARROW_RETURN_NOT_OK(ExpectWord("TO"));
     predicate = ParseLike("regexp_full_match", std::move(operand));
@@ -219,9 +225,14 @@ Result<Parser::Term> Parser::ParseBetween(Term operand) {
   return MakeCall("and", {std::move(above), std::move(below)}, span);
 }
 
-/// x IN (a, b) is x = a OR x = b; x IN (SELECT …) is x = ANY (SELECT …).
+/// x IN (a, b) is x = a OR x = b; x IN (SELECT …) is x = ANY (SELECT …); x IN list looks for x in
+/// the list.
 Result<Parser::Term> Parser::ParseIn(Term operand) {
   const int64_t begin = operand.span.begin;
+  if (!Peek().IsSymbol("(")) {
+    ARROW_ASSIGN_OR_RAISE(Term list, ParsePostfix());
+    return MakeCall("list_contains", {std::move(list), std::move(operand)}, SpanFrom(begin));
+  }
   ARROW_RETURN_NOT_OK(ExpectSymbol("("));
   if (StartsQuery()) {
     ARROW_ASSIGN_OR_RAISE(Term term, ParseSubquery("= any", {std::move(operand)}, begin));
@@ -251,12 +262,16 @@ Result<Parser::Term> Parser::ParseLike(const char* function, Term operand) {
   return MakeCall(function, args, span);
 }
 
-/// x op ANY (SELECT …), x op ALL (SELECT …)
+/// x op ANY (SELECT …), x op ALL (SELECT …), or of a list
 Result<Parser::Term> Parser::ParseQuantified(const std::string& comparison, Term operand) {
   const bool all = Take().IsWord("ALL");
   const int64_t begin = operand.span.begin;
   Take();
-  if (!StartsQuery()) return Unexpected("a query (SELECT ...)");
+  if (!StartsQuery()) {
+    ARROW_ASSIGN_OR_RAISE(const Term list, ParseTerm());
+    ARROW_RETURN_NOT_OK(ExpectSymbol(")"));
+    return QuantifiedByList(comparison, operand, list, all);
+  }
   ARROW_ASSIGN_OR_RAISE(
       Term term, ParseSubquery(comparison + (all ? " all" : " any"), {std::move(operand)}, begin));
   ARROW_RETURN_NOT_OK(ExpectSymbol(")"));

@@ -1,4 +1,4 @@
-// Statements: queries, COPY, CREATE, INSERT, DROP, DESCRIBE, SHOW, SUMMARIZE, EXPLAIN.
+// Statements: queries, COPY, CREATE, INSERT, DROP, DESCRIBE, SHOW, SUMMARIZE, SET, EXPLAIN.
 #include <algorithm>
 
 #include "headrace/sql/parser.h"
@@ -54,6 +54,9 @@ Status Parser::ParseStatementBody(Statement* statement) {
   if (AcceptWord("COPY")) return ParseCopy(statement);
   if (AcceptWord("CREATE")) return ParseCreate(statement);
   if (AcceptWord("INSERT")) return ParseInsert(statement);
+  if (AcceptWord("UPDATE")) return ParseUpdate(statement);
+  if (AcceptWord("DELETE")) return ParseDelete(statement);
+  if (AcceptWord("TRUNCATE")) return ParseTruncate(statement);
   if (AcceptWord("DROP")) return ParseDrop(statement);
   if (AcceptWord("SHOW")) return ParseShow(statement);
   if (AcceptWord("SET")) return ParseSet(statement);
@@ -72,11 +75,8 @@ Status Parser::UnknownStatement() const {
   constexpr const char* kWhole = "every statement is whole or leaves nothing";
   constexpr const char* kFiles = "files are tables by their names in quotes: FROM 'file.parquet'";
   constexpr const char* kSettings = "settings: SET name = value, SHOW ALL; columns: DESCRIBE";
-  constexpr std::array<std::pair<const char*, const char*>, 13> kOthers = {{{"ALTER", kCopy},
-                                                                            {"DELETE", kCopy},
-                                                                            {"UPDATE", kCopy},
+  constexpr std::array<std::pair<const char*, const char*>, 10> kOthers = {{{"ALTER", kCopy},
                                                                             {"MERGE", kCopy},
-                                                                            {"TRUNCATE", kCopy},
                                                                             {"PRAGMA", kSettings},
                                                                             {"ATTACH", kFiles},
                                                                             {"USE", kFiles},
@@ -89,9 +89,10 @@ Status Parser::UnknownStatement() const {
     if (!Peek().IsWord(word)) continue;
     return Unsupported(Peek(), fmt::format("{} is not supported; {}", word, instead));
   }
-  const std::vector<std::string> words = {
-      "SELECT", "WITH", "VALUES",   "FROM", "COPY",      "CREATE", "INSERT",  "DROP",
-      "PIVOT",  "SHOW", "DESCRIBE", "SET",  "SUMMARIZE", "RESET",  "UNPIVOT", "EXPLAIN"};
+  const std::vector<std::string> words = {"SELECT",   "WITH",   "VALUES",    "FROM",    "COPY",
+                                          "CREATE",   "INSERT", "DROP",      "PIVOT",   "SHOW",
+                                          "DESCRIBE", "SET",    "SUMMARIZE", "RESET",   "UNPIVOT",
+                                          "EXPLAIN",  "UPDATE", "DELETE",    "TRUNCATE"};
   const bool is_word = Peek().kind == Token::Kind::kWord;
   const std::string nearest = is_word ? NearestName(Peek().text, words) : "";
   if (!nearest.empty()) {
@@ -101,8 +102,8 @@ Status Parser::UnknownStatement() const {
         Peek().span);
   }
   return Unexpected(
-      "SELECT, WITH, VALUES, COPY, CREATE, INSERT, DROP, DESCRIBE, SHOW, SUMMARIZE, "
-      "SET, RESET or EXPLAIN");
+      "SELECT, WITH, VALUES, COPY, CREATE, INSERT, UPDATE, DELETE, TRUNCATE, DROP, DESCRIBE, "
+      "SHOW, SUMMARIZE, SET, RESET or EXPLAIN");
 }
 
 /// COPY (query) | table TO 'path' [[WITH] (option [value], …)].

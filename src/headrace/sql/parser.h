@@ -84,6 +84,12 @@ class Parser {
   Result<std::string> ParseOptionValue();
   Status UnknownStatement() const;
 
+  // parse_change.cc
+  Status ParseUpdate(Statement* statement);
+  Status ParseDelete(Statement* statement);
+  Status ParseTruncate(Statement* statement);
+  Status ParseChangedTable(Statement* statement);
+
   // parse_query.cc
   bool StartsQuery() const;
   Result<QueryPtr> ParseQuery();
@@ -223,6 +229,15 @@ class Parser {
   Result<UnboundFrame> ParseFrame(std::vector<Term>* parts);
   Result<UnboundFrameBound> ParseFrameBound(std::vector<Term>* parts);
 
+  // parse_lambda.cc
+  Result<std::optional<Term>> ParseLambda(const Unbound& call);
+  Result<std::vector<std::string>> ParseParameters();
+  Result<std::optional<Term>> ParseLambdaBody(std::vector<std::string> names, int64_t begin);
+  Result<Term> LambdaOf(std::vector<std::string> names, const Term& body, TextSpan span);
+  Result<Term> ParseListOf(const Term& value, int64_t begin);
+  Result<Term> QuantifiedByList(const std::string& comparison, const Term& value, const Term& list,
+                                bool all);
+
   // parse_literal.cc
   Result<Term> ParseNumber(bool negative, int64_t begin);
   Result<Term> ParseTypedLiteral(const TypePtr& type, const char* example);
@@ -248,7 +263,8 @@ class Parser {
   Token last_;  // the last one taken
   int depth_ = 0;
   size_t next_parameter_ = 0;  // of those written ?
-  int64_t nodes_ = 0;          // of the expressions parsed so far
+  int64_t lambdas_ = 0;
+  int64_t nodes_ = 0;  // of the expressions parsed so far
 };
 
 class Parser::Nesting {

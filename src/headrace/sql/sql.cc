@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "arrow/array/array_primitive.h"
 #include "arrow/array/builder_binary.h"
 #include "arrow/array/builder_primitive.h"
 #include "arrow/record_batch.h"
@@ -46,11 +47,15 @@ Result<Cursor> CursorOver(Session& session, const std::string& name, ArrayPtr co
   return session.Run(std::move(plan));
 }
 
-Result<Cursor> RowsWritten(Session& session, int64_t rows) {
+Result<Cursor> NumberOfRows(Session& session, const char* name, int64_t rows) {
   arrow::Int64Builder builder;
   ARROW_RETURN_NOT_OK(builder.Append(rows));
-  ARROW_ASSIGN_OR_RAISE(ArrayPtr written, builder.Finish());
-  return CursorOver(session, "rows_written", std::move(written));
+  ARROW_ASSIGN_OR_RAISE(ArrayPtr number, builder.Finish());
+  return CursorOver(session, name, std::move(number));
+}
+
+Result<Cursor> RowsWritten(Session& session, int64_t rows) {
+  return NumberOfRows(session, "rows_written", rows);
 }
 
 Result<Cursor> Done(Session& session, const std::string& what) {
@@ -68,32 +73,70 @@ Result<Cursor> RunCopy(Session& session, BoundStatement statement, Poll poll) {
   return RowsWritten(session, rows);
 }
 
+/// All rows of a query.
+struct Collected {
+  SchemaPtr schema;
+  std::vector<std::shared_ptr<arrow::RecordBatch>> batches;
+  int64_t rows = 0;
+};
+
+Result<Collected> Collect(Session& session, PlanPtr plan, Poll poll) {
+  if (plan->properties().boundedness == Boundedness::kUnbounded) {
+    return Error(ErrorKind::kUnsupported, "a table in memory takes rows that come to an end");
+  }
+  ARROW_ASSIGN_OR_RAISE(Cursor cursor, session.Run(std::move(plan)));
+  cursor.set_poll(std::move(poll));
+  Collected all{cursor.schema(), {}, 0};
+  while (true) {
+    ARROW_ASSIGN_OR_RAISE(auto batch, cursor.Next());
+    if (batch == nullptr) return all;
+    all.rows += batch->num_rows();
+    all.batches.push_back(std::move(batch));
+  }
+}
+
 /// CREATE TABLE and INSERT: the rows are all there before the table is changed.
 Result<Cursor> RunIntoTable(Session& session, BoundStatement statement, Poll poll) {
   if (statement.does_nothing) return RowsWritten(session, 0);
-  if (statement.plan->properties().boundedness == Boundedness::kUnbounded) {
-    return Error(ErrorKind::kUnsupported, "a table in memory takes rows that come to an end");
-  }
-  ARROW_ASSIGN_OR_RAISE(Cursor cursor, session.Run(std::move(statement.plan)));
-  cursor.set_poll(std::move(poll));
-  std::vector<std::shared_ptr<arrow::RecordBatch>> batches;
-  int64_t rows = 0;
-  while (true) {
-    ARROW_ASSIGN_OR_RAISE(auto batch, cursor.Next());
-    if (batch == nullptr) break;
-    rows += batch->num_rows();
-    batches.push_back(std::move(batch));
-  }
+  ARROW_ASSIGN_OR_RAISE(Collected all,
+                        Collect(session, std::move(statement.plan), std::move(poll)));
   if (statement.kind == BoundStatement::Kind::kInsert) {
-    ARROW_RETURN_NOT_OK(session.Append(statement.name, batches));
-    return RowsWritten(session, rows);
+    ARROW_RETURN_NOT_OK(session.Append(statement.name, all.batches));
+    return RowsWritten(session, all.rows);
   }
   MemoryTableOptions options;
   options.name = statement.name;
   ARROW_ASSIGN_OR_RAISE(SourcePtr table,
-                        MemoryTable::Make(cursor.schema(), std::move(batches), options));
+                        MemoryTable::Make(all.schema, std::move(all.batches), options));
   ARROW_RETURN_NOT_OK(session.CreateTable(statement.name, std::move(table)));
-  return RowsWritten(session, rows);
+  return RowsWritten(session, all.rows);
+}
+
+/// Takes off the last column, which says whether a row changed; gives how many did.
+Result<int64_t> TakeMarks(Collected* all) {
+  int64_t changed = 0;
+  for (std::shared_ptr<arrow::RecordBatch>& batch : all->batches) {
+    const int last = batch->num_columns() - 1;
+    const auto marks = std::static_pointer_cast<arrow::BooleanArray>(batch->column(last));
+    changed += marks->true_count();
+    ARROW_ASSIGN_OR_RAISE(batch, batch->RemoveColumn(last));
+  }
+  return changed;
+}
+
+/// UPDATE and DELETE: the table as it is afterwards takes its place, all or nothing.
+Result<Cursor> RunChange(Session& session, BoundStatement statement, Poll poll) {
+  ARROW_ASSIGN_OR_RAISE(Collected all,
+                        Collect(session, std::move(statement.plan), std::move(poll)));
+  int64_t changed = 0;
+  if (statement.kind == BoundStatement::Kind::kUpdate) {
+    ARROW_ASSIGN_OR_RAISE(changed, TakeMarks(&all));
+  } else {
+    changed = statement.changed->row_count().value_or(all.rows) - all.rows;
+  }
+  ARROW_RETURN_NOT_OK(
+      session.ReplaceRows(statement.name, statement.changed, std::move(all.batches)));
+  return NumberOfRows(session, "rows_changed", changed);
 }
 
 Result<Cursor> RunDrop(Session& session, const BoundStatement& statement) {
@@ -132,6 +175,9 @@ Result<Cursor> RunStatement(Session& session, BoundStatement statement, Poll pol
     case BoundStatement::Kind::kCreateTable:
     case BoundStatement::Kind::kInsert:
       return RunIntoTable(session, std::move(statement), std::move(poll));
+    case BoundStatement::Kind::kUpdate:
+    case BoundStatement::Kind::kDelete:
+      return RunChange(session, std::move(statement), std::move(poll));
     case BoundStatement::Kind::kCreateView:
       return RunCreateView(session, std::move(statement));
     case BoundStatement::Kind::kDrop:

@@ -23,6 +23,8 @@ struct BoundStatement {
     kCreateTable,
     kCreateView,
     kInsert,
+    kUpdate,  // `plan`: all rows of the table as they are then, and whether each changed
+    kDelete,  // `plan`: the rows that stay
     kDrop,
     kSet,
   };
@@ -33,6 +35,7 @@ struct BoundStatement {
   std::string view_query;
   bool is_view = false;
   bool does_nothing = false;  // IF [NOT] EXISTS
+  SourcePtr changed;          // kUpdate, kDelete: the table as it was bound
   // kCopy
   std::string path;
   OptionMap options;
@@ -70,8 +73,8 @@ Result<BoundStatement> Bind(Session& session, std::string_view text, const Extra
                             Poll poll = nullptr);
 
 /// Runs a bound statement. A query gives its rows; COPY, CREATE TABLE and INSERT one row with
-/// `rows_written` (int64); CREATE VIEW and DROP one text `done`; EXPLAIN one text column `plan`, a
-/// row a line. `poll` as in Cursor.
+/// `rows_written` (int64), UPDATE and DELETE one with `rows_changed`; CREATE VIEW and DROP one text
+/// `done`; EXPLAIN one text column `plan`, a row a line. `poll` as in Cursor.
 Result<Cursor> Run(Session& session, BoundStatement statement, Poll poll = nullptr);
 /// Bind, then Run.
 Result<Cursor> Execute(Session& session, std::string_view text, const ExtraTables& tables = {},

@@ -129,13 +129,33 @@ void AppendTimestampCell(const Array& array, int64_t row, std::string* out) {
   if (!type.timezone().empty()) *out += 'Z';
 }
 
+// Hours may be more than a day has: days are counted for themselves.
+void AppendSpanOfHours(int64_t nanos, std::string* out) {
+  constexpr uint64_t kPerSecond = 1'000'000'000;
+  const auto magnitude = nanos < 0 ? -static_cast<uint64_t>(nanos) : static_cast<uint64_t>(nanos);
+  const uint64_t seconds = magnitude / kPerSecond;
+  if (nanos < 0) *out += '-';
+  Append(out, "{:02}", seconds / 3600);
+  std::string minutes;
+  AppendClock(static_cast<int64_t>(seconds % 3600), static_cast<int64_t>(magnitude % kPerSecond),
+              kPerSecond, &minutes);
+  *out += minutes.substr(2);  // without its hours
+}
+
 void AppendMonthDayNano(const arrow::MonthDayNanoIntervalType::MonthDayNanos& value,
                         std::string* out) {
-  AppendCount(value.months, "month", out);
-  *out += ' ';
-  AppendCount(value.days, "day", out);
-  *out += ' ';
-  AppendDuration(value.nanoseconds, TimeUnit::NANO, out);
+  const size_t begin = out->size();
+  const auto part = [&](int64_t count, const char* noun) {
+    if (count == 0) return;
+    if (out->size() > begin) *out += ' ';
+    Append(out, "{} {}{}", count, noun, count == 1 || count == -1 ? "" : "s");
+  };
+  part(value.months / 12, "year");
+  part(value.months % 12, "month");
+  part(value.days, "day");
+  if (value.nanoseconds == 0 && out->size() > begin) return;
+  if (out->size() > begin) *out += ' ';
+  AppendSpanOfHours(value.nanoseconds, out);
 }
 
 void AppendDayTime(const arrow::DayTimeIntervalType::DayMilliseconds& value, std::string* out) {

@@ -123,8 +123,12 @@ TEST(FormatValueTest, Durations) {
             "00:00:01.5;-1 day 00:00:00.000001");
   EXPECT_EQ(Texts(arrow::month_interval(), "[1, 14, -2]"), "1 month;14 months;-2 months");
   EXPECT_EQ(Texts(arrow::day_time_interval(), "[[1, 1500]]"), "1 day 00:00:01.5");
-  EXPECT_EQ(Texts(arrow::month_day_nano_interval(), "[[1, 2, 3]]"),
-            "1 month 2 days 00:00:00.000000003");
+  EXPECT_EQ(
+      Texts(
+          arrow::month_day_nano_interval(),
+          "[[1, 2, 3], [-13, -1, 0], [0, 0, 0], [24, 0, -3600000000000], [0, 1, 90000000000000]]"),
+      "1 month 2 days 00:00:00.000000003;-1 year -1 month -1 day;00:00:00;2 years "
+      "-01:00:00;1 day 25:00:00");
 }
 
 TEST(FormatValueTest, TextAndBytes) {

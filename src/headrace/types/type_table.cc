@@ -31,8 +31,8 @@ constexpr std::array kRows = {
     TypeRow{Type::UINT32, kNoUnit, "UINTEGER|UINT|UINT4", "uint32", ' ', "integer", kNumber},
     TypeRow{Type::UINT64, kNoUnit, "UBIGINT|UINT8", "uint64", ' ', "", kNumber},
     TypeRow{Type::HALF_FLOAT, kNoUnit, "HALF|FLOAT2", "halffloat", ' ', "float", kNumber},
-    TypeRow{Type::FLOAT, kNoUnit, "REAL|FLOAT4", "float", 'e', "float", kNumber},
-    TypeRow{Type::DOUBLE, kNoUnit, "DOUBLE|FLOAT8|FLOAT|DOUBLE PRECISION", "double", 'f', "float",
+    TypeRow{Type::FLOAT, kNoUnit, "REAL|FLOAT4|FLOAT", "float", 'e', "float", kNumber},
+    TypeRow{Type::DOUBLE, kNoUnit, "DOUBLE|FLOAT8|DOUBLE PRECISION", "double", 'f', "float",
             kNumber},
     TypeRow{Type::DECIMAL128, kNoUnit, "DECIMAL|NUMERIC|DEC", "decimal128", ' ', "", kNumber},
     TypeRow{Type::DECIMAL256, kNoUnit, "DECIMAL256", "decimal256", ' ', "", kNumber},
@@ -161,7 +161,7 @@ Result<TypePtr> MakeTimestamp(TimeUnit::type unit, std::string_view name,
 }
 
 Result<TypePtr> MakeFloat(std::string_view name, std::span<const int64_t> params) {
-  if (params.empty()) return arrow::float64();
+  if (params.empty()) return arrow::float32();
   if (params.size() > 1 || params[0] < 1 || params[0] > 53) {
     return BadParameters(name, "1 to 53 bits");
   }
@@ -210,8 +210,12 @@ Result<TypePtr> MakeType(const TypeRow& row, std::string_view name,
       return MakeFixedBinary(name, params);
     case Type::TIMESTAMP:
       return MakeTimestamp(static_cast<TimeUnit::type>(row.unit), name, params, "");
+    case Type::FLOAT:
+      if (name == "FLOAT") return MakeFloat(name, params);
+      break;
     case Type::DOUBLE:
-      return MakeFloat(name, params);
+      if (params.empty()) return arrow::float64();
+      break;
     case Type::STRING:
       if (params.size() <= 1) return arrow::utf8();
       return BadParameters(name, "at most one length");
@@ -284,6 +288,8 @@ Result<TypePtr> TypeFromSqlName(std::string_view name, std::span<const int64_t> 
   if (upper == "TIMESTAMP WITH TIME ZONE" || upper == "TIMESTAMPTZ") {
     return MakeTimestamp(TimeUnit::MICRO, upper, params, "UTC");
   }
+  if (upper == "HUGEINT" || upper == "INT128") return arrow::decimal128(38, 0);
+  if (upper == "JSON") return arrow::utf8();  // texts; functions of JSON read them
   for (const TypeRow& row : kRows) {
     if (NameIsOneOf(row.sql_names, upper)) return MakeType(row, upper, params);
   }

@@ -73,7 +73,8 @@ TEST(TypeTableTest, Parameters) {
   EXPECT_TRUE(make("BINARY", {16})->Equals(arrow::fixed_size_binary(16)));
   EXPECT_TRUE(make("VARBINARY", {16})->Equals(arrow::binary()));
   EXPECT_TRUE(make("FLOAT", {24})->Equals(arrow::float32()));
-  EXPECT_TRUE(make("FLOAT", {})->Equals(arrow::float64()));
+  EXPECT_TRUE(make("FLOAT", {53})->Equals(arrow::float64()));
+  EXPECT_TRUE(make("FLOAT", {})->Equals(arrow::float32()));
   EXPECT_TRUE(make("TIMESTAMP", {0})->Equals(arrow::timestamp(arrow::TimeUnit::SECOND)));
   EXPECT_TRUE(make("TIMESTAMP", {3})->Equals(arrow::timestamp(arrow::TimeUnit::MILLI)));
   EXPECT_TRUE(make("TIMESTAMP", {9})->Equals(arrow::timestamp(arrow::TimeUnit::NANO)));

@@ -17,6 +17,7 @@
 #include "arrow/type.h"
 #include "headrace/base/check.h"
 #include "headrace/exec/key/key_encoder.h"
+#include "headrace/exec/op/distinct_rows.h"
 #include "headrace/exec/op/frame_aggregate.h"
 #include "headrace/exec/op/lower.h"
 #include "headrace/exec/op/window_frames.h"
@@ -143,10 +144,24 @@ class CallRun {
     ARROW_ASSIGN_OR_RAISE(FrameCursor frames,
                           FrameCursor::Make(segment, framed.frame, order, schema, pool));
     run->frames_ = std::move(frames);
-    if (framed.call.function->kind == FunctionKind::kAggregate) {
-      run->aggregate_ =
-          std::make_unique<FrameAggregate>(framed.call, run->args_, segment.rows.num_rows(), pool);
+    if (framed.call.function->kind != FunctionKind::kAggregate) return run;
+    int64_t num_rows = segment.rows.num_rows();
+    std::vector<Argument> args = run->args_;
+    if (framed.call.distinct) {
+      ARROW_ASSIGN_OR_RAISE(DistinctRows distinct,
+                            DistinctRows::Make(framed.call, segment, schema, pool));
+      run->distinct_ = std::move(distinct);
+      run->begins_with_partition_ =
+          framed.frame.exclusion == FrameExclusion::kNoOthers &&
+          framed.frame.start.kind == FrameBound::Kind::kUnboundedPreceding;
     }
+    if (run->begins_with_partition_) {
+      const std::vector<int64_t>& firsts = run->distinct_->firsts();
+      num_rows = static_cast<int64_t>(firsts.size());
+      ARROW_ASSIGN_OR_RAISE(args, run->Gathered(firsts));
+    }
+    run->aggregate_ =
+        std::make_unique<FrameAggregate>(framed.call, std::move(args), num_rows, pool);
     return run;
   }
 
@@ -172,7 +187,14 @@ class CallRun {
 
   Result<ArrayPtr> Aggregated(int64_t begin, const RowFacts& facts) {
     const FrameExclusion exclusion = framed_.frame.exclusion;
-    if (exclusion == FrameExclusion::kNoOthers) return aggregate_->Next(ranges_);
+    if (begins_with_partition_) return aggregate_->Next(distinct_->AmongFirsts(ranges_));
+    if (exclusion == FrameExclusion::kNoOthers && !distinct_.has_value()) {
+      return aggregate_->Next(ranges_);
+    }
+    if (exclusion == FrameExclusion::kNoOthers) {
+      return DistinctAggregated({ranges_.ends, ranges_.ends},
+                                std::vector<int64_t>(ranges_.ends.size(), -1));
+    }
     RowRanges excluded{facts.peer_begins, facts.peer_ends};
     std::vector<int64_t> kept(facts.peer_begins.size(), -1);
     for (size_t i = 0; i < kept.size(); ++i) {
@@ -182,7 +204,45 @@ class CallRun {
       excluded.begins[i] = row;
       excluded.ends[i] = row + 1;
     }
+    if (distinct_.has_value()) return DistinctAggregated(excluded, kept);
     return aggregate_->NextExcluding(ranges_, excluded, kept);
+  }
+
+  /// Looks at every row of every frame.
+  Result<ArrayPtr> DistinctAggregated(const RowRanges& excluded, const std::vector<int64_t>& kept) {
+    std::unique_ptr<arrow::ArrayBuilder> builder;
+    ARROW_RETURN_NOT_OK(arrow::MakeBuilder(pool_, framed_.call.type, &builder));
+    std::vector<int64_t> rows;
+    for (size_t i = 0; i < ranges_.begins.size(); ++i) {
+      rows.clear();
+      for (int64_t row = ranges_.begins[i]; row < ranges_.ends[i]; ++row) {
+        const bool is_out = row >= excluded.begins[i] && row < excluded.ends[i] && row != kept[i];
+        if (!is_out) rows.push_back(row);
+      }
+      const std::vector<int64_t> distinct = distinct_->WithoutRepeats(rows);
+      ARROW_ASSIGN_OR_RAISE(std::vector<Argument> args, Gathered(distinct));
+      const auto count = static_cast<int64_t>(distinct.size());
+      FrameAggregate one(framed_.call, std::move(args), count, pool_);
+      ARROW_ASSIGN_OR_RAISE(const ArrayPtr value, one.Next({{0}, {count}}));
+      ARROW_RETURN_NOT_OK(builder->AppendArraySlice(*value->data(), 0, 1));
+    }
+    return builder->Finish();
+  }
+
+  /// The arguments of some rows.
+  Result<std::vector<Argument>> Gathered(const std::vector<int64_t>& rows) const {
+    const arrow::Int64Array indices(static_cast<int64_t>(rows.size()),
+                                    arrow::Buffer::Wrap(rows.data(), rows.size()));
+    arrow::compute::ExecContext compute(pool_);
+    compute.set_use_threads(false);
+    std::vector<Argument> gathered = args_;
+    for (Argument& arg : gathered) {
+      if (arg.is_constant) continue;
+      ARROW_ASSIGN_OR_RAISE(
+          arg.array, arrow::compute::Take(*arg.array, indices,
+                                          arrow::compute::TakeOptions::NoBoundsCheck(), &compute));
+    }
+    return gathered;
   }
 
   Result<ArrayPtr> Computed(const WindowKernel& kernel, const WindowRows& rows) const {
@@ -240,6 +300,8 @@ class CallRun {
   std::vector<Argument> args_;
   std::optional<FrameCursor> frames_;
   std::unique_ptr<FrameAggregate> aggregate_;
+  std::optional<DistinctRows> distinct_;  // of a call with DISTINCT
+  bool begins_with_partition_ = false;    // every frame: only first occurrences count
   RowRanges ranges_;
 };
 
@@ -255,6 +317,7 @@ class FramedWindow final : public Operator {
     for (int column : ColumnsOf(spec_.order)) peers.push_back(column);
     ARROW_ASSIGN_OR_RAISE(peers_, RunFinder::Make(*spec_.schema, peers));
     for (const FramedCall& framed : spec_.calls) {
+      if (framed.call.distinct) bytes_per_row_ += kDistinctBytesPerRow;
       const bool excludes = framed.frame.exclusion != FrameExclusion::kNoOthers;
       if (excludes && framed.call.function->kind != FunctionKind::kAggregate) {
         return Error(ErrorKind::kUnsupported, "EXCLUDE works with aggregates only, not with {}",
@@ -262,6 +325,11 @@ class FramedWindow final : public Operator {
       }
     }
     return Status::OK();
+  }
+
+  /// What is held for rows.
+  int64_t BytesFor(const Batch& rows) const {
+    return 2 * rows.num_bytes() + bytes_per_row_ * rows.num_rows();
   }
 
   Result<Flow> Push(int, Batch& batch, Out& out) override {
@@ -274,7 +342,7 @@ class FramedWindow final : public Operator {
       ARROW_ASSIGN_OR_RAISE(pending_, DecodeBatch(*pending_, context().pool));
     }
     // The rows, a copy of them in one piece, and what is known of them.
-    const int64_t bytes = 2 * pending_->num_bytes() + kBytesPerRow * pending_->num_rows();
+    const int64_t bytes = BytesFor(*pending_);
     if (!reservation_.TryGrow(bytes)) return Flow::NeedMemory(bytes);
     ARROW_RETURN_NOT_OK(Append());
     if (whole_rows_ < kSegmentRows) return Flow::NeedInput();
@@ -390,7 +458,7 @@ class FramedWindow final : public Operator {
     segment_.reset();
     int64_t bytes = 0;
     for (const Batch& batch : held_) {
-      bytes += 2 * batch.num_bytes() + kBytesPerRow * batch.num_rows();
+      bytes += BytesFor(batch);
     }
     reservation_.TryResize(std::min(bytes, reservation_.bytes()));
   }
@@ -399,6 +467,7 @@ class FramedWindow final : public Operator {
   RunFinder partitions_;
   RunFinder peers_;
   Reservation reservation_;
+  int64_t bytes_per_row_ = kBytesPerRow;
   std::optional<Batch> pending_;
   std::deque<Batch> held_;
   int64_t held_rows_ = 0;

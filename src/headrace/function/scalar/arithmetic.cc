@@ -267,9 +267,17 @@ constexpr Overload kAddOverloads[] = {
     {.args = kArgs<kInterval, kTimestamp>, .result = IntervalPlusTimeType, .scalar = AddToInterval},
     {.args = kArgs<kDate32, kInt64>, .result = FirstType, .scalar = AddDays},
     {.args = kArgs<kInt64, kDate32>, .result = SecondType, .scalar = AddToDays},
+    {.args = kArgs<kTime, kDuration>, .result = FirstType, .scalar = AddToTime},
+    {.args = kArgs<kDuration, kTime>, .result = SecondType, .scalar = AddTime},
+    {.args = kArgs<kTime, kInterval>, .result = FirstType, .scalar = AddToTime},
+    {.args = kArgs<kInterval, kTime>, .result = SecondType, .scalar = AddTime},
+    {.args = kArgs<kInterval, kInterval>, .result = FirstType, .scalar = AddIntervals},
+    {.args = kArgs<kDate32, kTime>, .result = DatePlusTimeType, .scalar = AddTimeToDate},
+    {.args = kArgs<kTime, kDate32>, .result = TimePlusDateType, .scalar = AddDateToTime},
 };
 constexpr Example kAddExamples[] = {
     {"DATE '2013-01-31' + 1", "2013-02-01"},
+    {"TIME '23:30:00' + INTERVAL '1 hour'", "00:30:00"},
     {"1 + 2", "3"},
     {"1 + NULL", "NULL"},
     {"CAST('1.25' AS DECIMAL(4, 2)) + CAST('0.005' AS DECIMAL(4, 3))", "1.255"},
@@ -290,6 +298,12 @@ constexpr Overload kSubtractOverloads[] = {
      .result = TimePlusIntervalType,
      .scalar = SubtractInterval},
     {.args = kArgs<kDate32, kInt64>, .result = FirstType, .scalar = SubtractDays},
+    {.args = kArgs<kTime, kDuration>, .result = FirstType, .scalar = SubtractFromTime},
+    {.args = kArgs<kTime, kInterval>, .result = FirstType, .scalar = SubtractFromTime},
+    {.args = kArgs<kTime, kTime>, .result = FinerDurationType, .scalar = SubtractTicks},
+    {.args = kArgs<kInterval, kInterval>, .result = FirstType, .scalar = SubtractIntervals},
+    {.args = kArgs<kDuration>, .result = FirstType, .scalar = Unary<int64_t, Negate>},
+    {.args = kArgs<kInterval>, .result = FirstType, .scalar = NegateInterval},
     {.args = First(kInt32s, 1), .result = FirstType, .scalar = Unary<int32_t, Negate>},
     {.args = First(kInt64s, 1), .result = FirstType, .scalar = Unary<int64_t, Negate>},
     {.args = First(kFloat32s, 1), .result = FirstType, .scalar = Unary<float, Negate>},
@@ -310,6 +324,10 @@ constexpr Overload kMultiplyOverloads[] = {
     {.args = kFloat32s, .result = FirstType, .scalar = Binary<float, Multiply>},
     {.args = kFloat64s, .result = FirstType, .scalar = Binary<double, Multiply>},
     {.args = kDecimals, .result = DecimalProductType, .scalar = DecimalProductKernel},
+    {.args = kArgs<kDuration, kInt64>, .result = FirstType, .scalar = Binary<int64_t, Multiply>},
+    {.args = kArgs<kInt64, kDuration>, .result = SecondType, .scalar = Binary<int64_t, Multiply>},
+    {.args = kArgs<kInterval, kInt64>, .result = FirstType, .scalar = MultiplyInterval},
+    {.args = kArgs<kInt64, kInterval>, .result = SecondType, .scalar = MultiplyByInterval},
 };
 constexpr Example kMultiplyExamples[] = {
     {"6 * 7", "42"},
@@ -334,21 +352,22 @@ constexpr Example kAbsExamples[] = {
 
 HEADRACE_DEFINE_FUNCTION(kAdd) = {
     .id = "add_checked",
-    .names = {.sql = "+", .ltseq = "+"},
+    .names = {.sql = "+|add", .ltseq = "+"},
     .overloads = kAddOverloads,
     .flags = function_flag::kCommutative,
     .arguments = "x, y",
     .doc =
-        "The sum of two numbers; of a time and a span; of a date and a number of days. An integer "
-        "or "
-        "decimal sum that does not fit its type is an error; decimals are exact. Months are added "
+        "The sum of two numbers; of a time and a span; of a date and a number of days or a time of "
+        "the day. A time of the day goes on after midnight, months and days do not move it. An "
+        "integer or decimal sum that does not fit its type is an error; decimals are exact. Months "
+        "are added "
         "first, a day that a month lacks becomes its last.",
     .examples = kAddExamples,
 };
 
 HEADRACE_DEFINE_FUNCTION(kSubtract) = {
     .id = "subtract_checked",
-    .names = {.sql = "-", .ltseq = "-"},
+    .names = {.sql = "-|subtract", .ltseq = "-"},
     .overloads = kSubtractOverloads,
     .arguments = "x, y",
     .doc =
@@ -361,12 +380,13 @@ HEADRACE_DEFINE_FUNCTION(kSubtract) = {
 
 HEADRACE_DEFINE_FUNCTION(kMultiply) = {
     .id = "multiply_checked",
-    .names = {.sql = "*", .ltseq = "*"},
+    .names = {.sql = "*|multiply", .ltseq = "*"},
     .overloads = kMultiplyOverloads,
     .flags = function_flag::kCommutative,
     .arguments = "x, y",
     .doc =
-        "The product of two numbers. An integer or decimal product that does not fit its type "
+        "The product of two numbers, or of a span and an integer. An integer or decimal product "
+        "that does not fit its type "
         "is an error; the scale of a decimal product is the sum of both scales.",
     .examples = kMultiplyExamples,
 };

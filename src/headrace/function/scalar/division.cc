@@ -196,7 +196,7 @@ HEADRACE_DEFINE_FUNCTION(kDivide) = {
 
 HEADRACE_DEFINE_FUNCTION(kIntegerDivide) = {
     .id = "integer_divide",
-    .names = {.sql = "//"},
+    .names = {.sql = "//|divide"},
     .overloads = kIntegerDivideOverloads,
     .arguments = "x, y",
     .doc = "The quotient of two integers, cut towards zero. Division by zero is an error.",
@@ -205,7 +205,7 @@ HEADRACE_DEFINE_FUNCTION(kIntegerDivide) = {
 
 HEADRACE_DEFINE_FUNCTION(kModulo) = {
     .id = "modulo_truncated",
-    .names = {.sql = "%", .ltseq = "%"},
+    .names = {.sql = "%|mod", .ltseq = "%"},
     .overloads = kModuloOverloads,
     .arguments = "x, y",
     .doc =

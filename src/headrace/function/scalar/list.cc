@@ -416,7 +416,7 @@ constexpr Example kListPositionExamples[] = {
 
 HEADRACE_DEFINE_FUNCTION(kListValue) = {
     .id = "list_value",
-    .names = {.sql = "list_value|list_pack"},
+    .names = {.sql = "list_value|list_pack|array_value"},
     .overloads = kListValueForm,
     .nulls = NullRule::kKernel,
     .arguments = "x, ...",

@@ -1,9 +1,10 @@
-// Lists as sets, lists of lists, lists of numbers in steps, and the length of lists.
+// Lists as sets, lists of lists, tests of all items, and the length of lists.
 #include <algorithm>
 #include <string>
 
 #include "arrow/array/builder_primitive.h"
 #include "arrow/array/concatenate.h"
+#include "arrow/array/util.h"
 #include "arrow/type.h"
 #include "headrace/function/define.h"
 #include "headrace/function/loop.h"
@@ -234,60 +235,37 @@ Result<ArrayPtr> ToText(KernelContext& ctx, std::span<const Argument> args, cons
   });
 }
 
-// ---- numbers in steps ----
-
-constexpr int64_t kItemsMax = 100'000'000;  // of one batch
-
-/// How many numbers lie between begin and end, which is one of them when `closed`.
-Result<int64_t> StepsBetween(int64_t begin, int64_t end, int64_t step, bool closed) {
-  if (step == 0) return Error(ErrorKind::kInvalidArgument, "the step of a range is 0");
-  const Int128 distance = (static_cast<Int128>(end) - begin) * (step > 0 ? 1 : -1);
-  const Int128 width = step > 0 ? step : -static_cast<Int128>(step);
-  if (distance < 0 || (distance == 0 && !closed)) return 0;
-  const Int128 count = closed ? distance / width + 1 : (distance + width - 1) / width;
-  if (count <= kItemsMax) return static_cast<int64_t>(count);
-  return Error(ErrorKind::kInvalidArgument,
-               "a range of one row has at most {} numbers; use it in FROM", kItemsMax);
-}
-
-template <bool kClosed>
-Result<ArrayPtr> Range(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
-  std::vector<View<int64_t>> views;
-  std::vector<Validity> valid;
-  for (const Argument& arg : args) {
-    views.emplace_back(arg);
-    valid.emplace_back(arg);
+/// Three-valued: `decisive` where an item is that, else null where an item is null.
+template <bool kDecisive>
+Result<ArrayPtr> Quantify(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
+  const ListColumn list(args[0]);
+  const Argument items{list.values(), false};
+  const Validity item_valid(items);
+  const BooleanView holds(items);
+  const Validity row_valid(args[0]);
+  ARROW_ASSIGN_OR_RAISE(auto bits, arrow::AllocateEmptyBitmap(rows.length, ctx.pool));
+  ARROW_ASSIGN_OR_RAISE(auto known, arrow::AllocateEmptyBitmap(rows.length, ctx.pool));
+  for (int64_t row = 0; row < rows.length; ++row) {
+    bool is_decided = false;
+    bool has_null = false;
+    for (int64_t place = list.Begin(row); row_valid[row] && place < list.End(row); ++place) {
+      has_null = has_null || !item_valid[place];
+      is_decided = is_decided || (item_valid[place] && holds[place] == kDecisive);
+    }
+    arrow::bit_util::SetBitTo(bits->mutable_data(), row, is_decided == kDecisive);
+    arrow::bit_util::SetBitTo(known->mutable_data(), row, is_decided || !has_null);
   }
-  arrow::Int64Builder items(ctx.pool);
-  std::vector<int32_t> ends;
-  const auto end_rows = [&](int64_t count) {
-    while (static_cast<int64_t>(ends.size()) < count) {
-      ends.push_back(static_cast<int32_t>(items.length()));
-    }
-  };
-  ARROW_RETURN_NOT_OK(ForEachActive(rows, [&](int64_t row) -> Status {
-    end_rows(row);
-    for (const Validity& one : valid) {
-      if (!one[row]) return Status::OK();
-    }
-    const int64_t begin = views.size() > 1 ? views[0][row] : 0;
-    const int64_t end = views.size() > 1 ? views[1][row] : views[0][row];
-    const int64_t step = views.size() > 2 ? views[2][row] : 1;
-    ARROW_ASSIGN_OR_RAISE(const int64_t count, StepsBetween(begin, end, step, kClosed));
-    if (items.length() + count > kItemsMax) {
-      return Error(ErrorKind::kMemoryLimit, "the ranges of one batch have more than {} numbers",
-                   kItemsMax);
-    }
-    ARROW_RETURN_NOT_OK(items.Reserve(count));
-    for (int64_t i = 0; i < count; ++i) items.UnsafeAppend(begin + i * step);
-    return Status::OK();
-  }));
-  end_rows(rows.length);
-  ARROW_ASSIGN_OR_RAISE(const ArrayPtr numbers, items.Finish());
-  return MakeLists(ctx, ends, numbers);
+  auto data = WrapValues(ctx.result_type, rows.length, std::move(bits))->data()->Copy();
+  data->buffers[0] = std::move(known);
+  data->null_count = arrow::kUnknownNullCount;
+  return arrow::MakeArray(std::move(data));
 }
 
-Result<TypePtr> NumbersType(std::span<const TypePtr>) { return arrow::list(arrow::int64()); }
+Result<TypePtr> QuantifiedType(std::span<const TypePtr> args) {
+  const arrow::DataType& item = *args[0]->field(0)->type();
+  if (item.id() == arrow::Type::BOOL || item.id() == arrow::Type::NA) return arrow::boolean();
+  return Error(ErrorKind::kTypeMismatch, "expected a list of BOOLEAN, got {}", SqlNameOf(*args[0]));
+}
 
 Status CheckItems(const arrow::DataType& type) {
   if (type.id() == arrow::Type::NA) return Status::OK();
@@ -320,6 +298,12 @@ template <ScalarKernel kKernel, ResultRule kResult>
 constexpr Overload kOneForm[] = {
     {.args = kArgs<kList>, .result = kResult, .scalar = kKernel},
 };
+constexpr Example kAnyExamples[] = {{"list_any(list_value(false, true, NULL))", "true"},
+                                    {"list_any(list_value(false, NULL))", "NULL"},
+                                    {"list_any(list_value(false))", "false"}};
+constexpr Example kAllExamples[] = {{"list_all(list_value(true, false, NULL))", "false"},
+                                    {"list_all(list_value(true, NULL))", "NULL"},
+                                    {"list_all(list_value(true))", "true"}};
 constexpr Overload kCardinalityForm[] = {
     {.args = kArgs<kMap>, .result = Int64Type, .scalar = Length},
     {.args = kArgs<kList>, .result = Int64Type, .scalar = Length},
@@ -327,13 +311,6 @@ constexpr Overload kCardinalityForm[] = {
 constexpr Overload kToTextForm[] = {
     {.args = kArgs<kList, kString>, .result = StringType, .scalar = ToText},
 };
-template <bool kClosed>
-constexpr Overload kRangeForm[] = {
-    {.args = kArgs<kInt64>, .result = NumbersType, .scalar = Range<kClosed>},
-    {.args = kArgs<kInt64, kInt64>, .result = NumbersType, .scalar = Range<kClosed>},
-    {.args = kArgs<kInt64, kInt64, kInt64>, .result = NumbersType, .scalar = Range<kClosed>},
-};
-
 constexpr Example kHasAnyExamples[] = {
     {"list_has_any(list_value(1, NULL, 3), list_value(3, 4))", "true"},
     {"list_has_any(list_value(1, NULL), list_value(2, NULL))", "false"},
@@ -357,16 +334,11 @@ constexpr Example kFlattenExamples[] = {
     {"flatten(CAST(NULL AS BIGINT[][]))", "NULL"}};
 constexpr Example kToTextExamples[] = {{"array_to_string(list_value('a', NULL, 'b'), '-')", "a-b"},
                                        {"array_to_string(NULL, '-')", "NULL"}};
-constexpr Example kRangeExamples[] = {
-    {"range(3)", "[0, 1, 2]"}, {"range(5, 0, -2)", "[5, 3, 1]"}, {"range(NULL)", "NULL"}};
-constexpr Example kSeriesExamples[] = {{"generate_series(1, 3)", "[1, 2, 3]"},
-                                       {"generate_series(1, NULL)", "NULL"}};
-
 }  // namespace
 
 HEADRACE_DEFINE_FUNCTION(kListHasAny) = {
     .id = "list_has_any",
-    .names = {.sql = "list_has_any|array_has_any"},
+    .names = {.sql = "list_has_any|array_has_any|&&"},
     .overloads = kPairForm<Test<AnyShared>, TestedType>,
     .arguments = "x, y",
     .doc = "Whether two lists share an item; nulls are no items.",
@@ -375,7 +347,7 @@ HEADRACE_DEFINE_FUNCTION(kListHasAny) = {
 
 HEADRACE_DEFINE_FUNCTION(kListHasAll) = {
     .id = "list_has_all",
-    .names = {.sql = "list_has_all|array_has_all"},
+    .names = {.sql = "list_has_all|array_has_all|@>"},
     .overloads = kPairForm<Test<AllShared>, TestedType>,
     .arguments = "x, y",
     .doc = "Whether a list has all items of another; nulls are no items.",
@@ -428,24 +400,22 @@ HEADRACE_DEFINE_FUNCTION(kListToText) = {
     .examples = kToTextExamples,
 };
 
-HEADRACE_DEFINE_FUNCTION(kRange) = {
-    .id = "range",
-    .names = {.sql = "range"},
-    .overloads = kRangeForm<false>,
-    .arguments = "start, end, step",
-    .doc =
-        "A list of the integers from start (0) in steps (of 1) up to the end, which is not in it.",
-    .examples = kRangeExamples,
+HEADRACE_DEFINE_FUNCTION(kListAny) = {
+    .id = "list_any",
+    .names = {.sql = "list_any"},
+    .overloads = kOneForm<Quantify<true>, QuantifiedType>,
+    .arguments = "x",
+    .doc = "Whether an item is true; null where none is and one is null.",
+    .examples = kAnyExamples,
 };
 
-HEADRACE_DEFINE_FUNCTION(kGenerateSeries) = {
-    .id = "generate_series",
-    .names = {.sql = "generate_series"},
-    .overloads = kRangeForm<true>,
-    .arguments = "start, end, step",
-    .doc =
-        "A list of the integers from start (0) in steps (of 1) up to the end, which may be in it.",
-    .examples = kSeriesExamples,
+HEADRACE_DEFINE_FUNCTION(kListAll) = {
+    .id = "list_all",
+    .names = {.sql = "list_all"},
+    .overloads = kOneForm<Quantify<false>, QuantifiedType>,
+    .arguments = "x",
+    .doc = "Whether all items are true; null where none is false and one is null.",
+    .examples = kAllExamples,
 };
 
 }  // namespace headrace

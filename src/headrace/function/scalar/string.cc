@@ -195,7 +195,7 @@ HEADRACE_DEFINE_FUNCTION(kLength) = {
 
 HEADRACE_DEFINE_FUNCTION(kStartsWith) = {
     .id = "starts_with",
-    .names = {.sql = "starts_with", .ltseq = "str_starts_with"},
+    .names = {.sql = "starts_with|prefix|^@", .ltseq = "str_starts_with"},
     .overloads = kStartsWithOverloads,
     .flags = function_flag::kElementwise,
     .arguments = "x, prefix",
@@ -205,7 +205,7 @@ HEADRACE_DEFINE_FUNCTION(kStartsWith) = {
 
 HEADRACE_DEFINE_FUNCTION(kEndsWith) = {
     .id = "ends_with",
-    .names = {.sql = "ends_with", .ltseq = "str_ends_with"},
+    .names = {.sql = "ends_with|suffix", .ltseq = "str_ends_with"},
     .overloads = kEndsWithOverloads,
     .flags = function_flag::kElementwise,
     .arguments = "x, suffix",

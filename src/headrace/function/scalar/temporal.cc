@@ -1,4 +1,6 @@
 // Functions of time.
+#include <algorithm>
+
 #include "arrow/type.h"
 #include "headrace/function/civil_time.h"
 #include "headrace/function/define.h"
@@ -50,6 +52,57 @@ Result<ArrayPtr> TimeBucket(KernelContext& ctx, std::span<const Argument> args, 
   return RunBinary<int64_t, int64_t>(ctx, args, rows, bucket);
 }
 
+using Interval = arrow::MonthDayNanoIntervalType::MonthDayNanos;
+
+/// From `earlier` to `later` in months, days and the rest; days that a month is short of are those
+/// of the month of `earlier`.
+Interval StepsBetween(CivilTime earlier, CivilTime later) {
+  const CivilDate from = DateOfDays(earlier.days);
+  const CivilDate to = DateOfDays(later.days);
+  int64_t months = (to.year - from.year) * 12 + to.month - from.month;
+  int32_t days = to.day - from.day;
+  int64_t nanos = later.nanos - earlier.nanos;
+  if (nanos < 0) {
+    nanos += kNanosPerDay;
+    --days;
+  }
+  while (days < 0) {
+    days += DaysInMonth(from.year, from.month);
+    --months;
+  }
+  return {static_cast<int32_t>(months), days, nanos};
+}
+
+Result<ArrayPtr> Age(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
+  const View<int64_t> later(args[0]);
+  const View<int64_t> earlier(args[1]);
+  ARROW_ASSIGN_OR_RAISE(LocalClock later_clock, LocalClock::Make(*args[0].array->type()));
+  ARROW_ASSIGN_OR_RAISE(LocalClock earlier_clock, LocalClock::Make(*args[1].array->type()));
+  ARROW_ASSIGN_OR_RAISE(auto out, Output<Interval>::Make(rows.length, ctx.pool));
+  std::fill_n(out.data(), rows.length, Interval{});
+  ARROW_RETURN_NOT_OK(ForEachActive(rows, [&](int64_t row) {
+    const CivilTime to = later_clock.At(later[row]);
+    const CivilTime from = earlier_clock.At(earlier[row]);
+    const bool is_before = to.days < from.days || (to.days == from.days && to.nanos < from.nanos);
+    Interval& steps = out.data()[row] = is_before ? StepsBetween(to, from) : StepsBetween(from, to);
+    if (is_before) steps = {-steps.months, -steps.days, -steps.nanoseconds};
+    return Status::OK();
+  }));
+  return out.Finish(ctx.result_type);
+}
+
+Result<TypePtr> IntervalType(std::span<const TypePtr>) { return arrow::month_day_nano_interval(); }
+
+constexpr Overload kAgeOverloads[] = {
+    {.args = kArgs<ArgPattern::kTimestamp, ArgPattern::kTimestamp>,
+     .result = IntervalType,
+     .scalar = Age},
+};
+constexpr Example kAgeExamples[] = {
+    {"age(TIMESTAMP '2001-04-10', TIMESTAMP '1957-06-13') = INTERVAL '43 years 9 months 27 days'",
+     "true"},
+    {"age(TIMESTAMP '2001-04-10', NULL)", "NULL"}};
+
 constexpr ArgPattern kDurationTimestamp[] = {ArgPattern::kDuration, ArgPattern::kTimestamp};
 constexpr Overload kTimeBucketOverloads[] = {
     {.args = kDurationTimestamp, .result = SecondType, .scalar = TimeBucket},
@@ -71,6 +124,17 @@ HEADRACE_DEFINE_FUNCTION(kTimeBucket) = {
         "The start of the interval of `width`, counted from 1970-01-01, that holds x. A width of "
         "zero or less is an error.",
     .examples = kTimeBucketExamples,
+};
+
+HEADRACE_DEFINE_FUNCTION(kAge) = {
+    .id = "age",
+    .names = {.sql = "age"},
+    .overloads = kAgeOverloads,
+    .arguments = "x, y",
+    .doc =
+        "The months, days and the rest of a day from the time y to the time x, below zero where x "
+        "is the earlier one.",
+    .examples = kAgeExamples,
 };
 
 }  // namespace headrace

@@ -54,7 +54,6 @@ Result<ArrayPtr> RunTicks(KernelContext& ctx, std::span<const Argument> args, co
 
 using Interval = arrow::MonthDayNanoIntervalType::MonthDayNanos;
 
-/// Months first, on the last day of a shorter month, then days, then nanoseconds.
 Result<ArrayPtr> RunInterval(KernelContext& ctx, const Argument& times, const Argument& intervals,
                              const Rows& rows, int sign) {
   const View<int64_t> ticks(times);
@@ -64,14 +63,7 @@ Result<ArrayPtr> RunInterval(KernelContext& ctx, const Argument& times, const Ar
   ARROW_ASSIGN_OR_RAISE(auto out, Output<int64_t>::Make(rows.length, ctx.pool));
   std::fill_n(out.data(), rows.length, 0);
   ARROW_RETURN_NOT_OK(ForEachActive(rows, [&](int64_t row) {
-    const Interval step = interval[row];
-    CivilTime time = clock.At(ticks[row]);
-    if (step.months != 0) time.days = AddMonths(time.days, int64_t{sign} * step.months);
-    const int64_t whole_days = FloorDivide(step.nanoseconds, kNanosPerDay);
-    const int64_t nanos = time.nanos + sign * (step.nanoseconds - whole_days * kNanosPerDay);
-    const int64_t carried = FloorDivide(nanos, kNanosPerDay);
-    time.days += sign * (step.days + whole_days) + carried;
-    time.nanos = nanos - carried * kNanosPerDay;
+    const CivilTime time = MovedBy(clock.At(ticks[row]), interval[row], sign);
     const bool failed = result_clock.TicksAt(time, out.data() + row);
     return failed ? TimeOverflow("adding an interval") : Status::OK();
   }));
@@ -102,8 +94,134 @@ Result<ArrayPtr> RunDays(KernelContext& ctx, const Argument& dates, const Argume
   return out.Finish(ctx.result_type);
 }
 
+/// What a span, or an interval without its months and days, moves a time of the day: nanoseconds.
+class NanosOfSpan {
+ public:
+  explicit NanosOfSpan(const Argument& spans)
+      : is_interval_(spans.array->type_id() == arrow::Type::INTERVAL_MONTH_DAY_NANO),
+        spans_(spans),
+        intervals_(spans) {
+    if (!is_interval_) ticks_per_second_ = TicksPerSecond(UnitOfTime(*spans.array->type()));
+  }
+  int64_t operator[](int64_t row) const {
+    if (is_interval_) return intervals_[row].nanoseconds % kNanosPerDay;
+    return spans_[row] % (kSecondsPerDay * ticks_per_second_) *
+           (kNanosPerSecond / ticks_per_second_);
+  }
+
+ private:
+  bool is_interval_;
+  View<int64_t> spans_;
+  View<Interval> intervals_;
+  int64_t ticks_per_second_ = 1;
+};
+
+Result<ArrayPtr> MoveTime(KernelContext& ctx, const Argument& times, const Argument& spans,
+                          const Rows& rows, int sign) {
+  const View<int64_t> time(times);
+  const NanosOfSpan nanos(spans);
+  const int64_t nanos_per_tick = kNanosPerSecond / TicksPerSecond(UnitOfTime(*times.array->type()));
+  const int64_t per_day = kNanosPerDay / nanos_per_tick;
+  ARROW_ASSIGN_OR_RAISE(auto out, Output<int64_t>::Make(rows.length, ctx.pool));
+  for (int64_t row = 0; row < rows.length; ++row) {
+    const int64_t moved = (time[row] + sign * (nanos[row] / nanos_per_tick)) % per_day;
+    out.data()[row] = moved < 0 ? moved + per_day : moved;
+  }
+  return out.Finish(ctx.result_type);
+}
+
+Result<ArrayPtr> JoinDateAndTime(KernelContext& ctx, const Argument& dates, const Argument& times,
+                                 const Rows& rows) {
+  const View<int32_t> date(dates);
+  const View<int64_t> time(times);
+  const int64_t per_day = kSecondsPerDay * TicksPerSecond(UnitOfTime(*ctx.result_type));
+  ARROW_ASSIGN_OR_RAISE(auto out, Output<int64_t>::Make(rows.length, ctx.pool));
+  std::fill_n(out.data(), rows.length, 0);
+  ARROW_RETURN_NOT_OK(ForEachActive(rows, [&](int64_t row) {
+    int64_t midnight = 0;
+    const bool failed = __builtin_mul_overflow(int64_t{date[row]}, per_day, &midnight) |
+                        __builtin_add_overflow(midnight, time[row], out.data() + row);
+    return failed ? TimeOverflow("adding a time to a date") : Status::OK();
+  }));
+  return out.Finish(ctx.result_type);
+}
+
+/// left + factor(row) * right, part by part.
+template <typename Left, typename Factor>
+Result<ArrayPtr> CombineIntervals(KernelContext& ctx, const Left& left, const Argument& rights,
+                                  const Factor& factor, const Rows& rows) {
+  const View<Interval> right(rights);
+  ARROW_ASSIGN_OR_RAISE(auto out, Output<Interval>::Make(rows.length, ctx.pool));
+  std::fill_n(out.data(), rows.length, Interval{});
+  ARROW_RETURN_NOT_OK(ForEachActive(rows, [&](int64_t row) {
+    const auto combine = [&](int64_t a, int64_t b, auto* sum) {
+      int64_t product = 0;
+      return __builtin_mul_overflow(b, factor(row), &product) ||
+             __builtin_add_overflow(a, product, sum);
+    };
+    const Interval a = left(row);
+    const Interval b = right[row];
+    Interval& sum = out.data()[row];
+    const bool failed = combine(a.months, b.months, &sum.months) ||
+                        combine(a.days, b.days, &sum.days) ||
+                        combine(a.nanoseconds, b.nanoseconds, &sum.nanoseconds);
+    if (!failed) return Status::OK();
+    return Error(ErrorKind::kOverflow, "interval overflow in arithmetic of intervals");
+  }));
+  return out.Finish(ctx.result_type);
+}
+
+constexpr auto kNoInterval = [](int64_t) { return Interval{}; };
+
 }  // namespace
 
+Result<ArrayPtr> AddIntervals(KernelContext& ctx, std::span<const Argument> args,
+                              const Rows& rows) {
+  const View<Interval> left(args[0]);
+  return CombineIntervals(
+      ctx, [&](int64_t row) { return left[row]; }, args[1], [](int64_t) { return int64_t{1}; },
+      rows);
+}
+Result<ArrayPtr> SubtractIntervals(KernelContext& ctx, std::span<const Argument> args,
+                                   const Rows& rows) {
+  const View<Interval> left(args[0]);
+  return CombineIntervals(
+      ctx, [&](int64_t row) { return left[row]; }, args[1], [](int64_t) { return int64_t{-1}; },
+      rows);
+}
+Result<ArrayPtr> NegateInterval(KernelContext& ctx, std::span<const Argument> args,
+                                const Rows& rows) {
+  return CombineIntervals(ctx, kNoInterval, args[0], [](int64_t) { return int64_t{-1}; }, rows);
+}
+Result<ArrayPtr> MultiplyInterval(KernelContext& ctx, std::span<const Argument> args,
+                                  const Rows& rows) {
+  const View<int64_t> factor(args[1]);
+  return CombineIntervals(
+      ctx, kNoInterval, args[0], [&](int64_t row) { return factor[row]; }, rows);
+}
+Result<ArrayPtr> MultiplyByInterval(KernelContext& ctx, std::span<const Argument> args,
+                                    const Rows& rows) {
+  const Argument swapped[] = {args[1], args[0]};
+  return MultiplyInterval(ctx, swapped, rows);
+}
+
+CivilTime MovedBy(CivilTime time, const arrow::MonthDayNanoIntervalType::MonthDayNanos& step,
+                  int sign) {
+  if (step.months != 0) time.days = AddMonths(time.days, int64_t{sign} * step.months);
+  const int64_t whole_days = FloorDivide(step.nanoseconds, kNanosPerDay);
+  const int64_t nanos = time.nanos + sign * (step.nanoseconds - whole_days * kNanosPerDay);
+  const int64_t carried = FloorDivide(nanos, kNanosPerDay);
+  time.days += sign * (step.days + whole_days) + carried;
+  time.nanos = nanos - carried * kNanosPerDay;
+  return time;
+}
+
+Result<TypePtr> DatePlusTimeType(std::span<const TypePtr> args) {
+  return arrow::timestamp(UnitOfTime(*args[1]));
+}
+Result<TypePtr> TimePlusDateType(std::span<const TypePtr> args) {
+  return arrow::timestamp(UnitOfTime(*args[0]));
+}
 Result<TypePtr> TimePlusDurationType(std::span<const TypePtr> args) {
   return arrow::timestamp(Finer(args[0], args[1]), ZoneOf(args[0]));
 }
@@ -147,6 +265,25 @@ Result<ArrayPtr> AddToDays(KernelContext& ctx, std::span<const Argument> args, c
 Result<ArrayPtr> SubtractDays(KernelContext& ctx, std::span<const Argument> args,
                               const Rows& rows) {
   return RunDays<true>(ctx, args[0], args[1], rows);
+}
+
+Result<ArrayPtr> AddToTime(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
+  return MoveTime(ctx, args[0], args[1], rows, 1);
+}
+Result<ArrayPtr> AddTime(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
+  return MoveTime(ctx, args[1], args[0], rows, 1);
+}
+Result<ArrayPtr> SubtractFromTime(KernelContext& ctx, std::span<const Argument> args,
+                                  const Rows& rows) {
+  return MoveTime(ctx, args[0], args[1], rows, -1);
+}
+Result<ArrayPtr> AddTimeToDate(KernelContext& ctx, std::span<const Argument> args,
+                               const Rows& rows) {
+  return JoinDateAndTime(ctx, args[0], args[1], rows);
+}
+Result<ArrayPtr> AddDateToTime(KernelContext& ctx, std::span<const Argument> args,
+                               const Rows& rows) {
+  return JoinDateAndTime(ctx, args[1], args[0], rows);
 }
 
 Result<ArrayPtr> DaysBetween(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {

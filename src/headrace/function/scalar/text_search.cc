@@ -1,4 +1,4 @@
-// Looking for text in text: contains, strpos, LIKE and ILIKE.
+// Looking for text in text: contains, strpos, LIKE, ILIKE and GLOB.
 #include <cstring>
 #include <optional>
 
@@ -6,6 +6,7 @@
 #include "headrace/function/code_points.h"
 #include "headrace/function/define.h"
 #include "headrace/function/find_part.h"
+#include "headrace/function/glob_pattern.h"
 #include "headrace/function/like_pattern.h"
 #include "headrace/function/loop.h"
 #include "headrace/function/text_case.h"
@@ -95,6 +96,15 @@ Result<ArrayPtr> Like(KernelContext& ctx, std::span<const Argument> args, const 
   return WrapValues(ctx.result_type, rows.length, std::move(bits));
 }
 
+Result<ArrayPtr> Glob(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
+  const BytesView text(args[0]);
+  const BytesView pattern(args[1]);
+  return RunTest(ctx, text, pattern, rows, MatchesGlob);
+}
+
+constexpr Overload kGlobOverloads[] = {
+    {.args = kArgs<kString, kString>, .result = BooleanType, .scalar = Glob},
+};
 constexpr Overload kContainsOverloads[] = {
     {.args = kArgs<kString, kString>, .result = BooleanType, .scalar = Contains},
 };
@@ -116,6 +126,10 @@ constexpr Example kLikeExamples[] = {{"like('headrace', 'h%r_ce')", "true"},
                                      {"like('headrace', 'race')", "false"},
                                      {"like('50%', '50$%', '$')", "true"},
                                      {"like(NULL, '%')", "NULL"}};
+constexpr Example kGlobExamples[] = {{"glob('headrace', 'h*r?ce')", "true"},
+                                     {"glob('best', '[!a-z]est')", "false"},
+                                     {"glob('a*', 'a\\*')", "true"},
+                                     {"glob(NULL, '*')", "NULL"}};
 constexpr Example kIlikeExamples[] = {{"ilike('HeadRace', 'h%RACE')", "true"},
                                       {"ilike('É', 'é')", "true"},
                                       {"ilike(NULL, '%')", "NULL"}};
@@ -162,6 +176,19 @@ HEADRACE_DEFINE_FUNCTION(kIlike) = {
     .arguments = "x, pattern, escape",
     .doc = "Whether the text fits the pattern as in like, both in lower case.",
     .examples = kIlikeExamples,
+};
+
+HEADRACE_DEFINE_FUNCTION(kGlob) = {
+    .id = "glob",
+    .names = {.sql = "glob"},
+    .overloads = kGlobOverloads,
+    .flags = function_flag::kElementwise,
+    .arguments = "x, pattern",
+    .doc =
+        "Whether the whole text fits the pattern: * stands for any code points, ? for one, [abc] "
+        "and [a-z] for one of those, [!abc] for another one. A backslash takes what follows as it "
+        "is.",
+    .examples = kGlobExamples,
 };
 
 }  // namespace headrace
