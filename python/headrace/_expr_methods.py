@@ -862,7 +862,7 @@ class ExprMethods:
 
         SQL: glob('headrace', 'h*r?ce') is true
         SQL: glob('best', '[!a-z]est') is false
-        SQL: glob('a*', 'a\*') is true
+        SQL: glob('a*', 'a[*]') is true
         SQL: glob(NULL, '*') is NULL
         """
         return self._call("glob", pattern)

@@ -950,7 +950,7 @@ def glob(x: Any, pattern: Any) -> Expr:
 
     SQL: glob('headrace', 'h*r?ce') is true
     SQL: glob('best', '[!a-z]est') is false
-    SQL: glob('a*', 'a\*') is true
+    SQL: glob('a*', 'a[*]') is true
     SQL: glob(NULL, '*') is NULL
     """
     return call("glob", x, pattern)
