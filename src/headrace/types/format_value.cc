@@ -137,8 +137,7 @@ void AppendSpanOfHours(int64_t nanos, std::string* out) {
   if (nanos < 0) *out += '-';
   Append(out, "{:02}", seconds / 3600);
   std::string minutes;
-  AppendClock(static_cast<int64_t>(seconds % 3600), static_cast<int64_t>(magnitude % kPerSecond),
-              kPerSecond, &minutes);
+  AppendTime(static_cast<int64_t>(magnitude % (3600 * kPerSecond)), TimeUnit::NANO, &minutes);
   *out += minutes.substr(2);  // without its hours
 }
 
