@@ -1,5 +1,5 @@
-"""Groups of many rows beside DuckDB: keys that are new for a while and then come again, or never do,
-of one column and of several, in memory and on disk."""
+"""Groups of many rows beside DuckDB: keys that are new for a while and then come again, or never
+do, of one column and of several, in memory and on disk."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def table(order: str) -> pa.Table:
     return pa.table(
         {
             "k": pa.array(numbers * 7 - 40, pa.int64(), mask=is_null),
-            "s": pa.array([f"key {n}" if n % 3 else f"a longer key, of number {n}" for n in numbers]),
+            "s": pa.array([f"key {n}" if n % 3 else f"a longer key, number {n}" for n in numbers]),
             "t": pa.array([None if n % 5 == 0 else str(n % 4) for n in numbers]),
             "v": pa.array(range(ROWS), pa.int64()),
             "f": pa.array(rng.integers(0, 100, ROWS) / 4),

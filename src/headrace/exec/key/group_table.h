@@ -31,8 +31,8 @@ class GroupTable {
   /// row rows[i] made its group.
   void FindOrInsert(const EncodedKeys& keys, const uint32_t* rows, int64_t count,
                     uint32_t* groups_out, uint8_t* is_new_out = nullptr);
-  /// Makes a new group of every row, without looking whether its key has one: groups that have to be
-  /// linked to be found, before anything is looked up.
+  /// Makes a new group of every row, without looking whether its key has one: they have to be linked
+  /// before anything is looked up.
   void Append(const EncodedKeys& keys, const uint32_t* rows, int64_t count, uint32_t* groups_out);
   /// Forgets a group; its id is given to a group made later.
   void Erase(uint32_t group);
@@ -43,7 +43,7 @@ class GroupTable {
   /// can be read only. REQUIRES: a table of the same encoder and payload, with more ids than that.
   /// The groups exist from now on, but have to be linked to be found.
   void Adopt(GroupTable& other);
-  /// Links groups with at most `count` ids. Where the key has a group, `merge(into, from)` is called
+  /// Links the groups of at most `count` ids. Where the key has one, `merge(into, from)` is called
   /// with the payloads of both, and `from` does not exist any more.
   using Merge = std::function<Status(std::byte* into, std::byte* from)>;
   Status Link(int64_t count, const Merge& merge);

@@ -15,8 +15,8 @@ namespace headrace {
 Result<ArrayPtr> DecodeFixedKeys(const EncodedKeys& keys, const TypePtr& type,
                                  arrow::MemoryPool* pool);
 
-/// Columns of keys that are byte strings. Keys come some rows at a time, so that they stay in a near
-/// cache while one column after the other takes its cells.
+/// Columns of keys that are byte strings. Keys come some rows at a time, so that they stay in a
+/// near cache while one column after the other takes its cells.
 class KeyDecoder {
  public:
   /// Of `num_rows` keys of at most `num_bytes` bytes together: INT32_MAX at most.

@@ -1,6 +1,6 @@
-// KeyedGroups: the groups of one lane, one store per key group, fed slice by slice of a batch. Where
-// keys hardly come again, looking them up row by row is wasted: their groups are appended, and
-// linked when a store has collected many, while its slots are in a cache.
+// KeyedGroups: the groups of one lane, one store per key group, fed slice by slice of a batch.
+// Where keys hardly come again, looking them up row by row is wasted: their groups are appended,
+// and linked when a store has collected many, while its slots are in a cache.
 #pragma once
 
 #include <array>
