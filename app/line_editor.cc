@@ -153,6 +153,8 @@ LineEditor::Outcome LineEditor::Read(const std::string& prompt, std::string* lin
   state_->interrupted = false;
   el_resize(state_->editor);
   int count = 0;
+  // Before the prompt: el_gets would do it after, and a Ctrl-D between the two would be no end.
+  el_set(state_->editor, EL_PREP_TERM, 1);
   const char* text = el_gets(state_->editor, &count);
   if (state_->interrupted) return Outcome::kInterrupted;
   if (text == nullptr || count <= 0) return Outcome::kEnd;
