@@ -171,7 +171,8 @@ TEST(BindTest, ColumnsMeetAtTheirCommonType) {
             "coalesce(NULL, year, 0) : int16");
   EXPECT_ERROR(BindHere(Fn("=", {Col("code"), Col("dep_delay")})), kTypeMismatch,
                "no common type of VARCHAR and INTEGER");
-  EXPECT_EQ(Bound(Fn("<", {Col("parts"), Col("parts")})), "(sort_key(parts) < sort_key(parts)) : bool");
+  EXPECT_EQ(Bound(Fn("<", {Col("parts"), Col("parts")})),
+            "(sort_key(parts) < sort_key(parts)) : bool");
 }
 
 TEST(CommonTypeTest, NumbersGoUpTheLadder) {
