@@ -31,8 +31,8 @@ class GroupTable {
   /// row rows[i] made its group.
   void FindOrInsert(const EncodedKeys& keys, const uint32_t* rows, int64_t count,
                     uint32_t* groups_out, uint8_t* is_new_out = nullptr);
-  /// Makes a new group of every row, without looking whether its key has one: they have to be linked
-  /// before anything is looked up.
+  /// Makes a new group of every row, without looking whether its key has one: they have to be
+  /// linked before anything is looked up.
   void Append(const EncodedKeys& keys, const uint32_t* rows, int64_t count, uint32_t* groups_out);
   /// Forgets a group; its id is given to a group made later.
   void Erase(uint32_t group);

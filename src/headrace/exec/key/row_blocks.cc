@@ -25,7 +25,8 @@ void FreeBlock::operator()(std::byte* block) const {
 
 BlockPtr AllocateBlock(size_t bytes, size_t align) {
   uint8_t* block = nullptr;
-  const FreeBlock free{static_cast<int64_t>(bytes), static_cast<int64_t>(align)};
+  const FreeBlock free{static_cast<int64_t>(bytes),
+                       static_cast<int64_t>(std::max(align, kCacheLineBytes))};
   if (!arrow::default_memory_pool()->Allocate(free.bytes, free.align, &block).ok()) {
     throw std::bad_alloc();
   }
@@ -33,7 +34,7 @@ BlockPtr AllocateBlock(size_t bytes, size_t align) {
 }
 
 RowBlocks::RowBlocks(size_t row_size, size_t row_align)
-    : row_size_(row_size), row_align_(std::max(row_align, kCacheLineBytes)) {}
+    : row_size_(row_size), row_align_(row_align) {}
 
 int64_t RowBlocks::RowsWithRoomFor(int64_t rows) {
   if (rows <= 0) return 0;
@@ -79,7 +80,7 @@ const char* ByteArena::Add(std::string_view bytes) {
   const auto size = static_cast<int64_t>(bytes.size());
   if (size > left_) {
     left_ = std::max(BlockBytes(held_), size);
-    blocks_.push_back(AllocateBlock(static_cast<size_t>(left_), kCacheLineBytes));
+    blocks_.push_back(AllocateBlock(static_cast<size_t>(left_)));
     next_ = blocks_.back().get();
     held_ += left_ + kBlockOverheadBytes;
   }

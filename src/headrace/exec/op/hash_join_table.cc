@@ -101,7 +101,7 @@ Status JoinTable::FindDenseKeys(int parts, const OperatorContext& context) {
   const uint64_t slice =
       std::max<uint64_t>(1, (last + static_cast<uint64_t>(parts)) / static_cast<uint64_t>(parts));
   dense_ = {base, last + 1, std::countr_zero(std::bit_ceil(slice))};
-  slots_ = AllocateBlock((last + 2) * sizeof(RowRef), alignof(RowRef));
+  slots_ = AllocateBlock((last + 2) * sizeof(RowRef));
   std::construct_at(slots() + last + 1);
   return Status::OK();
 }
