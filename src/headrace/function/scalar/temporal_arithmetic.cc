@@ -208,8 +208,8 @@ Result<ArrayPtr> MultiplyByInterval(KernelContext& ctx, std::span<const Argument
 CivilTime MovedBy(CivilTime time, const arrow::MonthDayNanoIntervalType::MonthDayNanos& step,
                   int sign) {
   if (step.months != 0) time.days = AddMonths(time.days, int64_t{sign} * step.months);
-  const int64_t whole_days = FloorDivide(step.nanoseconds, kNanosPerDay);
-  const int64_t nanos = time.nanos + sign * (step.nanoseconds - whole_days * kNanosPerDay);
+  const int64_t whole_days = step.nanoseconds / kNanosPerDay;
+  const int64_t nanos = time.nanos + sign * (step.nanoseconds % kNanosPerDay);
   const int64_t carried = FloorDivide(nanos, kNanosPerDay);
   time.days += sign * (step.days + whole_days) + carried;
   time.nanos = nanos - carried * kNanosPerDay;
