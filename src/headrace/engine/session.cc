@@ -91,8 +91,7 @@ int ThreadsOfSink(const Settings& settings, Reservation* memory) {
 void Session::State::MakeResources() {
   budget = MemoryBudget::MakeRoot("session", settings.memory_limit);
   if (pool != nullptr) BudgetPool::KeepUntilEmpty(std::move(pool));
-  const bool is_small = settings.memory_limit < kSystemAllocatorBelowBytes;
-  pool = BudgetPool::Make(settings.memory_limit, is_small ? arrow::system_memory_pool() : nullptr);
+  pool = BudgetPool::Make(settings.memory_limit);
   executor = settings.deterministic ? Executor::MakeDeterministic(settings.seed)
                                     : Executor::MakeThreaded(settings.threads);
 }

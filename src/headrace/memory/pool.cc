@@ -26,7 +26,9 @@ BudgetPool::BudgetPool(int64_t limit_bytes, arrow::MemoryPool* parent)
     : limit_bytes_(limit_bytes),
       hard_limit_bytes_(limit_bytes + limit_bytes / kPoolSlackInverse + kSpillReserveBytes +
                         kFloorBytes),
-      parent_(parent == nullptr ? arrow::default_memory_pool() : parent),
+      // The others give freed memory back at once, and have it cleared page by page again: a third
+      // of the time of queries with large results.
+      parent_(parent == nullptr ? arrow::system_memory_pool() : parent),
       counters_(std::make_unique<Counters>()) {}
 
 BudgetPool::~BudgetPool() = default;

@@ -9,7 +9,7 @@
 
 namespace headrace {
 
-/// Counts what it hands out over Arrow's default pool. Past `limit + limit / 10 + floors` (see
+/// Counts what it hands out over Arrow's system pool. Past `limit + limit / 10 + floors` (see
 /// base/limits.h) an allocation fails with kMemoryLimit that names the operator whose step runs on
 /// this thread (PoolLabel), the bytes, the limit and the setting. Thread safe.
 /// Arrays given to a user may outlive the session: KeepUntilEmpty parks the pool until they are

@@ -20,14 +20,14 @@ constexpr int64_t kArenaBlockBytesMax = int64_t{64} << 10;
 }  // namespace
 
 void FreeBlock::operator()(std::byte* block) const {
-  arrow::default_memory_pool()->Free(reinterpret_cast<uint8_t*>(block), bytes, align);
+  arrow::system_memory_pool()->Free(reinterpret_cast<uint8_t*>(block), bytes, align);
 }
 
 BlockPtr AllocateBlock(size_t bytes, size_t align) {
   uint8_t* block = nullptr;
   const FreeBlock free{static_cast<int64_t>(bytes),
                        static_cast<int64_t>(std::max(align, kCacheLineBytes))};
-  if (!arrow::default_memory_pool()->Allocate(free.bytes, free.align, &block).ok()) {
+  if (!arrow::system_memory_pool()->Allocate(free.bytes, free.align, &block).ok()) {
     throw std::bad_alloc();
   }
   return {reinterpret_cast<std::byte*>(block), free};

@@ -19,7 +19,7 @@ struct FreeBlock {
 using BlockPtr = std::unique_ptr<std::byte, FreeBlock>;
 
 /// Memory at a multiple of `align` and of a cache line, or std::bad_alloc. It is from the allocator
-/// of Arrow's buffers: columns are made of the memory that keyed state gives up.
+/// of batches: columns are made of the memory that keyed state gives up.
 BlockPtr AllocateBlock(size_t bytes, size_t align = 1);
 
 /// Rows of one size at addresses that do not change, in blocks that grow up to a size.
