@@ -24,9 +24,6 @@ inline constexpr int64_t kSpillReserveBytes = int64_t{8} << 20;
 inline constexpr int64_t kFloorBytes = int64_t{16} << 20;
 /// The Arrow pool fails hard at limit * (1 + 1/this) + the floors.
 inline constexpr int64_t kPoolSlackInverse = 10;
-/// Sessions with a lower limit allocate from the system's allocator, which gives freed memory back;
-/// Arrow's default (mimalloc) is faster but keeps some 30 MiB a lane.
-inline constexpr int64_t kSystemAllocatorBelowBytes = int64_t{256} << 20;
 /// Splits in flight: at most this many times the lanes ahead of the oldest unfinished one.
 inline constexpr int64_t kSplitsAheadPerLane = 2;
 /// Bytes that one queue between pipelines holds before its writers park.
