@@ -392,3 +392,16 @@ def test_text_of_decimals(session: hr.Session, scale: int) -> None:
     session.register("edges", pa.table({"x": pa.array(values, pa.decimal128(38, scale))}))
     got = session.sql("SELECT CAST(x AS TEXT) FROM edges").to_arrow().column(0).to_pylist()
     assert got == [None if value is None else f"{value:.{scale}f}" for value in values]
+
+
+def test_a_span_of_more_days_than_an_interval_has_is_an_error(session: hr.Session) -> None:
+    seconds = [0, -90_061, 86_400 * (2**31 - 1), 86_400 * 2**31]
+    table = pa.table({"n": range(4), "x": pa.array(seconds, pa.duration("s"))})
+    session.register("spans", table)
+    cast = "SELECT CAST(x AS INTERVAL) AS i FROM spans"
+    fits = session.sql(f"{cast} WHERE n < 3").to_arrow()["i"].to_pylist()
+    assert [(i.days, i.nanoseconds // 10**9) for i in fits] == [(0, 0), (-1, -3_661), (2**31 - 1, 0)]
+    with pytest.raises(OverflowError, match="2147483648 days"):
+        session.sql(cast).to_arrow()
+    tried = session.sql("SELECT TRY_CAST(x AS INTERVAL) AS i FROM spans WHERE n = 3").to_arrow()
+    assert tried["i"].to_pylist() == [None]

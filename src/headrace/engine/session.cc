@@ -2,11 +2,11 @@
 #include "headrace/engine/session.h"
 
 #include <algorithm>
-#include <cctype>
 
 #include "arrow/compute/initialize.h"
 #include "arrow/memory_pool.h"
 #include "arrow/record_batch.h"
+#include "headrace/base/ascii_case.h"
 #include "headrace/base/limits.h"
 #include "headrace/connect/memory/memory_table.h"
 #include "headrace/engine/computed_source.h"
@@ -23,12 +23,6 @@ namespace {
 
 /// The threads of a sink have this part of the memory at most.
 constexpr int64_t kSinkMemoryFraction = 4;
-
-bool EqualsIgnoringCase(std::string_view left, std::string_view right) {
-  return std::equal(left.begin(), left.end(), right.begin(), right.end(), [](char a, char b) {
-    return std::tolower(static_cast<uint8_t>(a)) == std::tolower(static_cast<uint8_t>(b));
-  });
-}
 
 /// The entry of `path`'s folder whose name is nearest to its own; "" when there is none.
 std::string NearestEntry(Vfs& vfs, const std::string& path) {

@@ -5,12 +5,12 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cctype>
 #include <cmath>
 #include <cstdlib>
 #include <fstream>
 #include <limits>
 
+#include "headrace/base/ascii_case.h"
 #include "headrace/base/limits.h"
 
 namespace headrace {
@@ -95,7 +95,7 @@ Result<int64_t> ParseByteSize(std::string_view text) {
   const double number = std::strtod(copy.c_str(), &end);
   std::string unit;
   for (const char* at = end; *at != '\0'; ++at) {
-    if (*at != ' ') unit.push_back(static_cast<char>(std::tolower(static_cast<uint8_t>(*at))));
+    if (*at != ' ') unit.push_back(LowerCase(*at));
   }
   const int64_t step = UnitBytes(unit);
   const double bytes = number * static_cast<double>(step);

@@ -2,7 +2,6 @@
 #include "headrace/expression/bind.h"
 
 #include <algorithm>
-#include <array>
 #include <limits>
 #include <optional>
 
@@ -368,29 +367,6 @@ class Binder {
     return bound;
   }
 
-  /// Parts of a time of the day: those that a timestamp of any day has too.
-  static bool IsPartOfDay(const FunctionDef& function, const std::vector<ExpressionPtr>& args) {
-    constexpr std::array<std::string_view, 5> kParts = {"hour", "minute", "second", "millisecond",
-                                                        "microsecond"};
-    const arrow::Type::type type = PlainType(args.back()->type)->id();
-    if (type != arrow::Type::TIME64 && type != arrow::Type::TIME32) return false;
-    std::string part = function.id;
-    if (part == "date_part" && args.size() == 2) {
-      const ScalarPtr literal = args.front()->literal;
-      part = literal != nullptr && literal->is_valid ? literal->ToString() : "";
-      if (part.ends_with('s')) part.pop_back();
-    }
-    return std::find(kParts.begin(), kParts.end(), part) != kParts.end();
-  }
-
-  /// DATE '1970-01-01' + time.
-  static ExpressionPtr OnSomeDay(const ExpressionPtr& time) {
-    const auto day = Expression::Literal(std::make_shared<arrow::Date32Scalar>(0));
-    const FunctionDef* plus = FindFunction(Dialect::kSql, "+");
-    const auto sum = CallBinder(*plus, "+", {day, time}).Bind();
-    return sum.ok() ? *sum : time;
-  }
-
   /// count(DISTINCT x) counts keys; max(x) is arg_max(x, key), so is min.
   static void TakeNestedByKey(const Unbound& call, const FunctionDef** function,
                               std::vector<ExpressionPtr>* args) {
@@ -420,7 +396,6 @@ class Binder {
         ARROW_ASSIGN_OR_RAISE(args, BindAll(unbound.args));
       }
       if (args.size() == 1) TakeNestedByKey(unbound, &function, &args);
-      if (!args.empty() && IsPartOfDay(*function, args)) args.back() = OnSomeDay(args.back());
       ARROW_ASSIGN_OR_RAISE(call, CallBinder(*function, unbound.name, std::move(args)).Bind());
     }
     auto result = std::make_shared<Expression>(*call);

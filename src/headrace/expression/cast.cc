@@ -9,6 +9,7 @@
 #include "arrow/util/bitmap_ops.h"
 #include "headrace/expression/cast_row.h"
 #include "headrace/expression/evaluate.h"
+#include "headrace/types/calendar.h"
 #include "headrace/types/encoding.h"
 #include "headrace/types/format_value.h"
 
@@ -66,17 +67,14 @@ Result<ArrayPtr> CastSpan(const ArrayPtr& array, const TypePtr& to, const CastCa
 /// A span in whole days and the rest.
 Result<ArrayPtr> CastSpanToInterval(const CastCall& call) {
   using Interval = arrow::MonthDayNanoIntervalType::MonthDayNanos;
-  constexpr int64_t kSecondsPerDay = 86'400;
   const View<int64_t> span(call.from);
   const int64_t per_second = UnitsPerSecond(*call.from.type());
-  const int64_t nanos_per_unit = 1'000'000'000 / per_second;
-  ARROW_ASSIGN_OR_RAISE(auto out, Output<Interval>::Make(call.from.length(), call.pool));
-  for (int64_t row = 0; row < call.from.length(); ++row) {
+  return CastRows<Interval>(call, ErrorKind::kOverflow, [&](int64_t row, Interval* out) {
     const int64_t days = span[row] / (kSecondsPerDay * per_second);
     const int64_t rest = span[row] % (kSecondsPerDay * per_second);
-    out.data()[row] = {0, static_cast<int32_t>(days), rest * nanos_per_unit};
-  }
-  return FinishCast(call, out.FinishBuffer(), {}, ErrorKind::kOverflow);
+    *out = {0, static_cast<int32_t>(days), rest * (kNanosPerSecond / per_second)};
+    return out->days == days;
+  });
 }
 
 bool IsSpanCast(Type::type from, Type::type to) {

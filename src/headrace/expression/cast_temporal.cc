@@ -42,10 +42,8 @@ class TemporalChange {
 
   /// False when it does not fit.
   bool operator()(int64_t value, int64_t* out) const {
-    // The product may wrap around, the difference is right all the same.
-    const uint64_t days = day_ == 0 ? 0 : static_cast<uint64_t>(whole_days_(value));
-    const uint64_t rest = static_cast<uint64_t>(value) - days * static_cast<uint64_t>(day_);
-    return !__builtin_mul_overflow(divide_(static_cast<int64_t>(rest)), factor_, out);
+    const int64_t rest = day_ == 0 ? value : FloorRest(value, whole_days_(value), day_);
+    return !__builtin_mul_overflow(divide_(rest), factor_, out);
   }
 
  private:

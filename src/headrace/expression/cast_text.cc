@@ -12,6 +12,7 @@
 #include "arrow/type.h"
 #include "arrow/util/decimal.h"
 #include "arrow/util/value_parsing.h"
+#include "headrace/base/ascii_case.h"
 #include "headrace/expression/cast_row.h"
 #include "headrace/function/decimal_value.h"
 #include "headrace/function/text_column.h"
@@ -54,9 +55,7 @@ bool ParseFloat(std::string_view text, T* out) {
 }
 
 bool ParseBoolean(std::string_view text, bool* out) {
-  std::string word(Trimmed(text));
-  std::transform(word.begin(), word.end(), word.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const std::string word = LowerCase(Trimmed(text));
   *out = word == "true" || word == "t" || word == "1" || word == "yes";
   return *out || word == "false" || word == "f" || word == "0" || word == "no";
 }

@@ -1,8 +1,8 @@
 // Scope: which column a name means.
 #include <algorithm>
-#include <cctype>
 
 #include "arrow/type.h"
+#include "headrace/base/ascii_case.h"
 #include "headrace/expression/bind.h"
 #include "headrace/table/options.h"
 
@@ -10,10 +10,7 @@ namespace headrace {
 namespace {
 
 bool SameName(std::string_view left, std::string_view right, bool ignore_case) {
-  if (!ignore_case) return left == right;
-  return std::equal(
-      left.begin(), left.end(), right.begin(), right.end(),
-      [](unsigned char a, unsigned char b) { return std::tolower(a) == std::tolower(b); });
+  return ignore_case ? EqualsIgnoringCase(left, right) : left == right;
 }
 
 std::vector<int> Matches(const std::vector<Scope::Entry>& entries, std::string_view qualifier,

@@ -2,9 +2,9 @@
 #include "headrace/expression/unbound.h"
 
 #include <algorithm>
-#include <cctype>
 
 #include "arrow/scalar.h"
+#include "headrace/base/ascii_case.h"
 #include "headrace/expression/sql_text.h"
 
 namespace headrace {
@@ -84,12 +84,6 @@ Result<bool> TransformWindow(std::shared_ptr<const UnboundWindow>* window,
   return changed;
 }
 
-bool SameName(std::string_view left, std::string_view right) {
-  return std::equal(
-      left.begin(), left.end(), right.begin(), right.end(),
-      [](unsigned char a, unsigned char b) { return std::tolower(a) == std::tolower(b); });
-}
-
 std::shared_ptr<Unbound> Make(Unbound::Kind kind, TextSpan span) {
   auto expression = std::make_shared<Unbound>();
   expression->kind = kind;
@@ -145,7 +139,7 @@ UnboundPtr MakeLambda(std::vector<std::string> names, const UnboundPtr& body, in
   const auto parameter = [&](const UnboundPtr& node) -> Result<UnboundPtr> {
     if (node->kind != Unbound::Kind::kColumn) return nullptr;
     for (const std::string& name : names) {
-      if (!SameName(node->path.front(), name)) continue;
+      if (!EqualsIgnoringCase(node->path.front(), name)) continue;
       auto made = Make(Unbound::Kind::kParameter, node->span);
       made->name = name;
       made->lambda_id = id;

@@ -2,9 +2,9 @@
 #include "headrace/format/format.h"
 
 #include <algorithm>
-#include <cctype>
 #include <utility>
 
+#include "headrace/base/ascii_case.h"
 #include "headrace/format/file_source.h"
 #include "headrace/format/partitioned_sink.h"
 #include "headrace/format/path_columns.h"
@@ -26,13 +26,6 @@ constexpr FileFormat kFormats[] = {
 #include "headrace/format/list.inc"
 #undef HEADRACE_FORMAT
 };
-
-std::string Lower(std::string_view text) {
-  std::string lower(text);
-  std::transform(lower.begin(), lower.end(), lower.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return lower;
-}
 
 std::vector<std::string> FormatNames() {
   std::vector<std::string> names;
@@ -165,7 +158,7 @@ Result<SourcePtr> OpenPaths(Vfs& vfs, const FileFormat& format,
 std::span<const FileFormat> AllFormats() { return kFormats; }
 
 Result<const FileFormat*> FindFormat(std::string_view name) {
-  const std::string lower = Lower(name);
+  const std::string lower = LowerCase(name);
   for (const FileFormat& format : kFormats) {
     if (lower == format.name || HasExtension(format, lower)) return &format;
   }
@@ -174,7 +167,7 @@ Result<const FileFormat*> FindFormat(std::string_view name) {
 }
 
 Result<const FileFormat*> FormatOfPath(std::string_view path) {
-  std::string name = Lower(path.substr(path.find_last_of('/') + 1));
+  std::string name = LowerCase(path.substr(path.find_last_of('/') + 1));
   for (const char* compressed : {".gz", ".zst"}) {
     if (name.ends_with(compressed)) name.resize(name.rfind('.'));
   }

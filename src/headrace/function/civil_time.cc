@@ -88,9 +88,10 @@ int64_t TimeZone::OffsetAtLocal(int64_t local_seconds) {
 
 Result<LocalClock> LocalClock::Make(const arrow::DataType& type) {
   LocalClock clock;
-  const auto& timestamp = static_cast<const arrow::TimestampType&>(type);
-  clock.ticks_per_second_ = TicksPerSecond(timestamp.unit());
+  clock.ticks_per_second_ = TicksPerSecond(UnitOfTime(type));
   clock.utc_ = TickClock(clock.ticks_per_second_);
+  if (type.id() != arrow::Type::TIMESTAMP) return clock;
+  const auto& timestamp = static_cast<const arrow::TimestampType&>(type);
   clock.is_zoned_ = !timestamp.timezone().empty();
   ARROW_ASSIGN_OR_RAISE(clock.zone_, TimeZone::Make(timestamp.timezone()));
   return clock;

@@ -14,18 +14,12 @@
 
 namespace headrace {
 
-inline constexpr int64_t kNanosPerSecond = 1'000'000'000;
 inline constexpr int64_t kNanosPerDay = kSecondsPerDay * kNanosPerSecond;
 
 int64_t TicksPerSecond(arrow::TimeUnit::type unit);
 /// Of a timestamp, a span or a time of the day.
 arrow::TimeUnit::type UnitOfTime(const arrow::DataType& type);
 
-/// Of a month 1 … 12.
-inline int32_t DaysInMonth(int64_t year, int32_t month) {
-  if (month != 2) return 30 | (month ^ (month >> 3));  // odd until July, even from August on: 31
-  return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) ? 29 : 28;
-}
 /// Whether there is such a day.
 bool IsDate(int64_t year, int64_t month, int64_t day);
 /// 0 … 6, Sunday is 0.
@@ -66,10 +60,7 @@ class TickClock {
   int64_t DaysAt(int64_t ticks) const { return whole_days_(ticks); }
   CivilTime At(int64_t ticks) const {
     const int64_t days = DaysAt(ticks);
-    // The product may wrap around, the difference is right all the same.
-    const uint64_t rest = static_cast<uint64_t>(ticks) -
-                          static_cast<uint64_t>(days) * static_cast<uint64_t>(ticks_per_day_);
-    return {days, static_cast<int64_t>(rest) * nanos_per_tick_};
+    return {days, FloorRest(ticks, days, ticks_per_day_) * nanos_per_tick_};
   }
 
  private:
@@ -102,7 +93,8 @@ class TimeZone {
   int64_t offset_ = 0;
 };
 
-/// A timestamp of a type as local time of the type's zone, and back.
+/// A timestamp of a type as local time of the type's zone, and back; a time of the day is one of
+/// 1970-01-01.
 class LocalClock {
  public:
   static Result<LocalClock> Make(const arrow::DataType& type);

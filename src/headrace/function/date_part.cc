@@ -5,6 +5,8 @@
 #include <array>
 #include <string>
 
+#include "headrace/base/ascii_case.h"
+
 namespace headrace {
 namespace {
 
@@ -97,11 +99,8 @@ int64_t WholeMonths(const CivilTime& from, const CivilTime& to) {
 }  // namespace
 
 Result<DatePart> DatePartOf(std::string_view name) {
-  std::string lower(name);
-  std::transform(lower.begin(), lower.end(), lower.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   for (const Name& row : kNames) {
-    if (row.name == lower) return row.part;
+    if (EqualsIgnoringCase(row.name, name)) return row.part;
   }
   return Error(ErrorKind::kInvalidArgument,
                "parts of dates are year, quarter, month, week, day, hour, minute, second and the "

@@ -3,12 +3,12 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <map>
 
 namespace headrace {
 
 #define HEADRACE_FUNCTION(name) extern const FunctionDef name;
+#include "headrace/base/ascii_case.h"
 #include "headrace/function/list.inc"
 #undef HEADRACE_FUNCTION
 
@@ -34,13 +34,6 @@ const char* JoinedNames(const FunctionDef& function, Dialect dialect) {
       return function.names.ltseq;
   }
   return "";
-}
-
-std::string Lowered(std::string_view text) {
-  std::string lowered(text);
-  std::transform(lowered.begin(), lowered.end(), lowered.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return lowered;
 }
 
 struct Index {
@@ -71,7 +64,7 @@ std::span<const FunctionDef* const> AllFunctions() { return kFunctions; }
 
 const FunctionDef* FindFunction(Dialect dialect, std::string_view name) {
   const auto& names = TheIndex().by_name[static_cast<size_t>(dialect)];
-  const auto found = names.find(dialect == Dialect::kSql ? Lowered(name) : std::string(name));
+  const auto found = names.find(dialect == Dialect::kSql ? LowerCase(name) : std::string(name));
   return found == names.end() ? nullptr : found->second;
 }
 

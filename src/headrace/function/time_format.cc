@@ -5,6 +5,8 @@
 #include <cctype>
 #include <optional>
 
+#include "headrace/base/ascii_case.h"
+
 namespace headrace {
 namespace {
 
@@ -155,12 +157,6 @@ class Formatter {
   std::string& out_;
 };
 
-bool SameLetters(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](unsigned char x, unsigned char y) {
-    return std::tolower(x) == std::tolower(y);
-  });
-}
-
 class Reader {
  public:
   explicit Reader(std::string_view text) : text_(text) {}
@@ -189,7 +185,7 @@ class Reader {
   std::optional<int64_t> Name(std::span<const std::string_view> names, size_t letters) {
     for (size_t i = 0; i < names.size(); ++i) {
       const std::string_view name = names[i].substr(0, letters);
-      if (!SameLetters(text_.substr(0, name.size()), name)) continue;
+      if (!EqualsIgnoringCase(text_.substr(0, name.size()), name)) continue;
       text_.remove_prefix(name.size());
       return static_cast<int64_t>(i);
     }

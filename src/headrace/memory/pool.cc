@@ -22,19 +22,16 @@ struct BudgetPool::Counters {
   std::atomic<int64_t> count{0};
 };
 
-BudgetPool::BudgetPool(int64_t limit_bytes, arrow::MemoryPool* parent)
+BudgetPool::BudgetPool(int64_t limit_bytes)
     : limit_bytes_(limit_bytes),
       hard_limit_bytes_(limit_bytes + limit_bytes / kPoolSlackInverse + kSpillReserveBytes +
                         kFloorBytes),
-      // The others give freed memory back at once, and have it cleared page by page again: a third
-      // of the time of queries with large results.
-      parent_(parent == nullptr ? arrow::system_memory_pool() : parent),
       counters_(std::make_unique<Counters>()) {}
 
 BudgetPool::~BudgetPool() = default;
 
-std::shared_ptr<BudgetPool> BudgetPool::Make(int64_t limit_bytes, arrow::MemoryPool* parent) {
-  return std::shared_ptr<BudgetPool>(new BudgetPool(limit_bytes, parent));
+std::shared_ptr<BudgetPool> BudgetPool::Make(int64_t limit_bytes) {
+  return std::shared_ptr<BudgetPool>(new BudgetPool(limit_bytes));
 }
 
 arrow::Status BudgetPool::Admit(int64_t more_bytes) {

@@ -16,7 +16,7 @@ namespace headrace {
 /// gone.
 class BudgetPool final : public arrow::MemoryPool {
  public:
-  static std::shared_ptr<BudgetPool> Make(int64_t limit_bytes, arrow::MemoryPool* parent = nullptr);
+  static std::shared_ptr<BudgetPool> Make(int64_t limit_bytes);
   ~BudgetPool() override;
 
   using arrow::MemoryPool::Allocate;
@@ -37,12 +37,14 @@ class BudgetPool final : public arrow::MemoryPool {
 
  private:
   struct Counters;
-  BudgetPool(int64_t limit_bytes, arrow::MemoryPool* parent);
+  explicit BudgetPool(int64_t limit_bytes);
   arrow::Status Admit(int64_t more_bytes);
 
   const int64_t limit_bytes_;
   const int64_t hard_limit_bytes_;
-  arrow::MemoryPool* const parent_;
+  // The others give freed memory back at once, and have it cleared page by page again: a third of
+  // the time of queries with large results.
+  arrow::MemoryPool* const parent_ = arrow::system_memory_pool();
   std::unique_ptr<Counters> counters_;
 };
 

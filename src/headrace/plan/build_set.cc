@@ -1,10 +1,10 @@
 // The builder's UNION, INTERSECT, EXCEPT and DISTINCT.
 #include <algorithm>
-#include <cctype>
 #include <numeric>
 
 #include "arrow/scalar.h"
 #include "arrow/type.h"
+#include "headrace/base/ascii_case.h"
 #include "headrace/base/check.h"
 #include "headrace/expression/bind.h"
 #include "headrace/expression/key_expression.h"
@@ -16,12 +16,6 @@
 
 namespace headrace {
 namespace {
-
-std::string Lowered(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return text;
-}
 
 /// The columns of a set operation: their names, and where each input has them (−1: nowhere).
 struct Columns {
@@ -54,10 +48,10 @@ Result<Columns> ByName(const std::vector<PlanPtr>& inputs) {
     std::vector<int> places(known.size(), -1);
     for (int i = 0; i < input->schema()->num_fields(); ++i) {
       const std::string& name = input->schema()->field(i)->name();
-      const auto found = std::find(known.begin(), known.end(), Lowered(name));
+      const auto found = std::find(known.begin(), known.end(), LowerCase(name));
       const auto at = static_cast<size_t>(found - known.begin());
       if (found == known.end()) {
-        known.push_back(Lowered(name));
+        known.push_back(LowerCase(name));
         columns.names.push_back(name);
         places.push_back(-1);
       }

@@ -26,7 +26,6 @@ bool IsCallOf(const Expression& expression, FunctionKind kind);
 bool IsLeaf(const Expression& expression);
 /// Comparisons and connectives over columns and literals: they give a value for every row.
 bool NeverRaises(const Expression& expression);
-/// Whether another evaluation may give another value, or does something besides.
 /// The terms joined by AND. REQUIRES: not empty.
 ExpressionPtr MakeConjunction(std::vector<ExpressionPtr> terms);
 

@@ -270,7 +270,7 @@ Result<PlanPtr> Binder::BindDependentSet(const SetOperation& set, const Domain& 
 Result<PlanPtr> Binder::BindDependentValues(const Query& query, const Domain& domain) {
   const Relation relation = RelationOf(domain);
   const Scope names = NamesOf(relation);
-  PlanPtr all;
+  std::vector<PlanPtr> rows;
   for (const auto& row : query.values) {
     std::vector<NamedExpression> outputs;
     for (const UnboundPtr& cell : row) {
@@ -281,15 +281,9 @@ Result<PlanPtr> Binder::BindDependentValues(const Query& query, const Domain& do
     for (const ExpressionPtr& column : AllColumnsOf(*domain.plan->schema())) {
       outputs.push_back({column, column->name});
     }
-    ARROW_ASSIGN_OR_RAISE(PlanPtr one, PlanProject(domain.plan, std::move(outputs)));
-    if (all == nullptr) {
-      all = std::move(one);
-      continue;
-    }
-    ARROW_ASSIGN_OR_RAISE(all, PlanSetOperation(std::move(all), std::move(one),
-                                                headrace::SetOperation::kUnion, /*all=*/true));
+    ARROW_ASSIGN_OR_RAISE(rows.emplace_back(), PlanProject(domain.plan, std::move(outputs)));
   }
-  return all;
+  return PlanOfAll(std::move(rows));
 }
 
 Result<Relation> Binder::BindDependentFrom(const Select& select, const Domain& domain,

@@ -142,4 +142,13 @@ Result<PlanPtr> PlanOfSet(const SetOperation& set, PlanPtr left, PlanPtr right) 
   return plan;
 }
 
+Result<PlanPtr> PlanOfAll(std::vector<PlanPtr> plans) {
+  PlanPtr all = std::move(plans.front());
+  for (size_t i = 1; i < plans.size(); ++i) {
+    ARROW_ASSIGN_OR_RAISE(all, PlanSetOperation(std::move(all), std::move(plans[i]),
+                                                headrace::SetOperation::kUnion, /*all=*/true));
+  }
+  return all;
+}
+
 }  // namespace headrace::sql

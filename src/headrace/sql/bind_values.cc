@@ -171,17 +171,11 @@ Result<PlanPtr> Binder::BindRowsOfQueries(const Query& query) {
               kRowsMax, query.values.size()),
         query.span);
   }
-  PlanPtr all;
+  std::vector<PlanPtr> rows;
   for (const auto& row : query.values) {
-    ARROW_ASSIGN_OR_RAISE(PlanPtr one, BindQuery(QueryOfRow(row, query.span)));
-    if (all == nullptr) {
-      all = std::move(one);
-      continue;
-    }
-    ARROW_ASSIGN_OR_RAISE(all, PlanSetOperation(std::move(all), std::move(one),
-                                                headrace::SetOperation::kUnion, /*all=*/true));
+    ARROW_ASSIGN_OR_RAISE(rows.emplace_back(), BindQuery(QueryOfRow(row, query.span)));
   }
-  return all;
+  return PlanOfAll(std::move(rows));
 }
 
 }  // namespace headrace::sql

@@ -161,6 +161,8 @@ Scope NamesOf(const Relation& relation);
 /// with its table.
 std::vector<int> ColumnsMeant(const Query& query, const Scope& scope, bool qualified = false);
 Result<PlanPtr> PlanOfSet(const SetOperation& set, PlanPtr left, PlanPtr right);
+/// The rows of one plan after those of the other. REQUIRES: there are plans.
+Result<PlanPtr> PlanOfAll(std::vector<PlanPtr> plans);
 /// The number of a row among those with its values of `columns`, from 1, in the order of rows.
 Result<ExpressionPtr> NumberOfRow(const PlanNode& plan, const std::vector<size_t>& columns);
 /// ORDER BY of a query that is no SELECT.

@@ -5,33 +5,18 @@
 
 #include "arrow/util/utf8.h"
 
+#include "headrace/base/hex.h"
+#include "headrace/function/code_points.h"
+
 namespace headrace::sql {
 namespace {
 
 constexpr uint32_t kCodepointMax = 0x10FFFF;
 
+/// The digit's value; −1 of a character that is no digit of this base.
 int DigitOf(char c, int base) {
-  int digit = -1;
-  if (c >= '0' && c <= '9') digit = c - '0';
-  if (c >= 'a' && c <= 'f') digit = c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') digit = c - 'A' + 10;
+  const int digit = HexDigit(c);
   return digit < base ? digit : -1;
-}
-
-void AppendUtf8(uint32_t codepoint, std::string* text) {
-  const auto add = [&](uint32_t byte) { text->push_back(static_cast<char>(byte)); };
-  if (codepoint < 0x80) return add(codepoint);
-  if (codepoint < 0x800) {
-    add(0xC0 | codepoint >> 6);
-  } else if (codepoint < 0x10000) {
-    add(0xE0 | codepoint >> 12);
-    add(0x80 | (codepoint >> 6 & 0x3F));
-  } else {
-    add(0xF0 | codepoint >> 18);
-    add(0x80 | (codepoint >> 12 & 0x3F));
-    add(0x80 | (codepoint >> 6 & 0x3F));
-  }
-  add(0x80 | (codepoint & 0x3F));
 }
 
 /// Reads the escape behind the backslash at `*place`, and moves `*place` behind it.
@@ -80,7 +65,7 @@ class Escape {
       return Error(ErrorKind::kSyntax, "expected {} hexadecimal digits behind \\{}, up to {:x}",
                    count, name, kCodepointMax);
     }
-    AppendUtf8(codepoint, text);
+    AppendPoint(static_cast<int32_t>(codepoint), text);
     return Status::OK();
   }
 

@@ -19,7 +19,6 @@ bool StartsName(char c) {
          static_cast<unsigned char>(c) >= 0x80;
 }
 bool ContinuesName(char c) { return StartsName(c) || IsDigit(c) || c == '$'; }
-char Upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; }
 
 /// Longest first.
 constexpr std::array<std::string_view, 48> kSymbols = {
@@ -29,11 +28,6 @@ constexpr std::array<std::string_view, 48> kSymbols = {
     ">",    "[",   "]",   "{",   "}",  ":",  "?",  "^",  "&",  "|",  "~",  "@"};
 
 }  // namespace
-
-bool EqualsIgnoringCase(std::string_view left, std::string_view right) {
-  return std::equal(left.begin(), left.end(), right.begin(), right.end(),
-                    [](char a, char b) { return Upper(a) == Upper(b); });
-}
 
 bool Token::IsWord(std::string_view word) const {
   return kind == Kind::kWord && EqualsIgnoringCase(text, word);

@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "headrace/base/ascii_case.h"
 #include "headrace/base/error.h"
 
 namespace headrace::sql {
@@ -58,7 +59,5 @@ class Lexer {
 /// The text inside quotes: doubled quotes made single, escapes of E'…' read. REQUIRES: a quoted
 /// token.
 std::string UnquotedText(const Token& token);
-/// The same text ignoring ASCII case.
-bool EqualsIgnoringCase(std::string_view left, std::string_view right);
 
 }  // namespace headrace::sql

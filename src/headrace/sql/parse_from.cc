@@ -1,20 +1,7 @@
 // FROM: tables, files, queries, table functions, joins.
-#include <algorithm>
-
 #include "headrace/sql/parser.h"
 
 namespace headrace::sql {
-namespace {
-
-std::string LowerCase(std::string_view text) {
-  std::string lower(text);
-  std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) {
-    return static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
-  });
-  return lower;
-}
-
-}  // namespace
 
 Status Parser::ParseFrom(Select* select) {
   ARROW_ASSIGN_OR_RAISE(select->from, ParseTable());

@@ -1,20 +1,11 @@
 // Statements: queries, COPY, CREATE, INSERT, DROP, DESCRIBE, SHOW, SUMMARIZE, SET, EXPLAIN.
-#include <algorithm>
-
-#include "headrace/sql/parser.h"
-
 #include <array>
 #include <utility>
 
+#include "headrace/sql/parser.h"
+
 namespace headrace::sql {
 namespace {
-
-std::string LowerCase(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) {
-    return static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
-  });
-  return text;
-}
 
 /// SELECT * FROM the table that comes next.
 QueryPtr QueryOfTable(TableReference table) {
@@ -262,7 +253,7 @@ Status Parser::ParseOptions(OptionMap* options) {
   do {
     const Token token = Peek();
     if (token.kind != Token::Kind::kWord) return Unexpected("an option");
-    const std::string name = LowerCase(std::string(Take().text));
+    const std::string name = LowerCase(Take().text);
     ARROW_ASSIGN_OR_RAISE(std::string value, ParseOptionValue());
     if (!options->emplace(name, std::move(value)).second) {
       return WithSpan(Error(ErrorKind::kSyntax, "option given twice: {}", name), token.span);
@@ -312,7 +303,7 @@ Result<std::string> Parser::ParseOptionValue() {
       Peek().kind == Token::Kind::kNumber || (sign.empty() && Peek().kind == Token::Kind::kWord);
   if (!plain) return Unexpected("a value");
   const Token value = Take();
-  if (value.kind == Token::Kind::kWord) return LowerCase(std::string(value.text));
+  if (value.kind == Token::Kind::kWord) return LowerCase(value.text);
   return sign + std::string(value.text);
 }
 

@@ -5,14 +5,10 @@
 #include <cctype>
 #include <charconv>
 
+#include "headrace/base/ascii_case.h"
+
 namespace headrace {
 namespace {
-
-std::string Lower(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return lower;
-}
 
 // Levenshtein distance in which swapping two neighbours counts as one edit.
 size_t EditDistance(std::string_view a, std::string_view b) {
@@ -42,7 +38,7 @@ const std::string* NameWithPart(const std::string& lower,
   const std::string* shortest = nullptr;
   for (const std::string& candidate : candidates) {
     if (std::min(lower.size(), candidate.size()) < kPartMin) continue;
-    const std::string other = Lower(candidate);
+    const std::string other = LowerCase(candidate);
     const bool holds = other.size() >= lower.size() ? other.find(lower) != std::string::npos
                                                     : lower.find(other) != std::string::npos;
     if (holds && (shortest == nullptr || candidate.size() < shortest->size())) {
@@ -71,7 +67,7 @@ Result<std::string> OptionReader::Text(std::string_view name, std::string fallba
 Result<bool> OptionReader::Flag(std::string_view name, bool fallback) {
   const std::string* text = Find(name);
   if (text == nullptr) return fallback;
-  const std::string lower = Lower(*text);
+  const std::string lower = LowerCase(*text);
   if (lower == "true" || lower == "1" || lower == "yes" || lower == "on") return true;
   if (lower == "false" || lower == "0" || lower == "no" || lower == "off") return false;
   return Error(ErrorKind::kInvalidArgument, "{}: option {} expects true or false, got '{}'", owner_,
@@ -96,7 +92,7 @@ Result<int64_t> OptionReader::Integer(std::string_view name, int64_t fallback, i
 Result<char> OptionReader::Character(std::string_view name, char fallback) {
   const std::string* text = Find(name);
   if (text == nullptr) return fallback;
-  if (*text == "\\t" || Lower(*text) == "tab") return '\t';
+  if (*text == "\\t" || LowerCase(*text) == "tab") return '\t';
   if (text->size() == 1) return text->front();
   return Error(ErrorKind::kInvalidArgument, "{}: option {} expects one character, got '{}'", owner_,
                name, *text);
@@ -118,14 +114,14 @@ Status OptionReader::Finish() const {
 }
 
 std::string NearestName(std::string_view word, const std::vector<std::string>& candidates) {
-  const std::string lower = Lower(word);
+  const std::string lower = LowerCase(word);
   const std::string* nearest = nullptr;
   size_t best = std::max<size_t>(1, lower.size() / 3) + 1;
   for (const std::string& candidate : candidates) {
     const size_t length_gap = candidate.size() > lower.size() ? candidate.size() - lower.size()
                                                               : lower.size() - candidate.size();
     if (length_gap >= best) continue;
-    const size_t distance = EditDistance(lower, Lower(candidate));
+    const size_t distance = EditDistance(lower, LowerCase(candidate));
     if (distance >= best) continue;
     best = distance;
     nearest = &candidate;

@@ -8,12 +8,19 @@
 namespace headrace {
 
 inline constexpr int64_t kSecondsPerDay = 86'400;
+inline constexpr int64_t kNanosPerSecond = 1'000'000'000;
 
 struct CivilDate {
   int64_t year;
   int32_t month;  // 1 … 12
   int32_t day;    // 1 … 31
 };
+
+/// Of a month 1 … 12.
+inline int32_t DaysInMonth(int64_t year, int32_t month) {
+  if (month != 2) return 30 | (month ^ (month >> 3));  // odd until July, even from August on: 31
+  return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) ? 29 : 28;
+}
 
 /// Days since 1970-01-01. Any month number: 13 is January of the next year.
 /// Days are counted from 0000-03-01 in eras of 400 years, so that leap days end years.

@@ -12,8 +12,6 @@
 namespace headrace {
 namespace {
 
-constexpr int64_t kNanosPerSecond = 1'000'000'000;
-
 constexpr std::array<char, 200> kPairs = [] {
   std::array<char, 200> pairs{};
   for (size_t i = 0; i < 100; ++i) {
@@ -59,12 +57,6 @@ char* WriteClock(int64_t seconds, uint32_t nanos, char* out) {
   return nanos == 0 ? out : WriteFraction(nanos, out);
 }
 
-/// What `quotient` = FloorDivide(value, divisor) leaves of `value`; the product may not fit.
-int64_t RestOf(int64_t value, int64_t quotient, int64_t divisor) {
-  return static_cast<int64_t>(static_cast<uint64_t>(value) -
-                              static_cast<uint64_t>(quotient) * static_cast<uint64_t>(divisor));
-}
-
 /// Calls `write` with the ticks per second of `unit` as a constant of the compiler.
 template <typename Write>
 char* WithUnit(arrow::TimeUnit::type unit, Write&& write) {
@@ -99,7 +91,8 @@ char* WriteDate(int64_t days_since_1970, char* out) {
 char* WriteTimeOfDay(int64_t ticks, arrow::TimeUnit::type unit, char* out) {
   return WithUnit(unit, [&](auto per_second) {
     const int64_t seconds = FloorDivide(ticks, per_second());
-    const int64_t nanos = RestOf(ticks, seconds, per_second()) * (kNanosPerSecond / per_second());
+    const int64_t nanos =
+        FloorRest(ticks, seconds, per_second()) * (kNanosPerSecond / per_second());
     return WriteClock(seconds, static_cast<uint32_t>(nanos), out);
   });
 }
@@ -107,11 +100,12 @@ char* WriteTimeOfDay(int64_t ticks, arrow::TimeUnit::type unit, char* out) {
 char* WriteTimestamp(int64_t ticks, arrow::TimeUnit::type unit, char* out) {
   return WithUnit(unit, [&](auto per_second) {
     const int64_t seconds = FloorDivide(ticks, per_second());
-    const int64_t nanos = RestOf(ticks, seconds, per_second()) * (kNanosPerSecond / per_second());
+    const int64_t nanos =
+        FloorRest(ticks, seconds, per_second()) * (kNanosPerSecond / per_second());
     const int64_t days = FloorDivide(seconds, kSecondsPerDay);
     out = WriteDate(days, out);
     *out++ = ' ';
-    return WriteClock(RestOf(seconds, days, kSecondsPerDay), static_cast<uint32_t>(nanos), out);
+    return WriteClock(FloorRest(seconds, days, kSecondsPerDay), static_cast<uint32_t>(nanos), out);
   });
 }
 

@@ -21,8 +21,6 @@ constexpr size_t kMergeRows = 1024;
 // Groups linked in one step, and how many a store must have to be taken over.
 constexpr int64_t kLinkRows = 65536;
 constexpr int64_t kAdoptedIdsMin = 2048;
-// Groups of so many bytes are in a cache near by while their columns are made, one after the other.
-constexpr int64_t kEmittedBytes = int64_t{1} << 20;
 // Fewer groups than this part of a batch wait for those of the next key group.
 constexpr int64_t kHeldFraction = 4;
 // A key group is read in 2^10 passes at most.
@@ -229,8 +227,8 @@ class HashAggregateOutput final : public Operator {
   Result<Flow> Emit(Out& out) {
     if (next_row_ < order_.size()) {
       const int64_t mean_bytes = merged_->bytes() / merged_->num_groups() + 1;
-      const int64_t rows_max = std::clamp<int64_t>(
-          std::min(context().batch_bytes, kEmittedBytes) / mean_bytes, 1, context().batch_rows);
+      const int64_t rows_max =
+          std::clamp<int64_t>(context().batch_bytes / mean_bytes, 1, context().batch_rows);
       const auto rows_left = static_cast<int64_t>(order_.size() - next_row_);
       const int64_t batches_left = (rows_left + rows_max - 1) / rows_max;
       const int64_t count = (rows_left + batches_left - 1) / batches_left;

@@ -12,12 +12,10 @@
 #include "arrow/util/decimal.h"
 #include "headrace/base/error.h"
 #include "headrace/base/hex.h"
+#include "headrace/types/calendar.h"
 
 namespace headrace::csv {
 namespace {
-
-constexpr int64_t kSecondsPerDay = 86400;
-constexpr int64_t kNanosPerSecond = 1'000'000'000;
 
 bool IsDigit(char c) { return static_cast<unsigned char>(c - '0') < 10; }
 
@@ -39,23 +37,6 @@ bool Take(std::string_view* text, char c) {
   return true;
 }
 
-int DaysInMonth(int year, int month) {
-  constexpr int kDays[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-  const bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-  return month == 2 && leap ? 29 : kDays[month - 1];
-}
-
-/// Days since 1970-01-01 of a date of the proleptic Gregorian calendar (Howard Hinnant,
-/// "chrono-compatible low-level date algorithms").
-int64_t DaysFromCivil(int year, int month, int day) {
-  year -= month <= 2;
-  const int era = (year >= 0 ? year : year - 399) / 400;
-  const int year_of_era = year - era * 400;
-  const int day_of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
-  const int day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-  return int64_t{era} * 146097 + day_of_era - 719468;
-}
-
 /// "2013-01-31" and nothing else before a byte that is no digit.
 bool TakePlainDate(std::string_view* text, int64_t* days) {
   if (text->size() < 10) return false;
@@ -70,7 +51,7 @@ bool TakePlainDate(std::string_view* text, int64_t* days) {
   const int year = static_cast<int>(digits / 10000);
   const int month = static_cast<int>(digits / 100 % 100), day = static_cast<int>(digits % 100);
   if (month < 1 || month > 12 || day < 1 || day > DaysInMonth(year, month)) return false;
-  *days = DaysFromCivil(year, month, day);
+  *days = DaysOfDate(year, month, day);
   text->remove_prefix(10);
   return true;
 }
@@ -86,7 +67,7 @@ bool TakeDate(std::string_view* text, int64_t* days) {
   if (!Take(text, '-') || !TakeNumber(text, 2, &day)) return false;
   if (negative) year = -year;
   if (month < 1 || month > 12 || day < 1 || day > DaysInMonth(year, month)) return false;
-  *days = DaysFromCivil(year, month, day);
+  *days = DaysOfDate(year, month, day);
   return true;
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "arrow/type.h"
+#include "headrace/base/ascii_case.h"
 #include "headrace/base/limits.h"
 #include "headrace/types/type_table.h"
 
@@ -88,7 +89,7 @@ class Parser {
     std::string name;
     TakeWords(&name);
     if (name.empty()) return Unexpected("a type");
-    const std::string lower = Lower(name);
+    const std::string lower = LowerCase(name);
     TypePtr type;
     if (lower == "struct") {
       ARROW_ASSIGN_OR_RAISE(type, ParseStruct());
@@ -119,11 +120,6 @@ class Parser {
     ARROW_ASSIGN_OR_RAISE(TypePtr item, ParseType());
     if (!Take(')')) return Unexpected("\")\"");
     return arrow::map(std::move(key), std::move(item));
-  }
-
-  static std::string Lower(std::string text) {
-    for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    return text;
   }
 
   /// "DECIMAL(10, 2)", "TIMESTAMP(3) WITH TIME ZONE".

@@ -80,33 +80,19 @@ class TimeStep {
     ARROW_ASSIGN_OR_RAISE(LocalClock clock, LocalClock::Make(time));
     return TimeStep(steps, std::move(clock));
   }
+  Interval operator[](int64_t row) const { return steps_[row]; }
   /// `step` after `time`; kOverflow past the range of its type.
   Result<int64_t> After(int64_t time, const Interval& step) {
     int64_t moved = 0;
     if (!clock_.TicksAt(MovedBy(clock_.At(time), step, 1), &moved)) return moved;
     return Error(ErrorKind::kOverflow, "timestamp overflow in a range");
   }
-  Interval operator[](int64_t row) const {
-    if (is_interval_) return intervals_[row];
-    const int64_t nanos_per_tick = kNanosPerSecond / ticks_per_second_;
-    const int64_t per_day = kSecondsPerDay * ticks_per_second_;
-    return {0, static_cast<int32_t>(spans_[row] / per_day), spans_[row] % per_day * nanos_per_tick};
-  }
 
  private:
-  TimeStep(const Argument& steps, LocalClock clock)
-      : is_interval_(steps.array->type_id() == arrow::Type::INTERVAL_MONTH_DAY_NANO),
-        intervals_(steps),
-        spans_(steps),
-        clock_(std::move(clock)) {
-    if (!is_interval_) ticks_per_second_ = TicksPerSecond(UnitOfTime(*steps.array->type()));
-  }
+  TimeStep(const Argument& steps, LocalClock clock) : steps_(steps), clock_(std::move(clock)) {}
 
-  bool is_interval_;
-  View<Interval> intervals_;
-  View<int64_t> spans_;
+  View<Interval> steps_;
   LocalClock clock_;
-  int64_t ticks_per_second_ = 1;
 };
 
 /// Appends the times from `begin` to `end`, `end` too when it is `closed`.
@@ -201,9 +187,6 @@ constexpr Overload kRangeForm[] = {
     {.args = kArgs<kInt64>, .result = NumbersType, .scalar = Range<kClosed>},
     {.args = kArgs<kInt64, kInt64>, .result = NumbersType, .scalar = Range<kClosed>},
     {.args = kArgs<kInt64, kInt64, kInt64>, .result = NumbersType, .scalar = Range<kClosed>},
-    {.args = kArgs<kTimestamp, kTimestamp, kDuration>,
-     .result = TimesType,
-     .scalar = TimeRange<kClosed>},
     {.args = kArgs<kTimestamp, kTimestamp, kInterval>,
      .result = TimesType,
      .scalar = TimeRange<kClosed>},
@@ -223,8 +206,7 @@ HEADRACE_DEFINE_FUNCTION(kRange) = {
     .arguments = "start, end, step",
     .doc =
         "A list of the integers from start (0) in steps (of 1) up to the end, which is not in it; "
-        "or "
-        "of times in steps of an interval.",
+        "or of times in steps of an interval.",
     .examples = kRangeExamples,
 };
 
@@ -235,8 +217,7 @@ HEADRACE_DEFINE_FUNCTION(kGenerateSeries) = {
     .arguments = "start, end, step",
     .doc =
         "A list of the integers from start (0) in steps (of 1) up to the end, which may be in it; "
-        "or "
-        "of times in steps of an interval.",
+        "or of times in steps of an interval.",
     .examples = kSeriesExamples,
 };
 

@@ -94,37 +94,17 @@ Result<ArrayPtr> RunDays(KernelContext& ctx, const Argument& dates, const Argume
   return out.Finish(ctx.result_type);
 }
 
-/// What a span, or an interval without its months and days, moves a time of the day: nanoseconds.
-class NanosOfSpan {
- public:
-  explicit NanosOfSpan(const Argument& spans)
-      : is_interval_(spans.array->type_id() == arrow::Type::INTERVAL_MONTH_DAY_NANO),
-        spans_(spans),
-        intervals_(spans) {
-    if (!is_interval_) ticks_per_second_ = TicksPerSecond(UnitOfTime(*spans.array->type()));
-  }
-  int64_t operator[](int64_t row) const {
-    if (is_interval_) return intervals_[row].nanoseconds % kNanosPerDay;
-    return spans_[row] % (kSecondsPerDay * ticks_per_second_) *
-           (kNanosPerSecond / ticks_per_second_);
-  }
-
- private:
-  bool is_interval_;
-  View<int64_t> spans_;
-  View<Interval> intervals_;
-  int64_t ticks_per_second_ = 1;
-};
-
-Result<ArrayPtr> MoveTime(KernelContext& ctx, const Argument& times, const Argument& spans,
+/// By the interval's part of a day: its months and days leave a time of the day as it is.
+Result<ArrayPtr> MoveTime(KernelContext& ctx, const Argument& times, const Argument& intervals,
                           const Rows& rows, int sign) {
   const View<int64_t> time(times);
-  const NanosOfSpan nanos(spans);
+  const View<Interval> interval(intervals);
   const int64_t nanos_per_tick = kNanosPerSecond / TicksPerSecond(UnitOfTime(*times.array->type()));
   const int64_t per_day = kNanosPerDay / nanos_per_tick;
   ARROW_ASSIGN_OR_RAISE(auto out, Output<int64_t>::Make(rows.length, ctx.pool));
   for (int64_t row = 0; row < rows.length; ++row) {
-    const int64_t moved = (time[row] + sign * (nanos[row] / nanos_per_tick)) % per_day;
+    const int64_t nanos = interval[row].nanoseconds % kNanosPerDay;
+    const int64_t moved = (time[row] + sign * (nanos / nanos_per_tick)) % per_day;
     out.data()[row] = moved < 0 ? moved + per_day : moved;
   }
   return out.Finish(ctx.result_type);

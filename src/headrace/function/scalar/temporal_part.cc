@@ -141,6 +141,20 @@ Result<TypePtr> DatePartType(std::span<const TypePtr>, std::span<const ScalarPtr
   return IsFractional(part) ? arrow::float64() : arrow::int64();
 }
 
+/// The same of a time of the day, which has only parts that are shorter than a day.
+Result<TypePtr> TimePartType(std::span<const TypePtr> args, std::span<const ScalarPtr> literals) {
+  ARROW_ASSIGN_OR_RAISE(TypePtr type, DatePartType(args, literals));
+  if (literals[0] != nullptr && !literals[0]->is_valid) return type;
+  if (literals[0] != nullptr) {
+    ARROW_ASSIGN_OR_RAISE(const DatePart part, DatePartOf(literals[0]->ToString()));
+    if (!IsOfDate(part) && part != DatePart::kJulian) return type;
+  }
+  return Error(ErrorKind::kTypeMismatch,
+               "a time of the day has an hour, minute, second, millisecond, microsecond and epoch; "
+               "got {}",
+               literals[0] == nullptr ? "a part that is no constant" : literals[0]->ToString());
+}
+
 template <DatePart kPart>
 Result<ArrayPtr> OnePart(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
   const View<int64_t> ticks(args[0]);
@@ -359,6 +373,7 @@ constexpr Overload kDatePartOverloads[] = {
     {.args = kArgs<kString, kTimestamp>,
      .scalar = DatePartKernel,
      .result_of_literals = DatePartType},
+    {.args = kArgs<kString, kTime>, .scalar = DatePartKernel, .result_of_literals = TimePartType},
 };
 constexpr Overload kDateTruncOverloads[] = {
     {.args = kArgs<kString, kTimestamp>, .result = SecondType, .scalar = DateTrunc},
@@ -372,6 +387,11 @@ constexpr Overload kDifferenceForm[] = {
 template <DatePart kPart>
 constexpr Overload kPartForm[] = {
     {.args = kArgs<kTimestamp>, .result = Int64Type, .scalar = OnePart<kPart>},
+};
+template <DatePart kPart>
+constexpr Overload kPartOfTimeForm[] = {
+    kPartForm<kPart>[0],
+    {.args = kArgs<kTime>, .result = Int64Type, .scalar = OnePart<kPart>},
 };
 template <DatePart kPart>
 constexpr Overload kPartOfDateForm[] = {
@@ -462,9 +482,9 @@ HEADRACE_DEFINE_FUNCTION(kDatePart) = {
     .overloads = kDatePartOverloads,
     .arguments = "part, x",
     .doc =
-        "A part of a date or timestamp, zoned ones in their zone: year, quarter, month, week "
-        "(ISO), "
-        "day, dow (Sunday is 0), isodow, doy, hour, minute, second, millisecond and microsecond "
+        "A part of a date, timestamp or time of the day, zoned ones in their zone: year, quarter, "
+        "month, week (ISO), day, dow (Sunday is 0), isodow, doy, hour, minute, second, millisecond "
+        "and microsecond "
         "(with the seconds), isoyear, yearweek, decade, century, millennium, era; epoch and julian "
         "as DOUBLE.",
     .examples = kDatePartExamples,
@@ -592,7 +612,7 @@ HEADRACE_DEFINE_FUNCTION(kDayOfYear) = {
 HEADRACE_DEFINE_FUNCTION(kHour) = {
     .id = "hour",
     .names = {.sql = "hour", .ltseq = "dt_hour"},
-    .overloads = kPartForm<DatePart::kHour>,
+    .overloads = kPartOfTimeForm<DatePart::kHour>,
     .arguments = "x",
     .doc = "The hour of the day.",
     .examples = kHourExamples,
@@ -601,7 +621,7 @@ HEADRACE_DEFINE_FUNCTION(kHour) = {
 HEADRACE_DEFINE_FUNCTION(kMinute) = {
     .id = "minute",
     .names = {.sql = "minute", .ltseq = "dt_minute"},
-    .overloads = kPartForm<DatePart::kMinute>,
+    .overloads = kPartOfTimeForm<DatePart::kMinute>,
     .arguments = "x",
     .doc = "The minute of the hour.",
     .examples = kMinuteExamples,
@@ -610,7 +630,7 @@ HEADRACE_DEFINE_FUNCTION(kMinute) = {
 HEADRACE_DEFINE_FUNCTION(kSecond) = {
     .id = "second",
     .names = {.sql = "second", .ltseq = "dt_second"},
-    .overloads = kPartForm<DatePart::kSecond>,
+    .overloads = kPartOfTimeForm<DatePart::kSecond>,
     .arguments = "x",
     .doc = "The whole second of the minute.",
     .examples = kSecondExamples,
@@ -619,7 +639,7 @@ HEADRACE_DEFINE_FUNCTION(kSecond) = {
 HEADRACE_DEFINE_FUNCTION(kMillisecond) = {
     .id = "millisecond",
     .names = {.sql = "millisecond"},
-    .overloads = kPartForm<DatePart::kMillisecond>,
+    .overloads = kPartOfTimeForm<DatePart::kMillisecond>,
     .arguments = "x",
     .doc = "Milliseconds since the minute began.",
     .examples = kMillisecondExamples,
@@ -628,7 +648,7 @@ HEADRACE_DEFINE_FUNCTION(kMillisecond) = {
 HEADRACE_DEFINE_FUNCTION(kMicrosecond) = {
     .id = "microsecond",
     .names = {.sql = "microsecond"},
-    .overloads = kPartForm<DatePart::kMicrosecond>,
+    .overloads = kPartOfTimeForm<DatePart::kMicrosecond>,
     .arguments = "x",
     .doc = "Microseconds since the minute began.",
     .examples = kMicrosecondExamples,

@@ -66,13 +66,6 @@ Result<ArrayPtr> HexOfNumber(KernelContext& ctx, std::span<const Argument> args,
   });
 }
 
-int DigitOf(char letter) {
-  if (letter >= '0' && letter <= '9') return letter - '0';
-  if (letter >= 'a' && letter <= 'f') return letter - 'a' + 10;
-  if (letter >= 'A' && letter <= 'F') return letter - 'A' + 10;
-  return -1;
-}
-
 /// An odd number of digits has a zero before it.
 Result<ArrayPtr> Unhex(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
   const BytesView text(args[0]);
@@ -80,7 +73,7 @@ Result<ArrayPtr> Unhex(KernelContext& ctx, std::span<const Argument> args, const
     int byte = 0;
     size_t left = text[row].size();
     for (const char letter : text[row]) {
-      const int digit = DigitOf(letter);
+      const int digit = HexDigit(letter);
       if (digit < 0) {
         return Error(ErrorKind::kInvalidArgument, "unhex expected hexadecimal digits, got '{}'",
                      text[row]);
