@@ -5,10 +5,11 @@
 #include <array>
 #include <map>
 
+#include "headrace/base/ascii_case.h"
+
 namespace headrace {
 
 #define HEADRACE_FUNCTION(name) extern const FunctionDef name;
-#include "headrace/base/ascii_case.h"
 #include "headrace/function/list.inc"
 #undef HEADRACE_FUNCTION
 
