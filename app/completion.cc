@@ -35,8 +35,7 @@ bool IsWordByte(char c) {
 }
 
 bool StartsWith(std::string_view text, std::string_view start) {
-  return text.size() >= start.size() &&
-         sql::EqualsIgnoringCase(text.substr(0, start.size()), start);
+  return text.size() >= start.size() && EqualsIgnoringCase(text.substr(0, start.size()), start);
 }
 
 /// Where the text of an open '…' starts; npos when no quote is open at the end.

@@ -115,7 +115,7 @@ constexpr std::array<OtherSpelling, 6> kInstead = {
 template <typename Spellings>
 const char* Find(const Spellings& spellings, std::string_view word) {
   for (const OtherSpelling& spelling : spellings) {
-    if (sql::EqualsIgnoringCase(word, spelling.word)) return spelling.command;
+    if (EqualsIgnoringCase(word, spelling.word)) return spelling.command;
   }
   return nullptr;
 }

@@ -1258,10 +1258,10 @@ class ExprMethods:
         return self._call("age", y)
 
     def date_part(self, x: Any) -> Expr:
-        """A part of a date or timestamp, zoned ones in their zone: year, quarter, month,
-        week (ISO), day, dow (Sunday is 0), isodow, doy, hour, minute, second, millisecond
-        and microsecond (with the seconds), isoyear, yearweek, decade, century, millennium,
-        era; epoch and julian as DOUBLE.
+        """A part of a date, timestamp or time of the day, zoned ones in their zone: year,
+        quarter, month, week (ISO), day, dow (Sunday is 0), isodow, doy, hour, minute,
+        second, millisecond and microsecond (with the seconds), isoyear, yearweek, decade,
+        century, millennium, era; epoch and julian as DOUBLE.
 
         SQL: date_part('year', DATE '2013-07-04') is 2013
         SQL: date_part('epoch', TIMESTAMP '1970-01-02 00:00:00.5') is 86400.5
@@ -1270,10 +1270,10 @@ class ExprMethods:
         return self._call("date_part", x)
 
     def datepart(self, x: Any) -> Expr:
-        """A part of a date or timestamp, zoned ones in their zone: year, quarter, month,
-        week (ISO), day, dow (Sunday is 0), isodow, doy, hour, minute, second, millisecond
-        and microsecond (with the seconds), isoyear, yearweek, decade, century, millennium,
-        era; epoch and julian as DOUBLE.
+        """A part of a date, timestamp or time of the day, zoned ones in their zone: year,
+        quarter, month, week (ISO), day, dow (Sunday is 0), isodow, doy, hour, minute,
+        second, millisecond and microsecond (with the seconds), isoyear, yearweek, decade,
+        century, millennium, era; epoch and julian as DOUBLE.
 
         SQL: date_part('year', DATE '2013-07-04') is 2013
         SQL: date_part('epoch', TIMESTAMP '1970-01-02 00:00:00.5') is 86400.5

@@ -1387,10 +1387,10 @@ def age(x: Any, y: Any) -> Expr:
 
 
 def date_part(part: Any, x: Any) -> Expr:
-    """A part of a date or timestamp, zoned ones in their zone: year, quarter, month, week
-    (ISO), day, dow (Sunday is 0), isodow, doy, hour, minute, second, millisecond and
-    microsecond (with the seconds), isoyear, yearweek, decade, century, millennium, era;
-    epoch and julian as DOUBLE.
+    """A part of a date, timestamp or time of the day, zoned ones in their zone: year,
+    quarter, month, week (ISO), day, dow (Sunday is 0), isodow, doy, hour, minute, second,
+    millisecond and microsecond (with the seconds), isoyear, yearweek, decade, century,
+    millennium, era; epoch and julian as DOUBLE.
 
     SQL: date_part('year', DATE '2013-07-04') is 2013
     SQL: date_part('epoch', TIMESTAMP '1970-01-02 00:00:00.5') is 86400.5
@@ -1400,10 +1400,10 @@ def date_part(part: Any, x: Any) -> Expr:
 
 
 def datepart(part: Any, x: Any) -> Expr:
-    """A part of a date or timestamp, zoned ones in their zone: year, quarter, month, week
-    (ISO), day, dow (Sunday is 0), isodow, doy, hour, minute, second, millisecond and
-    microsecond (with the seconds), isoyear, yearweek, decade, century, millennium, era;
-    epoch and julian as DOUBLE.
+    """A part of a date, timestamp or time of the day, zoned ones in their zone: year,
+    quarter, month, week (ISO), day, dow (Sunday is 0), isodow, doy, hour, minute, second,
+    millisecond and microsecond (with the seconds), isoyear, yearweek, decade, century,
+    millennium, era; epoch and julian as DOUBLE.
 
     SQL: date_part('year', DATE '2013-07-04') is 2013
     SQL: date_part('epoch', TIMESTAMP '1970-01-02 00:00:00.5') is 86400.5

@@ -10,7 +10,6 @@ namespace {
 
 constexpr const char* kFolder = "/job";
 constexpr const char* kManifest = "/job/MANIFEST";
-constexpr uint64_t kPlanHash = 0x1234;
 
 std::string Sealed(std::string_view lines) {
   return fmt::format("{}end {:016x}\n", lines, HashBytes(lines));
@@ -22,17 +21,19 @@ void OpenManifest(std::string_view bytes) {
   auto file = vfs->OpenForWrite(kManifest).ValueOrDie();
   Expect(file->Write(bytes.data(), static_cast<int64_t>(bytes.size())).ok(), "memory takes bytes");
   Expect(file->Close().ok(), "a file in memory can be closed");
-  const auto reader = CheckpointReader::OpenLatest(*vfs, kFolder, kPlanHash);
+  const auto reader = CheckpointReader::OpenLatest(*vfs, kFolder);
   if (!reader.ok()) {
     ExpectPresentable(reader.status());
     const ErrorKind kind = KindOf(reader.status());
-    Expect(kind == ErrorKind::kBadData || kind == ErrorKind::kStale, "damage is bad data or stale");
+    Expect(kind == ErrorKind::kBadData, "damage is bad data");
     return;
   }
   Expect(*reader != nullptr, "there is a manifest");
   Expect((*reader)->epoch() >= 0, "epochs are not negative");
-  for (const auto& [split, position] : (*reader)->Positions(0)) {
-    Expect(split >= 0, "splits are not negative");
+  for (const std::string& name : (*reader)->QueryNames()) {
+    for (const auto& [split, position] : (*reader)->Find(name)->Positions(0)) {
+      Expect(split >= 0, "splits are not negative");
+    }
   }
 }
 
@@ -40,17 +41,18 @@ void OpenManifest(std::string_view bytes) {
 
 std::vector<std::string> Seeds() {
   return {
-      "headrace checkpoint 1\nepoch 3\nplan 0000000000001234\noperator 0\noperator 7\n"
-      "position 0 0 00ff\nposition 0 1 \nposition 2 5 616263\n",
-      "headrace checkpoint 1\nepoch 0\nplan 0000000000001234\n"};
+      "headrace checkpoint 2\nepoch 3\nquery 61 0000000000001234 running\n"
+      "position 0 0 00ff\nposition 0 1 \nposition 2 5 616263\nquery 6263 12 ended\n",
+      "headrace checkpoint 2\nepoch 0\n"};
 }
 
 std::vector<std::string> Tokens() {
-  return {"headrace checkpoint 1\n",
+  return {"headrace checkpoint 2\n",
           "epoch ",
-          "plan ",
+          "query ",
           "0000000000001234",
-          "operator ",
+          " running\n",
+          " ended\n",
           "position ",
           "end ",
           "\n",

@@ -21,9 +21,13 @@ struct QueryMetrics {
   int64_t rows_out = 0;
   /// Rows of input that were left out or mended because an option says so (on_error of CSV).
   int64_t rejected_rows = 0;
+  /// Rows that came too late for their windows.
+  int64_t late_rows = 0;
   int64_t spilled_bytes = 0;
   int64_t peak_memory_bytes = 0;
   int64_t elapsed_micros = 0;
+  /// That all scans gave, those of streams too.
+  int64_t rows_scanned = 0;
   // Of bounded tables and files. Bytes are those of the columns in memory.
   int64_t rows_read = 0;
   int64_t bytes_read = 0;

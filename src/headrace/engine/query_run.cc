@@ -49,7 +49,7 @@ QueryRun::QueryRun(std::shared_ptr<Session> session, PlanPtr plan)
 }
 
 Result<std::unique_ptr<QueryRun>> QueryRun::Make(std::shared_ptr<Session> session, PlanPtr plan,
-                                                 const CheckpointReader* restore) {
+                                                 const QueryCheckpoint* restore) {
   std::unique_ptr<QueryRun> run(new QueryRun(std::move(session), std::move(plan)));
   run->restore_ = restore;
   return run;
@@ -76,7 +76,13 @@ Settings QueryRun::Count() {
 }
 
 Status QueryRun::Start() {
+  if (started_) return failure_;
   started_ = true;
+  const Status status = StartQuery();
+  return status.ok() ? status : Fail(status).status();
+}
+
+Status QueryRun::StartQuery() {
   ARROW_RETURN_NOT_OK(CheckSnapshots(*plan_));
   ARROW_ASSIGN_OR_RAISE(const PlanPtr plan, WithComputedSources(plan_, *session_, poll_));
   Session::State& state = *session_->state_;
@@ -109,6 +115,7 @@ Status QueryRun::Start() {
 }
 
 void QueryRun::Notify() {
+  if (on_notify_) on_notify_();
   std::lock_guard lock(mutex_);
   notified_ = true;
   changed_.notify_all();
@@ -122,6 +129,8 @@ Status QueryRun::PollIfDue() {
   return poll_(metrics());
 }
 
+bool QueryRun::Step() { return callbacks_->ServeOne() || session_->state_->executor->Drive(); }
+
 Status QueryRun::Wait() {
   int64_t waited = 0;
   while (true) {
@@ -131,7 +140,6 @@ Status QueryRun::Wait() {
     std::unique_lock lock(mutex_);
     changed_.wait_for(lock, std::chrono::microseconds(kPollMicros), [this] { return notified_; });
     if (std::exchange(notified_, false) || cancelled_) return Status::OK();
-    if (paused_ || deadline_micros_ > 0) return Status::OK();
     waited += kPollMicros;
     if (session_->state_->executor->deterministic() && waited > kDeadlockMicros) {
       return Error(ErrorKind::kInternal, "nothing can run and the query has not ended: deadlock");
@@ -145,12 +153,25 @@ Result<Channel::Item> QueryRun::Fail(Status status) {
   return failure_;
 }
 
+Result<Channel::Item> QueryRun::TryNext() {
+  ARROW_RETURN_NOT_OK(failure_);
+  ARROW_RETURN_NOT_OK(Start());
+  Result<Channel::Item> item = query_->Read();
+  if (!item.ok()) return Fail(item.status());
+  if (std::holds_alternative<EndOfSplit>(*item)) ARROW_RETURN_NOT_OK(Finish());
+  return item;
+}
+
+/// All rows are out: waits for the lanes.
+Status QueryRun::Finish() {
+  query_->Join();
+  ARROW_RETURN_NOT_OK(query_->status());
+  if (elapsed_micros_ < 0) elapsed_micros_ = SystemClock().MonotonicMicros() - start_micros_;
+  return Status::OK();
+}
+
 Result<Channel::Item> QueryRun::Next() {
   ARROW_RETURN_NOT_OK(failure_);
-  if (!started_) {
-    const Status status = Start();
-    if (!status.ok()) return Fail(status);
-  }
   while (true) {
     {
       std::lock_guard lock(mutex_);
@@ -158,13 +179,8 @@ Result<Channel::Item> QueryRun::Next() {
     }
     const Status polled = PollIfDue();
     if (!polled.ok()) return Fail(polled);
-    Result<Channel::Item> item = query_->Read();
-    if (!item.ok()) return Fail(item.status());
-    if (!std::holds_alternative<Pending>(*item)) return item;
-    if (paused_ && query_->quiescent()) return Channel::Item(Pending{});
-    if (deadline_micros_ > 0 && SystemClock().MonotonicMicros() >= deadline_micros_) {
-      return Channel::Item(Pending{});
-    }
+    ARROW_ASSIGN_OR_RAISE(Channel::Item item, TryNext());
+    if (!std::holds_alternative<Pending>(item)) return item;
     const Status status = Wait();
     if (!status.ok()) return Fail(status);
   }
@@ -190,21 +206,11 @@ Result<std::shared_ptr<arrow::RecordBatch>> QueryRun::NextBatch() {
       rows_out_ += (*restored)->num_rows();
       return restored;
     }
-    if (std::holds_alternative<EndOfSplit>(item)) {
-      query_->Join();
-      ARROW_RETURN_NOT_OK(query_->status());
-      if (elapsed_micros_ < 0) {
-        elapsed_micros_ = SystemClock().MonotonicMicros() - start_micros_;
-      }
-      return nullptr;
-    }
+    if (std::holds_alternative<EndOfSplit>(item)) return nullptr;
   }
 }
 
-void QueryRun::Pause(bool paused) {
-  paused_ = paused;
-  query_->Pause(paused);
-}
+void QueryRun::Pause(bool paused) { query_->Pause(paused); }
 
 void QueryRun::Cancel() {
   {
@@ -227,6 +233,8 @@ QueryMetrics QueryRun::metrics() const {
   metrics.rows_out = rows_out_;
   if (query_ == nullptr) return metrics;
   metrics.rejected_rows = query_->rejected_rows();
+  metrics.late_rows = query_->late_rows();
+  metrics.rows_scanned = query_->rows_scanned();
   metrics.spilled_bytes = query_->spilled_bytes();
   metrics.peak_memory_bytes = budget_->peak_bytes();
   const ReadProgress& progress = query_->progress();

@@ -19,7 +19,7 @@ class QueryRun {
  public:
   /// Lowers `plan` (optimized). `restore` may be null; else it must outlive the run.
   static Result<std::unique_ptr<QueryRun>> Make(std::shared_ptr<Session> session, PlanPtr plan,
-                                                const CheckpointReader* restore = nullptr);
+                                                const QueryCheckpoint* restore = nullptr);
   ~QueryRun();
 
   /// The plan's schema; where rows may be taken back, with the column `_change` behind it.
@@ -27,9 +27,17 @@ class QueryRun {
   arrow::MemoryPool* pool() const;
   void set_poll(Poll poll) { poll_ = std::move(poll); }
 
-  /// The next item; waits for one. Pending only when the query is quiescent while paused, or when
-  /// the deadline (of the monotonic clock; 0: none) has passed.
+  /// Starts the query when it has not started. What fails is what every later call gives.
+  Status Start();
+  /// The next item, never Pending; waits for one.
   Result<Channel::Item> Next();
+  /// The next item, Pending when there is none now: `on_notify` is called when there may be one.
+  /// Serves no callbacks, polls nobody: see Step.
+  Result<Channel::Item> TryNext();
+  /// Called from any thread; set before the start.
+  void set_on_notify(std::function<void()> on_notify) { on_notify_ = std::move(on_notify); }
+  /// One callback, or one step of a deterministic executor; false: there was none.
+  bool Step();
   /// The next batch as the schema promises it; null after the last. Errors are sticky.
   Result<std::shared_ptr<arrow::RecordBatch>> NextBatch();
   /// `batch` as schema() promises it.
@@ -39,7 +47,6 @@ class QueryRun {
   void Close();
 
   Query& query() { return *query_; }
-  void set_deadline(int64_t monotonic_micros) { deadline_micros_ = monotonic_micros; }
   /// Pauses reading at unbounded sources, or goes on.
   void Pause(bool paused);
   std::string Profile() const;
@@ -47,7 +54,8 @@ class QueryRun {
 
  private:
   QueryRun(std::shared_ptr<Session> session, PlanPtr plan);
-  Status Start();
+  Status StartQuery();
+  Status Finish();
   Settings Count();
   Status Wait();
   /// Calls the poll when it was not called for kPollMicros.
@@ -58,20 +66,19 @@ class QueryRun {
   const std::shared_ptr<Session> session_;
   const PlanPtr plan_;
   SchemaPtr schema_;
-  const CheckpointReader* restore_ = nullptr;
+  const QueryCheckpoint* restore_ = nullptr;
   std::shared_ptr<MemoryBudget> budget_;
   std::unique_ptr<SpillSpace> spill_;
   std::unique_ptr<CallbackQueue> callbacks_;
   std::unique_ptr<Query> query_;
   Poll poll_;
+  std::function<void()> on_notify_;
   bool started_ = false;
   bool is_counted_ = false;
-  bool paused_ = false;
   Status failure_;
   int64_t rows_out_ = 0;
   int64_t start_micros_ = 0;
   int64_t polled_micros_ = 0;
-  int64_t deadline_micros_ = 0;
   int64_t elapsed_micros_ = -1;
 
   std::mutex mutex_;

@@ -208,13 +208,17 @@ class StreamInput final : public PipelineInput {
 
 class MeasuredInput final : public PipelineInput {
  public:
-  MeasuredInput(std::unique_ptr<PipelineInput> input, OperatorMetrics* metrics)
-      : input_(std::move(input)), metrics_(*metrics) {}
+  MeasuredInput(std::unique_ptr<PipelineInput> input, OperatorMetrics* metrics, CatchUp* catch_up)
+      : input_(std::move(input)), metrics_(*metrics), catch_up_(catch_up) {}
 
   Result<InputItem> Next() override {
     const Stopwatch stopwatch(metrics_.busy_micros);
     ARROW_ASSIGN_OR_RAISE(InputItem item, input_->Next());
     if (const auto* batch = std::get_if<Batch>(&item)) metrics_.rows_out += batch->num_rows();
+    if (catch_up_ != nullptr && HasCaughtUp(item)) {
+      catch_up_->behind.fetch_sub(1);
+      catch_up_ = nullptr;
+    }
     return item;
   }
   std::optional<int64_t> Close() override { return input_->Close(); }
@@ -223,8 +227,14 @@ class MeasuredInput final : public PipelineInput {
   }
 
  private:
+  bool HasCaughtUp(const InputItem& item) const {
+    if (std::holds_alternative<EndOfInput>(item)) return true;
+    return std::holds_alternative<Pending>(item) && !catch_up_->paused->load();
+  }
+
   const std::unique_ptr<PipelineInput> input_;
   OperatorMetrics& metrics_;
+  CatchUp* catch_up_;  // null once this input has counted itself out
 };
 
 class PartsInput final : public PipelineInput {
@@ -330,8 +340,8 @@ Result<std::unique_ptr<PipelineInput>> MakeStreamInput(
 }
 
 std::unique_ptr<PipelineInput> MakeMeasuredInput(std::unique_ptr<PipelineInput> input,
-                                                 OperatorMetrics* metrics) {
-  return std::make_unique<MeasuredInput>(std::move(input), metrics);
+                                                 OperatorMetrics* metrics, CatchUp* catch_up) {
+  return std::make_unique<MeasuredInput>(std::move(input), metrics, catch_up);
 }
 
 std::unique_ptr<PipelineInput> MakePartsInput(std::shared_ptr<SplitDispatcher> dispatcher,

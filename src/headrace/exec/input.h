@@ -87,9 +87,16 @@ Result<std::unique_ptr<PipelineInput>> MakeStreamInput(
     const std::vector<std::pair<int64_t, std::string>>& positions,
     std::shared_ptr<const std::atomic<bool>> paused, const ReadContext& context);
 
-/// `input`, counting the rows it gives and its time in `metrics`, which outlives it.
+/// Which scans of a query have caught up: have ended, or once had nothing to give.
+struct CatchUp {
+  std::atomic<int64_t> behind{0};                   // scans, on all lanes, that have not
+  std::shared_ptr<const std::atomic<bool>> paused;  // who waits because of a pause has not either
+};
+
+/// `input`, counting the rows it gives and its time in `metrics`, and itself out of `catch_up`.
+/// Both outlive it.
 std::unique_ptr<PipelineInput> MakeMeasuredInput(std::unique_ptr<PipelineInput> input,
-                                                 OperatorMetrics* metrics);
+                                                 OperatorMetrics* metrics, CatchUp* catch_up);
 
 /// One batch without columns per part of a sealed state: ordinal.split is the part.
 std::unique_ptr<PipelineInput> MakePartsInput(std::shared_ptr<SplitDispatcher> dispatcher,

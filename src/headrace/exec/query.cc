@@ -31,7 +31,9 @@ Query::Query(PhysicalPlan plan, QueryContext context)
     : plan_(std::move(plan)),
       context_(std::move(context)),
       consumer_(context_.notify),
-      paused_(std::make_shared<std::atomic<bool>>(false)) {}
+      paused_(std::make_shared<std::atomic<bool>>(false)) {
+  catch_up_.paused = paused_;
+}
 
 Result<std::unique_ptr<Query>> Query::Make(PhysicalPlan plan, QueryContext context) {
   std::unique_ptr<Query> query(new Query(std::move(plan), std::move(context)));
@@ -71,6 +73,7 @@ Status Query::MakeStates() {
     }
     for (const PhysicalInput& input : spec.inputs) {
       progress_.splits += static_cast<int64_t>(input.splits.size());
+      if (input.kind == PhysicalInput::Kind::kScan) catch_up_.behind += spec.lanes;
       pipeline->input_metrics.push_back(std::make_unique<OperatorMetrics>());
     }
     pipelines_.push_back(std::move(pipeline));
@@ -167,14 +170,15 @@ Result<std::unique_ptr<Driver>> Query::MakeDriver(Pipeline& pipeline, int lane,
     Operator& made = *parts.operators.back();
     ARROW_RETURN_NOT_OK(made.Open(ContextOf(pipeline, op, lane, waker)));
     if (restore_ != nullptr) {
-      ARROW_ASSIGN_OR_RAISE(auto state, restore_->OpenOperator(physical.id, context_.pool));
+      ARROW_ASSIGN_OR_RAISE(auto state,
+                            restore_->OpenPart(OperatorPart(physical.id), context_.pool));
       ARROW_RETURN_NOT_OK(made.Load(*state));
     }
   }
   for (size_t port = 0; port < pipeline.spec->inputs.size(); ++port) {
     ARROW_ASSIGN_OR_RAISE(auto input, MakeInput(pipeline, port, lane, waker));
     if (pipeline.spec->inputs[port].kind == PhysicalInput::Kind::kScan) {
-      input = MakeMeasuredInput(std::move(input), pipeline.input_metrics[port].get());
+      input = MakeMeasuredInput(std::move(input), pipeline.input_metrics[port].get(), &catch_up_);
     }
     parts.inputs.push_back(std::move(input));
   }
@@ -227,7 +231,7 @@ Status Query::StartPipeline(size_t index) {
   return status;
 }
 
-Status Query::Start(const CheckpointReader* restore) {
+Status Query::Start(const QueryCheckpoint* restore) {
   restore_ = restore;
   return StartReady();
 }
@@ -358,11 +362,11 @@ Status Query::Save(CheckpointWriter& writer) {
       for (const auto& pipeline : pipelines_) {
         for (size_t op = 0; op < pipeline->spec->operators.size(); ++op) {
           ARROW_ASSIGN_OR_RAISE(StateWriter * state,
-                                writer.BeginOperator(pipeline->spec->operators[op].id));
+                                writer.BeginPart(OperatorPart(pipeline->spec->operators[op].id)));
           for (Driver* driver : pipeline->drivers) {
             if (driver != nullptr) ARROW_RETURN_NOT_OK(driver->operators()[op]->Save(*state));
           }
-          ARROW_RETURN_NOT_OK(writer.EndOperator());
+          ARROW_RETURN_NOT_OK(writer.EndPart());
         }
         for (size_t port = 0; port < pipeline->spec->inputs.size(); ++port) {
           for (Driver* driver : pipeline->drivers) {
@@ -376,6 +380,25 @@ Status Query::Save(CheckpointWriter& writer) {
     }();
   });
   return status;
+}
+
+int64_t Query::rows_scanned() const {
+  int64_t rows = 0;
+  for (const auto& pipeline : pipelines_) {
+    for (size_t port = 0; port < pipeline->spec->inputs.size(); ++port) {
+      if (pipeline->spec->inputs[port].kind != PhysicalInput::Kind::kScan) continue;
+      rows += pipeline->input_metrics[port]->rows_out.load();
+    }
+  }
+  return rows;
+}
+
+int64_t Query::late_rows() const {
+  int64_t rows = 0;
+  for (const auto& pipeline : pipelines_) {
+    for (const auto& metrics : pipeline->metrics) rows += metrics->late_rows.load();
+  }
+  return rows;
 }
 
 int64_t Query::spilled_bytes() const {

@@ -12,6 +12,7 @@
 
 #include "headrace/exec/callback.h"
 #include "headrace/exec/executor.h"
+#include "headrace/exec/input.h"
 #include "headrace/exec/physical.h"
 #include "headrace/memory/spill_space.h"
 
@@ -33,7 +34,7 @@ struct QueryContext {
 };
 
 /// Saved state of one operator and of one scan, see exec/checkpoint/checkpoint.h.
-class CheckpointReader;
+class QueryCheckpoint;
 class CheckpointWriter;
 
 /// Thread safe. Destroying it stops the query, waits for its lanes and frees every operator.
@@ -44,7 +45,7 @@ class Query final : public TaskOwner {
 
   /// Starts the pipelines that wait for nothing. `restore` (may be null): operators load their
   /// state and unbounded scans go on from their positions.
-  Status Start(const CheckpointReader* restore = nullptr);
+  Status Start(const QueryCheckpoint* restore = nullptr);
 
   /// The next item of the result; Pending when there is none yet: notify is called when there may
   /// be. An error once the query has failed.
@@ -62,6 +63,13 @@ class Query final : public TaskOwner {
   bool quiescent() const;
   /// Writes every state and position. REQUIRES: paused and quiescent.
   Status Save(CheckpointWriter& writer);
+
+  /// Every scan has ended, or had nothing more to give at least once.
+  bool caught_up() const { return catch_up_.behind.load() == 0; }
+  /// That left the scans so far.
+  int64_t rows_scanned() const;
+  /// That came too late for their windows so far.
+  int64_t late_rows() const;
 
   /// One line per operator with its figures, for EXPLAIN ANALYZE.
   std::string Profile() const;
@@ -102,7 +110,8 @@ class Query final : public TaskOwner {
   std::vector<std::shared_ptr<Channel>> channels_;
   std::vector<std::shared_ptr<Task>> tasks_;
   std::shared_ptr<std::atomic<bool>> paused_;
-  const CheckpointReader* restore_ = nullptr;
+  CatchUp catch_up_;
+  const QueryCheckpoint* restore_ = nullptr;
 
   mutable std::mutex mutex_;  // of status, pipelines' progress and tasks_
   std::condition_variable ended_;

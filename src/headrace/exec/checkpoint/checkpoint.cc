@@ -1,8 +1,10 @@
 // The manifest is lines of text; its last line is the XXH3 of those before:
-//   headrace checkpoint 1 / epoch N / plan HASH / operator ID / position SCAN SPLIT HEX / end HASH
+//   headrace checkpoint 2 / epoch N
+//   query NAME-IN-HEX PLAN-HASH running|ended / position SCAN SPLIT HEX …
+//   end HASH
 #include "headrace/exec/checkpoint/checkpoint.h"
 
-#include <algorithm>
+#include <charconv>
 #include <sstream>
 
 #include "arrow/buffer.h"
@@ -16,14 +18,21 @@ namespace headrace {
 namespace {
 
 constexpr const char* kManifestName = "MANIFEST";
-constexpr const char* kFirstLine = "headrace checkpoint 1";
+constexpr const char* kRunning = "running";
+constexpr const char* kEnded = "ended";
+constexpr const char* kFirstLine = "headrace checkpoint 2";
 
 std::string EpochPath(const std::string& directory, int64_t epoch) {
   return JoinPath(directory, fmt::format("epoch-{}", epoch));
 }
 
-std::string OperatorPath(const std::string& directory, int64_t epoch, int operator_id) {
-  return JoinPath(EpochPath(directory, epoch), fmt::format("operator-{}.state", operator_id));
+/// The files of a query, up to the name of the part.
+std::string QueryPath(const std::string& directory, int64_t epoch, size_t query) {
+  return JoinPath(EpochPath(directory, epoch), fmt::format("query-{}-", query));
+}
+
+std::string PartPath(const std::string& query_path, const std::string& part) {
+  return query_path + part + ".state";
 }
 
 Result<std::string> FromHex(const std::string& hex) {
@@ -41,6 +50,18 @@ Status DamagedLine() {
   return Error(ErrorKind::kBadData, "a line of the checkpoint manifest is damaged");
 }
 
+/// Removes the folders of the epochs that `is_old` takes by name.
+template <typename IsOld>
+Status RemoveEpochs(Vfs& vfs, const std::string& directory, const IsOld& is_old) {
+  ARROW_ASSIGN_OR_RAISE(auto entries, vfs.List(directory));
+  for (const FileInfo& entry : entries) {
+    const std::string name = entry.path.substr(entry.path.rfind('/') + 1);
+    if (!entry.is_directory || !name.starts_with("epoch-") || !is_old(name)) continue;
+    ARROW_RETURN_NOT_OK(vfs.RemoveTree(JoinPath(directory, name)));
+  }
+  return Status::OK();
+}
+
 Result<std::string> ReadWhole(Vfs& vfs, const std::string& path) {
   ARROW_ASSIGN_OR_RAISE(auto file, vfs.OpenForRead(path));
   ARROW_ASSIGN_OR_RAISE(int64_t size, file->GetSize());
@@ -51,47 +72,51 @@ Result<std::string> ReadWhole(Vfs& vfs, const std::string& path) {
 }  // namespace
 
 CheckpointWriter::CheckpointWriter(Vfs& vfs, std::string directory, int64_t epoch,
-                                   uint64_t plan_hash, arrow::MemoryPool* pool)
-    : vfs_(vfs),
-      directory_(std::move(directory)),
-      epoch_(epoch),
-      plan_hash_(plan_hash),
-      pool_(pool) {}
+                                   arrow::MemoryPool* pool)
+    : vfs_(vfs), directory_(std::move(directory)), epoch_(epoch), pool_(pool) {}
 
 Result<std::unique_ptr<CheckpointWriter>> CheckpointWriter::Make(Vfs& vfs, std::string directory,
-                                                                 int64_t epoch, uint64_t plan_hash,
+                                                                 int64_t epoch,
                                                                  arrow::MemoryPool* pool) {
   ARROW_RETURN_NOT_OK(vfs.RemoveTree(EpochPath(directory, epoch)));
   ARROW_RETURN_NOT_OK(vfs.MakeDirectories(EpochPath(directory, epoch)));
   return std::unique_ptr<CheckpointWriter>(
-      new CheckpointWriter(vfs, std::move(directory), epoch, plan_hash, pool));
+      new CheckpointWriter(vfs, std::move(directory), epoch, pool));
 }
 
-Result<StateWriter*> CheckpointWriter::BeginOperator(int operator_id) {
-  HEADRACE_CHECK(open_ == nullptr, "an operator's state is still open");
-  ARROW_ASSIGN_OR_RAISE(
-      open_, StateWriter::Make(vfs_, OperatorPath(directory_, epoch_, operator_id), pool_));
-  operators_.push_back(operator_id);
+void CheckpointWriter::BeginQuery(const std::string& name, uint64_t plan_hash, bool ended) {
+  queries_.push_back({name, plan_hash, ended, {}});
+}
+
+Result<StateWriter*> CheckpointWriter::BeginPart(const std::string& part) {
+  HEADRACE_CHECK(open_ == nullptr, "a part of the state is still open");
+  HEADRACE_CHECK(!queries_.empty(), "a part of the state belongs to no query");
+  const std::string query = QueryPath(directory_, epoch_, queries_.size() - 1);
+  ARROW_ASSIGN_OR_RAISE(open_, StateWriter::Make(vfs_, PartPath(query, part), pool_));
   return open_.get();
 }
 
-Status CheckpointWriter::EndOperator() {
+Status CheckpointWriter::EndPart() {
   std::unique_ptr<StateWriter> writer = std::move(open_);
   return writer->Close(/*sync=*/true);
 }
 
 void CheckpointWriter::AddPositions(int scan_id, const SplitPositions& positions) {
-  SplitPositions& of_scan = positions_[scan_id];
+  HEADRACE_CHECK(!queries_.empty(), "positions belong to no query");
+  SplitPositions& of_scan = queries_.back().positions[scan_id];
   of_scan.insert(of_scan.end(), positions.begin(), positions.end());
 }
 
 Status CheckpointWriter::Commit() {
   HEADRACE_FAULT_POINT("checkpoint.commit");
-  std::string text = fmt::format("{}\nepoch {}\nplan {:016x}\n", kFirstLine, epoch_, plan_hash_);
-  for (int id : operators_) text += fmt::format("operator {}\n", id);
-  for (const auto& [scan, positions] : positions_) {
-    for (const auto& [split, position] : positions) {
-      text += fmt::format("position {} {} {}\n", scan, split, arrow::HexEncode(position));
+  std::string text = fmt::format("{}\nepoch {}\n", kFirstLine, epoch_);
+  for (const QueryState& query : queries_) {
+    text += fmt::format("query {} {:016x} {}\n", arrow::HexEncode(query.name), query.plan_hash,
+                        query.ended ? kEnded : kRunning);
+    for (const auto& [scan, positions] : query.positions) {
+      for (const auto& [split, position] : positions) {
+        text += fmt::format("position {} {} {}\n", scan, split, arrow::HexEncode(position));
+      }
     }
   }
   text += fmt::format("end {:016x}\n", HashBytes(text));
@@ -103,9 +128,18 @@ Status CheckpointWriter::Commit() {
   return vfs_.RemoveTree(EpochPath(directory_, epoch_ - 1));
 }
 
+Result<std::unique_ptr<StateReader>> QueryCheckpoint::OpenPart(const std::string& part,
+                                                               arrow::MemoryPool* pool) const {
+  return StateReader::Make(*vfs_, PartPath(path_, part), pool);
+}
+
+SplitPositions QueryCheckpoint::Positions(int scan_id) const {
+  const auto found = positions_.find(scan_id);
+  return found == positions_.end() ? SplitPositions{} : found->second;
+}
+
 Result<std::unique_ptr<CheckpointReader>> CheckpointReader::OpenLatest(Vfs& vfs,
-                                                                       std::string directory,
-                                                                       uint64_t plan_hash) {
+                                                                       std::string directory) {
   const std::string path = JoinPath(directory, kManifestName);
   std::unique_ptr<CheckpointReader> reader(new CheckpointReader(vfs, std::move(directory)));
   Result<std::string> manifest = ReadWhole(vfs, path);
@@ -113,12 +147,34 @@ Result<std::unique_ptr<CheckpointReader>> CheckpointReader::OpenLatest(Vfs& vfs,
     if (KindOf(manifest.status()) == ErrorKind::kNotFound) return nullptr;
     return manifest.status();
   }
-  ARROW_RETURN_NOT_OK(WithContext(reader->Parse(*manifest, plan_hash), path + ": "));
+  ARROW_RETURN_NOT_OK(WithContext(reader->Parse(*manifest), path + ": "));
   ARROW_RETURN_NOT_OK(reader->RemoveOtherEpochs());
   return reader;
 }
 
-Status CheckpointReader::Parse(const std::string& manifest, uint64_t plan_hash) {
+/// Names are bytes in hex: whatever they hold stays on one line.
+Status CheckpointReader::ParseQuery(std::istream& words, QueryCheckpoint** query) {
+  std::string hex_name;
+  std::string hash;
+  std::string state;
+  words >> hex_name >> hash >> state;
+  if (words.fail() || (state != kRunning && state != kEnded)) return DamagedLine();
+  uint64_t plan_hash = 0;
+  const auto [end, error] = std::from_chars(hash.data(), hash.data() + hash.size(), plan_hash, 16);
+  if (error != std::errc() || end != hash.data() + hash.size()) return DamagedLine();
+  ARROW_ASSIGN_OR_RAISE(const std::string name, FromHex(hex_name));
+  const size_t place = queries_.size();
+  const auto [entry, is_new] = queries_.try_emplace(name);
+  if (!is_new) return DamagedLine();
+  *query = &entry->second;
+  (*query)->vfs_ = &vfs_;
+  (*query)->path_ = QueryPath(directory_, epoch_, place);
+  (*query)->plan_hash_ = plan_hash;
+  (*query)->ended_ = state == kEnded;
+  return Status::OK();
+}
+
+Status CheckpointReader::Parse(const std::string& manifest) {
   const size_t end = manifest.rfind("end ");
   if (end == std::string::npos ||
       manifest.substr(end) != fmt::format("end {:016x}\n", HashBytes(manifest.substr(0, end)))) {
@@ -129,27 +185,24 @@ Status CheckpointReader::Parse(const std::string& manifest, uint64_t plan_hash) 
   if (!std::getline(lines, line) || line != kFirstLine) {
     return Error(ErrorKind::kBadData, "expected the first line \"{}\"", kFirstLine);
   }
+  QueryCheckpoint* query = nullptr;
   while (std::getline(lines, line)) {
     std::istringstream words(line);
     std::string word;
     words >> word;
     if (word == "epoch") {
       words >> epoch_;
-    } else if (word == "plan") {
-      std::string hash;
-      words >> hash;
-      if (hash != fmt::format("{:016x}", plan_hash)) {
-        return Error(ErrorKind::kStale, "this checkpoint was made by another query");
-      }
+    } else if (word == "query") {
+      ARROW_RETURN_NOT_OK(ParseQuery(words, &query));
     } else if (word == "position") {
       int scan = 0;
       int64_t split = 0;
       std::string hex;
       words >> scan >> split;
-      if (words.fail() || split < 0) return DamagedLine();
+      if (words.fail() || split < 0 || query == nullptr) return DamagedLine();
       words >> hex;  // nothing stands for an empty position
       ARROW_ASSIGN_OR_RAISE(std::string position, FromHex(hex));
-      positions_[scan].emplace_back(split, std::move(position));
+      query->positions_[scan].emplace_back(split, std::move(position));
       continue;
     }
     if (words.fail() || epoch_ < 0) return DamagedLine();
@@ -158,24 +211,25 @@ Status CheckpointReader::Parse(const std::string& manifest, uint64_t plan_hash) 
 }
 
 Status CheckpointReader::RemoveOtherEpochs() const {
-  ARROW_ASSIGN_OR_RAISE(auto entries, vfs_.List(directory_));
-  for (const FileInfo& entry : entries) {
-    const std::string name = entry.path.substr(entry.path.rfind('/') + 1);
-    if (!entry.is_directory || !name.starts_with("epoch-")) continue;
-    if (name == fmt::format("epoch-{}", epoch_)) continue;
-    ARROW_RETURN_NOT_OK(vfs_.RemoveTree(JoinPath(directory_, name)));
-  }
-  return Status::OK();
+  const std::string kept = fmt::format("epoch-{}", epoch_);
+  return RemoveEpochs(vfs_, directory_, [&](std::string_view name) { return name != kept; });
 }
 
-Result<std::unique_ptr<StateReader>> CheckpointReader::OpenOperator(int operator_id,
-                                                                    arrow::MemoryPool* pool) const {
-  return StateReader::Make(vfs_, OperatorPath(directory_, epoch_, operator_id), pool);
+const QueryCheckpoint* CheckpointReader::Find(const std::string& name) const {
+  const auto found = queries_.find(name);
+  return found == queries_.end() ? nullptr : &found->second;
 }
 
-SplitPositions CheckpointReader::Positions(int scan_id) const {
-  const auto found = positions_.find(scan_id);
-  return found == positions_.end() ? SplitPositions{} : found->second;
+std::vector<std::string> CheckpointReader::QueryNames() const {
+  std::vector<std::string> names;
+  for (const auto& [name, query] : queries_) names.push_back(name);
+  return names;
+}
+
+Status RemoveCheckpoint(Vfs& vfs, const std::string& directory) {
+  const Status removed = vfs.Remove(JoinPath(directory, kManifestName));
+  if (!removed.ok() && KindOf(removed) != ErrorKind::kNotFound) return removed;
+  return RemoveEpochs(vfs, directory, [](std::string_view) { return true; });
 }
 
 }  // namespace headrace

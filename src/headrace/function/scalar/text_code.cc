@@ -2,6 +2,7 @@
 #include "arrow/type.h"
 #include "headrace/base/hash.h"
 #include "headrace/base/hash_each.h"
+#include "headrace/base/hex.h"
 #include "headrace/function/cell.h"
 #include "headrace/function/code_points.h"
 #include "headrace/function/define.h"
