@@ -12,8 +12,8 @@ inline int64_t FloorDivide(int64_t a, int64_t b) {
   return quotient - (a % b != 0 && (a < 0) != (b < 0) ? 1 : 0);
 }
 
-/// What `quotient` = FloorDivide(value, divisor) leaves of `value`; the product may wrap around, the
-/// difference is right all the same.
+/// What `quotient` = FloorDivide(value, divisor) leaves of `value`. The product may wrap
+/// around; the difference is right.
 inline int64_t FloorRest(int64_t value, int64_t quotient, int64_t divisor) {
   return static_cast<int64_t>(static_cast<uint64_t>(value) -
                               static_cast<uint64_t>(quotient) * static_cast<uint64_t>(divisor));

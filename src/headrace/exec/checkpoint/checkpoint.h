@@ -77,8 +77,8 @@ class QueryCheckpoint {
 /// The committed epoch of a directory. Immutable, thread safe.
 class CheckpointReader {
  public:
-  /// Null when nothing was committed. kBadData when the manifest is damaged. Folders of other epochs
-  /// (prepared, never committed) are removed.
+  /// Null when nothing was committed. kBadData when the manifest is damaged. Folders of other
+  /// epochs (prepared, never committed) are removed.
   static Result<std::unique_ptr<CheckpointReader>> OpenLatest(Vfs& vfs, std::string directory);
   int64_t epoch() const { return epoch_; }
   /// Null when the checkpoint has no query of this name.
