@@ -202,7 +202,7 @@ std::string WriteBytes(const std::string& path, const std::vector<RecordBatchPtr
 Result<TablePtr> ReadCase(const FileCase& file_case, std::string_view bytes) {
   const auto vfs = MakeMemoryVfs();
   PutFile(*vfs, file_case.path, bytes);
-  const auto pool = BudgetPool::Make(kPoolLimit, CasePool());
+  const auto pool = BudgetPool::Make(kPoolLimit);
   Result<TablePtr> result = [&]() -> Result<TablePtr> {
     ARROW_ASSIGN_OR_RAISE(auto source, OpenFiles(*vfs, file_case.path, file_case.options));
     ARROW_ASSIGN_OR_RAISE(const TablePtr table,
