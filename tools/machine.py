@@ -34,6 +34,8 @@ APT_PACKAGES = [
     "libhwy-dev",
     "libsimdjson-dev",
     "libre2-dev",
+    "libyaml-cpp-dev",
+    "libtomlplusplus-dev",
     "libutf8proc-dev",
     "libhowardhinnant-date-dev",
     "libedit-dev",

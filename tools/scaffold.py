@@ -60,7 +60,7 @@ KINDS = {
             "format.md.in": "docs/formats/@name@.md",
         },
         row_of=f"{SOURCES}/format/list.inc",
-        row='HEADRACE_FORMAT(@Name@, "@name@", "@name@")',
+        row='HEADRACE_FORMAT(@Name@, "@name@", "@name@", false)',
         next_step="describe the bytes, then write it until ./dev one @name@ passes",
     ),
 }

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import subprocess
+import threading
 import time
 import typing
 import xml.etree.ElementTree
@@ -21,9 +22,14 @@ EXECUTABLE_SECONDS_MAX = 1200
 SUITE_SECONDS_MAX = 1500
 FUZZ_SECONDS = 15
 # What of the Python suite runs the engine in this process or starts its command.
-SANITIZED_PYTEST = ["tests/python", "tests/command_test.py", "tests/property"]
+SANITIZED_PYTEST = ["tests/python", "tests/command_test.py", "tests/property", "tests/stream"]
 # The target with planted bugs: it passes when the driver finds them.
 CANARY = "canary_fuzz"
+
+
+# What run_bounded has started, which a Ctrl-C ends; from then on it starts nothing.
+running = set()
+interrupted = threading.Event()
 
 
 class Counts(typing.NamedTuple):
@@ -48,6 +54,8 @@ def run_bounded(command, seconds, environment, output=None):
     Returns the exit code or what went wrong. What runs too long is asked for its stacks (SIGABRT,
     which Python's faulthandler answers) before it is killed.
     """
+    if interrupted.is_set():
+        return "interrupted"
     process = subprocess.Popen(
         command,
         stdout=output,
@@ -56,6 +64,7 @@ def run_bounded(command, seconds, environment, output=None):
         env=environment,
         start_new_session=True,
     )
+    running.add(process)
     try:
         return process.wait(seconds)
     except subprocess.TimeoutExpired:
@@ -66,6 +75,7 @@ def run_bounded(command, seconds, environment, output=None):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.poll()
+        running.discard(process)
 
 
 def run_executable(command, log, environment=None):
@@ -112,11 +122,19 @@ def unit_tests(asan=False):
         return total(pool.map(lambda name: unit_test(name, asan), names))
 
 
+def run_logged(command, log, asan):
+    """Runs a suite of the venv's Python, then prints its output, which the file `log` keeps."""
+    with open(log, "w") as file:
+        code = run_bounded(command, SUITE_SECONDS_MAX, trees.python_environment(asan), file)
+    print(log.read_text(errors="replace"), end="", flush=True)
+    return code
+
+
 def pytest(arguments, asan=False):
     report = logs(asan) / "pytest.xml"
     report.unlink(missing_ok=True)
     command = [str(machine.PYTHON), "-m", "pytest", "-q", "-rs", f"--junitxml={report}", *arguments]
-    code = run_bounded(command, SUITE_SECONDS_MAX, trees.python_environment(asan))
+    code = run_logged(command, logs(asan) / "pytest.log", asan)
     if not report.exists():
         print(f"-- pytest left no report: {code}", flush=True)
         return Counts(failed=1)
@@ -131,10 +149,8 @@ def scripts(arguments, asan=False):
     """tests/script/runner.py runs its configurations in one process and ends with the counts."""
     command = [str(machine.PYTHON), "tests/script/runner.py", *arguments]
     log = logs(asan) / "scripts.log"
-    with open(log, "w") as file:
-        code = run_bounded(command, SUITE_SECONDS_MAX, trees.python_environment(asan), file)
+    code = run_logged(command, log, asan)
     text = log.read_text(errors="replace")
-    print(text, end="")
     found = re.findall(r"^(\d+) passed, (\d+) failed", text, re.MULTILINE)
     passed, failed = map(int, found[-1]) if found else (0, 1)
     if isinstance(code, str):
@@ -180,41 +196,63 @@ def build_stage(targets=(), asan=False):
 
 
 def plan(full, slow):
-    """(name, function) of every stage."""
+    """Lists of stages, (name, function); those of one list run at once, each on one core."""
     tiers = ["--full"] * full + ["--slow"] * slow
-    stages = [
-        ("build", build_stage),
-        ("unit", unit_tests),
-        ("scripts", lambda: scripts(["--all-configs"] if full else [])),
-        ("pytest", lambda: pytest(tiers)),
-        ("types", types),
-        ("tidy", tidiness),
+    steps = [
+        [("build", build_stage)],
+        [("unit", unit_tests)],
+        [
+            ("scripts", lambda: scripts(["--all-configs"] if full else [])),
+            ("pytest", lambda: pytest(tiers)),
+        ],
+        [("types", types), ("tidy", tidiness)],
     ]
     if full:
-        stages += [
-            ("build, sanitized", lambda: build_stage(asan=True)),
-            ("unit, sanitized", lambda: unit_tests(asan=True)),
-            ("scripts, sanitized", lambda: scripts([], asan=True)),
-            ("pytest, sanitized", lambda: pytest(SANITIZED_PYTEST, asan=True)),
-            ("fuzz, build", lambda: build_stage(["fuzzers"], asan=True)),
-            ("fuzz", fuzz),
+        steps += [
+            [("build, sanitized", lambda: build_stage(asan=True))],
+            [("unit, sanitized", lambda: unit_tests(asan=True))],
+            [
+                ("scripts, sanitized", lambda: scripts([], asan=True)),
+                ("pytest, sanitized", lambda: pytest(SANITIZED_PYTEST, asan=True)),
+            ],
+            [("fuzz, build", lambda: build_stage(["fuzzers"], asan=True))],
+            [("fuzz", fuzz)],
         ]
-    return stages
+    return steps
+
+
+def run_stage(name, stage):
+    print(f"== {name}", flush=True)
+    start = time.monotonic()
+    counts = stage()
+    seconds = time.monotonic() - start
+    outcome = f"{counts.passed} passed, {counts.failed} failed"
+    print(f"-- {name}: {outcome}, {seconds:.0f} s", flush=True)
+    return name, counts, seconds
+
+
+@contextlib.contextmanager
+def ended_by_interrupt():
+    try:
+        yield
+    except KeyboardInterrupt:
+        interrupted.set()
+        for process in list(running):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+        raise
 
 
 def run(full=False, slow=False):
     """Runs the stages and prints the summary. Returns the exit code."""
     rows = []
-    for name, stage in plan(full, slow):
-        print(f"== {name}", flush=True)
-        start = time.monotonic()
-        counts = stage()
-        seconds = time.monotonic() - start
-        rows.append((name, counts, seconds))
-        outcome = f"{counts.passed} passed, {counts.failed} failed"
-        print(f"-- {name}: {outcome}, {seconds:.0f} s", flush=True)
+    start = time.monotonic()
+    for step in plan(full, slow):
+        with concurrent.futures.ThreadPoolExecutor(len(step)) as pool, ended_by_interrupt():
+            rows += pool.map(run_stage, *zip(*step))
+    whole = time.monotonic() - start
     sums = total(counts for _, counts, _ in rows)
-    rows.append(("total", sums, sum(seconds for _, _, seconds in rows)))
+    rows.append(("total", sums, whole))
     print(f"\n{'stage':<20} {'passed':>8} {'failed':>8} {'skipped':>8} {'seconds':>9}")
     for name, counts, seconds in rows:
         cells = " ".join(f"{count:>8}" for count in counts)

@@ -5,6 +5,7 @@
     for batch in hr.scan_csv("flights.csv"):
         ...
     hr.sql("SELECT origin, count(*) AS n FROM 'flights.csv' GROUP BY origin").to_pandas()
+    job = hr.stream.run("app.sql")
 
 Module functions use one session that is made when first needed; `Session` makes others.
 """
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow  # noqa: F401  # its libarrow is the one the engine uses
 
-from headrace import functions, names
+from headrace import functions, names, stream
 from headrace.cursor import Cursor
 from headrace.errors import (
     BadDataError,
@@ -91,6 +92,11 @@ def table(name: str) -> Cursor:
     return default_session().table(name)
 
 
+def tables() -> list[str]:
+    """`Session.tables` of the default session: also those that jobs fill, while they run."""
+    return default_session().tables()
+
+
 def __dir__() -> list[str]:
     return __all__
 
@@ -140,6 +146,8 @@ __all__ = [
     "scan_parquet",
     "sql",
     "sql_expr",
+    "stream",
     "table",
+    "tables",
     "when",
 ]

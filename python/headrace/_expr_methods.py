@@ -368,6 +368,45 @@ class ExprMethods:
         """
         return self._call("round", *_given(digits))
 
+    def round_even(self, digits: Any | None = None) -> Expr:
+        """As round, but halves go to the even neighbour, as banks and Python's decimal
+        round. Decimals stay exact.
+
+        SQL: round_even(2.5) is 2
+        SQL: round_even(-3.5) is -4
+        SQL: round_even(2.345, 2) is 2.34
+        SQL: round_even(CAST('0.5' AS DOUBLE)) is 0.0
+        SQL: round_even(150, -2) is 200
+        SQL: round_even(NULL, 1) is NULL
+        """
+        return self._call("round_even", *_given(digits))
+
+    def roundbankers(self, digits: Any | None = None) -> Expr:
+        """As round, but halves go to the even neighbour, as banks and Python's decimal
+        round. Decimals stay exact.
+
+        SQL: round_even(2.5) is 2
+        SQL: round_even(-3.5) is -4
+        SQL: round_even(2.345, 2) is 2.34
+        SQL: round_even(CAST('0.5' AS DOUBLE)) is 0.0
+        SQL: round_even(150, -2) is 200
+        SQL: round_even(NULL, 1) is NULL
+        """
+        return self._call("roundbankers", *_given(digits))
+
+    def bround(self, digits: Any | None = None) -> Expr:
+        """As round, but halves go to the even neighbour, as banks and Python's decimal
+        round. Decimals stay exact.
+
+        SQL: round_even(2.5) is 2
+        SQL: round_even(-3.5) is -4
+        SQL: round_even(2.345, 2) is 2.34
+        SQL: round_even(CAST('0.5' AS DOUBLE)) is 0.0
+        SQL: round_even(150, -2) is 200
+        SQL: round_even(NULL, 1) is NULL
+        """
+        return self._call("bround", *_given(digits))
+
     def floor(self) -> Expr:
         """The greatest whole number that is not above x.
 
@@ -572,6 +611,16 @@ class ExprMethods:
         SQL: if(0 <> 0, 1 // 0, -1) is -1
         """
         return self._call("iff", value, otherwise)
+
+    def iif(self, value: Any, otherwise: Any) -> Expr:
+        """`value` where the condition is true, else `otherwise`; each is evaluated only for
+        the rows that take it.
+
+        SQL: if(1 < 2, 'a', 'b') is a
+        SQL: if(NULL, 'a', 'b') is b
+        SQL: if(0 <> 0, 1 // 0, -1) is -1
+        """
+        return self._call("iif", value, otherwise)
 
     def typeof(self) -> Expr:
         """The name of the type of x, as DESCRIBE shows it.
@@ -790,6 +839,7 @@ class ExprMethods:
 
     def strpos(self, part: Any) -> Expr:
         """The place of the first occurrence in code points from 1, or 0 when there is none.
+        In SQL position takes the part first: position(part, x), position(part IN x).
 
         SQL: strpos('aéb', 'b') is 3
         SQL: strpos('abc', 'x') is 0
@@ -799,6 +849,7 @@ class ExprMethods:
 
     def instr(self, part: Any) -> Expr:
         """The place of the first occurrence in code points from 1, or 0 when there is none.
+        In SQL position takes the part first: position(part, x), position(part IN x).
 
         SQL: strpos('aéb', 'b') is 3
         SQL: strpos('abc', 'x') is 0
@@ -808,12 +859,25 @@ class ExprMethods:
 
     def position(self, part: Any) -> Expr:
         """The place of the first occurrence in code points from 1, or 0 when there is none.
+        In SQL position takes the part first: position(part, x), position(part IN x).
 
         SQL: strpos('aéb', 'b') is 3
         SQL: strpos('abc', 'x') is 0
         SQL: strpos(NULL, 'x') is NULL
         """
         return self._call("position", part)
+
+    def locate(self, x: Any, start: Any | None = None) -> Expr:
+        """As strpos with the part first, in SQL also position(part, x): the place of the
+        first occurrence, of three arguments of the first at or after the place `start`; 0
+        when there is none.
+
+        SQL: locate('b', 'aéb') is 3
+        SQL: locate('a', 'banana', 3) is 4
+        SQL: locate('x', 'abc') is 0
+        SQL: locate('a', NULL) is NULL
+        """
+        return self._call("locate", x, *_given(start))
 
     def like(self, pattern: Any, escape: Any | None = None) -> Expr:
         """Whether the whole text fits the pattern: % stands for any code points, _ for one.
@@ -877,6 +941,39 @@ class ExprMethods:
         SQL: regexp_matches(NULL, 'a') is NULL
         """
         return self._call("regexp_matches", pattern, *_given(options))
+
+    def regexp(self, pattern: Any, options: Any | None = None) -> Expr:
+        """Whether the pattern matches somewhere in the text. Patterns are RE2's; options
+        are letters: i ignores case, s lets . match line ends, l takes the pattern as plain
+        text.
+
+        SQL: regexp_matches('headrace', 'd.a') is true
+        SQL: regexp_matches('headrace', 'RACE', 'i') is true
+        SQL: regexp_matches(NULL, 'a') is NULL
+        """
+        return self._call("regexp", pattern, *_given(options))
+
+    def regexp_like(self, pattern: Any, options: Any | None = None) -> Expr:
+        """Whether the pattern matches somewhere in the text. Patterns are RE2's; options
+        are letters: i ignores case, s lets . match line ends, l takes the pattern as plain
+        text.
+
+        SQL: regexp_matches('headrace', 'd.a') is true
+        SQL: regexp_matches('headrace', 'RACE', 'i') is true
+        SQL: regexp_matches(NULL, 'a') is NULL
+        """
+        return self._call("regexp_like", pattern, *_given(options))
+
+    def rlike(self, pattern: Any, options: Any | None = None) -> Expr:
+        """Whether the pattern matches somewhere in the text. Patterns are RE2's; options
+        are letters: i ignores case, s lets . match line ends, l takes the pattern as plain
+        text.
+
+        SQL: regexp_matches('headrace', 'd.a') is true
+        SQL: regexp_matches('headrace', 'RACE', 'i') is true
+        SQL: regexp_matches(NULL, 'a') is NULL
+        """
+        return self._call("rlike", pattern, *_given(options))
 
     def regexp_full_match(self, pattern: Any, options: Any | None = None) -> Expr:
         """Whether the pattern matches the whole text.
@@ -1027,6 +1124,15 @@ class ExprMethods:
         SQL: concat_ws(NULL, 'a', 'b') is NULL
         """
         return self._call("concat_ws", x, *more)
+
+    def join(self, x: Any, *more: Any) -> Expr:
+        """The texts with the separator between them, nulls left out; null when the
+        separator is.
+
+        SQL: concat_ws('-', 'a', NULL, 'b') is a-b
+        SQL: concat_ws(NULL, 'a', 'b') is NULL
+        """
+        return self._call("join", x, *more)
 
     def levenshtein(self, y: Any) -> Expr:
         """The least number of bytes to insert, remove or replace that makes one text the
@@ -1261,7 +1367,8 @@ class ExprMethods:
         """A part of a date, timestamp or time of the day, zoned ones in their zone: year,
         quarter, month, week (ISO), day, dow (Sunday is 0), isodow, doy, hour, minute,
         second, millisecond and microsecond (with the seconds), isoyear, yearweek, decade,
-        century, millennium, era; epoch and julian as DOUBLE.
+        century, millennium, era; epoch and julian as DOUBLE. Integers are milliseconds
+        since 1970-01-01.
 
         SQL: date_part('year', DATE '2013-07-04') is 2013
         SQL: date_part('epoch', TIMESTAMP '1970-01-02 00:00:00.5') is 86400.5
@@ -1273,7 +1380,8 @@ class ExprMethods:
         """A part of a date, timestamp or time of the day, zoned ones in their zone: year,
         quarter, month, week (ISO), day, dow (Sunday is 0), isodow, doy, hour, minute,
         second, millisecond and microsecond (with the seconds), isoyear, yearweek, decade,
-        century, millennium, era; epoch and julian as DOUBLE.
+        century, millennium, era; epoch and julian as DOUBLE. Integers are milliseconds
+        since 1970-01-01.
 
         SQL: date_part('year', DATE '2013-07-04') is 2013
         SQL: date_part('epoch', TIMESTAMP '1970-01-02 00:00:00.5') is 86400.5
@@ -1301,7 +1409,8 @@ class ExprMethods:
 
     def date_diff(self, start: Any, end: Any) -> Expr:
         """How many periods begin between two times: months between 31 January and 1
-        February are 1. See date_sub for whole ones.
+        February are 1. See date_sub for whole ones. Integers are milliseconds since
+        1970-01-01.
 
         SQL: date_diff('month', DATE '2013-01-31', DATE '2013-02-01') is 1
         SQL: date_diff('day', DATE '2013-01-31', NULL) is NULL
@@ -1310,7 +1419,8 @@ class ExprMethods:
 
     def datediff(self, start: Any, end: Any) -> Expr:
         """How many periods begin between two times: months between 31 January and 1
-        February are 1. See date_sub for whole ones.
+        February are 1. See date_sub for whole ones. Integers are milliseconds since
+        1970-01-01.
 
         SQL: date_diff('month', DATE '2013-01-31', DATE '2013-02-01') is 1
         SQL: date_diff('day', DATE '2013-01-31', NULL) is NULL
@@ -1332,6 +1442,48 @@ class ExprMethods:
         SQL: date_sub('day', DATE '2013-01-31', NULL) is NULL
         """
         return self._call("datesub", start, end)
+
+    def dateadd(self, n: Any, x: Any) -> Expr:
+        """The time n times a unit after x: a year, month, week, day, hour … by the names
+        of date_part. A day that a month lacks becomes its last. Of two arguments,
+        date_add(x, interval) is x + interval.
+
+        SQL: dateadd('month', 1, TIMESTAMP '2024-01-31 10:00:00') is 2024-02-29 10:00:00
+        SQL: dateadd('day', -1, DATE '2024-03-01') is 2024-02-29 00:00:00
+        SQL: dateadd('hour', NULL, DATE '2024-03-01') is NULL
+        """
+        return self._call("dateadd", n, x)
+
+    def date_add(self, n: Any, x: Any) -> Expr:
+        """The time n times a unit after x: a year, month, week, day, hour … by the names
+        of date_part. A day that a month lacks becomes its last. Of two arguments,
+        date_add(x, interval) is x + interval.
+
+        SQL: dateadd('month', 1, TIMESTAMP '2024-01-31 10:00:00') is 2024-02-29 10:00:00
+        SQL: dateadd('day', -1, DATE '2024-03-01') is 2024-02-29 00:00:00
+        SQL: dateadd('hour', NULL, DATE '2024-03-01') is NULL
+        """
+        return self._call("date_add", n, x)
+
+    def from_unixtime(self) -> Expr:
+        """The timestamp without a zone, of UTC, so many seconds after 1970-01-01 00:00:00;
+        see epoch_ms for milliseconds.
+
+        SQL: from_unixtime(1700000000) is 2023-11-14 22:13:20
+        SQL: from_unixtime(-0.5) is 1969-12-31 23:59:59.5
+        SQL: from_unixtime(NULL) is NULL
+        """
+        return self._call("from_unixtime")
+
+    def unix_timestamp(self) -> Expr:
+        """Whole seconds since 1970-01-01 00:00:00 UTC; in SQL without an argument those of
+        now(). See epoch for fractions.
+
+        SQL: unix_timestamp(TIMESTAMP '2023-11-14 22:13:20.9') is 1700000000
+        SQL: unix_timestamp(TIMESTAMP '1969-12-31 23:59:59.5') is -1
+        SQL: unix_timestamp(NULL) is NULL
+        """
+        return self._call("unix_timestamp")
 
     def year(self) -> Expr:
         """The year.
@@ -1539,13 +1691,24 @@ class ExprMethods:
     def strftime(self, format: Any) -> Expr:
         """A time as text: %Y %m %d %H %M %S, %y %I %p %j %f (microseconds) %g
         (milliseconds) %n (nanoseconds) %a %A %b %B %u %w %U %W %V %G %z %x %X %c %%; %-d
-        and the like without zeros.
+        and the like without zeros. An integer is milliseconds since 1970-01-01.
 
         SQL: strftime(TIMESTAMP '2013-07-04 10:20:30', '%d.%m.%Y %H:%M') is 04.07.2013 10:20
         SQL: strftime(DATE '2013-07-04', '%A, %-d %B') is Thursday, 4 July
         SQL: strftime(NULL, '%Y') is NULL
         """
         return self._call("strftime", format)
+
+    def date_format(self, format: Any) -> Expr:
+        """A time as text: %Y %m %d %H %M %S, %y %I %p %j %f (microseconds) %g
+        (milliseconds) %n (nanoseconds) %a %A %b %B %u %w %U %W %V %G %z %x %X %c %%; %-d
+        and the like without zeros. An integer is milliseconds since 1970-01-01.
+
+        SQL: strftime(TIMESTAMP '2013-07-04 10:20:30', '%d.%m.%Y %H:%M') is 04.07.2013 10:20
+        SQL: strftime(DATE '2013-07-04', '%A, %-d %B') is Thursday, 4 July
+        SQL: strftime(NULL, '%Y') is NULL
+        """
+        return self._call("date_format", format)
 
     def strptime(self, format: Any) -> Expr:
         """The timestamp that a text stands for, by the specifiers of strftime; with %z in
@@ -1697,6 +1860,15 @@ class ExprMethods:
         SQL: list_value() is []
         """
         return self._call("array_value", *more)
+
+    def array(self, *more: Any) -> Expr:
+        """A list of the arguments.
+
+        SQL: list_value(1, NULL, 3) is [1, NULL, 3]
+        SQL: list_value('a') is ['a']
+        SQL: list_value() is []
+        """
+        return self._call("array", *more)
 
     def list_extract(self, number: Any) -> Expr:
         """The item at a place from 1, or from the end below zero, null when there is none;
@@ -1907,15 +2079,6 @@ class ExprMethods:
         """
         return self._call("list_has", item)
 
-    def array_contains(self, item: Any) -> Expr:
-        """Whether an item of the list equals another value.
-
-        SQL: list_contains(list_value(3, NULL, 1, 3), 1) is true
-        SQL: list_contains(list_value(3, NULL, 1, 3), 2) is false
-        SQL: list_contains(list_value(3, NULL, 1, 3), NULL) is NULL
-        """
-        return self._call("array_contains", item)
-
     def array_has(self, item: Any) -> Expr:
         """Whether an item of the list equals another value.
 
@@ -1924,6 +2087,17 @@ class ExprMethods:
         SQL: list_contains(list_value(3, NULL, 1, 3), NULL) is NULL
         """
         return self._call("array_has", item)
+
+    def array_contains(self, item: Any) -> Expr:
+        """As list_contains; also of an array in JSON text, whose items are compared as text
+        or as numbers.
+
+        SQL: array_contains(list_value(3, NULL, 1), 1) is true
+        SQL: array_contains('[3, "x"]', 'x') is true
+        SQL: array_contains('[3, 1]', 2) is false
+        SQL: array_contains(NULL, 2) is NULL
+        """
+        return self._call("array_contains", item)
 
     def list_position(self, item: Any) -> Expr:
         """The place from 1 of the first item that equals a value; null when there is none.
@@ -2188,6 +2362,7 @@ class ExprMethods:
 
         SQL: cardinality(map(list_value('a', 'b'), list_value(1, NULL))) is 2
         SQL: array_length(list_value(1, NULL)) is 2
+        SQL: array_length('[1, 2]') is 2
         SQL: cardinality(NULL) is NULL
         """
         return self._call("cardinality")
@@ -2197,6 +2372,7 @@ class ExprMethods:
 
         SQL: cardinality(map(list_value('a', 'b'), list_value(1, NULL))) is 2
         SQL: array_length(list_value(1, NULL)) is 2
+        SQL: array_length('[1, 2]') is 2
         SQL: cardinality(NULL) is NULL
         """
         return self._call("array_length")
@@ -2253,25 +2429,29 @@ class ExprMethods:
         return self._call("generate_series", *_given(end, step))
 
     def map(self, values: Any) -> Expr:
-        """A map of a list of keys to a list of values, as many.
+        """A map of a list of keys to a list of values, as many; in SQL also of keys and
+        values in turns.
 
         SQL: map(list_value('a', 'b'), list_value(1, NULL)) is {'a': 1, 'b': NULL}
+        SQL: map('a', 1) is {'a': 1}
         SQL: map(NULL, list_value(1)) is NULL
         """
         return self._call("map", values)
 
     def map_keys(self) -> Expr:
-        """A list of the keys of a map.
+        """A list of the keys of a map, or of the object in JSON text.
 
         SQL: map_keys(map(list_value('a', 'b'), list_value(1, NULL))) is ['a', 'b']
+        SQL: map_keys('{"a": 1}') is ['a']
         SQL: map_keys(NULL) is NULL
         """
         return self._call("map_keys")
 
     def map_values(self) -> Expr:
-        """A list of the values of a map.
+        """A list of the values of a map, or as text of those of the object in JSON text.
 
         SQL: map_values(map(list_value('a', 'b'), list_value(1, NULL))) is [1, NULL]
+        SQL: map_values('{"a": "x", "b": [1]}') is ['x', '[1]']
         SQL: map_values(NULL) is NULL
         """
         return self._call("map_values")
@@ -2362,10 +2542,10 @@ class ExprMethods:
 
     def json_extract(self, path: Any) -> Expr:
         """The value at a path in JSON text, as JSON without blanks; null when there is
-        none. Paths are $.key[0]."other key", also with places from the end ([-1]), a
-        pointer /key/0, a bare key, or a place in an array, from 0. With .* or [*] in a
-        constant path the result is a list. Text that is no JSON is an error, as far as it
-        is read: up to the value.
+        none. Paths are $.key[0]."other key", also with places from the end ([-1]) or as
+        keys (.0), a pointer /key/0, a bare key, or a place in an array, from 0. With .* or
+        [*] in a constant path the result is a list. Text that is no JSON is an error, as
+        far as it is read: up to the value.
 
         SQL: json_extract('{"a": [1, {"b": "x"}]}', '$.a[1]') is {"b":"x"}
         SQL: '{"a": 1.50}' -> 'a' is 1.50
@@ -2378,10 +2558,10 @@ class ExprMethods:
 
     def json_extract_path(self, path: Any) -> Expr:
         """The value at a path in JSON text, as JSON without blanks; null when there is
-        none. Paths are $.key[0]."other key", also with places from the end ([-1]), a
-        pointer /key/0, a bare key, or a place in an array, from 0. With .* or [*] in a
-        constant path the result is a list. Text that is no JSON is an error, as far as it
-        is read: up to the value.
+        none. Paths are $.key[0]."other key", also with places from the end ([-1]) or as
+        keys (.0), a pointer /key/0, a bare key, or a place in an array, from 0. With .* or
+        [*] in a constant path the result is a list. Text that is no JSON is an error, as
+        far as it is read: up to the value.
 
         SQL: json_extract('{"a": [1, {"b": "x"}]}', '$.a[1]') is {"b":"x"}
         SQL: '{"a": 1.50}' -> 'a' is 1.50
@@ -2411,6 +2591,28 @@ class ExprMethods:
         SQL: json_extract_string('{"a": null}', 'a') is NULL
         """
         return self._call("json_extract_path_text", path)
+
+    def json_value(self, path: Any) -> Expr:
+        """The string, number or boolean at a path in JSON text, as text; null when there is
+        none, and of arrays, objects, null and text that is no JSON. Paths are those of
+        json_extract.
+
+        SQL: json_value('{"a": {"b": [10, "x"]}}', '$.a.b[1]') is x
+        SQL: json_value('{"a": {"b": [10, "x"]}}', '$.a.b.0') is 10
+        SQL: json_value('{"a": {"b": 1}}', '$.a') is NULL
+        SQL: json_value('no JSON', '$.a') is NULL
+        """
+        return self._call("json_value", path)
+
+    def json_query(self, path: Any) -> Expr:
+        """The array or object at a path in JSON text, as JSON without blanks; null when
+        there is none, and of other values and text that is no JSON.
+
+        SQL: json_query('{"a": [1, 2]}', '$.a') is [1,2]
+        SQL: json_query('{"a": 1}', '$.a') is NULL
+        SQL: json_query('no JSON', '$.a') is NULL
+        """
+        return self._call("json_query", path)
 
     def json_array_length(self, path: Any | None = None) -> Expr:
         """How many items a JSON array has, 0 of what is no array; null when there is
@@ -2545,6 +2747,15 @@ class ExprMethods:
         """
         return self._call("last")
 
+    def delta(self) -> Expr:
+        """The greatest value less the least; of times a span. Overflow is an error.
+
+        SQL: delta(x) over (3), (NULL), (-1), (6) is 7
+        SQL: delta(x) over (5) is 0
+        SQL: delta(x) over (CAST(NULL AS BIGINT)) is NULL
+        """
+        return self._call("delta")
+
     def count_if(self) -> Expr:
         """The number of rows where the argument is true. Never null.
 
@@ -2658,8 +2869,8 @@ class ExprMethods:
         return self._call("max_by", y)
 
     def median(self) -> Expr:
-        """The middle value, between two the middle of both; NaN stands above all. Exact:
-        the values are kept.
+        """The middle value, between two the middle of both, of decimals exact with one
+        decimal more; NaN stands above all. The values are kept.
 
         SQL: median(x) over (1), (NULL), (4), (3), (2) is 2.5
         SQL: median(x) over (CAST(NULL AS DOUBLE)) is NULL
@@ -2674,6 +2885,15 @@ class ExprMethods:
         SQL: quantile_cont(x, 0.25) over (CAST(NULL AS DOUBLE)) is NULL
         """
         return self._call("quantile_cont", fraction)
+
+    def percentile_cont(self, fraction: Any) -> Expr:
+        """The value at a fraction (0 to 1) of the ordered values, interpolated between two.
+        Exact.
+
+        SQL: quantile_cont(x, 0.25) over (1), (NULL), (4), (3), (2) is 1.75
+        SQL: quantile_cont(x, 0.25) over (CAST(NULL AS DOUBLE)) is NULL
+        """
+        return self._call("percentile_cont", fraction)
 
     def quantile_disc(self, fraction: Any) -> Expr:
         """The least value that is not below that fraction (0 to 1) of the values. Exact;
@@ -2692,6 +2912,15 @@ class ExprMethods:
         SQL: quantile_disc(x, 0.5) over (CAST(NULL AS VARCHAR)) is NULL
         """
         return self._call("quantile", fraction)
+
+    def percentile_disc(self, fraction: Any) -> Expr:
+        """The least value that is not below that fraction (0 to 1) of the values. Exact;
+        any type that has an order.
+
+        SQL: quantile_disc(x, 0.5) over ('d'), (NULL), ('a'), ('c'), ('b') is b
+        SQL: quantile_disc(x, 0.5) over (CAST(NULL AS VARCHAR)) is NULL
+        """
+        return self._call("percentile_disc", fraction)
 
     def approx_quantile(self, fraction: Any) -> Expr:
         """A value within 0.5 % of the one at a fraction (0 to 1) of the ordered values, in
@@ -2959,8 +3188,8 @@ class ExprMethods:
         return self._call("array_agg")
 
     def string_agg(self, separator: Any | None = None) -> Expr:
-        """The texts that are not null in the order of the input, with the separator (a
-        comma) between them.
+        """The values that are not null as text, in the order of the input, with the
+        separator (a comma) between them.
 
         SQL: string_agg(x, '-') over ('b'), (NULL), ('a') is b-a
         SQL: string_agg(x) over (CAST(NULL AS VARCHAR)) is NULL
@@ -2968,8 +3197,8 @@ class ExprMethods:
         return self._call("string_agg", *_given(separator))
 
     def group_concat(self, separator: Any | None = None) -> Expr:
-        """The texts that are not null in the order of the input, with the separator (a
-        comma) between them.
+        """The values that are not null as text, in the order of the input, with the
+        separator (a comma) between them.
 
         SQL: string_agg(x, '-') over ('b'), (NULL), ('a') is b-a
         SQL: string_agg(x) over (CAST(NULL AS VARCHAR)) is NULL
@@ -2977,13 +3206,22 @@ class ExprMethods:
         return self._call("group_concat", *_given(separator))
 
     def listagg(self, separator: Any | None = None) -> Expr:
-        """The texts that are not null in the order of the input, with the separator (a
-        comma) between them.
+        """The values that are not null as text, in the order of the input, with the
+        separator (a comma) between them.
 
         SQL: string_agg(x, '-') over ('b'), (NULL), ('a') is b-a
         SQL: string_agg(x) over (CAST(NULL AS VARCHAR)) is NULL
         """
         return self._call("listagg", *_given(separator))
+
+    def collect(self, separator: Any | None = None) -> Expr:
+        """The values that are not null as text, in the order of the input, with the
+        separator (a comma) between them.
+
+        SQL: string_agg(x, '-') over ('b'), (NULL), ('a') is b-a
+        SQL: string_agg(x) over (CAST(NULL AS VARCHAR)) is NULL
+        """
+        return self._call("collect", *_given(separator))
 
     def lag(self, n: int | None = None, default: Any | None = None) -> Expr:
         """The value n rows before (1 unless given; a constant from 0 to 65536), the default

@@ -33,7 +33,7 @@ from headrace.expr import (
 )
 from headrace.options import option_texts
 from headrace.progress import Progress, Silence
-from headrace.tables import table_of
+from headrace.table_data import table_of
 from headrace.text_table import draw, draw_html
 
 if TYPE_CHECKING:

@@ -408,6 +408,48 @@ def round(x: Any, digits: Any | None = None) -> Expr:
     return call("round", x, *_given(digits))
 
 
+def round_even(x: Any, digits: Any | None = None) -> Expr:
+    """As round, but halves go to the even neighbour, as banks and Python's decimal round.
+    Decimals stay exact.
+
+    SQL: round_even(2.5) is 2
+    SQL: round_even(-3.5) is -4
+    SQL: round_even(2.345, 2) is 2.34
+    SQL: round_even(CAST('0.5' AS DOUBLE)) is 0.0
+    SQL: round_even(150, -2) is 200
+    SQL: round_even(NULL, 1) is NULL
+    """
+    return call("round_even", x, *_given(digits))
+
+
+def roundbankers(x: Any, digits: Any | None = None) -> Expr:
+    """As round, but halves go to the even neighbour, as banks and Python's decimal round.
+    Decimals stay exact.
+
+    SQL: round_even(2.5) is 2
+    SQL: round_even(-3.5) is -4
+    SQL: round_even(2.345, 2) is 2.34
+    SQL: round_even(CAST('0.5' AS DOUBLE)) is 0.0
+    SQL: round_even(150, -2) is 200
+    SQL: round_even(NULL, 1) is NULL
+    """
+    return call("roundbankers", x, *_given(digits))
+
+
+def bround(x: Any, digits: Any | None = None) -> Expr:
+    """As round, but halves go to the even neighbour, as banks and Python's decimal round.
+    Decimals stay exact.
+
+    SQL: round_even(2.5) is 2
+    SQL: round_even(-3.5) is -4
+    SQL: round_even(2.345, 2) is 2.34
+    SQL: round_even(CAST('0.5' AS DOUBLE)) is 0.0
+    SQL: round_even(150, -2) is 200
+    SQL: round_even(NULL, 1) is NULL
+    """
+    return call("bround", x, *_given(digits))
+
+
 def floor(x: Any) -> Expr:
     """The greatest whole number that is not above x.
 
@@ -629,6 +671,17 @@ def iff(condition: Any, value: Any, otherwise: Any) -> Expr:
     SQL: if(0 <> 0, 1 // 0, -1) is -1
     """
     return call("iff", condition, value, otherwise)
+
+
+def iif(condition: Any, value: Any, otherwise: Any) -> Expr:
+    """`value` where the condition is true, else `otherwise`; each is evaluated only for the
+    rows that take it.
+
+    SQL: if(1 < 2, 'a', 'b') is a
+    SQL: if(NULL, 'a', 'b') is b
+    SQL: if(0 <> 0, 1 // 0, -1) is -1
+    """
+    return call("iif", condition, value, otherwise)
 
 
 def typeof(x: Any) -> Expr:
@@ -870,7 +923,8 @@ def contains(x: Any, part: Any) -> Expr:
 
 
 def strpos(x: Any, part: Any) -> Expr:
-    """The place of the first occurrence in code points from 1, or 0 when there is none.
+    """The place of the first occurrence in code points from 1, or 0 when there is none. In
+    SQL position takes the part first: position(part, x), position(part IN x).
 
     SQL: strpos('aéb', 'b') is 3
     SQL: strpos('abc', 'x') is 0
@@ -880,7 +934,8 @@ def strpos(x: Any, part: Any) -> Expr:
 
 
 def instr(x: Any, part: Any) -> Expr:
-    """The place of the first occurrence in code points from 1, or 0 when there is none.
+    """The place of the first occurrence in code points from 1, or 0 when there is none. In
+    SQL position takes the part first: position(part, x), position(part IN x).
 
     SQL: strpos('aéb', 'b') is 3
     SQL: strpos('abc', 'x') is 0
@@ -890,13 +945,27 @@ def instr(x: Any, part: Any) -> Expr:
 
 
 def position(x: Any, part: Any) -> Expr:
-    """The place of the first occurrence in code points from 1, or 0 when there is none.
+    """The place of the first occurrence in code points from 1, or 0 when there is none. In
+    SQL position takes the part first: position(part, x), position(part IN x).
 
     SQL: strpos('aéb', 'b') is 3
     SQL: strpos('abc', 'x') is 0
     SQL: strpos(NULL, 'x') is NULL
     """
     return call("position", x, part)
+
+
+def locate(part: Any, x: Any, start: Any | None = None) -> Expr:
+    """As strpos with the part first, in SQL also position(part, x): the place of the first
+    occurrence, of three arguments of the first at or after the place `start`; 0 when there
+    is none.
+
+    SQL: locate('b', 'aéb') is 3
+    SQL: locate('a', 'banana', 3) is 4
+    SQL: locate('x', 'abc') is 0
+    SQL: locate('a', NULL) is NULL
+    """
+    return call("locate", part, x, *_given(start))
 
 
 def like(x: Any, pattern: Any, escape: Any | None = None) -> Expr:
@@ -965,6 +1034,39 @@ def regexp_matches(x: Any, pattern: Any, options: Any | None = None) -> Expr:
     SQL: regexp_matches(NULL, 'a') is NULL
     """
     return call("regexp_matches", x, pattern, *_given(options))
+
+
+def regexp(x: Any, pattern: Any, options: Any | None = None) -> Expr:
+    """Whether the pattern matches somewhere in the text. Patterns are RE2's; options are
+    letters: i ignores case, s lets . match line ends, l takes the pattern as plain text.
+
+    SQL: regexp_matches('headrace', 'd.a') is true
+    SQL: regexp_matches('headrace', 'RACE', 'i') is true
+    SQL: regexp_matches(NULL, 'a') is NULL
+    """
+    return call("regexp", x, pattern, *_given(options))
+
+
+def regexp_like(x: Any, pattern: Any, options: Any | None = None) -> Expr:
+    """Whether the pattern matches somewhere in the text. Patterns are RE2's; options are
+    letters: i ignores case, s lets . match line ends, l takes the pattern as plain text.
+
+    SQL: regexp_matches('headrace', 'd.a') is true
+    SQL: regexp_matches('headrace', 'RACE', 'i') is true
+    SQL: regexp_matches(NULL, 'a') is NULL
+    """
+    return call("regexp_like", x, pattern, *_given(options))
+
+
+def rlike(x: Any, pattern: Any, options: Any | None = None) -> Expr:
+    """Whether the pattern matches somewhere in the text. Patterns are RE2's; options are
+    letters: i ignores case, s lets . match line ends, l takes the pattern as plain text.
+
+    SQL: regexp_matches('headrace', 'd.a') is true
+    SQL: regexp_matches('headrace', 'RACE', 'i') is true
+    SQL: regexp_matches(NULL, 'a') is NULL
+    """
+    return call("rlike", x, pattern, *_given(options))
 
 
 def regexp_full_match(x: Any, pattern: Any, options: Any | None = None) -> Expr:
@@ -1131,6 +1233,16 @@ def concat_ws(separator: Any, x: Any, *more: Any) -> Expr:
     SQL: concat_ws(NULL, 'a', 'b') is NULL
     """
     return call("concat_ws", separator, x, *more)
+
+
+def join(separator: Any, x: Any, *more: Any) -> Expr:
+    """The texts with the separator between them, nulls left out; null when the separator
+    is.
+
+    SQL: concat_ws('-', 'a', NULL, 'b') is a-b
+    SQL: concat_ws(NULL, 'a', 'b') is NULL
+    """
+    return call("join", separator, x, *more)
 
 
 def levenshtein(x: Any, y: Any) -> Expr:
@@ -1390,7 +1502,7 @@ def date_part(part: Any, x: Any) -> Expr:
     """A part of a date, timestamp or time of the day, zoned ones in their zone: year,
     quarter, month, week (ISO), day, dow (Sunday is 0), isodow, doy, hour, minute, second,
     millisecond and microsecond (with the seconds), isoyear, yearweek, decade, century,
-    millennium, era; epoch and julian as DOUBLE.
+    millennium, era; epoch and julian as DOUBLE. Integers are milliseconds since 1970-01-01.
 
     SQL: date_part('year', DATE '2013-07-04') is 2013
     SQL: date_part('epoch', TIMESTAMP '1970-01-02 00:00:00.5') is 86400.5
@@ -1403,7 +1515,7 @@ def datepart(part: Any, x: Any) -> Expr:
     """A part of a date, timestamp or time of the day, zoned ones in their zone: year,
     quarter, month, week (ISO), day, dow (Sunday is 0), isodow, doy, hour, minute, second,
     millisecond and microsecond (with the seconds), isoyear, yearweek, decade, century,
-    millennium, era; epoch and julian as DOUBLE.
+    millennium, era; epoch and julian as DOUBLE. Integers are milliseconds since 1970-01-01.
 
     SQL: date_part('year', DATE '2013-07-04') is 2013
     SQL: date_part('epoch', TIMESTAMP '1970-01-02 00:00:00.5') is 86400.5
@@ -1434,7 +1546,7 @@ def datetrunc(part: Any, x: Any) -> Expr:
 
 def date_diff(part: Any, start: Any, end: Any) -> Expr:
     """How many periods begin between two times: months between 31 January and 1 February
-    are 1. See date_sub for whole ones.
+    are 1. See date_sub for whole ones. Integers are milliseconds since 1970-01-01.
 
     SQL: date_diff('month', DATE '2013-01-31', DATE '2013-02-01') is 1
     SQL: date_diff('day', DATE '2013-01-31', NULL) is NULL
@@ -1444,7 +1556,7 @@ def date_diff(part: Any, start: Any, end: Any) -> Expr:
 
 def datediff(part: Any, start: Any, end: Any) -> Expr:
     """How many periods begin between two times: months between 31 January and 1 February
-    are 1. See date_sub for whole ones.
+    are 1. See date_sub for whole ones. Integers are milliseconds since 1970-01-01.
 
     SQL: date_diff('month', DATE '2013-01-31', DATE '2013-02-01') is 1
     SQL: date_diff('day', DATE '2013-01-31', NULL) is NULL
@@ -1468,6 +1580,52 @@ def datesub(part: Any, start: Any, end: Any) -> Expr:
     SQL: date_sub('day', DATE '2013-01-31', NULL) is NULL
     """
     return call("datesub", part, start, end)
+
+
+def dateadd(part: Any, n: Any, x: Any) -> Expr:
+    """The time n times a unit after x: a year, month, week, day, hour … by the names of
+    date_part. A day that a month lacks becomes its last. Of two arguments, date_add(x,
+    interval) is x + interval.
+
+    SQL: dateadd('month', 1, TIMESTAMP '2024-01-31 10:00:00') is 2024-02-29 10:00:00
+    SQL: dateadd('day', -1, DATE '2024-03-01') is 2024-02-29 00:00:00
+    SQL: dateadd('hour', NULL, DATE '2024-03-01') is NULL
+    """
+    return call("dateadd", part, n, x)
+
+
+def date_add(part: Any, n: Any, x: Any) -> Expr:
+    """The time n times a unit after x: a year, month, week, day, hour … by the names of
+    date_part. A day that a month lacks becomes its last. Of two arguments, date_add(x,
+    interval) is x + interval.
+
+    SQL: dateadd('month', 1, TIMESTAMP '2024-01-31 10:00:00') is 2024-02-29 10:00:00
+    SQL: dateadd('day', -1, DATE '2024-03-01') is 2024-02-29 00:00:00
+    SQL: dateadd('hour', NULL, DATE '2024-03-01') is NULL
+    """
+    return call("date_add", part, n, x)
+
+
+def from_unixtime(seconds: Any) -> Expr:
+    """The timestamp without a zone, of UTC, so many seconds after 1970-01-01 00:00:00; see
+    epoch_ms for milliseconds.
+
+    SQL: from_unixtime(1700000000) is 2023-11-14 22:13:20
+    SQL: from_unixtime(-0.5) is 1969-12-31 23:59:59.5
+    SQL: from_unixtime(NULL) is NULL
+    """
+    return call("from_unixtime", seconds)
+
+
+def unix_timestamp(x: Any) -> Expr:
+    """Whole seconds since 1970-01-01 00:00:00 UTC; in SQL without an argument those of
+    now(). See epoch for fractions.
+
+    SQL: unix_timestamp(TIMESTAMP '2023-11-14 22:13:20.9') is 1700000000
+    SQL: unix_timestamp(TIMESTAMP '1969-12-31 23:59:59.5') is -1
+    SQL: unix_timestamp(NULL) is NULL
+    """
+    return call("unix_timestamp", x)
 
 
 def year(x: Any) -> Expr:
@@ -1699,13 +1857,25 @@ def julian(x: Any) -> Expr:
 def strftime(x: Any, format: Any) -> Expr:
     """A time as text: %Y %m %d %H %M %S, %y %I %p %j %f (microseconds) %g (milliseconds) %n
     (nanoseconds) %a %A %b %B %u %w %U %W %V %G %z %x %X %c %%; %-d and the like without
-    zeros.
+    zeros. An integer is milliseconds since 1970-01-01.
 
     SQL: strftime(TIMESTAMP '2013-07-04 10:20:30', '%d.%m.%Y %H:%M') is 04.07.2013 10:20
     SQL: strftime(DATE '2013-07-04', '%A, %-d %B') is Thursday, 4 July
     SQL: strftime(NULL, '%Y') is NULL
     """
     return call("strftime", x, format)
+
+
+def date_format(x: Any, format: Any) -> Expr:
+    """A time as text: %Y %m %d %H %M %S, %y %I %p %j %f (microseconds) %g (milliseconds) %n
+    (nanoseconds) %a %A %b %B %u %w %U %W %V %G %z %x %X %c %%; %-d and the like without
+    zeros. An integer is milliseconds since 1970-01-01.
+
+    SQL: strftime(TIMESTAMP '2013-07-04 10:20:30', '%d.%m.%Y %H:%M') is 04.07.2013 10:20
+    SQL: strftime(DATE '2013-07-04', '%A, %-d %B') is Thursday, 4 July
+    SQL: strftime(NULL, '%Y') is NULL
+    """
+    return call("date_format", x, format)
 
 
 def strptime(x: Any, format: Any) -> Expr:
@@ -1874,6 +2044,16 @@ def array_value(x: Any | None = None, *more: Any) -> Expr:
     SQL: list_value() is []
     """
     return call("array_value", *more, *_given(x))
+
+
+def array(x: Any | None = None, *more: Any) -> Expr:
+    """A list of the arguments.
+
+    SQL: list_value(1, NULL, 3) is [1, NULL, 3]
+    SQL: list_value('a') is ['a']
+    SQL: list_value() is []
+    """
+    return call("array", *more, *_given(x))
 
 
 def list_extract(x: Any, number: Any) -> Expr:
@@ -2108,16 +2288,6 @@ def list_has(x: Any, item: Any) -> Expr:
     return call("list_has", x, item)
 
 
-def array_contains(x: Any, item: Any) -> Expr:
-    """Whether an item of the list equals another value.
-
-    SQL: list_contains(list_value(3, NULL, 1, 3), 1) is true
-    SQL: list_contains(list_value(3, NULL, 1, 3), 2) is false
-    SQL: list_contains(list_value(3, NULL, 1, 3), NULL) is NULL
-    """
-    return call("array_contains", x, item)
-
-
 def array_has(x: Any, item: Any) -> Expr:
     """Whether an item of the list equals another value.
 
@@ -2126,6 +2296,18 @@ def array_has(x: Any, item: Any) -> Expr:
     SQL: list_contains(list_value(3, NULL, 1, 3), NULL) is NULL
     """
     return call("array_has", x, item)
+
+
+def array_contains(x: Any, item: Any) -> Expr:
+    """As list_contains; also of an array in JSON text, whose items are compared as text or
+    as numbers.
+
+    SQL: array_contains(list_value(3, NULL, 1), 1) is true
+    SQL: array_contains('[3, "x"]', 'x') is true
+    SQL: array_contains('[3, 1]', 2) is false
+    SQL: array_contains(NULL, 2) is NULL
+    """
+    return call("array_contains", x, item)
 
 
 def list_position(x: Any, item: Any) -> Expr:
@@ -2421,6 +2603,7 @@ def cardinality(x: Any) -> Expr:
 
     SQL: cardinality(map(list_value('a', 'b'), list_value(1, NULL))) is 2
     SQL: array_length(list_value(1, NULL)) is 2
+    SQL: array_length('[1, 2]') is 2
     SQL: cardinality(NULL) is NULL
     """
     return call("cardinality", x)
@@ -2431,6 +2614,7 @@ def array_length(x: Any) -> Expr:
 
     SQL: cardinality(map(list_value('a', 'b'), list_value(1, NULL))) is 2
     SQL: array_length(list_value(1, NULL)) is 2
+    SQL: array_length('[1, 2]') is 2
     SQL: cardinality(NULL) is NULL
     """
     return call("array_length", x)
@@ -2494,27 +2678,31 @@ def generate_series(start: Any, end: Any | None = None, step: Any | None = None)
 
 
 def map(keys: Any, values: Any) -> Expr:
-    """A map of a list of keys to a list of values, as many.
+    """A map of a list of keys to a list of values, as many; in SQL also of keys and values
+    in turns.
 
     SQL: map(list_value('a', 'b'), list_value(1, NULL)) is {'a': 1, 'b': NULL}
+    SQL: map('a', 1) is {'a': 1}
     SQL: map(NULL, list_value(1)) is NULL
     """
     return call("map", keys, values)
 
 
 def map_keys(x: Any) -> Expr:
-    """A list of the keys of a map.
+    """A list of the keys of a map, or of the object in JSON text.
 
     SQL: map_keys(map(list_value('a', 'b'), list_value(1, NULL))) is ['a', 'b']
+    SQL: map_keys('{"a": 1}') is ['a']
     SQL: map_keys(NULL) is NULL
     """
     return call("map_keys", x)
 
 
 def map_values(x: Any) -> Expr:
-    """A list of the values of a map.
+    """A list of the values of a map, or as text of those of the object in JSON text.
 
     SQL: map_values(map(list_value('a', 'b'), list_value(1, NULL))) is [1, NULL]
+    SQL: map_values('{"a": "x", "b": [1]}') is ['x', '[1]']
     SQL: map_values(NULL) is NULL
     """
     return call("map_values", x)
@@ -2616,9 +2804,10 @@ def struct_extract(x: Any, name: Any) -> Expr:
 
 def json_extract(x: Any, path: Any) -> Expr:
     """The value at a path in JSON text, as JSON without blanks; null when there is none.
-    Paths are $.key[0]."other key", also with places from the end ([-1]), a pointer /key/0,
-    a bare key, or a place in an array, from 0. With .* or [*] in a constant path the result
-    is a list. Text that is no JSON is an error, as far as it is read: up to the value.
+    Paths are $.key[0]."other key", also with places from the end ([-1]) or as keys (.0), a
+    pointer /key/0, a bare key, or a place in an array, from 0. With .* or [*] in a constant
+    path the result is a list. Text that is no JSON is an error, as far as it is read: up to
+    the value.
 
     SQL: json_extract('{"a": [1, {"b": "x"}]}', '$.a[1]') is {"b":"x"}
     SQL: '{"a": 1.50}' -> 'a' is 1.50
@@ -2632,9 +2821,10 @@ def json_extract(x: Any, path: Any) -> Expr:
 
 def json_extract_path(x: Any, path: Any) -> Expr:
     """The value at a path in JSON text, as JSON without blanks; null when there is none.
-    Paths are $.key[0]."other key", also with places from the end ([-1]), a pointer /key/0,
-    a bare key, or a place in an array, from 0. With .* or [*] in a constant path the result
-    is a list. Text that is no JSON is an error, as far as it is read: up to the value.
+    Paths are $.key[0]."other key", also with places from the end ([-1]) or as keys (.0), a
+    pointer /key/0, a bare key, or a place in an array, from 0. With .* or [*] in a constant
+    path the result is a list. Text that is no JSON is an error, as far as it is read: up to
+    the value.
 
     SQL: json_extract('{"a": [1, {"b": "x"}]}', '$.a[1]') is {"b":"x"}
     SQL: '{"a": 1.50}' -> 'a' is 1.50
@@ -2666,6 +2856,30 @@ def json_extract_path_text(x: Any, path: Any) -> Expr:
     SQL: json_extract_string('{"a": null}', 'a') is NULL
     """
     return call("json_extract_path_text", x, path)
+
+
+def json_value(x: Any, path: Any) -> Expr:
+    """The string, number or boolean at a path in JSON text, as text; null when there is
+    none, and of arrays, objects, null and text that is no JSON. Paths are those of
+    json_extract.
+
+    SQL: json_value('{"a": {"b": [10, "x"]}}', '$.a.b[1]') is x
+    SQL: json_value('{"a": {"b": [10, "x"]}}', '$.a.b.0') is 10
+    SQL: json_value('{"a": {"b": 1}}', '$.a') is NULL
+    SQL: json_value('no JSON', '$.a') is NULL
+    """
+    return call("json_value", x, path)
+
+
+def json_query(x: Any, path: Any) -> Expr:
+    """The array or object at a path in JSON text, as JSON without blanks; null when there
+    is none, and of other values and text that is no JSON.
+
+    SQL: json_query('{"a": [1, 2]}', '$.a') is [1,2]
+    SQL: json_query('{"a": 1}', '$.a') is NULL
+    SQL: json_query('no JSON', '$.a') is NULL
+    """
+    return call("json_query", x, path)
 
 
 def json_array_length(x: Any, path: Any | None = None) -> Expr:
@@ -2956,6 +3170,16 @@ def last(x: Any) -> Expr:
     return call("last", x)
 
 
+def delta(x: Any) -> Expr:
+    """The greatest value less the least; of times a span. Overflow is an error.
+
+    SQL: delta(x) over (3), (NULL), (-1), (6) is 7
+    SQL: delta(x) over (5) is 0
+    SQL: delta(x) over (CAST(NULL AS BIGINT)) is NULL
+    """
+    return call("delta", x)
+
+
 def count_if(x: Any) -> Expr:
     """The number of rows where the argument is true. Never null.
 
@@ -3082,8 +3306,8 @@ def max_by(x: Any, y: Any) -> Expr:
 
 
 def median(x: Any) -> Expr:
-    """The middle value, between two the middle of both; NaN stands above all. Exact: the
-    values are kept.
+    """The middle value, between two the middle of both, of decimals exact with one decimal
+    more; NaN stands above all. The values are kept.
 
     SQL: median(x) over (1), (NULL), (4), (3), (2) is 2.5
     SQL: median(x) over (CAST(NULL AS DOUBLE)) is NULL
@@ -3099,6 +3323,16 @@ def quantile_cont(x: Any, fraction: Any) -> Expr:
     SQL: quantile_cont(x, 0.25) over (CAST(NULL AS DOUBLE)) is NULL
     """
     return call("quantile_cont", x, fraction)
+
+
+def percentile_cont(x: Any, fraction: Any) -> Expr:
+    """The value at a fraction (0 to 1) of the ordered values, interpolated between two.
+    Exact.
+
+    SQL: quantile_cont(x, 0.25) over (1), (NULL), (4), (3), (2) is 1.75
+    SQL: quantile_cont(x, 0.25) over (CAST(NULL AS DOUBLE)) is NULL
+    """
+    return call("percentile_cont", x, fraction)
 
 
 def quantile_disc(x: Any, fraction: Any) -> Expr:
@@ -3119,6 +3353,16 @@ def quantile(x: Any, fraction: Any) -> Expr:
     SQL: quantile_disc(x, 0.5) over (CAST(NULL AS VARCHAR)) is NULL
     """
     return call("quantile", x, fraction)
+
+
+def percentile_disc(x: Any, fraction: Any) -> Expr:
+    """The least value that is not below that fraction (0 to 1) of the values. Exact; any
+    type that has an order.
+
+    SQL: quantile_disc(x, 0.5) over ('d'), (NULL), ('a'), ('c'), ('b') is b
+    SQL: quantile_disc(x, 0.5) over (CAST(NULL AS VARCHAR)) is NULL
+    """
+    return call("percentile_disc", x, fraction)
 
 
 def approx_quantile(x: Any, fraction: Any) -> Expr:
@@ -3417,8 +3661,8 @@ def array_agg(x: Any) -> Expr:
 
 
 def string_agg(x: Any, separator: Any | None = None) -> Expr:
-    """The texts that are not null in the order of the input, with the separator (a comma)
-    between them.
+    """The values that are not null as text, in the order of the input, with the separator
+    (a comma) between them.
 
     SQL: string_agg(x, '-') over ('b'), (NULL), ('a') is b-a
     SQL: string_agg(x) over (CAST(NULL AS VARCHAR)) is NULL
@@ -3427,8 +3671,8 @@ def string_agg(x: Any, separator: Any | None = None) -> Expr:
 
 
 def group_concat(x: Any, separator: Any | None = None) -> Expr:
-    """The texts that are not null in the order of the input, with the separator (a comma)
-    between them.
+    """The values that are not null as text, in the order of the input, with the separator
+    (a comma) between them.
 
     SQL: string_agg(x, '-') over ('b'), (NULL), ('a') is b-a
     SQL: string_agg(x) over (CAST(NULL AS VARCHAR)) is NULL
@@ -3437,13 +3681,23 @@ def group_concat(x: Any, separator: Any | None = None) -> Expr:
 
 
 def listagg(x: Any, separator: Any | None = None) -> Expr:
-    """The texts that are not null in the order of the input, with the separator (a comma)
-    between them.
+    """The values that are not null as text, in the order of the input, with the separator
+    (a comma) between them.
 
     SQL: string_agg(x, '-') over ('b'), (NULL), ('a') is b-a
     SQL: string_agg(x) over (CAST(NULL AS VARCHAR)) is NULL
     """
     return call("listagg", x, *_given(separator))
+
+
+def collect(x: Any, separator: Any | None = None) -> Expr:
+    """The values that are not null as text, in the order of the input, with the separator
+    (a comma) between them.
+
+    SQL: string_agg(x, '-') over ('b'), (NULL), ('a') is b-a
+    SQL: string_agg(x) over (CAST(NULL AS VARCHAR)) is NULL
+    """
+    return call("collect", x, *_given(separator))
 
 
 def lag(x: Any, n: int | None = None, default: Any | None = None) -> Expr:

@@ -15,7 +15,7 @@ from headrace.errors import Error, InvalidArgumentError, TypeMismatchError
 from headrace.expr import one_cell
 from headrace.options import option_texts
 from headrace.progress import MODES, Progress
-from headrace.tables import table_of
+from headrace.table_data import table_of
 
 PathLike = Union[str, os.PathLike[str]]
 Paths = Union[PathLike, Sequence[PathLike]]

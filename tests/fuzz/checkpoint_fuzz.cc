@@ -41,18 +41,22 @@ void OpenManifest(std::string_view bytes) {
 
 std::vector<std::string> Seeds() {
   return {
-      "headrace checkpoint 2\nepoch 3\nquery 61 0000000000001234 running\n"
-      "position 0 0 00ff\nposition 0 1 \nposition 2 5 616263\nquery 6263 12 ended\n",
-      "headrace checkpoint 2\nepoch 0\n"};
+      "headrace checkpoint 3\nepoch 3\nquery 61 0000000000001234 running\n"
+      "part operator-0 epoch-3/query-0-operator-0.state\npart table -\nposition 0 0 00ff\nposition "
+      "0 1 \nposition 2 5 616263\nquery 6263 12 ended\n",
+      "headrace checkpoint 3\nepoch 0\n"};
 }
 
 std::vector<std::string> Tokens() {
-  return {"headrace checkpoint 2\n",
+  return {"headrace checkpoint 3\n",
           "epoch ",
           "query ",
           "0000000000001234",
           " running\n",
           " ended\n",
+          "part ",
+          "epoch-3/query-0-table.state\n",
+          "-\n",
           "position ",
           "end ",
           "\n",

@@ -7,68 +7,45 @@
 #include <set>
 
 #include "arrow/record_batch.h"
-#include "arrow/type.h"
 #include "headrace/base/fault.h"
 #include "headrace/base/hash.h"
 #include "headrace/engine/computed_source.h"
 #include "headrace/engine/query_run.h"
+#include "headrace/engine/rows_aside.h"
+#include "headrace/engine/running_query.h"
 #include "headrace/exec/executor.h"
 #include "headrace/plan/builder.h"
 
 namespace headrace {
 namespace {
 
-constexpr int64_t kPollMicros = 50'000;
+// How long a quiesce waits before it looks again: lanes do not tell that they have nothing left.
+constexpr int64_t kQuiesceMicros = 1'000;
 constexpr int kItemsOfShare = 16;
-constexpr const char* kTablePart = "table";
 
 int64_t Now() { return SystemClock().MonotonicMicros(); }
 
 }  // namespace
 
-/// A query while the job runs.
-struct Job::Running {
-  JobQuery query;
-  uint64_t plan_hash = 0;
-  const QueryCheckpoint* restore = nullptr;
-  std::unique_ptr<QueryRun> run;
-  bool started = false;
-  bool loaded = false;
-  bool ended = false;
-  int64_t rows_out = 0;
-
-  bool active() const { return started && !ended; }
-
-  JobQueryStatus status() const {
-    using State = JobQueryStatus::State;
-    JobQueryStatus status;
-    status.name = query.name;
-    status.state = ended      ? State::kEnded
-                   : !started ? State::kWaiting
-                   : loaded   ? State::kLoaded
-                              : State::kRunning;
-    const QueryMetrics metrics = run->metrics();
-    status.rows_read = metrics.rows_scanned;
-    status.rows_out = rows_out;
-    status.late_rows = metrics.late_rows;
-    status.rejected_rows = metrics.rejected_rows;
-    return status;
-  }
-};
-
 Job::Job(std::shared_ptr<Session> session, JobOptions options)
-    : session_(std::move(session)), options_(std::move(options)) {}
+    : session_(std::move(session)), options_(std::move(options)) {
+  if (options_.dead_letters != nullptr) dead_letters_ = std::make_shared<DeadLetters>();
+  status_.name = options_.name;
+}
 
-Job::~Job() = default;
+Job::~Job() { session_->RemoveJob(this); }
 
 Result<std::unique_ptr<Job>> Job::Make(std::shared_ptr<Session> session,
                                        std::vector<JobQuery> queries, JobOptions options) {
   std::unique_ptr<Job> job(new Job(std::move(session), std::move(options)));
   for (JobQuery& query : queries) {
-    job->queries_.push_back(std::make_unique<Running>());
-    job->queries_.back()->query = std::move(query);
+    job->queries_.push_back(std::make_unique<RunningQuery>(std::move(query)));
+    const auto& results = job->queries_.back()->query.results;
+    if (results != nullptr) results->set_on_room([made = job.get()] { made->Notify(); });
   }
   ARROW_RETURN_NOT_OK(job->Check());
+  job->Publish();
+  job->session_->AddJob(job.get());
   return job;
 }
 
@@ -108,16 +85,25 @@ Status Job::Check() const {
 }
 
 Status Job::Run() {
-  Status status = Start();
-  if (status.ok()) status = Loop();
-  if (status.ok() && all_ended() && !options_.checkpoint_directory.empty()) {
-    status = RemoveCheckpoint(session_->vfs(), options_.checkpoint_directory);
-  }
+  const Status status = RunToEnd();
   for (const auto& running : queries_) {
     if (running->run != nullptr) running->run->Close();
-    if (!status.ok()) (void)running->query.sink->Abort();  // the first failure is to be told
   }
+  // The first failure is the one to be told.
+  if (!status.ok()) (void)ForEachSink([](Sink& sink) { return (void)sink.Abort(), Status::OK(); });
+  for (const auto& running : queries_) {
+    if (running->query.results != nullptr) running->query.results->End(status);
+  }
+  lock_.reset();
+  PublishEnd(status);
   return status;
+}
+
+Status Job::RunToEnd() {
+  ARROW_RETURN_NOT_OK(Start());
+  ARROW_RETURN_NOT_OK(Loop());
+  if (!all_ended() || !keeps_checkpoints()) return Status::OK();
+  return RemoveCheckpoint(session_->vfs(), options_.checkpoint_directory);
 }
 
 void Job::Stop() {
@@ -132,27 +118,42 @@ JobStatus Job::status() const {
 
 /// Everything is opened before the first row is read, so that what cannot be written fails at once.
 Status Job::Start() {
+  started_micros_ = committed_micros_ = Now();
+  for (const auto& running : queries_) {
+    ARROW_ASSIGN_OR_RAISE(running->query.plan, session_->ByRules(running->query.plan));
+    // The same at every start of the job.
+    running->plan_hash = HashBytes(Explain(*running->query.plan));
+  }
   ARROW_RETURN_NOT_OK(Restore());
+  if (dead_letters_ != nullptr) {
+    ARROW_RETURN_NOT_OK(options_.dead_letters->Open(DeadLetterSchema(), session_->pool()));
+    if (restored_ != nullptr) ARROW_RETURN_NOT_OK(options_.dead_letters->Commit(epoch_));
+  }
+  return StartQueries();
+}
+
+Status Job::StartQueries() {
   for (const auto& running : queries_) {
     JobQuery& query = running->query;
-    ARROW_ASSIGN_OR_RAISE(const PlanPtr optimized, session_->ByRules(query.plan));
-    running->plan_hash = HashBytes(Explain(*optimized));  // the same at every start of the job
-    if (restored_ != nullptr) running->restore = restored_->Find(query.name);
-    if (running->restore != nullptr && running->restore->plan_hash() != running->plan_hash) {
-      return Error(ErrorKind::kStale, "{} holds the state of another query called \"{}\"",
-                   options_.checkpoint_directory, query.name);
-    }
-    ARROW_ASSIGN_OR_RAISE(PlanPtr plan, WithTimeOfQuery(optimized, session_->clock().WallMicros()));
+    ARROW_ASSIGN_OR_RAISE(PlanPtr plan,
+                          WithTimeOfQuery(query.plan, session_->clock().WallMicros()));
     ARROW_ASSIGN_OR_RAISE(running->run,
                           QueryRun::Make(session_, std::move(plan), running->restore));
     running->run->set_on_notify([this] { Notify(); });
+    if (dead_letters_ != nullptr) {
+      running->run->set_dead_letters(
+          dead_letters_,
+          std::make_unique<RowsToDeadLetters>(dead_letters_, query.name, session_->pool()));
+    }
     ARROW_RETURN_NOT_OK(query.sink->Open(running->run->schema(), session_->pool()));
     if (running->restore == nullptr) continue;
     ARROW_RETURN_NOT_OK(query.sink->Commit(epoch_));
-    ARROW_RETURN_NOT_OK(RestoreTable(*running));
+    ARROW_RETURN_NOT_OK(running->RestoreTable(session_->pool()));
     running->ended = running->restore->ended();
     running->started = running->ended;
-    running->loaded = running->ended;
+    if (!running->ended) continue;
+    running->SetLoaded(Now());
+    if (query.results != nullptr) query.results->End(Status::OK());
   }
   return Status::OK();
 }
@@ -161,18 +162,21 @@ Status Job::Restore() {
   const std::string& directory = options_.checkpoint_directory;
   if (directory.empty()) return Status::OK();
   ARROW_RETURN_NOT_OK(session_->vfs().MakeDirectories(directory));
-  ARROW_ASSIGN_OR_RAISE(restored_, CheckpointReader::OpenLatest(session_->vfs(), directory));
-  if (restored_ != nullptr) epoch_ = restored_->epoch();
-  return Status::OK();
-}
-
-Status Job::RestoreTable(Running& running) {
-  if (running.query.table == nullptr) return Status::OK();
-  ARROW_ASSIGN_OR_RAISE(const auto rows, running.restore->OpenPart(kTablePart, session_->pool()));
-  for (const StateSection& section : rows->sections()) {
-    ARROW_ASSIGN_OR_RAISE(const auto batch, rows->Read(section));
-    ARROW_RETURN_NOT_OK(running.query.sink->Write(*batch));
+  if (session_->vfs().is_local()) {
+    ARROW_ASSIGN_OR_RAISE(lock_, DirectoryLock::Take(directory));
   }
+  ARROW_ASSIGN_OR_RAISE(restored_, CheckpointReader::OpenLatest(session_->vfs(), directory));
+  if (restored_ == nullptr) {
+    if (options_.state.drop.empty()) return Status::OK();
+    return Error(ErrorKind::kUnknownName, "{} holds no state, so none of \"{}\" either", directory,
+                 *options_.state.drop.begin());
+  }
+  std::map<std::string, uint64_t> plans;
+  for (const auto& running : queries_) plans[running->query.name] = running->plan_hash;
+  ARROW_ASSIGN_OR_RAISE(kept_, DecideState(*restored_, directory, plans, options_.state));
+  for (const std::string& name : kept_.kept) Find(name)->restore = restored_->Find(name);
+  epoch_ = restored_->epoch();
+  if (options_.on_restore) options_.on_restore(kept_);
   return Status::OK();
 }
 
@@ -181,63 +185,121 @@ bool Job::all_ended() const {
                      [](const auto& running) { return running->ended; });
 }
 
+bool Job::all_restored_started() const {
+  return std::all_of(queries_.begin(), queries_.end(), [](const auto& running) {
+    return running->started || running->restore == nullptr;
+  });
+}
+
 Status Job::Loop() {
-  next_checkpoint_micros_ = Now() + options_.checkpoint_interval_micros;
+  next_commit_micros_ = Now() + options_.checkpoint_interval_micros;
   while (true) {
     ARROW_RETURN_NOT_OK(StartReady());
-    bool progressed = false;
-    for (const auto& running : queries_) {
-      if (!running->active()) continue;
-      ARROW_ASSIGN_OR_RAISE(const bool took, TakeSome(*running));
-      progressed |= took;
-    }
+    ARROW_ASSIGN_OR_RAISE(const bool progressed, TakeSomeOfAll());
+    ARROW_RETURN_NOT_OK(WriteDeadLetters());
     ARROW_RETURN_NOT_OK(Poll());
     if (all_ended()) return CommitEpoch();
-    const bool is_due = !options_.checkpoint_directory.empty() && Now() >= next_checkpoint_micros_;
-    if (stop_ || is_due) {
-      ARROW_RETURN_NOT_OK(Quiesce());
-      ARROW_RETURN_NOT_OK(CommitEpoch());
-      if (stop_ || all_ended()) return Status::OK();
-      for (const auto& running : queries_) {
-        if (running->active()) running->run->Pause(false);
-      }
-      next_checkpoint_micros_ = Now() + options_.checkpoint_interval_micros;
+    if (stop_ || Now() >= next_commit_micros_) {
+      ARROW_RETURN_NOT_OK(CommitInOrder());
+      if (stopped_ || all_ended()) return Status::OK();
+      next_commit_micros_ = Now() + options_.checkpoint_interval_micros;
     } else if (!progressed) {
-      Wait();
+      Wait(MicrosUntilDue());
     }
   }
 }
 
-bool Job::IsLoaded(const std::string& name) const {
-  for (const auto& running : queries_) {
-    if (running->query.name == name) return running->loaded;
+/// One epoch, and all go on unless the job is to stop.
+Status Job::CommitInOrder() {
+  const bool drains = keeps_checkpoints() || stop_;
+  if (!all_restored_started()) {
+    // What they were saved with stands in the last checkpoint only: the job goes on there.
+    stopped_ = stop_;
+    return stopped_ ? ForEachSink([](Sink& sink) { return sink.Abort(); }) : Status::OK();
   }
-  return false;
-}
-
-Status Job::StartReady() {
+  if (drains) ARROW_RETURN_NOT_OK(Quiesce());
+  ARROW_RETURN_NOT_OK(CommitEpoch());
+  stopped_ = drains && stop_;
+  if (stopped_) return Status::OK();
   for (const auto& running : queries_) {
-    const auto& before = running->query.waits_for;
-    const bool waits = std::any_of(before.begin(), before.end(),
-                                   [&](const std::string& name) { return !IsLoaded(name); });
-    if (running->started || waits) continue;
-    ARROW_RETURN_NOT_OK(running->run->Start());
-    running->started = true;
+    if (!running->active()) continue;
+    running->paused = !running->has_room();
+    if (!running->paused) running->run->Pause(false);
   }
   return Status::OK();
 }
 
-Result<bool> Job::TakeSome(Running& running) {
+RunningQuery* Job::Find(const std::string& name) const {
+  for (const auto& running : queries_) {
+    if (running->query.name == name) return running.get();
+  }
+  return nullptr;
+}
+
+Status Job::NotReadyInTime(const RunningQuery& table, const RunningQuery& reader) const {
+  const JobQueryStatus status = table.status(Now());
+  return Error(
+      ErrorKind::kIo,
+      "table {} is not ready, and {} waits for it: after {} s{} it has read {} rows; "
+      "table.wait.timeout and on_not_ready say how long to wait and what then",
+      table.query.name, reader.query.name, (Now() - table.wait.begun_micros()) / 1'000'000,
+      table.wait.retries() == 0 ? "" : fmt::format(" and {} retries", table.wait.retries()),
+      status.rows_read);
+}
+
+Result<bool> Job::MayStart(const RunningQuery& running) {
+  bool may = true;
+  for (const std::string& name : running.query.waits_for) {
+    RunningQuery& table = *Find(name);
+    if (table.loaded) continue;
+    const TableWait::Answer answer = table.wait.At(Now());
+    if (answer == TableWait::Answer::kFail) return NotReadyInTime(table, running);
+    may &= answer == TableWait::Answer::kGoOn;
+  }
+  return may;
+}
+
+Status Job::StartReady() {
+  for (const auto& running : queries_) {
+    if (running->started) continue;
+    ARROW_ASSIGN_OR_RAISE(const bool may_start, MayStart(*running));
+    if (!may_start) continue;
+    ARROW_RETURN_NOT_OK(running->run->Start());
+    running->started = true;
+    running->wait.Begin(Now());
+  }
+  return Status::OK();
+}
+
+Result<bool> Job::TakeSomeOfAll() {
+  bool progressed = false;
+  for (const auto& running : queries_) {
+    ARROW_RETURN_NOT_OK(running->ExpireWhenDue(Now()));
+    if (!running->active() || !running->has_room()) continue;
+    if (std::exchange(running->paused, false)) running->run->Pause(false);
+    ARROW_ASSIGN_OR_RAISE(const bool took, TakeSome(*running));
+    progressed |= took;
+  }
+  return progressed;
+}
+
+Result<bool> Job::TakeSome(RunningQuery& running) {
   for (int taken = 0; taken < kItemsOfShare; ++taken) {
+    HEADRACE_FAULT_POINT("job.step");
     ARROW_ASSIGN_OR_RAISE(Channel::Item item, running.run->TryNext());
     if (std::holds_alternative<Pending>(item)) {
-      const bool was_loaded = running.loaded;
-      running.loaded |= running.run->query().caught_up() && running.run->query().quiescent();
-      return taken > 0 || running.loaded != was_loaded;
+      // What has an end is loaded then. Asked only until it is so: quiescent() stops all lanes.
+      const Query& query = running.run->query();
+      const bool is_endless =
+          running.query.plan->properties().boundedness == Boundedness::kUnbounded;
+      const bool loads = !running.loaded && is_endless && query.caught_up() && query.quiescent();
+      if (loads) running.SetLoaded(Now());
+      return taken > 0 || loads;
     }
     if (std::holds_alternative<EndOfSplit>(item)) {
       running.ended = true;
-      running.loaded = true;
+      running.SetLoaded(Now());
+      if (running.query.results != nullptr) running.query.results->End(Status::OK());
       return true;
     }
     if (auto* batch = std::get_if<Batch>(&item)) ARROW_RETURN_NOT_OK(Take(running, *batch));
@@ -245,7 +307,7 @@ Result<bool> Job::TakeSome(Running& running) {
   return true;
 }
 
-Status Job::Take(Running& running, Batch batch) {
+Status Job::Take(RunningQuery& running, Batch batch) {
   ARROW_ASSIGN_OR_RAISE(const auto rows, running.run->Restore(batch));
   ARROW_RETURN_NOT_OK(running.query.sink->Write(*rows));
   running.rows_out += rows->num_rows();
@@ -266,26 +328,28 @@ Status Job::Quiesce() {
       progressed |= took;
       is_quiet &= !running->active() || running->run->query().quiescent();
     }
+    ARROW_RETURN_NOT_OK(WriteDeadLetters());  // readers may wait for room
     if (is_quiet && !progressed) return Status::OK();
     ARROW_RETURN_NOT_OK(Poll());
-    if (!progressed) Wait();
+    if (!progressed) Wait(kQuiesceMicros);
   }
 }
 
 Status Job::CommitEpoch() {
   ++epoch_;
   std::unique_ptr<CheckpointWriter> writer;
-  if (!options_.checkpoint_directory.empty()) {
+  if (keeps_checkpoints()) {
     ARROW_ASSIGN_OR_RAISE(
         writer, CheckpointWriter::Make(session_->vfs(), options_.checkpoint_directory, epoch_,
                                        session_->pool()));
     ARROW_RETURN_NOT_OK(Save(*writer));
   }
-  for (const auto& running : queries_) ARROW_RETURN_NOT_OK(running->query.sink->Prepare(epoch_));
+  ARROW_RETURN_NOT_OK(ForEachSink([&](Sink& sink) { return sink.Prepare(epoch_); }));
   HEADRACE_FAULT_POINT("job.prepared");
   if (writer != nullptr) ARROW_RETURN_NOT_OK(writer->Commit());
   HEADRACE_FAULT_POINT("job.published");
-  for (const auto& running : queries_) ARROW_RETURN_NOT_OK(running->query.sink->Commit(epoch_));
+  ARROW_RETURN_NOT_OK(ForEachSink([&](Sink& sink) { return sink.Commit(epoch_); }));
+  committed_micros_ = Now();
   Publish();
   if (options_.on_commit) options_.on_commit(epoch_);
   return Status::OK();
@@ -297,30 +361,25 @@ Status Job::Save(CheckpointWriter& writer) {
     if (!running->started) continue;
     writer.BeginQuery(running->query.name, running->plan_hash, running->ended);
     if (!running->ended) ARROW_RETURN_NOT_OK(running->run->query().Save(writer));
-    ARROW_RETURN_NOT_OK(SaveTable(*running, writer));
+    ARROW_RETURN_NOT_OK(running->SaveTable(writer, session_->pool()));
   }
   return Status::OK();
 }
 
-Status Job::SaveTable(Running& running, CheckpointWriter& writer) {
-  if (running.query.table == nullptr) return Status::OK();
-  Source& table = *running.query.table;
-  ARROW_ASSIGN_OR_RAISE(StateWriter * part, writer.BeginPart(kTablePart));
-  ScanRequest request;
-  for (int i = 0; i < table.schema()->num_fields(); ++i) request.projection.push_back(i);
-  ReadContext context;
-  context.pool = session_->pool();
-  ARROW_ASSIGN_OR_RAISE(const std::vector<Split> splits, table.Splits(request));
-  for (const Split& split : splits) {
-    ARROW_ASSIGN_OR_RAISE(const auto reader, table.Open(split, request, context));
-    while (true) {
-      ARROW_ASSIGN_OR_RAISE(ReadResult result, reader->Next());
-      const auto* batch = std::get_if<Batch>(&result);
-      if (batch == nullptr) break;
-      ARROW_RETURN_NOT_OK(part->Write(0, *batch->ToRecordBatch(table.schema())));
-    }
-  }
-  return writer.EndPart();
+Status Job::WriteDeadLetters() {
+  if (dead_letters_ == nullptr) return Status::OK();
+  const std::vector<DeadLetter> letters = dead_letters_->Take();
+  if (letters.empty()) return Status::OK();
+  ARROW_ASSIGN_OR_RAISE(const auto rows, DeadLetterRows(letters, session_->pool()));
+  ARROW_RETURN_NOT_OK(options_.dead_letters->Write(*rows));
+  num_dead_letters_ += rows->num_rows();
+  return Status::OK();
+}
+
+template <typename Call>
+Status Job::ForEachSink(const Call& call) {
+  for (const auto& running : queries_) ARROW_RETURN_NOT_OK(call(*running->query.sink));
+  return dead_letters_ == nullptr ? Status::OK() : call(*options_.dead_letters);
 }
 
 Status Job::Poll() {
@@ -332,21 +391,54 @@ Status Job::Poll() {
 }
 
 void Job::Publish() {
+  using State = JobStatus::State;
+  const int64_t now = Now();
   JobStatus status;
+  status.name = options_.name;
+  status.state = started_micros_ == 0 ? State::kStarting
+                 : stop_              ? State::kStopping
+                                      : State::kRunning;
   status.epoch = epoch_;
-  for (const auto& running : queries_) status.queries.push_back(running->status());
+  status.dead_letters = num_dead_letters_;
+  if (started_micros_ > 0) {
+    status.run_micros = now - started_micros_;
+    status.commit_age_micros = now - committed_micros_;
+  }
+  std::vector<TableAlertTerms> tables;
+  for (const auto& running : queries_) {
+    status.queries.push_back(running->status(now));
+    tables.push_back(running->query.alerts);
+  }
+  status.alerts = AlertsOf(status, options_.alerts, tables);
   std::lock_guard lock(mutex_);
   status_ = std::move(status);
 }
 
-/// Until there may be something to take, or a checkpoint or poll is due.
-void Job::Wait() {
+void Job::PublishEnd(const Status& status) {
+  Publish();
+  std::lock_guard lock(mutex_);
+  status_.state = !status.ok()  ? JobStatus::State::kFailed
+                  : all_ended() ? JobStatus::State::kEnded
+                                : JobStatus::State::kStopped;
+  if (status.ok()) return;
+  status_.error = status.message();
+  for (JobQueryStatus& query : status_.queries) {
+    if (query.state != JobQueryStatus::State::kEnded) query.state = JobQueryStatus::State::kFailed;
+    if (query.table.has_value() && query.table->state != JobTableStatus::State::kReady) {
+      query.table->state = JobTableStatus::State::kFailed;
+    }
+  }
+}
+
+/// Until a commit or poll is due.
+int64_t Job::MicrosUntilDue() const {
+  return std::clamp<int64_t>(next_commit_micros_ - Now(), 0, kPollMicros);
+}
+
+/// Until there may be something to take, for so long at most.
+void Job::Wait(int64_t micros) {
   for (const auto& running : queries_) {
     if (running->active() && running->run->Step()) return;
-  }
-  int64_t micros = kPollMicros;
-  if (!options_.checkpoint_directory.empty()) {
-    micros = std::clamp<int64_t>(next_checkpoint_micros_ - Now(), 0, micros);
   }
   std::unique_lock lock(mutex_);
   changed_.wait_for(lock, std::chrono::microseconds(micros), [this] { return notified_; });

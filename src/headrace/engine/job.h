@@ -10,13 +10,21 @@
 #include <string>
 #include <vector>
 
+#include "headrace/connect/memory/keyed_table.h"
+#include "headrace/connect/memory/stand_in_table.h"
+#include "headrace/engine/job_alerts.h"
+#include "headrace/engine/job_status.h"
+#include "headrace/engine/kept_state.h"
+#include "headrace/engine/result_queue.h"
 #include "headrace/engine/session.h"
-#include "headrace/exec/checkpoint/checkpoint.h"
+#include "headrace/engine/table_readiness.h"
+#include "headrace/io/directory_lock.h"
+#include "headrace/table/dead_letters.h"
 #include "headrace/table/sink.h"
 
 namespace headrace {
 
-class QueryRun;
+struct RunningQuery;
 
 /// One query of a job and where its rows go.
 struct JobQuery {
@@ -24,42 +32,45 @@ struct JobQuery {
   PlanPtr plan;
   std::unique_ptr<Sink> sink;
   /// The table behind the sink, or null. Checkpoints hold its rows; a restart writes them back.
-  SourcePtr table;
+  /// Rows older than its retention are deleted while the job runs.
+  std::shared_ptr<KeyedTable> table;
+  /// How long others wait for the table, and what then.
+  ReadinessTerms readiness;
+  /// What the others read, where that is to be read before the table is loaded; or null.
+  std::shared_ptr<StandInTable> stand_in;
+  TableAlertTerms alerts;
+  /// The queue behind the sink, or null. While it is full the query reads nothing.
+  std::shared_ptr<ResultQueue> results;
   /// Queries whose tables this one reads: it starts when they are loaded, that is ended, or, where
-  /// their sources have no end, once everything those had at first was written.
+  /// their sources have no end, once everything those had at first was written; or when their terms
+  /// say that it starts without.
   std::vector<std::string> waits_for;
 };
 
-/// How far a query of a job is.
-struct JobQueryStatus {
-  enum class State { kWaiting, kRunning, kLoaded, kEnded };
-  std::string name;
-  State state = State::kWaiting;
-  int64_t rows_read = 0;
-  int64_t rows_out = 0;
-  int64_t late_rows = 0;
-  int64_t rejected_rows = 0;
-};
-
-struct JobStatus {
-  std::vector<JobQueryStatus> queries;
-  int64_t epoch = 0;  // committed
-};
-
 struct JobOptions {
-  /// Where checkpoints live; "": none are made, everything is committed at the end.
+  std::string name;
+  /// Where checkpoints live; "": none are made. A local one is locked while it runs.
   std::string checkpoint_directory;
+  /// Between commits of sinks, each with a checkpoint if there is a directory.
   int64_t checkpoint_interval_micros = 1'000'000;
+  /// What of the state of an earlier run may be given up.
+  StateTerms state;
+  AlertTerms alerts;
+  /// Takes rows that cannot be decoded (table/dead_letters.h); null: no source may put any aside.
+  std::unique_ptr<Sink> dead_letters;
   /// Called at least every 50 ms; a failure ends the job with it.
   std::function<Status(const JobStatus&)> poll;
   /// Called after each commit with its epoch.
   std::function<void(int64_t)> on_commit;
+  /// Called when the job goes on from a checkpoint, before anything runs.
+  std::function<void(const KeptState&)> on_restore;
 };
 
 /// Per epoch: quiesce every query, save their states and tables, Prepare every sink, publish the
 /// manifest (the commit point), Commit every sink. After a crash the sinks' Commit is called again
 /// for the manifest's epoch. When all queries have ended the last epoch is committed and the
-/// checkpoint removed: the next start is a new job.
+/// checkpoint removed: the next start is a new job. No checkpoint is made before every query that
+/// the one before had a state of has started again.
 class Job {
  public:
   /// kInvalidArgument for names that repeat, that nobody has, or that wait for each other.
@@ -68,45 +79,63 @@ class Job {
   ~Job();
 
   /// Blocks until every query has ended or Stop was called; once. kStale when the directory holds
-  /// the state of a query of the same name with another plan. After a failure every sink is
-  /// aborted.
+  /// the state of queries that have changed or are gone, see StateTerms; kIo when another job has
+  /// it, or a table was not ready in time. After a failure every sink is aborted.
   Status Run();
   /// Ends Run soon, after one more epoch: a later start goes on there. Any thread.
   void Stop();
-  /// Any thread.
+  /// Any thread. At most 50 ms old while the job runs.
   JobStatus status() const;
 
  private:
-  struct Running;
   Job(std::shared_ptr<Session> session, JobOptions options);
   Status Check() const;
+  Status RunToEnd();
   Status Start();
+  Status StartQueries();
   Status Restore();
-  Status RestoreTable(Running& running);
   Status Loop();
   /// Starts the queries that wait for nothing any more.
   Status StartReady();
-  bool IsLoaded(const std::string& name) const;
-  /// Takes what there is, up to a share; false: there was nothing.
-  Result<bool> TakeSome(Running& running);
-  Status Take(Running& running, Batch batch);
+  Result<bool> MayStart(const RunningQuery& running);
+  Status NotReadyInTime(const RunningQuery& table, const RunningQuery& reader) const;
+  RunningQuery* Find(const std::string& name) const;
+  /// Takes what there is of all queries, up to a share; false: there was nothing.
+  Result<bool> TakeSomeOfAll();
+  Result<bool> TakeSome(RunningQuery& running);
+  Status Take(RunningQuery& running, Batch batch);
+  Status CommitInOrder();
   Status Quiesce();
   Status CommitEpoch();
   Status Save(CheckpointWriter& writer);
-  Status SaveTable(Running& running, CheckpointWriter& writer);
+  bool keeps_checkpoints() const { return !options_.checkpoint_directory.empty(); }
   bool all_ended() const;
+  bool all_restored_started() const;
   Status Poll();
+  Status WriteDeadLetters();
+  /// Those of the queries, then that of the dead letters.
+  template <typename Call>
+  Status ForEachSink(const Call& call);
   void Publish();
-  void Wait();
+  void PublishEnd(const Status& status);
+  int64_t MicrosUntilDue() const;
+  void Wait(int64_t micros);
   void Notify();
 
   const std::shared_ptr<Session> session_;
   const JobOptions options_;
-  std::vector<std::unique_ptr<Running>> queries_;
+  std::unique_ptr<DirectoryLock> lock_;
+  std::shared_ptr<DeadLetters> dead_letters_;  // null when nobody takes them
+  int64_t num_dead_letters_ = 0;
+  std::vector<std::unique_ptr<RunningQuery>> queries_;
   std::unique_ptr<CheckpointReader> restored_;
+  KeptState kept_;
   int64_t epoch_ = 0;
-  int64_t next_checkpoint_micros_ = 0;
+  int64_t started_micros_ = 0;
+  int64_t committed_micros_ = 0;
+  int64_t next_commit_micros_ = 0;
   int64_t polled_micros_ = 0;
+  bool stopped_ = false;
   std::atomic<bool> stop_{false};
 
   mutable std::mutex mutex_;  // of what follows

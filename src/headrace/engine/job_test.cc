@@ -19,7 +19,9 @@
 #include "headrace/base/fault.h"
 #include "headrace/base/rng.h"
 #include "headrace/connect/generator/generator.h"
+#include "headrace/connect/memory/keyed_table.h"
 #include "headrace/engine/session.h"
+#include "headrace/exec/checkpoint/checkpoint.h"
 #include "headrace/expression/bind.h"
 #include "headrace/io/vfs.h"
 #include "headrace/plan/builder.h"
@@ -50,18 +52,12 @@ SourcePtr Stream() {
   return MakeGenerator(spec).ValueOrDie();
 }
 
-/// SELECT key, time_bucket(1 s, at), count(*) … WHERE now() > the epoch GROUP BY 1, 2 over the
-/// stream. It stays the same job, whenever it starts.
+/// SELECT key, _window_start, _window_end, count(*) … WHERE now() > the epoch GROUP BY key over
+/// tumbling windows of a second of the stream. It stays the same job, whenever it starts.
 PlanPtr CountPerWindow() {
   PlanPtr scan = PlanScan(Stream(), EventTime{1, kJitterMicros}).ValueOrDie();
   const Scope scope(*scan->schema());
-  const auto width =
-      arrow::MakeScalar(arrow::duration(arrow::TimeUnit::MICRO), kWindowMicros).ValueOrDie();
   auto key = Bind(*Unbound::Column({"key"}), scope, Dialect::kSql).ValueOrDie();
-  auto bucket =
-      Bind(*Unbound::Call("time_bucket", {Unbound::Literal(width), Unbound::Column({"at"})}), scope,
-           Dialect::kSql)
-          .ValueOrDie();
   auto count = Bind(*Unbound::Call("count", {Unbound::Star()}), scope, Dialect::kSql).ValueOrDie();
   const auto epoch = arrow::MakeScalar(arrow::timestamp(arrow::TimeUnit::MICRO, "UTC"), int64_t{0});
   auto later =
@@ -69,10 +65,10 @@ PlanPtr CountPerWindow() {
            scope, Dialect::kSql)
           .ValueOrDie();
   scan = PlanFilter(std::move(scan), std::move(later)).ValueOrDie();
-  AggregateOptions options;
-  options.window = WindowKey{1, kWindowMicros};
-  return PlanAggregate(scan, {{key, "key"}, {bucket, "start"}}, {{count, "n"}}, nullptr, options)
-      .ValueOrDie();
+  StreamWindowSpec window;
+  window.time = Bind(*Unbound::Column({"at"}), scope, Dialect::kSql).ValueOrDie();
+  window.size_micros = kWindowMicros;
+  return PlanWindowAggregate(scan, window, {{key, "key"}}, {{count, "n"}}).ValueOrDie();
 }
 
 using Counts = std::map<std::pair<std::string, int64_t>, int64_t>;
@@ -112,7 +108,7 @@ class EpochFileSink final : public Sink {
   Status Write(const arrow::RecordBatch& batch) override {
     const auto& keys = static_cast<const arrow::StringArray&>(*batch.column(0));
     const auto& starts = static_cast<const arrow::TimestampArray&>(*batch.column(1));
-    const auto& counts = static_cast<const arrow::Int64Array&>(*batch.column(2));
+    const auto& counts = static_cast<const arrow::Int64Array&>(*batch.column(3));
     for (int64_t row = 0; row < batch.num_rows(); ++row) {
       text_ += fmt::format("{} {} {}\n", keys.GetString(row), starts.Value(row), counts.Value(row));
     }
@@ -228,6 +224,262 @@ class KilledJobTest : public ::testing::Test {
   std::string directory_;
   bool ended_ = false;  // the next start would be a new job
 };
+
+PlanPtr LatestTimes(int64_t rows, uint64_t seed = 0) {
+  GeneratorSpec spec;
+  spec.seed = seed;
+  spec.columns = {
+      {.name = "key", .kind = GeneratorColumn::Kind::kKey, .keys = 20},
+      {.name = "at", .kind = GeneratorColumn::Kind::kEventTime, .step_micros = 1000},
+  };
+  spec.rows = rows;
+  spec.unbounded = true;
+  return PlanScan(MakeGenerator(spec).ValueOrDie()).ValueOrDie();
+}
+
+std::shared_ptr<KeyedTable> EmptyTable() {
+  return KeyedTable::Make("latest", LatestTimes(1)->schema(), {0}).ValueOrDie();
+}
+
+/// Calls `write` with every batch.
+class WritingSink final : public Sink {
+ public:
+  explicit WritingSink(std::function<Status(const arrow::RecordBatch&)> write)
+      : write_(std::move(write)) {}
+  std::string name() const override { return "test"; }
+  Status Open(const SchemaPtr&, arrow::MemoryPool*) override { return Status::OK(); }
+  Status Write(const arrow::RecordBatch& batch) override { return write_(batch); }
+  Status Prepare(int64_t) override { return Status::OK(); }
+  Status Commit(int64_t) override { return Status::OK(); }
+  Status Abort() override { return Status::OK(); }
+
+ private:
+  const std::function<Status(const arrow::RecordBatch&)> write_;
+};
+
+JobQuery QueryCalled(std::string name, std::vector<std::string> waits_for = {}) {
+  JobQuery query;
+  query.name = std::move(name);
+  query.plan = LatestTimes(1'000);
+  query.sink = std::make_unique<WritingSink>([](const auto&) { return Status::OK(); });
+  query.waits_for = std::move(waits_for);
+  return query;
+}
+
+JobQuery QueryInto(const std::shared_ptr<KeyedTable>& table, int64_t rows) {
+  JobQuery query = QueryCalled("latest");
+  query.plan = LatestTimes(rows);
+  query.table = table;
+  query.sink = std::make_unique<WritingSink>(
+      [table](const arrow::RecordBatch& batch) { return table->Upsert(batch); });
+  return query;
+}
+
+std::map<std::string, int64_t> RowsOf(KeyedTable& table) {
+  std::map<std::string, int64_t> rows;
+  const ScanRequest request{.projection = {0, 1}};
+  for (const Split& split : table.Splits(request).ValueOrDie()) {
+    const auto reader = table.Open(split, request, ReadContext{}).ValueOrDie();
+    while (true) {
+      ReadResult result = reader->Next().ValueOrDie();
+      const auto* batch = std::get_if<Batch>(&result);
+      if (batch == nullptr) break;
+      const auto& keys = static_cast<const arrow::StringArray&>(*batch->column(0));
+      const auto& times = static_cast<const arrow::TimestampArray&>(*batch->column(1));
+      for (int64_t row = 0; row < batch->num_rows(); ++row) {
+        rows[keys.GetString(row)] = times.Value(row);
+      }
+    }
+  }
+  return rows;
+}
+
+class JobTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    Settings settings;
+    settings.threads = 2;
+    settings.memory_limit = 256 << 20;
+    settings.batch_rows = 100;
+    session_ = Session::Make(settings).ValueOrDie();
+    char pattern[] = "/tmp/headrace-job-XXXXXX";
+    directory_ = mkdtemp(pattern);
+  }
+  void TearDown() override { std::filesystem::remove_all(directory_); }
+
+  template <typename... Queries>
+  Result<std::unique_ptr<Job>> Make(JobOptions options, Queries... queries) {
+    std::vector<JobQuery> list;
+    (list.push_back(std::move(queries)), ...);
+    return Job::Make(session_, std::move(list), std::move(options));
+  }
+
+  /// Runs `query` until a checkpoint is made at which `is_enough`.
+  Status RunUntil(JobQuery query, const std::function<bool()>& is_enough) {
+    Job* running = nullptr;
+    JobOptions options;
+    options.checkpoint_directory = directory_;
+    options.checkpoint_interval_micros = 1'000;
+    options.on_commit = [&](int64_t) {
+      if (is_enough()) running->Stop();
+    };
+    ARROW_ASSIGN_OR_RAISE(const auto job, Make(std::move(options), std::move(query)));
+    running = job.get();
+    return job->Run();
+  }
+
+  std::shared_ptr<Session> session_;
+  std::string directory_;
+};
+
+TEST_F(JobTest, QueriesHaveNamesAndAnOrder) {
+  const auto message = [&](auto... queries) {
+    return Make({}, std::move(queries)...).status().message();
+  };
+  EXPECT_EQ(message(QueryCalled("a"), QueryCalled("a")), "two queries of the job are called \"a\"");
+  EXPECT_EQ(message(QueryCalled("a", {"b"})), "\"a\" waits for \"b\", which no query loads");
+  EXPECT_EQ(message(QueryCalled("a", {"b"}), QueryCalled("b", {"a"})),
+            "\"a\" waits for itself through the tables it reads");
+}
+
+TEST_F(JobTest, AQueryStartsWhenItsTableIsLoaded) {
+  const auto table = EmptyTable();
+  JobQuery late = QueryCalled("late", {"latest"});
+  int64_t seen = -1;
+  late.sink = std::make_unique<WritingSink>([&](const auto&) {
+    if (seen < 0) seen = std::get<1>(*RowsOf(*table).rbegin());
+    return Status::OK();
+  });
+  const auto job = Make({}, std::move(late), QueryInto(table, 50'000)).ValueOrDie();
+  ASSERT_TRUE(job->Run().ok());
+  EXPECT_EQ(seen, std::get<1>(*RowsOf(*table).rbegin()));
+  EXPECT_EQ(job->status().queries[1].rows_out, 50'000);
+}
+
+TEST_F(JobTest, ATableIsRestoredFromTheCheckpoint) {
+  constexpr int64_t kRows = 1'000'000;
+  const auto whole = EmptyTable();
+  ASSERT_TRUE(Make({}, QueryInto(whole, kRows)).ValueOrDie()->Run().ok());
+  const auto first = EmptyTable();
+  ASSERT_TRUE(RunUntil(QueryInto(first, kRows), [&] { return first->num_rows() > 0; }).ok());
+  ASSERT_TRUE(std::filesystem::exists(directory_ + "/MANIFEST"));
+  const auto second = EmptyTable();
+  int64_t rows = 0;
+  JobQuery rest = QueryInto(second, kRows);
+  rest.sink = std::make_unique<WritingSink>([&](const arrow::RecordBatch& batch) {
+    rows += batch.num_rows();
+    return second->Upsert(batch);
+  });
+  ASSERT_TRUE(RunUntil(std::move(rest), [] { return false; }).ok());
+  EXPECT_EQ(RowsOf(*second), RowsOf(*whole));
+  EXPECT_LT(rows, kRows);
+  EXPECT_FALSE(std::filesystem::exists(directory_ + "/MANIFEST")) << "the job has ended";
+}
+
+TEST_F(JobTest, ATableThatDoesNotChangeIsSavedOnceAndRestored) {
+  constexpr int64_t kRows = 1'000'000;
+  const auto table = EmptyTable();
+  Job* running = nullptr;
+  int commits_behind_load = 0;
+  const auto options = [&] {
+    JobOptions made;
+    made.checkpoint_directory = directory_;
+    made.checkpoint_interval_micros = 1'000;
+    made.on_commit = [&](int64_t) {
+      if (running->status().queries[0].state != JobQueryStatus::State::kEnded) return;
+      if (++commits_behind_load == 4) running->Stop();
+    };
+    return made;
+  };
+  JobQuery stream = QueryCalled("stream", {"latest"});
+  stream.plan = LatestTimes(kRows);
+  const auto job = Make(options(), QueryInto(table, 5'000), std::move(stream)).ValueOrDie();
+  running = job.get();
+  ASSERT_TRUE(job->Run().ok());
+  ASSERT_EQ(commits_behind_load, 4);
+  int folders = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(directory_)) {
+    folders += entry.is_directory() ? 1 : 0;
+  }
+  EXPECT_EQ(folders, 1) << "the epoch that saved the table";
+  const std::string last = fmt::format("{}/epoch-{}", directory_, job->status().epoch);
+  EXPECT_FALSE(std::filesystem::exists(last)) << "nothing was written in the last one";
+  const auto restored = EmptyTable();
+  int64_t rest = 0;
+  JobQuery again = QueryCalled("stream", {"latest"});
+  again.plan = LatestTimes(kRows);
+  again.sink = std::make_unique<WritingSink>([&](const arrow::RecordBatch& batch) {
+    rest += batch.num_rows();
+    return Status::OK();
+  });
+  commits_behind_load = -1'000'000;
+  const auto second = Make(options(), QueryInto(restored, 5'000), std::move(again)).ValueOrDie();
+  running = second.get();
+  ASSERT_TRUE(second->Run().ok());
+  EXPECT_EQ(RowsOf(*restored), RowsOf(*table));
+  EXPECT_GT(rest, 0);
+  EXPECT_LT(rest, kRows);
+}
+
+TEST_F(JobTest, StateIsKeptWhileATableIsBuiltAnew) {
+  constexpr int64_t kRows = 1'000'000;  // more than queues hold
+  int64_t rows = 0;                     // that the reader wrote, in all runs
+  const auto run = [&](PlanPtr table_plan, const std::function<bool(const JobStatus&)>& is_enough) {
+    JobQuery table = QueryInto(EmptyTable(), 1);
+    table.plan = std::move(table_plan);
+    JobQuery reader = QueryCalled("reader", {"latest"});
+    reader.plan = LatestTimes(kRows);
+    reader.sink = std::make_unique<WritingSink>([&](const arrow::RecordBatch& batch) {
+      rows += batch.num_rows();
+      return Status::OK();
+    });
+    Job* running = nullptr;
+    JobOptions options;
+    options.checkpoint_directory = directory_;
+    options.checkpoint_interval_micros = 1'000;
+    options.state.allow_rebuild = true;
+    options.poll = [&](const JobStatus& status) {
+      if (is_enough(status)) running->Stop();
+      return Status::OK();
+    };
+    options.on_commit = [&](int64_t) {
+      if (is_enough(running->status())) running->Stop();
+    };
+    const auto job = Make(std::move(options), std::move(reader), std::move(table)).ValueOrDie();
+    running = job.get();
+    const Status status = job->Run();
+    EXPECT_TRUE(status.ok()) << status;
+    return job->status();
+  };
+  const auto saved = [&] { return CheckpointReader::Look(LocalVfs(), directory_).ValueOrDie(); };
+
+  run(LatestTimes(1'000), [&](const JobStatus&) { return rows > 0; });
+  ASSERT_NE(saved(), nullptr) << "the job ended before it was stopped: make it longer";
+  ASSERT_LT(rows, kRows);
+  const int64_t epoch = saved()->epoch();
+  const int64_t rows_before = rows;
+  const JobStatus stopped = run(LatestTimes(100'000'000, 9), [](const JobStatus& status) {
+    return status.queries[1].rows_read > 0;
+  });
+  EXPECT_EQ(stopped.state, JobStatus::State::kStopped);
+  EXPECT_EQ(stopped.queries[0].state, JobQueryStatus::State::kWaiting);
+  EXPECT_EQ(rows, rows_before);
+  EXPECT_EQ(saved()->epoch(), epoch) << "a checkpoint without the state of the reader";
+  const JobStatus ended = run(LatestTimes(300'000, 9), [](const JobStatus&) { return false; });
+  EXPECT_EQ(ended.state, JobStatus::State::kEnded);
+  EXPECT_EQ(rows, kRows);
+}
+
+TEST_F(JobTest, AnotherQueryOfTheNameIsRefused) {
+  JobQuery query = QueryCalled("q");
+  query.plan = LatestTimes(1'000'000);
+  ASSERT_TRUE(RunUntil(std::move(query), [] { return true; }).ok());
+  ASSERT_TRUE(std::filesystem::exists(directory_ + "/MANIFEST"));
+  JobQuery other = QueryCalled("q");
+  other.plan = PlanLimit(other.plan, 5, 0).ValueOrDie();
+  const Status refused = RunUntil(std::move(other), [] { return true; });
+  EXPECT_EQ(KindOf(refused), ErrorKind::kStale) << refused;
+}
 
 TEST_F(KilledJobTest, WithoutAnyKillCountsEqualThePlainLoop) {
   RunToEnd(2);

@@ -47,8 +47,12 @@ struct TestTable {
     for (size_t begin = 0; begin < rows.size(); begin += chunk) {
       batches.push_back(Chunk(schema, begin, std::min(rows.size(), begin + chunk)));
     }
-    return PlanScan(MemoryTable::Make(schema, batches, {}).ValueOrDie()).ValueOrDie();
+    MemoryTableOptions options;
+    if (is_endless) options.boundedness = Boundedness::kUnbounded;
+    return PlanScan(MemoryTable::Make(schema, batches, options).ValueOrDie()).ValueOrDie();
   }
+
+  bool is_endless = false;
 
  private:
   std::shared_ptr<arrow::RecordBatch> Chunk(const SchemaPtr& schema, size_t begin,
@@ -326,6 +330,31 @@ TEST(JoinTest, WithoutKeysSpillsAndKeepsItsOrder) {
   }
 }
 
+/// A side of the join as a stream without an end: rows find those of the other side by key.
+TEST(LookupJoinTest, StreamsAgreeWithNestedLoops) {
+  constexpr JoinKind kKinds[] = {JoinKind::kInner, JoinKind::kLeft, JoinKind::kRight,
+                                 JoinKind::kFull,  JoinKind::kSemi, JoinKind::kAnti};
+  for (uint64_t seed = 1; seed <= 100; ++seed) {
+    Rng rng(seed);
+    JoinCase join;
+    join.kind = kKinds[seed % std::size(kKinds)];
+    const bool right_streams = join.kind <= JoinKind::kFull && rng.Below(2) == 0;
+    join.left = TestTable::Random(rng, "l", static_cast<int64_t>(rng.Below(80)), 9);
+    join.right = TestTable::Random(rng, "r", static_cast<int64_t>(rng.Below(80)), 9);
+    (right_streams ? join.right : join.left).is_endless = true;
+    join.build = right_streams ? JoinSide::kLeft : JoinSide::kRight;
+    join.by_j = rng.Below(3) == 0;
+    join.residual = rng.Below(3) == 0;
+    join.less = rng.Below(3) == 0;
+    const Settings settings = RandomSettings(rng);
+    SCOPED_TRACE(fmt::format("seed {} threads {}", seed, settings.threads));
+    ASSERT_OK_AND_ASSIGN(const PlanPtr plan, Optimize(join.Plan()));
+    ASSERT_NE(Explain(*plan).find("lookup_join"), std::string::npos) << Explain(*plan);
+    ASSERT_OK_AND_ASSIGN(const Rows rows, RowsOf(plan, settings));
+    ASSERT_EQ(rows, Expected(join)) << Explain(*plan);
+  }
+}
+
 // Nothing is joined behind a stream, so what would go to disk would be lost.
 TEST(JoinTest, TheBuiltSideOfAStreamStaysInMemory) {
   Rng rng(17);
@@ -339,7 +368,9 @@ TEST(JoinTest, TheBuiltSideOfAStreamStaysInMemory) {
     Scope scope;
     for (const char* name : {"lk", "rk", "rj", "rv"}) scope.Add("", name, arrow::int64());
     const auto condition = Unbound::Call("=", {Unbound::Column({"lk"}), Unbound::Column({"rk"})});
-    return PlanJoin(PlanScan(MakeGenerator(spec).ValueOrDie()).ValueOrDie(), right.Scan(),
+    // Behind a limit it is no table to be looked up in.
+    const PlanPtr built = PlanLimit(right.Scan(), rows).ValueOrDie();
+    return PlanJoin(PlanScan(MakeGenerator(spec).ValueOrDie()).ValueOrDie(), built,
                     JoinKind::kInner, Bind(*condition, scope, Dialect::kSql).ValueOrDie(), {})
         .ValueOrDie();
   };

@@ -16,7 +16,6 @@
 namespace headrace {
 namespace {
 
-constexpr int64_t kPollMicros = 50'000;
 /// With a deterministic executor nothing may be waited for but timers of sources.
 constexpr int64_t kDeadlockMicros = 10'000'000;
 
@@ -106,6 +105,8 @@ Status QueryRun::StartQuery() {
   context.vfs = state.vfs;
   context.clock = state.clock;
   context.callbacks = callbacks_.get();
+  context.dead_letters = dead_letters_;
+  context.aside = aside_.get();
   context.batch_rows = options.batch_rows;
   context.batch_bytes = options.batch_bytes;
   context.notify = [this] { Notify(); };
@@ -134,9 +135,8 @@ bool QueryRun::Step() { return callbacks_->ServeOne() || session_->state_->execu
 Status QueryRun::Wait() {
   int64_t waited = 0;
   while (true) {
-    if (callbacks_->ServeOne()) return Status::OK();
     ARROW_RETURN_NOT_OK(PollIfDue());
-    if (session_->state_->executor->Drive()) return Status::OK();
+    if (Step()) return Status::OK();
     std::unique_lock lock(mutex_);
     changed_.wait_for(lock, std::chrono::microseconds(kPollMicros), [this] { return notified_; });
     if (std::exchange(notified_, false) || cancelled_) return Status::OK();

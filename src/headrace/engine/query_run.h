@@ -14,6 +14,9 @@
 
 namespace headrace {
 
+/// Whoever waits for a query polls at least this often.
+inline constexpr int64_t kPollMicros = 50'000;
+
 /// One consumer thread at a time; Cancel from any.
 class QueryRun {
  public:
@@ -36,6 +39,12 @@ class QueryRun {
   Result<Channel::Item> TryNext();
   /// Called from any thread; set before the start.
   void set_on_notify(std::function<void()> on_notify) { on_notify_ = std::move(on_notify); }
+  /// Where readers put rows that cannot be decoded, and operators those they put aside; set before
+  /// the start.
+  void set_dead_letters(std::shared_ptr<DeadLetters> box, std::unique_ptr<RowsAside> aside) {
+    dead_letters_ = std::move(box);
+    aside_ = std::move(aside);
+  }
   /// One callback, or one step of a deterministic executor; false: there was none.
   bool Step();
   /// The next batch as the schema promises it; null after the last. Errors are sticky.
@@ -46,7 +55,9 @@ class QueryRun {
   void Cancel();
   void Close();
 
+  /// REQUIRES: started.
   Query& query() { return *query_; }
+  bool started() const { return query_ != nullptr; }
   /// Pauses reading at unbounded sources, or goes on.
   void Pause(bool paused);
   std::string Profile() const;
@@ -73,6 +84,8 @@ class QueryRun {
   std::unique_ptr<Query> query_;
   Poll poll_;
   std::function<void()> on_notify_;
+  std::shared_ptr<DeadLetters> dead_letters_;
+  std::unique_ptr<RowsAside> aside_;
   bool started_ = false;
   bool is_counted_ = false;
   Status failure_;

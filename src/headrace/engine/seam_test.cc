@@ -11,8 +11,8 @@
 
 #include "arrow/api.h"
 #include "headrace/base/rng.h"
+#include "headrace/connect/memory/keyed_table.h"
 #include "headrace/connect/memory/memory_table.h"
-#include "headrace/connect/memory/mutable_table.h"
 #include "headrace/engine/session.h"
 #include "headrace/expression/bind.h"
 #include "headrace/plan/builder.h"
@@ -208,7 +208,7 @@ TEST(ChangesSeamTest, AnUpdateMovesARowFromItsOldGroupToItsNewOne) {
   auto schema =
       arrow::schema({arrow::field("id", arrow::int64()), arrow::field("tier", arrow::utf8())});
   for (int threads : {1, 2, 4}) {
-    auto table = MutableTable::Make("users", schema, {0}).ValueOrDie();
+    auto table = KeyedTable::Make("users", schema, {0}).ValueOrDie();
     ASSERT_TRUE(table->Upsert(*Tiers(schema, {{1, "gold"}, {2, "gold"}, {3, "silver"}})).ok());
     auto session = Session::Make(LanesOf(threads)).ValueOrDie();
     Cursor cursor = session->Run(CountByTier(table->Stream())).ValueOrDie();

@@ -6,10 +6,12 @@
 #include "arrow/compute/initialize.h"
 #include "arrow/memory_pool.h"
 #include "arrow/record_batch.h"
+#include "arrow/type.h"
 #include "headrace/base/ascii_case.h"
 #include "headrace/base/limits.h"
 #include "headrace/connect/memory/memory_table.h"
 #include "headrace/engine/computed_source.h"
+#include "headrace/engine/job.h"
 #include "headrace/engine/query_run.h"
 #include "headrace/engine/session_state.h"
 #include "headrace/format/format.h"
@@ -17,12 +19,15 @@
 #include "headrace/memory/spill_space.h"
 #include "headrace/plan/builder.h"
 #include "headrace/plan/estimate.h"
+#include "headrace/types/type_table.h"
 
 namespace headrace {
 namespace {
 
 /// The threads of a sink have this part of the memory at most.
 constexpr int64_t kSinkMemoryFraction = 4;
+/// And all materialized tables this.
+constexpr int64_t kTableMemoryFraction = 2;
 
 /// The entry of `path`'s folder whose name is nearest to its own; "" when there is none.
 std::string NearestEntry(Vfs& vfs, const std::string& path) {
@@ -63,9 +68,11 @@ auto Find(Entries& entries, const std::string& name) {
 }
 
 template <typename Entries>
-void Erase(Entries& entries, const std::string& name) {
+bool Erase(Entries& entries, const std::string& name) {
   const auto found = Find(entries, name);
-  if (found != entries.end()) entries.erase(found);
+  if (found == entries.end()) return false;
+  entries.erase(found);
+  return true;
 }
 
 /// Threads that a sink may use beside the lanes, with their memory.
@@ -82,12 +89,33 @@ int ThreadsOfSink(const Settings& settings, Reservation* memory) {
 
 }  // namespace
 
+const char* Session::NounOf(EntryKind kind) {
+  switch (kind) {
+    case EntryKind::kView:
+      return "view";
+    case EntryKind::kStream:
+      return "stream";
+    default:
+      return "table";
+  }
+}
+
 void Session::State::MakeResources() {
   budget = MemoryBudget::MakeRoot("session", settings.memory_limit);
+  table_budget = budget->MakeChild("tables", settings.memory_limit / kTableMemoryFraction);
   if (pool != nullptr) BudgetPool::KeepUntilEmpty(std::move(pool));
   pool = BudgetPool::Make(settings.memory_limit);
   executor = settings.deterministic ? Executor::MakeDeterministic(settings.seed)
                                     : Executor::MakeThreaded(settings.threads);
+}
+
+bool Session::State::EraseEntry(const std::string& name, std::optional<EntryKind> kind) {
+  bool erased = false;
+  const auto is_meant = [&](EntryKind entry) { return kind.value_or(entry) == entry; };
+  if (is_meant(EntryKind::kTable)) erased = Erase(tables, name);
+  if (is_meant(EntryKind::kView)) erased = Erase(views, name) || erased;
+  if (is_meant(EntryKind::kStream)) erased = Erase(streams, name) || erased;
+  return erased;
 }
 
 Session::Session(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -95,6 +123,7 @@ Session::Session(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Session::~Session() {
   state_->executor.reset();
   state_->tables.clear();
+  state_->streams.clear();
   BudgetPool::KeepUntilEmpty(std::move(state_->pool));
 }
 
@@ -111,6 +140,8 @@ Result<std::shared_ptr<Session>> Session::Make(const Settings& settings, Vfs* vf
   state->vfs = vfs;
   state->clock = clock == nullptr ? &SystemClock() : clock;
   state->settings_at_start = state->settings;
+  ARROW_ASSIGN_OR_RAISE(state->table_spill,
+                        SpillSpace::Make(state->settings.temp_dir, state->settings.spill_limit));
   state->MakeResources();
   return std::shared_ptr<Session>(new Session(std::move(state)));
 }
@@ -143,13 +174,19 @@ Status Session::Set(const std::string& name, const std::optional<std::string>& v
 }
 
 Vfs& Session::vfs() const { return *state_->vfs; }
-const Clock& Session::clock() const { return *state_->clock; }
+Clock& Session::clock() const { return *state_->clock; }
+std::shared_ptr<MemoryBudget> Session::MakeTableBudget(std::string name) const {
+  std::lock_guard lock(state_->mutex);
+  return state_->table_budget->MakeChild(std::move(name));
+}
+std::shared_ptr<SpillSpace> Session::table_spill() const { return state_->table_spill; }
 arrow::MemoryPool* Session::pool() const { return state_->pool.get(); }
 
 Status Session::Register(const std::string& name, SourcePtr source) {
   if (name.empty()) return Error(ErrorKind::kInvalidArgument, "a table needs a name, got \"\"");
   std::lock_guard lock(state_->mutex);
-  Erase(state_->views, name);
+  state_->EraseEntry(name, EntryKind::kView);
+  state_->EraseEntry(name, EntryKind::kStream);
   state_->tables[name] = std::move(source);
   return Status::OK();
 }
@@ -165,7 +202,15 @@ std::vector<std::string> Session::TableNames() const {
   std::vector<std::string> names;
   for (const auto& [name, source] : state_->tables) names.push_back(name);
   for (const auto& [name, query] : state_->views) names.push_back(name);
+  for (const auto& [name, stream] : state_->streams) names.push_back(name);
   std::sort(names.begin(), names.end());
+  return names;
+}
+
+std::vector<std::string> Session::StreamNames() const {
+  std::lock_guard lock(state_->mutex);
+  std::vector<std::string> names;
+  for (const auto& [name, stream] : state_->streams) names.push_back(name);
   return names;
 }
 
@@ -191,7 +236,15 @@ std::optional<Session::EntryKind> Session::FindEntry(const std::string& name) co
   std::lock_guard lock(state_->mutex);
   if (Find(state_->tables, name) != state_->tables.end()) return EntryKind::kTable;
   if (Find(state_->views, name) != state_->views.end()) return EntryKind::kView;
+  if (Find(state_->streams, name) != state_->streams.end()) return EntryKind::kStream;
   return std::nullopt;
+}
+
+std::optional<StreamDef> Session::FindStream(const std::string& name) const {
+  std::lock_guard lock(state_->mutex);
+  const auto found = Find(state_->streams, name);
+  if (found == state_->streams.end()) return std::nullopt;
+  return found->second;
 }
 
 Result<std::optional<std::string>> Session::FindView(const std::string& name) const {
@@ -204,8 +257,7 @@ Result<std::optional<std::string>> Session::FindView(const std::string& name) co
 Status Session::CreateTable(const std::string& name, SourcePtr source) {
   if (name.empty()) return Error(ErrorKind::kInvalidArgument, "a table needs a name, got \"\"");
   std::lock_guard lock(state_->mutex);
-  Erase(state_->views, name);
-  Erase(state_->tables, name);
+  state_->EraseEntry(name, std::nullopt);
   state_->tables[name] = std::move(source);
   return Status::OK();
 }
@@ -213,23 +265,34 @@ Status Session::CreateTable(const std::string& name, SourcePtr source) {
 Status Session::CreateView(const std::string& name, std::string query) {
   if (name.empty()) return Error(ErrorKind::kInvalidArgument, "a view needs a name, got \"\"");
   std::lock_guard lock(state_->mutex);
-  Erase(state_->views, name);
-  Erase(state_->tables, name);
+  state_->EraseEntry(name, std::nullopt);
   state_->views[name] = std::move(query);
   return Status::OK();
 }
 
+Status Session::CreateStream(const std::string& name, StreamDef stream) {
+  if (name.empty()) return Error(ErrorKind::kInvalidArgument, "a stream needs a name, got \"\"");
+  if (stream.event_time.has_value()) {
+    const arrow::Field& column = *stream.source->schema()->field(stream.event_time->column);
+    if (column.type()->id() != arrow::Type::TIMESTAMP) {
+      return Error(ErrorKind::kInvalidArgument,
+                   "the event time of a stream is a TIMESTAMP; column \"{}\" is {}", column.name(),
+                   SqlNameOf(*column.type()));
+    }
+  }
+  std::lock_guard lock(state_->mutex);
+  state_->EraseEntry(name, std::nullopt);
+  state_->streams[name] = std::move(stream);
+  return Status::OK();
+}
+
 Status Session::Drop(const std::string& name, EntryKind kind) {
-  const bool is_view = kind == EntryKind::kView;
   {
     std::lock_guard lock(state_->mutex);
-    const size_t before = state_->tables.size() + state_->views.size();
-    if (is_view) Erase(state_->views, name);
-    if (!is_view) Erase(state_->tables, name);
-    if (state_->tables.size() + state_->views.size() < before) return Status::OK();
+    if (state_->EraseEntry(name, kind)) return Status::OK();
   }
   const std::string nearest = NearestName(name, TableNames());
-  return Error(ErrorKind::kUnknownName, "no {} is named \"{}\"{}", is_view ? "view" : "table", name,
+  return Error(ErrorKind::kUnknownName, "no {} is named \"{}\"{}", NounOf(kind), name,
                nearest.empty() ? "" : fmt::format("; did you mean {}?", nearest));
 }
 
@@ -275,6 +338,23 @@ Status Session::ReplaceRows(const std::string& name, const SourcePtr& read,
   }
   found->second = std::move(table);
   return Status::OK();
+}
+
+void Session::AddJob(const Job* job) {
+  std::lock_guard lock(state_->mutex);
+  state_->jobs.push_back(job);
+}
+
+void Session::RemoveJob(const Job* job) {
+  std::lock_guard lock(state_->mutex);
+  std::erase(state_->jobs, job);
+}
+
+std::vector<JobStatus> Session::JobStatuses() const {
+  std::lock_guard lock(state_->mutex);
+  std::vector<JobStatus> statuses;
+  for (const Job* job : state_->jobs) statuses.push_back(job->status());
+  return statuses;
 }
 
 Result<SourcePtr> Session::OpenFile(const std::string& path, const OptionMap& options) const {

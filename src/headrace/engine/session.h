@@ -12,10 +12,25 @@
 #include "headrace/engine/settings.h"
 #include "headrace/exec/callback.h"
 #include "headrace/io/vfs.h"
+#include "headrace/memory/budget.h"
 #include "headrace/plan/node.h"
 #include "headrace/table/options.h"
 
 namespace headrace {
+
+class SpillSpace;
+
+/// A stream of the catalog: a source that says it has no end, and its event time.
+struct StreamDef {
+  SourcePtr source;
+  std::optional<EventTime> event_time;
+  /// What windows over it do with rows that come late, unless a query says otherwise.
+  LatePolicy late = LatePolicy::kDrop;
+  int64_t lateness_micros = 0;
+};
+
+class Job;
+struct JobStatus;
 
 /// Thread safe; many queries run at once, round robin over the lanes. Lives until its last cursor.
 class Session : public std::enable_shared_from_this<Session> {
@@ -30,24 +45,36 @@ class Session : public std::enable_shared_from_this<Session> {
   /// it; memory_limit and threads are refused while a query runs.
   Status Set(const std::string& name, const std::optional<std::string>& value);
   Vfs& vfs() const;
-  const Clock& clock() const;
+  Clock& clock() const;
   arrow::MemoryPool* pool() const;
+  /// A node of the session's budget for a table that outlives queries: such tables have half of it
+  /// together at most, so that queries over them have room.
+  std::shared_ptr<MemoryBudget> MakeTableBudget(std::string name) const;
+  /// Where such tables put what does not fit.
+  std::shared_ptr<SpillSpace> table_spill() const;
 
   /// Names are case-insensitive in SQL. Replaces a table of that name.
   Status Register(const std::string& name, SourcePtr source);
   Status Unregister(const std::string& name);
-  /// Of tables and views, sorted.
+  /// Of tables, views and streams, sorted.
   std::vector<std::string> TableNames() const;
+  std::vector<std::string> StreamNames() const;
   /// A registered table, exact name first, then without case; kUnknownName with the nearest names.
   Result<SourcePtr> FindTable(const std::string& name) const;
   /// SQL's view of the catalog: names without regard to case. A view is the text of a query.
-  enum class EntryKind { kTable, kView };
+  enum class EntryKind { kTable, kView, kStream };
+  /// "table", "view", "stream"
+  static const char* NounOf(EntryKind kind);
   std::optional<EntryKind> FindEntry(const std::string& name) const;
   /// The query of a view, if `name` is one.
   Result<std::optional<std::string>> FindView(const std::string& name) const;
+  /// The stream called `name`, if there is one.
+  std::optional<StreamDef> FindStream(const std::string& name) const;
   /// Replaces any entry of that name.
   Status CreateTable(const std::string& name, SourcePtr source);
   Status CreateView(const std::string& name, std::string query);
+  /// kInvalidArgument when the event time is no timestamp column of the source.
+  Status CreateStream(const std::string& name, StreamDef stream);
   /// kUnknownName with the nearest names.
   Status Drop(const std::string& name, EntryKind kind);
   /// kUnsupported unless `table` is one that Append and ReplaceRows change.
@@ -59,6 +86,11 @@ class Session : public std::enable_shared_from_this<Session> {
   /// they were in `read`; kInvalidArgument when the table is another one by now.
   Status ReplaceRows(const std::string& name, const SourcePtr& read,
                      std::vector<std::shared_ptr<arrow::RecordBatch>> rows);
+  /// A job is known to its session while it lives.
+  void AddJob(const Job* job);
+  void RemoveJob(const Job* job);
+  /// Of the jobs of this session, those that have ended too.
+  std::vector<JobStatus> JobStatuses() const;
   /// A file or glob as a source, by extension or the option "format".
   Result<SourcePtr> OpenFile(const std::string& path, const OptionMap& options) const;
   /// The files of several paths and globs as one source, in this order.

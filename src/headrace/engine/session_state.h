@@ -5,10 +5,12 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "headrace/engine/session.h"
 #include "headrace/exec/executor.h"
 #include "headrace/memory/pool.h"
+#include "headrace/memory/spill_space.h"
 
 namespace headrace {
 
@@ -16,8 +18,10 @@ struct Session::State {
   Settings settings_at_start;
   std::unique_ptr<Vfs> own_vfs;
   Vfs* vfs = nullptr;
-  const Clock* clock = nullptr;
+  Clock* clock = nullptr;
   std::shared_ptr<MemoryBudget> budget;
+  std::shared_ptr<MemoryBudget> table_budget;  // of tables that outlive queries
+  std::shared_ptr<SpillSpace> table_spill;
   std::shared_ptr<BudgetPool> pool;
   std::unique_ptr<Executor> executor;
 
@@ -29,6 +33,11 @@ struct Session::State {
   void MakeResources();
   std::map<std::string, SourcePtr> tables;
   std::map<std::string, std::string> views;  // name → query
+  std::map<std::string, StreamDef> streams;
+  std::vector<const Job*> jobs;  // in the order in which they were made
+
+  /// Takes the entry of that name out; false when there is none.
+  bool EraseEntry(const std::string& name, std::optional<Session::EntryKind> kind);
   CallbackFunction callback_function;
 
   CallbackFunction callback() const {

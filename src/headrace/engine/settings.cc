@@ -80,6 +80,16 @@ Result<int> DefaultThreads() {
   return static_cast<int>(threads);
 }
 
+/// The seed of a deterministic run that the environment asks for; none: -1.
+Result<int64_t> SeedFromEnvironment() {
+  constexpr const char* kVariable = "HEADRACE_SEED";
+  const std::string text = FromEnvironment(kVariable);
+  if (text.empty()) return -1;
+  const OptionMap options = {{kVariable, text}};
+  return OptionReader("environment", options)
+      .Integer(kVariable, 0, 0, std::numeric_limits<int64_t>::max());
+}
+
 // In a small budget a batch is short: operators hold a row with its key and more beside it.
 int64_t BatchRowsFor(int64_t memory_limit) {
   constexpr int64_t kRowBytes = 64;
@@ -169,6 +179,11 @@ Result<Settings> Settings::Resolve() const {
   if (out.threads < 1 || out.threads > kThreadsMax) {
     return Error(ErrorKind::kInvalidArgument, "threads: expected 1 to {}, got {}", kThreadsMax,
                  out.threads);
+  }
+  if (!out.deterministic) {
+    ARROW_ASSIGN_OR_RAISE(const int64_t seed, SeedFromEnvironment());
+    out.deterministic = seed >= 0;
+    if (out.deterministic) out.seed = static_cast<uint64_t>(seed);
   }
   if (out.temp_dir.empty()) out.temp_dir = FromEnvironment("HEADRACE_TEMP_DIR");
   if (out.spill_limit == 0) out.spill_limit = std::numeric_limits<int64_t>::max();

@@ -48,7 +48,19 @@ Result<Driver::Step> Driver::RunAnyStage() {
 
 Result<Driver::Step> Driver::Pull() {
   const bool many_ports = parts_.inputs.size() > 1;
-  const int port = many_ports ? parts_.operators[0]->Wants() : 0;
+  const int wanted = many_ports ? parts_.operators[0]->Wants() : 0;
+  if (wanted >= 0) return PullFrom(wanted, many_ports);
+  const int ports = static_cast<int>(port_done_.size());
+  for (int i = 0; i < ports; ++i) {
+    const int port = (Operator::RatherPort(wanted) + i) % ports;
+    if (port_done_[static_cast<size_t>(port)]) continue;
+    ARROW_ASSIGN_OR_RAISE(const Step step, PullFrom(port, many_ports));
+    if (step != Step::kBlocked) return step;
+  }
+  return Step::kBlocked;
+}
+
+Result<Driver::Step> Driver::PullFrom(int port, bool many_ports) {
   HEADRACE_CHECK(port >= 0 && static_cast<size_t>(port) < port_done_.size() &&
                      !port_done_[static_cast<size_t>(port)],
                  "an operator wants a port that has ended");
@@ -60,6 +72,9 @@ Result<Driver::Step> Driver::Pull() {
     if (!parts_.reads_parts) batch->set_ordinal(first.ordinal);
     first.batch = std::move(*batch);
     first.pending = Slot::kBatch;
+    if (!parts_.metrics.empty()) {
+      parts_.metrics[0]->rows_in.fetch_add(first.batch.num_rows(), std::memory_order_relaxed);
+    }
   } else if (auto* watermark = std::get_if<Watermark>(&item)) {
     first.watermark = *watermark;
     first.pending = Slot::kWatermark;

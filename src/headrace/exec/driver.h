@@ -83,6 +83,7 @@ class Driver {
   size_t num_stages() const { return parts_.operators.size() + 1; }
   Result<Step> RunAnyStage();
   Result<Step> Pull();
+  Result<Step> PullFrom(int port, bool many_ports);
   Result<Step> RunStage(size_t index);
   Result<Flow> CallOperator(size_t index, Out& out);
   Result<Step> RunOutput(Stage& stage);

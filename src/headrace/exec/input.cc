@@ -107,42 +107,28 @@ class ScanInput final : public PipelineInput {
   int64_t seq_ = 0;
 };
 
-int64_t MicrosPerUnit(arrow::TimeUnit::type unit) {
-  switch (unit) {
-    case arrow::TimeUnit::SECOND:
-      return 1'000'000;
-    case arrow::TimeUnit::MILLI:
-      return 1'000;
-    default:
-      return 1;
-  }
-}
-
-/// The greatest event time of a batch in microseconds; kNone when it has none.
-int64_t MaxEventTime(const arrow::Array& times) {
-  const auto& stamps = static_cast<const arrow::TimestampArray&>(times);
-  const auto unit = static_cast<const arrow::TimestampType&>(*times.type()).unit();
-  int64_t max = Watermark::kNone;
-  for (int64_t row = 0; row < stamps.length(); ++row) {
-    if (stamps.IsValid(row)) max = std::max(max, stamps.Value(row));
-  }
-  if (max == Watermark::kNone) return max;
-  return unit == arrow::TimeUnit::NANO ? max / 1000 : max * MicrosPerUnit(unit);
-}
-
 class StreamInput final : public PipelineInput {
  public:
   struct Lane {
     Split split;
     std::unique_ptr<SplitReader> reader;
     int64_t seq = 0;
-    int64_t max_time = Watermark::kNone;
     bool ended = false;
   };
+  /// Columns of the batches read.
+  struct TimeColumns {
+    int time = 0;
+    std::optional<int> marks;
+  };
 
-  StreamInput(std::optional<EventTime> event_time, std::vector<Lane> lanes,
-              std::shared_ptr<const std::atomic<bool>> paused)
-      : event_time_(event_time), lanes_(std::move(lanes)), paused_(std::move(paused)) {}
+  StreamInput(std::vector<Lane> lanes, std::shared_ptr<const std::atomic<bool>> paused,
+              std::shared_ptr<ScanWatermark> watermark, TimeColumns columns, int lane, Waker waker)
+      : lanes_(std::move(lanes)),
+        paused_(std::move(paused)),
+        watermark_(std::move(watermark)),
+        columns_(columns),
+        lane_(lane),
+        waker_(std::move(waker)) {}
 
   Result<InputItem> Next() override {
     if (auto watermark = DueWatermark()) return *watermark;
@@ -155,15 +141,23 @@ class StreamInput final : public PipelineInput {
       if (auto* batch = std::get_if<Batch>(&result)) return Stamp(lane, std::move(*batch));
       if (std::holds_alternative<EndOfSplit>(result)) {
         lane.ended = true;
+        if (watermark_ != nullptr) watermark_->Ended(lane.split.index, lane_);
         return SplitEnded{lane.split.index};
       }
       any_open = true;
+      if (watermark_ != nullptr) watermark_->Waits(lane.split.index);
     }
-    if (any_open) return Pending{};
-    return EndOfInput{};
+    if (!any_open) return EndOfInput{};
+    if (watermark_ == nullptr) return Pending{};
+    if (auto watermark = DueWatermark()) return *watermark;
+    watermark_->WakeLater(lane_, waker_);
+    return Pending{};
   }
 
   std::optional<int64_t> Close() override {
+    for (const Lane& lane : lanes_) {
+      if (watermark_ != nullptr && !lane.ended) watermark_->Ended(lane.split.index, lane_);
+    }
     lanes_.clear();
     return std::nullopt;
   }
@@ -172,36 +166,40 @@ class StreamInput final : public PipelineInput {
     std::vector<std::pair<int64_t, std::string>> positions;
     for (const Lane& lane : lanes_) {
       ARROW_ASSIGN_OR_RAISE(std::string position, lane.reader->Position());
-      positions.emplace_back(lane.split.index, fmt::format("{}:{}", lane.seq, position));
+      positions.emplace_back(lane.split.index,
+                             fmt::format("{}{}:{}", lane.seq, LatestText(lane), position));
     }
     return positions;
   }
 
  private:
+  std::string LatestText(const Lane& lane) const {
+    const int64_t latest =
+        watermark_ == nullptr ? Watermark::kNone : watermark_->Latest(lane.split.index);
+    return latest == Watermark::kNone ? "" : fmt::format("@{}", latest);
+  }
   InputItem Stamp(Lane& lane, Batch batch) {
     batch.set_ordinal({lane.split.index, lane.seq++});
-    if (event_time_.has_value()) {
-      lane.max_time = std::max(lane.max_time, MaxEventTime(*batch.column(event_time_->column)));
-    }
+    if (watermark_ == nullptr) return batch;
+    const arrow::Array* marks = columns_.marks ? batch.column(*columns_.marks).get() : nullptr;
+    watermark_->Saw(lane.split.index, lane_, *batch.column(columns_.time), marks);
     return batch;
   }
 
   std::optional<Watermark> DueWatermark() {
-    if (!event_time_.has_value()) return std::nullopt;
-    int64_t least = Watermark::kEnd;
-    for (const Lane& lane : lanes_) {
-      if (!lane.ended) least = std::min(least, lane.max_time);
-    }
-    if (least == Watermark::kEnd || least == Watermark::kNone) return std::nullopt;
-    const Watermark watermark{least - event_time_->delay_micros};
-    if (watermark <= given_) return std::nullopt;
+    if (watermark_ == nullptr || lanes_.empty()) return std::nullopt;
+    const Watermark watermark = watermark_->Now(paused_->load());
+    if (watermark.micros == Watermark::kEnd || watermark <= given_) return std::nullopt;
     given_ = watermark;
     return watermark;
   }
 
-  const std::optional<EventTime> event_time_;  // column: of the batches read
   std::vector<Lane> lanes_;
   const std::shared_ptr<const std::atomic<bool>> paused_;
+  const std::shared_ptr<ScanWatermark> watermark_;  // null: there is no event time
+  const TimeColumns columns_;
+  const int lane_;
+  const Waker waker_;
   size_t next_ = 0;
   Watermark given_;
 };
@@ -313,30 +311,40 @@ std::unique_ptr<PipelineInput> MakeScanInput(const ScanNode& scan, const ScanReq
 Result<std::unique_ptr<PipelineInput>> MakeStreamInput(
     const ScanNode& scan, const ScanRequest& request, const std::vector<Split>& splits,
     const std::vector<std::pair<int64_t, std::string>>& positions,
-    std::shared_ptr<const std::atomic<bool>> paused, const ReadContext& context) {
+    std::shared_ptr<const std::atomic<bool>> paused, std::shared_ptr<ScanWatermark> watermark,
+    int lane, const ReadContext& context) {
   std::vector<StreamInput::Lane> lanes;
   for (const Split& split : splits) {
     ReadContext of_split = context;
-    StreamInput::Lane lane;
-    lane.split = split;
+    StreamInput::Lane of_lane;
+    of_lane.split = split;
     for (const auto& [index, position] : positions) {
       if (index != split.index) continue;
       const size_t colon = position.find(':');
       HEADRACE_CHECK(colon != std::string::npos, "a saved position has no sequence number");
-      lane.seq = std::strtoll(position.c_str(), nullptr, 10);
+      char* end = nullptr;
+      of_lane.seq = std::strtoll(position.c_str(), &end, 10);
+      if (*end == '@' && watermark != nullptr) {
+        watermark->Resume(split.index, std::strtoll(end + 1, nullptr, 10));
+      }
       of_split.position = position.substr(colon + 1);
     }
-    ARROW_ASSIGN_OR_RAISE(lane.reader, scan.source->Open(split, request, of_split));
-    lanes.push_back(std::move(lane));
+    ARROW_ASSIGN_OR_RAISE(of_lane.reader, scan.source->Open(split, request, of_split));
+    lanes.push_back(std::move(of_lane));
   }
-  std::optional<EventTime> event_time = scan.event_time;
-  if (event_time.has_value()) {
+  const auto place_of = [&](int column) {
     const auto& projection = request.projection;
-    const auto found = std::find(projection.begin(), projection.end(), event_time->column);
-    HEADRACE_CHECK(found != projection.end(), "the event time column is not read");
-    event_time->column = static_cast<int>(found - projection.begin());
+    const auto found = std::find(projection.begin(), projection.end(), column);
+    HEADRACE_CHECK(found != projection.end(), "a column of the event time is not read");
+    return static_cast<int>(found - projection.begin());
+  };
+  StreamInput::TimeColumns columns;
+  if (watermark != nullptr) {
+    columns.time = place_of(scan.event_time->column);
+    if (scan.event_time->punctuation) columns.marks = place_of(*scan.event_time->punctuation);
   }
-  return std::make_unique<StreamInput>(event_time, std::move(lanes), std::move(paused));
+  return std::make_unique<StreamInput>(std::move(lanes), std::move(paused), std::move(watermark),
+                                       columns, lane, context.waker);
 }
 
 std::unique_ptr<PipelineInput> MakeMeasuredInput(std::unique_ptr<PipelineInput> input,

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "headrace/exec/channel.h"
+#include "headrace/exec/scan_watermark.h"
 #include "headrace/plan/node.h"
 
 namespace headrace {
@@ -34,8 +35,8 @@ class PipelineInput {
   virtual Result<InputItem> Next() = 0;
   /// Nothing more is wanted. Gives the split that was being read, which will see no SplitEnded.
   virtual std::optional<int64_t> Close() { return std::nullopt; }
-  /// (split, "<batches read>:<reader position>") of the splits this lane reads, for a checkpoint;
-  /// only unbounded scans have any.
+  /// (split, "<batches read>[@<latest event time>]:<reader position>") of the splits this lane
+  /// reads, for a checkpoint; only unbounded scans have any.
   virtual Result<std::vector<std::pair<int64_t, std::string>>> Positions() const {
     return std::vector<std::pair<int64_t, std::string>>{};
   }
@@ -79,13 +80,13 @@ std::unique_ptr<PipelineInput> MakeScanInput(const ScanNode& scan, const ScanReq
                                              std::shared_ptr<SplitDispatcher> dispatcher,
                                              ReadProgress* progress, const ReadContext& context);
 
-/// Reads its share (split index modulo lanes) of the splits of an unbounded source, in turn, and
-/// makes watermarks: the least, over its unfinished splits, of the greatest event time seen minus
-/// the allowed delay. While `*paused` it gives Pending.
+/// Reads `splits`, a lane's share of an unbounded source, in turn, and gives the watermarks that
+/// `watermark` makes of all of them (null: none); they are in it. While `*paused` it gives Pending.
 Result<std::unique_ptr<PipelineInput>> MakeStreamInput(
     const ScanNode& scan, const ScanRequest& request, const std::vector<Split>& splits,
     const std::vector<std::pair<int64_t, std::string>>& positions,
-    std::shared_ptr<const std::atomic<bool>> paused, const ReadContext& context);
+    std::shared_ptr<const std::atomic<bool>> paused, std::shared_ptr<ScanWatermark> watermark,
+    int lane, const ReadContext& context);
 
 /// Which scans of a query have caught up: have ended, or once had nothing to give.
 struct CatchUp {

@@ -71,7 +71,16 @@ struct OperatorMetrics {
   std::atomic<int64_t> busy_micros{0};
   std::atomic<int64_t> spilled_bytes{0};
   std::atomic<int64_t> spilled_runs{0};
-  std::atomic<int64_t> late_rows{0};
+  std::atomic<int64_t> late_rows{0};       // that no window took any more
+  std::atomic<int64_t> null_time_rows{0};  // dropped: they have no time
+};
+
+/// Takes rows that an operator puts aside, for a dead-letter file. Thread safe.
+class RowsAside {
+ public:
+  virtual ~RowsAside() = default;
+  /// `why` is a short noun: "late".
+  virtual Status Put(const SchemaPtr& schema, const Batch& rows, const char* why) = 0;
 };
 
 /// What an operator may use. Lives as long as the operator.
@@ -89,6 +98,7 @@ struct OperatorContext {
   Waker waker;  // of the driver that runs this lane
   OperatorMetrics* metrics = nullptr;
   CallbackEvaluator* callbacks = nullptr;
+  RowsAside* aside = nullptr;  // null: there is no place for them
 };
 
 /// What the lanes of one operator share; made by its spec. Combine and Seal are called by the
@@ -120,7 +130,9 @@ class Operator {
   /// The input of `port` has ended. Called once per port (and again after kMoreOutput …).
   virtual Result<Flow> Finish(int port, Out& out);
   /// The port to be fed next; asked before every input of an operator with several ports.
+  /// RatherPort(port): that one, or while it has nothing, or has ended, any that has something.
   virtual int Wants() const { return 0; }
+  static constexpr int RatherPort(int port) { return -1 - port; }
   /// After Finish of a lane that ends a pipeline: hands the local state over.
   virtual Status Combine(GlobalState& global);
   /// Frees at least `bytes` if it can, by spilling; gives the bytes freed (0: nothing to free).

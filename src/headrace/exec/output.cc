@@ -5,7 +5,7 @@
 #include "arrow/array/builder_primitive.h"
 #include "headrace/base/hash.h"
 #include "headrace/exec/driver.h"
-#include "headrace/exec/key/key_hash.h"
+#include "headrace/types/key/key_hash.h"
 
 namespace headrace {
 namespace {

@@ -154,6 +154,16 @@ void Lowering::StartPorts(const std::vector<int>& channels, OperatorSpecPtr spec
   Append(std::move(spec));
 }
 
+int Lowering::EndInExchange(std::vector<int> keys) {
+  return options_.lanes == 1 ? EndInChannel() : EndInChannel(options_.lanes, std::move(keys));
+}
+
+void Lowering::StartExchangedPorts(const std::vector<int>& channels, OperatorSpecPtr spec) {
+  StartPorts(channels, std::move(spec));
+  open_.front().lanes = options_.lanes;
+  ordered_ = options_.lanes == 1;
+}
+
 Lowering::OpenSet Lowering::TakeOpen() { return {std::exchange(open_, {}), ordered_}; }
 
 void Lowering::OpenAlso(OpenSet before, bool in_turn) {

@@ -85,6 +85,10 @@ class Lowering {
   void Append(OperatorSpecPtr spec, std::shared_ptr<GlobalState> global = nullptr);
   /// Goes on with one lane; row order is kept.
   void Serialize();
+  /// Goes on with one pipeline, of one lane where several are open.
+  void JoinOpen() {
+    if (open_.size() > 1) Serialize();
+  }
   /// Goes on with every lane owning its key groups of `keys`; row order is lost.
   void ExchangeByHash(std::vector<int> keys);
   /// Ends the open pipeline in a breaker; gives its state and sets `pipeline` to its number.
@@ -117,6 +121,11 @@ class Lowering {
   /// Opens a one-lane pipeline with one port per channel. Without `spec` it passes rows on as they
   /// come.
   void StartPorts(const std::vector<int>& channels, OperatorSpecPtr spec);
+
+  /// Ends the open pipelines in a channel that divides rows by the hash of `keys`, and opens a
+  /// pipeline with a port per such channel, every lane owning its key groups.
+  int EndInExchange(std::vector<int> keys);
+  void StartExchangedPorts(const std::vector<int>& channels, OperatorSpecPtr spec);
 
   int lanes() const { return options_.lanes; }
   /// So many lanes of them that each can have `bytes` of memory; one at least.

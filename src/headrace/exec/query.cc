@@ -5,6 +5,8 @@
 
 #include "headrace/base/check.h"
 #include "headrace/exec/checkpoint/checkpoint.h"
+#include "headrace/exec/op/filter.h"
+#include "headrace/exec/op/lookup_join.h"
 
 namespace headrace {
 
@@ -20,6 +22,7 @@ struct Query::Pipeline {
   std::vector<std::unique_ptr<OperatorMetrics>> input_metrics;  // rows and time of scans
   std::vector<std::shared_ptr<MemoryBudget>> budgets;
   std::vector<std::shared_ptr<SplitDispatcher>> dispatchers;  // one per input; null for channels
+  std::vector<std::shared_ptr<ScanWatermark>> watermarks;     // one per input; null: it makes none
   std::vector<Driver*> drivers;                               // by lane; owned by the tasks
   Breaker* breaker = nullptr;                                 // owned by the query
   int tasks_left = 0;                                         // guarded by the query's mutex
@@ -97,11 +100,13 @@ OperatorContext Query::ContextOf(const Pipeline& pipeline, size_t op, int lane,
   context.waker = waker;
   context.metrics = pipeline.metrics[op].get();
   context.callbacks = context_.callbacks;
+  context.aside = context_.aside;
   return context;
 }
 
 void Query::MakeDispatchers(Pipeline& pipeline) {
   for (const PhysicalInput& input : pipeline.spec->inputs) {
+    pipeline.watermarks.push_back(WatermarkOf(input));
     std::vector<Split> splits = input.splits;
     if (input.kind == PhysicalInput::Kind::kParts) {
       for (int64_t part = 0; part < input.parts->num_parts(); ++part) {
@@ -123,6 +128,16 @@ void Query::MakeDispatchers(Pipeline& pipeline) {
   }
 }
 
+std::shared_ptr<ScanWatermark> Query::WatermarkOf(const PhysicalInput& input) const {
+  const bool makes_one = input.kind == PhysicalInput::Kind::kScan &&
+                         input.scan->event_time.has_value() &&
+                         input.scan->properties().boundedness == Boundedness::kUnbounded;
+  if (!makes_one) return nullptr;
+  auto watermark = std::make_shared<ScanWatermark>(*input.scan->event_time, *context_.clock);
+  for (const Split& split : input.splits) watermark->Add(split.index);
+  return watermark;
+}
+
 Result<std::unique_ptr<PipelineInput>> Query::MakeInput(Pipeline& pipeline, size_t port, int lane,
                                                         const Waker& waker) {
   const PhysicalInput& input = pipeline.spec->inputs[port];
@@ -132,7 +147,7 @@ Result<std::unique_ptr<PipelineInput>> Query::MakeInput(Pipeline& pipeline, size
   if (input.kind == PhysicalInput::Kind::kParts) {
     return MakePartsInput(pipeline.dispatchers[port], waker);
   }
-  ReadContext context{context_.pool, stop_, waker, "", rejected_rows_};
+  ReadContext context{context_.pool, stop_, waker, "", rejected_rows_, context_.dead_letters};
   if (input.scan->properties().boundedness == Boundedness::kBounded) {
     return MakeScanInput(*input.scan, input.request, pipeline.dispatchers[port], &progress_,
                          context);
@@ -143,7 +158,8 @@ Result<std::unique_ptr<PipelineInput>> Query::MakeInput(Pipeline& pipeline, size
   }
   std::vector<std::pair<int64_t, std::string>> positions;
   if (restore_ != nullptr) positions = restore_->Positions(input.scan_id);
-  return MakeStreamInput(*input.scan, input.request, own, positions, paused_, context);
+  return MakeStreamInput(*input.scan, input.request, own, positions, paused_,
+                         pipeline.watermarks[port], lane, context);
 }
 
 std::unique_ptr<PipelineOutput> Query::MakeOutput(const Pipeline& pipeline, int lane,
@@ -393,20 +409,33 @@ int64_t Query::rows_scanned() const {
   return rows;
 }
 
-int64_t Query::late_rows() const {
+namespace {
+
+bool OnlyLeavesOut(const OperatorSpec& spec) {
+  if (const auto* join = dynamic_cast<const LookupJoinSpec*>(&spec)) return join->only_leaves_out();
+  return dynamic_cast<const FilterSpec*>(&spec) != nullptr;
+}
+
+}  // namespace
+
+int64_t Query::filtered_rows() const {
   int64_t rows = 0;
   for (const auto& pipeline : pipelines_) {
-    for (const auto& metrics : pipeline->metrics) rows += metrics->late_rows.load();
+    const auto& operators = pipeline->spec->operators;
+    for (size_t i = 0; i < operators.size(); ++i) {
+      if (!OnlyLeavesOut(*operators[i].spec)) continue;
+      rows += pipeline->metrics[i]->rows_in.load() - pipeline->metrics[i]->rows_out.load();
+    }
   }
   return rows;
 }
 
-int64_t Query::spilled_bytes() const {
-  int64_t bytes = 0;
+int64_t Query::Sum(std::atomic<int64_t> OperatorMetrics::* counter) const {
+  int64_t sum = 0;
   for (const auto& pipeline : pipelines_) {
-    for (const auto& metrics : pipeline->metrics) bytes += metrics->spilled_bytes.load();
+    for (const auto& metrics : pipeline->metrics) sum += ((*metrics).*counter).load();
   }
-  return bytes;
+  return sum;
 }
 
 std::string Query::Profile() const {
@@ -427,10 +456,12 @@ std::string Query::Profile() const {
       const OperatorSpec& spec = *pipeline.spec->operators[op].spec;
       const OperatorMetrics& metrics = *pipeline.metrics[op];
       text += fmt::format(
-          "  {} {}  rows_out={} time={:.3f}s peak_memory={} spilled={} runs={} late={}\n",
+          "  {} {}  rows_out={} time={:.3f}s peak_memory={} spilled={} runs={} late={} "
+          "no_time={}\n",
           spec.name(), spec.Describe(), metrics.rows_out.load(),
           static_cast<double>(metrics.busy_micros.load()) / 1e6, pipeline.budgets[op]->peak_bytes(),
-          metrics.spilled_bytes.load(), metrics.spilled_runs.load(), metrics.late_rows.load());
+          metrics.spilled_bytes.load(), metrics.spilled_runs.load(), metrics.late_rows.load(),
+          metrics.null_time_rows.load());
     }
   }
   return text;

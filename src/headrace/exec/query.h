@@ -25,8 +25,10 @@ struct QueryContext {
   arrow::MemoryPool* pool = nullptr;
   SpillSpace* spill = nullptr;
   Vfs* vfs = nullptr;
-  const Clock* clock = nullptr;
+  Clock* clock = nullptr;
   CallbackEvaluator* callbacks = nullptr;
+  std::shared_ptr<DeadLetters> dead_letters;  // of the readers; may be null
+  RowsAside* aside = nullptr;                 // may be null
   int64_t batch_rows = kBatchRowsDefault;
   int64_t batch_bytes = kBatchBytesMax;
   /// Called after anything the consumer may wait for: rows, the end, a failure. Any thread.
@@ -68,12 +70,16 @@ class Query final : public TaskOwner {
   bool caught_up() const { return catch_up_.behind.load() == 0; }
   /// That left the scans so far.
   int64_t rows_scanned() const;
-  /// That came too late for their windows so far.
-  int64_t late_rows() const;
 
   /// One line per operator with its figures, for EXPLAIN ANALYZE.
   std::string Profile() const;
-  int64_t spilled_bytes() const;
+  int64_t spilled_bytes() const { return Sum(&OperatorMetrics::spilled_bytes); }
+  /// Rows that no window took any more, and those dropped because they have no time.
+  int64_t late_rows() const { return Sum(&OperatorMetrics::late_rows); }
+  int64_t null_time_rows() const { return Sum(&OperatorMetrics::null_time_rows); }
+  /// Rows that conditions left out, and joins by the key of a table that found no row; exact once
+  /// nothing is in flight.
+  int64_t filtered_rows() const;
   const ReadProgress& progress() const { return progress_; }
   /// Rows that readers left out or mended so far, see ReadContext.
   int64_t rejected_rows() const { return rejected_rows_->load(); }
@@ -95,8 +101,10 @@ class Query final : public TaskOwner {
   std::unique_ptr<PipelineOutput> MakeOutput(const Pipeline& pipeline, int lane,
                                              const Waker& waker);
   OperatorContext ContextOf(const Pipeline& pipeline, size_t op, int lane, const Waker& waker);
+  int64_t Sum(std::atomic<int64_t> OperatorMetrics::* counter) const;
   Status CombineLane(Pipeline& pipeline, int lane);
   void MakeDispatchers(Pipeline& pipeline);
+  std::shared_ptr<ScanWatermark> WatermarkOf(const PhysicalInput& input) const;
 
   PhysicalPlan plan_;
   QueryContext context_;

@@ -423,6 +423,7 @@ class Binder {
                    call.name);
     }
     auto window = std::make_shared<WindowSpec>();
+    window->buffer = call.window->buffer;
     ARROW_ASSIGN_OR_RAISE(window->partition_by, BindAll(call.window->partition_by));
     for (ExpressionPtr& key : window->partition_by) key = AsKey(key);
     for (const UnboundSortKey& key : call.window->order_by) {

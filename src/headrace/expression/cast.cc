@@ -122,8 +122,10 @@ Status CannotCast(const CastCall& call, int64_t row, ErrorKind kind) {
 }
 
 Status NoSuchCast(const arrow::DataType& from, const arrow::DataType& to) {
-  return Error(ErrorKind::kTypeMismatch, "there is no cast from {} to {}", from.ToString(),
-               to.ToString());
+  const bool is_epoch = arrow::is_integer(from.id()) && to.id() == Type::TIMESTAMP;
+  return Error(ErrorKind::kTypeMismatch, "there is no cast from {} to {}{}", from.ToString(),
+               to.ToString(),
+               is_epoch ? "; from_unixtime(seconds) and epoch_ms(milliseconds) make times" : "");
 }
 
 Result<std::shared_ptr<arrow::Buffer>> SettleMisfits(const CastCall& call,

@@ -79,9 +79,32 @@ bool ParseDecimal(std::string_view text, int precision, int scale, Int128* out) 
   return FitsPrecision(*out, precision);
 }
 
+/// A time as ISO 8601 has it: of one with slashes between year, month and day a copy with hyphens.
+class IsoText {
+ public:
+  explicit IsoText(std::string_view text) : text_(Trimmed(text)) {
+    constexpr size_t kDateSize = 10;
+    const bool has_slashes = text_.size() >= kDateSize && text_.size() <= copy_.size() &&
+                             text_[4] == '/' && text_[7] == '/';
+    if (!has_slashes) return;
+    std::copy(text_.begin(), text_.end(), copy_.begin());
+    copy_[4] = copy_[7] = '-';
+    text_ = {copy_.data(), text_.size()};
+  }
+  IsoText(const IsoText&) = delete;
+  IsoText& operator=(const IsoText&) = delete;
+
+  std::string_view text() const { return text_; }
+
+ private:
+  std::string_view text_;
+  std::array<char, 64> copy_;
+};
+
 /// ISO 8601 date, or date and time, with an optional offset when the type has a zone.
 bool ParseTimestamp(std::string_view text, const arrow::TimestampType& type, int64_t* out) {
-  const std::string_view iso = Trimmed(text);
+  const IsoText as_iso(text);
+  const std::string_view iso = as_iso.text();
   bool has_offset = false;
   if (!arrow::internal::ParseTimestampISO8601(iso.data(), iso.size(), type.unit(), out,
                                               &has_offset)) {
@@ -107,7 +130,8 @@ bool IsTimeOfDay(std::string_view text) {
 /// The date as it is written: a time behind it, and its offset, do not count.
 bool ParseDay(std::string_view text, int64_t* day) {
   constexpr size_t kDateSize = 10;
-  const std::string_view iso = Trimmed(text);
+  const IsoText as_iso(text);
+  const std::string_view iso = as_iso.text();
   const std::string_view date = iso.substr(0, kDateSize);
   int64_t seconds;
   if (!arrow::internal::ParseTimestampISO8601(date.data(), date.size(), arrow::TimeUnit::SECOND,

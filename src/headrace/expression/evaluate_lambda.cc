@@ -31,30 +31,65 @@ Result<ArrayPtr> NumbersOf(const std::vector<int64_t>& numbers, arrow::MemoryPoo
 }
 
 /// The items of the lists of some rows, one after the other.
-struct Items {
-  std::vector<int64_t> places;   // in the values of the list column
-  std::vector<int64_t> rows;     // whose they are
-  std::vector<int64_t> numbers;  // in their list, from 1
-  std::vector<int32_t> ends;     // of the items of each row of the batch
-
-  Items(const Argument& lists, const Rows& active) {
-    const ListColumn list(lists);
+class Items {
+ public:
+  Items(const Argument& lists, const Rows& active) : list_(lists), active_(active) {
     const Validity valid(lists);
-    std::vector<bool> wanted(static_cast<size_t>(active.length), active.active == nullptr);
+    std::vector<bool> wanted(active.active == nullptr ? 0 : static_cast<size_t>(active.length));
     if (active.active != nullptr) {
       for (const uint32_t row : *active.active) wanted[row] = true;
     }
+    lengths_.resize(static_cast<size_t>(active.length));
+    ends_.resize(static_cast<size_t>(active.length));
     for (int64_t row = 0; row < active.length; ++row) {
-      if (wanted[static_cast<size_t>(row)] && valid[row]) {
-        for (int64_t place = list.Begin(row); place < list.End(row); ++place) {
-          places.push_back(place);
-          rows.push_back(row);
-          numbers.push_back(place - list.Begin(row) + 1);
-        }
-      }
-      ends.push_back(static_cast<int32_t>(places.size()));
+      const auto at = static_cast<size_t>(row);
+      const bool is_wanted = (wanted.empty() || wanted[at]) && valid[row];
+      const int64_t length = is_wanted ? list_.Length(row) : 0;
+      if (count_ == 0) begin_ = list_.Begin(row);
+      are_adjacent_ = are_adjacent_ && (length == 0 || list_.Begin(row) == begin_ + count_);
+      count_ += length;
+      lengths_[at] = static_cast<int32_t>(length);
+      ends_[at] = static_cast<int32_t>(count_);
     }
   }
+
+  int64_t count() const { return count_; }
+  /// Of the items of each row of the batch.
+  const std::vector<int32_t>& ends() const { return ends_; }
+  Result<ArrayPtr> Take(arrow::MemoryPool* pool) const {
+    if (are_adjacent_) return list_.values()->Slice(begin_, count_);
+    const std::vector<int64_t> places =
+        Each([&](int64_t row, int64_t item) { return list_.Begin(row) + item; });
+    return TakeItems(*list_.values(), places, pool);
+  }
+  /// Whose they are.
+  std::vector<int64_t> RowOfEach() const {
+    return Each([](int64_t row, int64_t) { return row; });
+  }
+  /// Their places in their lists, from 1.
+  std::vector<int64_t> NumberOfEach() const {
+    return Each([](int64_t, int64_t item) { return item + 1; });
+  }
+
+ private:
+  template <typename Value>
+  std::vector<int64_t> Each(const Value& value) const {
+    std::vector<int64_t> values(static_cast<size_t>(count_));
+    size_t next = 0;
+    for (int64_t row = 0; row < active_.length; ++row) {
+      const int64_t length = lengths_[static_cast<size_t>(row)];
+      for (int64_t item = 0; item < length; ++item) values[next++] = value(row, item);
+    }
+    return values;
+  }
+
+  ListColumn list_;
+  const Rows& active_;
+  std::vector<int32_t> lengths_;
+  std::vector<int32_t> ends_;
+  int64_t begin_ = 0;  // of the first item, in the values of the list column
+  int64_t count_ = 0;
+  bool are_adjacent_ = true;
 };
 
 class LambdaCall {
@@ -70,14 +105,15 @@ class LambdaCall {
   Result<ArrayPtr> Map(const Rows& rows) const {
     const Items items(values_[0], rows);
     std::vector<ArrayPtr> columns;
-    ARROW_ASSIGN_OR_RAISE(columns.emplace_back(),
-                          TakeItems(*ListColumn(values_[0]).values(), items.places, pool_));
-    ARROW_RETURN_NOT_OK(AddNumbersAndUsed(1, items.numbers, items.rows, &columns));
-    const auto count = static_cast<int64_t>(items.places.size());
+    ARROW_ASSIGN_OR_RAISE(columns.emplace_back(), items.Take(pool_));
+    const bool has_number = lambda_.parameters.size() > 1;
+    ARROW_RETURN_NOT_OK(
+        AddNumbersAndUsed(1, has_number ? items.NumberOfEach() : std::vector<int64_t>(),
+                          used_.empty() ? std::vector<int64_t>() : items.RowOfEach(), &columns));
     ARROW_ASSIGN_OR_RAISE(const ArrayPtr given,
-                          EvaluateOver(*lambda_.body, columns, Rows{count}, pool_));
+                          EvaluateOver(*lambda_.body, columns, Rows{items.count()}, pool_));
     KernelContext ctx{pool_, arrow::list(given_type_)};
-    return MakeLists(ctx, items.ends, given);
+    return MakeLists(ctx, items.ends(), given);
   }
 
   /// The last value of each row; null where its list is null.

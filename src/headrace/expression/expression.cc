@@ -39,7 +39,8 @@ bool SameFrame(const WindowFrame& left, const WindowFrame& right) {
 bool SameWindow(const WindowSpec* left, const WindowSpec* right) {
   if (left == right) return true;
   if (left == nullptr || right == nullptr) return false;
-  return SameFrame(left->frame, right->frame) && SameAll(left->partition_by, right->partition_by) &&
+  return SameFrame(left->frame, right->frame) && left->buffer == right->buffer &&
+         SameAll(left->partition_by, right->partition_by) &&
          std::equal(left->order_by.begin(), left->order_by.end(), right->order_by.begin(),
                     right->order_by.end(), [](const WindowSpec::Key& a, const WindowSpec::Key& b) {
                       return a.descending == b.descending && a.nulls == b.nulls &&
@@ -102,9 +103,20 @@ std::string FrameText(const WindowFrame& frame) {
          kExclusions[static_cast<size_t>(frame.exclusion)];
 }
 
+std::string BufferText(const RowBuffer& buffer) {
+  std::string text = fmt::format("ROWS WINDOW BUFFER {} ROWS", buffer.rows);
+  if (buffer.only_full) text += " EMIT ON BUFFER FULL";
+  if (buffer.expire_micros.has_value()) {
+    text += fmt::format(" EXPIRE AFTER {} us", *buffer.expire_micros);
+  }
+  return text;
+}
+
 std::string WindowText(const WindowSpec& window) {
-  std::string text;
-  if (!window.partition_by.empty()) text += "PARTITION BY " + JoinTexts(window.partition_by);
+  std::string text = window.buffer.has_value() ? BufferText(*window.buffer) : "";
+  if (!window.partition_by.empty()) {
+    text += (text.empty() ? "" : " ") + ("PARTITION BY " + JoinTexts(window.partition_by));
+  }
   const char* separator = text.empty() ? "ORDER BY " : " ORDER BY ";
   for (const WindowSpec::Key& key : window.order_by) {
     text += separator + ToString(*key.expression) + (key.descending ? " DESC" : "") +

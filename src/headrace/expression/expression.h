@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -43,6 +44,15 @@ struct WindowFrame {
   FrameExclusion exclusion = FrameExclusion::kNoOthers;
 };
 
+/// ROWS WINDOW BUFFER n ROWS: a row sees itself and the rows of its partition that came before it,
+/// `rows` at most.
+struct RowBuffer {
+  int64_t rows = 1;
+  bool only_full = false;                // rows that see fewer are not given
+  std::optional<int64_t> expire_micros;  // after a longer pause the buffer begins anew
+  bool operator==(const RowBuffer&) const = default;
+};
+
 /// PARTITION BY, ORDER BY and the frame of an ordered call or an aggregate, bound.
 struct WindowSpec {
   std::vector<ExpressionPtr> partition_by;
@@ -53,6 +63,7 @@ struct WindowSpec {
   };
   std::vector<Key> order_by;
   WindowFrame frame;
+  std::optional<RowBuffer> buffer;
 
   /// Every expression in it, in a fixed order.
   std::vector<const ExpressionPtr*> Parts() const;

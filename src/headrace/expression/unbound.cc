@@ -1,8 +1,6 @@
 // Making of unbound expressions.
 #include "headrace/expression/unbound.h"
 
-#include <algorithm>
-
 #include "arrow/scalar.h"
 #include "headrace/base/ascii_case.h"
 #include "headrace/expression/sql_text.h"

@@ -50,6 +50,7 @@ struct UnboundWindow {
   std::vector<UnboundPtr> partition_by;
   std::vector<UnboundSortKey> order_by;
   std::optional<UnboundFrame> frame;
+  std::optional<RowBuffer> buffer;
 };
 
 /// Immutable. Which fields count depends on the kind.

@@ -13,35 +13,14 @@ namespace {
 
 class BoundFileImpl final : public BoundFile {
  public:
-  BoundFileImpl(std::shared_ptr<arrow::io::RandomAccessFile> file, int64_t size,
+  BoundFileImpl(const FileInfo& bound, std::shared_ptr<arrow::io::RandomAccessFile> file,
                 arrow::MemoryPool* pool)
-      : file_(std::move(file)), size_(size), pool_(pool) {
-    set_mode(arrow::io::FileMode::READ);
-  }
+      : BoundFile(bound.path), file_(std::move(file)), size_(bound.size), pool_(pool) {}
 
   const Status& failure() const override { return failure_; }
   Status Close() override { return file_->Close(); }
   bool closed() const override { return file_->closed(); }
-  Result<int64_t> Tell() const override { return position_; }
   Result<int64_t> GetSize() override { return size_; }
-
-  Status Seek(int64_t position) override {
-    if (position < 0 || position > size_) return Status::Invalid("seek out of the file");
-    position_ = position;
-    return Status::OK();
-  }
-
-  Result<int64_t> Read(int64_t nbytes, void* out) override {
-    ARROW_ASSIGN_OR_RAISE(const int64_t got, ReadAt(position_, nbytes, out));
-    position_ += got;
-    return got;
-  }
-
-  Result<std::shared_ptr<arrow::Buffer>> Read(int64_t nbytes) override {
-    ARROW_ASSIGN_OR_RAISE(auto buffer, ReadAt(position_, nbytes));
-    position_ += buffer->size();
-    return buffer;
-  }
 
   Result<int64_t> ReadAt(int64_t position, int64_t nbytes, bool allow_short_read,
                          void* out) override {
@@ -108,7 +87,6 @@ class BoundFileImpl final : public BoundFile {
   const std::shared_ptr<arrow::io::RandomAccessFile> file_;
   const int64_t size_;
   arrow::MemoryPool* const pool_;
-  int64_t position_ = 0;
   Status failure_;
 };
 
@@ -139,7 +117,7 @@ Result<std::shared_ptr<BoundFile>> OpenBound(Vfs& vfs, const FileInfo& bound,
                                              arrow::MemoryPool* pool) {
   ARROW_RETURN_NOT_OK(CheckUnchanged(vfs, bound));
   ARROW_ASSIGN_OR_RAISE(auto file, vfs.OpenForRead(bound.path));
-  return std::make_shared<BoundFileImpl>(std::move(file), bound.size, pool);
+  return std::make_shared<BoundFileImpl>(bound, std::move(file), pool);
 }
 
 Status DecodeError(const Status& status, std::string_view path, std::string_view format) {

@@ -9,6 +9,7 @@
 
 #include "arrow/io/interfaces.h"
 #include "arrow/type_fwd.h"
+#include "headrace/io/positioned_file.h"
 #include "headrace/io/vfs.h"
 
 namespace headrace {
@@ -20,8 +21,9 @@ Result<std::vector<FileInfo>> StatFiles(Vfs& vfs, const std::vector<std::string>
 Status CheckUnchanged(Vfs& vfs, const FileInfo& bound);
 
 /// An open file. One reader at a time may use it.
-class BoundFile : public arrow::io::RandomAccessFile {
+class BoundFile : public PositionedFile {
  public:
+  using PositionedFile::PositionedFile;
   /// The first failure of the system in reading it; decoders may have hidden it in words of theirs.
   virtual const Status& failure() const = 0;
 };

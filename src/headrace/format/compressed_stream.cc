@@ -43,9 +43,15 @@ bool IsCompressedPath(std::string_view path) {
 
 Result<std::shared_ptr<arrow::io::InputStream>> OpenUnpacked(Vfs& vfs, const FileInfo& file,
                                                              arrow::MemoryPool* pool) {
-  ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::io::InputStream> stream, OpenBound(vfs, file, pool));
-  if (!IsCompressedPath(file.path)) return stream;
-  ARROW_ASSIGN_OR_RAISE(auto codec, arrow::util::Codec::Create(CompressionOf(file.path)));
+  ARROW_ASSIGN_OR_RAISE(auto stream, OpenBound(vfs, file, pool));
+  return UnpackFrom(std::move(stream), file.path, pool);
+}
+
+Result<std::shared_ptr<arrow::io::InputStream>> UnpackFrom(
+    std::shared_ptr<arrow::io::InputStream> stream, std::string_view path,
+    arrow::MemoryPool* pool) {
+  if (!IsCompressedPath(path)) return stream;
+  ARROW_ASSIGN_OR_RAISE(auto codec, arrow::util::Codec::Create(CompressionOf(path)));
   ARROW_ASSIGN_OR_RAISE(stream, arrow::io::CompressedInputStream::Make(codec.get(), stream, pool));
   return stream;
 }

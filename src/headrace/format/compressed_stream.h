@@ -18,6 +18,10 @@ bool IsCompressedPath(std::string_view path);
 Result<std::shared_ptr<arrow::io::InputStream>> OpenUnpacked(Vfs& vfs, const FileInfo& file,
                                                              arrow::MemoryPool* pool);
 
+/// The bytes of `stream`, unpacked when `path` says so. Errors as of OpenUnpacked.
+Result<std::shared_ptr<arrow::io::InputStream>> UnpackFrom(
+    std::shared_ptr<arrow::io::InputStream> stream, std::string_view path, arrow::MemoryPool* pool);
+
 /// A stream that packs what is written for `path` into `stream`. Close writes what is left and
 /// leaves `stream` open; Abort writes nothing more.
 Result<std::shared_ptr<arrow::io::OutputStream>> PackInto(

@@ -12,17 +12,20 @@
 
 namespace headrace {
 
-#define HEADRACE_FORMAT(Name, name, extensions)                          \
-  Result<SourcePtr> Open##Name(Vfs& vfs, std::vector<std::string> paths, \
-                               const OptionMap& options);                \
-  Result<std::unique_ptr<Sink>> Create##Name(Vfs& vfs, std::string path, const OptionMap& options);
+#define HEADRACE_FORMAT(Name, name, extensions, is_text)                               \
+  Result<SourcePtr> Open##Name(Vfs& vfs, std::vector<std::string> paths,               \
+                               const OptionMap& options);                              \
+  Result<MakeEncoder> Encode##Name(const std::string& path, const OptionMap& options); \
+  Result<std::unique_ptr<RowFormat>> Stream##Name(const SchemaPtr& schema,             \
+                                                  const OptionMap& options, OptionReader& reader);
 #include "headrace/format/list.inc"
 #undef HEADRACE_FORMAT
 
 namespace {
 
 constexpr FileFormat kFormats[] = {
-#define HEADRACE_FORMAT(Name, name, extensions) {name, extensions, Open##Name, Create##Name},
+#define HEADRACE_FORMAT(Name, name, extensions, is_text) \
+  {name, extensions, is_text, Open##Name, Encode##Name, Stream##Name},
 #include "headrace/format/list.inc"
 #undef HEADRACE_FORMAT
 };
@@ -66,6 +69,13 @@ Result<const FileFormat*> ChooseFormat(std::string_view path, OptionMap* options
   const std::string name = given->second;
   options->erase(given);
   return FindFormat(name);
+}
+
+/// A sink that makes `path`; nothing exists under that name before Commit.
+Result<std::unique_ptr<Sink>> MakeSink(const FileFormat& format, Vfs& vfs, std::string path,
+                                       const OptionMap& options) {
+  ARROW_ASSIGN_OR_RAISE(MakeEncoder make, format.encode(path, options));
+  return MakeFileSink(vfs, format.name, std::move(path), std::move(make));
 }
 
 enum class Hive { kAuto, kYes, kNo };
@@ -217,7 +227,7 @@ Result<std::unique_ptr<Sink>> CreateFile(Vfs& vfs, const std::string& path, Opti
   const auto partition_by = options.find("partition_by");
   if (partition_by == options.end()) {
     ARROW_ASSIGN_OR_RAISE(const FileFormat* format, ChooseFormat(path, &options));
-    return format->create(vfs, path, options);
+    return MakeSink(*format, vfs, path, options);
   }
   ARROW_ASSIGN_OR_RAISE(std::vector<std::string> columns, ParseNames(partition_by->second));
   options.erase(partition_by);
@@ -226,10 +236,10 @@ Result<std::unique_ptr<Sink>> CreateFile(Vfs& vfs, const std::string& path, Opti
   const std::string_view extensions = format->extensions;
   const std::string extension = "." + std::string(extensions.substr(0, extensions.find('|')));
   // Options that do not fit are told before anything is made.
-  ARROW_RETURN_NOT_OK(format->create(vfs, JoinPath(path, "data" + extension), options).status());
+  ARROW_RETURN_NOT_OK(format->encode(JoinPath(path, "data" + extension), options).status());
   return MakePartitionedSink(vfs, path, std::move(columns), extension,
                              [&vfs, format, options](const std::string& file) {
-                               return format->create(vfs, file, options);
+                               return MakeSink(*format, vfs, file, options);
                              });
 }
 

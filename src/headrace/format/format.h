@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "headrace/format/file_sink.h"
+#include "headrace/format/row_stream.h"
 #include "headrace/io/vfs.h"
 #include "headrace/table/options.h"
 #include "headrace/table/sink.h"
@@ -17,10 +19,16 @@ namespace headrace {
 struct FileFormat {
   const char* name;        // "csv"
   const char* extensions;  // "csv|tsv"
+  /// Files may be put one behind the other (but for a header): text.
+  bool is_text;
   /// A bounded source over `paths` (at least one, all of one schema) in the order given.
   Result<SourcePtr> (*open)(Vfs& vfs, std::vector<std::string> paths, const OptionMap& options);
-  /// A sink that makes `path`; nothing exists under that name before Commit.
-  Result<std::unique_ptr<Sink>> (*create)(Vfs& vfs, std::string path, const OptionMap& options);
+  /// Of files that are, or are to be, called `path`.
+  Result<MakeEncoder> (*encode)(const std::string& path, const OptionMap& options);
+  /// The rows of files with the columns of `schema` as a stream; takes its options from `reader`,
+  /// which reads `options`.
+  Result<std::unique_ptr<RowFormat>> (*stream)(const SchemaPtr& schema, const OptionMap& options,
+                                               OptionReader& reader);
 };
 
 std::span<const FileFormat> AllFormats();

@@ -1,7 +1,6 @@
 // Parts of dates: the table of names, and one switch per question.
 #include "headrace/function/date_part.h"
 
-#include <algorithm>
 #include <array>
 #include <string>
 

@@ -100,7 +100,13 @@ class PathReader {
     }
     const size_t end = std::min(rest_.find_first_of(".["), rest_.size());
     if (end == 0) return Misfit();
-    path_.steps.push_back(KeyStep(std::string(rest_.substr(0, end))));
+    const std::string_view token = rest_.substr(0, end);
+    JsonStep step = KeyStep(std::string(token));
+    const bool is_place =
+        std::all_of(token.begin(), token.end(), [](char c) { return c >= '0' && c <= '9'; }) &&
+        ReadPlace(token, &step.place);
+    if (is_place) step.kind = JsonStep::Kind::kKeyOrPlace;
+    path_.steps.push_back(std::move(step));
     rest_.remove_prefix(end);
     return Status::OK();
   }

@@ -14,7 +14,7 @@ struct JsonStep {
   enum class Kind : uint8_t {
     kKey,         // of an object
     kPlace,       // in an array, from 0, from the end below zero
-    kKeyOrPlace,  // of a pointer: by what is found there
+    kKeyOrPlace,  // of a pointer, or a number behind a dot: by what is found there
     kEveryKey,    // .*
     kEveryPlace,  // [*]
   };

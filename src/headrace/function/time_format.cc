@@ -1,8 +1,6 @@
 // One switch that writes and one that reads the specifiers.
 #include "headrace/function/time_format.h"
 
-#include <algorithm>
-#include <cctype>
 #include <optional>
 
 #include "headrace/base/ascii_case.h"

@@ -103,6 +103,12 @@ class FaultyVfs final : public Vfs {
     ARROW_ASSIGN_OR_RAISE(auto file, base_.OpenForWrite(path));
     return std::make_shared<FaultyWriteFile>(std::move(file));
   }
+  Result<std::shared_ptr<WritableFile>> OpenForAppend(const std::string& path,
+                                                      int64_t size) override {
+    HEADRACE_FAULT_POINT("vfs.open_for_append");
+    ARROW_ASSIGN_OR_RAISE(auto file, base_.OpenForAppend(path, size));
+    return std::make_shared<FaultyWriteFile>(std::move(file));
+  }
   Status Rename(const std::string& from, const std::string& to) override {
     HEADRACE_FAULT_POINT("vfs.rename");
     return base_.Rename(from, to);

@@ -13,6 +13,7 @@
 #include <system_error>
 
 #include "arrow/buffer.h"
+#include "headrace/io/positioned_file.h"
 #include "headrace/io/system_error.h"
 #include "headrace/io/vfs.h"
 
@@ -53,48 +54,29 @@ class Descriptor {
   int fd_;
 };
 
-class LocalReadFile final : public arrow::io::RandomAccessFile {
+class LocalReadFile final : public PositionedFile {
  public:
   LocalReadFile(std::string path, int fd, int64_t size)
-      : path_(std::move(path)), fd_(fd), size_(size) {
-    set_mode(arrow::io::FileMode::READ);
-  }
+      : PositionedFile(std::move(path)), fd_(fd), size_(size) {}
 
   Status Close() override {
     const int error = fd_.Close();
-    return error == 0 ? Status::OK() : SystemError("close", path_, error);
+    return error == 0 ? Status::OK() : SystemError("close", path(), error);
   }
   bool closed() const override { return !fd_.is_open(); }
-  Result<int64_t> Tell() const override { return position_; }
   Result<int64_t> GetSize() override { return size_; }
-  Status Seek(int64_t position) override {
-    if (position < 0) return Error(ErrorKind::kIo, "seek before the start of {}", path_);
-    position_ = position;
-    return Status::OK();
-  }
 
-  Result<int64_t> Read(int64_t nbytes, void* out) override {
-    ARROW_ASSIGN_OR_RAISE(const int64_t got, ReadAt(position_, nbytes, out));
-    position_ += got;
-    return got;
-  }
-  Result<std::shared_ptr<arrow::Buffer>> Read(int64_t nbytes) override {
-    ARROW_ASSIGN_OR_RAISE(auto buffer, ReadAt(position_, nbytes));
-    position_ += buffer->size();
-    return buffer;
-  }
-
-  using RandomAccessFile::ReadAt;
+  using PositionedFile::ReadAt;
   Result<int64_t> ReadAt(int64_t position, int64_t nbytes, void* out) override {
-    if (closed()) return Error(ErrorKind::kIo, "read from a closed file {}", path_);
-    if (position < 0 || nbytes < 0) return Error(ErrorKind::kIo, "bad range in {}", path_);
+    if (closed()) return Error(ErrorKind::kIo, "read from a closed file {}", path());
+    if (position < 0 || nbytes < 0) return Error(ErrorKind::kIo, "bad range in {}", path());
     int64_t done = 0;
     while (done < nbytes) {
       const ssize_t got = Retrying([&] {
         return ::pread(fd_.get(), static_cast<char*>(out) + done,
                        static_cast<size_t>(nbytes - done), position + done);
       });
-      if (got < 0) return SystemError("read", path_, errno);
+      if (got < 0) return SystemError("read", path(), errno);
       if (got == 0) break;
       done += got;
     }
@@ -126,29 +108,31 @@ class LocalReadFile final : public arrow::io::RandomAccessFile {
  private:
   Status ShortRead(int64_t position, int64_t nbytes, int64_t got) const {
     return Error(ErrorKind::kIo, "cannot read {} bytes at {} of {}: the file ends after {}", nbytes,
-                 position, path_, got);
+                 position, path(), got);
   }
 
   // A request past the end must not allocate what it asks for; a file may have grown since.
   Result<int64_t> AvailableAt(int64_t position, int64_t nbytes) const {
-    if (position < 0 || nbytes < 0) return Error(ErrorKind::kIo, "bad range in {}", path_);
+    if (position < 0 || nbytes < 0) return Error(ErrorKind::kIo, "bad range in {}", path());
     if (nbytes <= size_ - position) return nbytes;
     struct stat info;
-    if (::fstat(fd_.get(), &info) != 0) return SystemError("read", path_, errno);
+    if (::fstat(fd_.get(), &info) != 0) return SystemError("read", path(), errno);
     return std::clamp<int64_t>(info.st_size - position, 0, nbytes);
   }
 
-  const std::string path_;
   Descriptor fd_;
   const int64_t size_;
-  int64_t position_ = 0;
 };
 
 // After a failed write or sync every later call repeats the failure: what is on disk is unknown.
 class LocalWriteFile final : public WritableFile {
  public:
-  LocalWriteFile(std::string path, int fd)
-      : path_(std::move(path)), fd_(fd), buffer_(std::make_unique<char[]>(kWriteBufferBytes)) {
+  /// Bytes go to where the descriptor stands, which is `position`.
+  LocalWriteFile(std::string path, int fd, int64_t position = 0)
+      : path_(std::move(path)),
+        fd_(fd),
+        buffer_(std::make_unique<char[]>(kWriteBufferBytes)),
+        position_(position) {
     set_mode(arrow::io::FileMode::WRITE);
   }
   ~LocalWriteFile() override { (void)LocalWriteFile::Close(); }
@@ -206,7 +190,7 @@ class LocalWriteFile final : public WritableFile {
   Descriptor fd_;
   std::unique_ptr<char[]> buffer_;
   int64_t buffered_ = 0;
-  int64_t position_ = 0;
+  int64_t position_;
   Status failure_;
 };
 
@@ -237,6 +221,21 @@ class LocalFileSystem final : public Vfs {
         [&] { return ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666); });
     if (fd < 0) return SystemError("create", path, errno);
     return std::make_shared<LocalWriteFile>(path, fd);
+  }
+
+  Result<std::shared_ptr<WritableFile>> OpenForAppend(const std::string& path,
+                                                      int64_t size) override {
+    const int fd = Retrying([&] { return ::open(path.c_str(), O_WRONLY | O_CLOEXEC); });
+    if (fd < 0) return SystemError("open", path, errno);
+    auto file = std::make_shared<LocalWriteFile>(path, fd, size);
+    struct stat info;
+    if (::fstat(fd, &info) != 0) return SystemError("open", path, errno);
+    if (info.st_size < size) return TooShort(path, size, info.st_size);
+    if (info.st_size > size && Retrying([&] { return ::ftruncate(fd, size); }) != 0) {
+      return SystemError("truncate", path, errno);
+    }
+    if (::lseek(fd, size, SEEK_SET) < 0) return SystemError("seek", path, errno);
+    return file;
   }
 
   Status Rename(const std::string& from, const std::string& to) override {

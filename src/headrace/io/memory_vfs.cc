@@ -8,6 +8,8 @@
 #include <set>
 
 #include "arrow/buffer.h"
+#include "headrace/io/positioned_file.h"
+#include "headrace/io/system_error.h"
 
 namespace headrace {
 namespace {
@@ -43,42 +45,25 @@ Status Missing(const std::string& path) {
   return Error(ErrorKind::kNotFound, "cannot open {}: No such file or directory", path);
 }
 
-class MemoryReadFile final : public arrow::io::RandomAccessFile {
+class MemoryReadFile final : public PositionedFile {
  public:
-  MemoryReadFile(std::string path, NodePtr node) : path_(std::move(path)), node_(std::move(node)) {
-    set_mode(arrow::io::FileMode::READ);
-  }
+  MemoryReadFile(std::string path, NodePtr node)
+      : PositionedFile(std::move(path)), node_(std::move(node)) {}
 
   Status Close() override {
     closed_ = true;
     return Status::OK();
   }
   bool closed() const override { return closed_; }
-  Result<int64_t> Tell() const override { return position_; }
-  Status Seek(int64_t position) override {
-    if (position < 0) return Error(ErrorKind::kIo, "seek before the start of {}", path_);
-    position_ = position;
-    return Status::OK();
-  }
   Result<int64_t> GetSize() override {
     std::lock_guard lock(node_->mutex);
     return static_cast<int64_t>(node_->bytes.size());
   }
-  Result<int64_t> Read(int64_t nbytes, void* out) override {
-    ARROW_ASSIGN_OR_RAISE(const int64_t got, ReadAt(position_, nbytes, out));
-    position_ += got;
-    return got;
-  }
-  Result<std::shared_ptr<arrow::Buffer>> Read(int64_t nbytes) override {
-    ARROW_ASSIGN_OR_RAISE(auto buffer, ReadAt(position_, nbytes));
-    position_ += buffer->size();
-    return buffer;
-  }
 
-  using RandomAccessFile::ReadAt;
+  using PositionedFile::ReadAt;
   Result<int64_t> ReadAt(int64_t position, int64_t nbytes, void* out) override {
-    if (closed_) return Error(ErrorKind::kIo, "read from a closed file {}", path_);
-    if (position < 0 || nbytes < 0) return Error(ErrorKind::kIo, "bad range in {}", path_);
+    if (closed_) return Error(ErrorKind::kIo, "read from a closed file {}", path());
+    if (position < 0 || nbytes < 0) return Error(ErrorKind::kIo, "bad range in {}", path());
     std::lock_guard lock(node_->mutex);
     const auto size = static_cast<int64_t>(node_->bytes.size());
     const int64_t got = std::clamp<int64_t>(size - position, 0, nbytes);
@@ -92,7 +77,7 @@ class MemoryReadFile final : public arrow::io::RandomAccessFile {
     return got;
   }
   Result<std::shared_ptr<arrow::Buffer>> ReadAt(int64_t position, int64_t nbytes) override {
-    if (position < 0 || nbytes < 0) return Error(ErrorKind::kIo, "bad range in {}", path_);
+    if (position < 0 || nbytes < 0) return Error(ErrorKind::kIo, "bad range in {}", path());
     ARROW_ASSIGN_OR_RAISE(const int64_t size, GetSize());
     const int64_t available = std::clamp<int64_t>(size - position, 0, nbytes);
     ARROW_ASSIGN_OR_RAISE(auto buffer, arrow::AllocateResizableBuffer(available));
@@ -110,18 +95,17 @@ class MemoryReadFile final : public arrow::io::RandomAccessFile {
  private:
   Status ShortRead(int64_t position, int64_t nbytes) const {
     return Error(ErrorKind::kIo, "cannot read {} bytes at {}: the file ends before: {}", nbytes,
-                 position, path_);
+                 position, path());
   }
 
-  const std::string path_;
   const NodePtr node_;
-  int64_t position_ = 0;
   bool closed_ = false;
 };
 
 class MemoryWriteFile final : public WritableFile {
  public:
-  MemoryWriteFile(std::string path, NodePtr node) : path_(std::move(path)), node_(std::move(node)) {
+  MemoryWriteFile(std::string path, NodePtr node, int64_t position = 0)
+      : path_(std::move(path)), node_(std::move(node)), position_(position) {
     set_mode(arrow::io::FileMode::WRITE);
   }
 
@@ -150,7 +134,7 @@ class MemoryWriteFile final : public WritableFile {
  private:
   const std::string path_;
   const NodePtr node_;
-  int64_t position_ = 0;
+  int64_t position_;
   bool closed_ = false;
 };
 
@@ -177,6 +161,20 @@ class MemoryFileSystem final : public MemoryVfs {
     node->bytes.clear();
     node->modified_nanos = Tick();
     return std::make_shared<MemoryWriteFile>(path, node);
+  }
+
+  Result<std::shared_ptr<WritableFile>> OpenForAppend(const std::string& path,
+                                                      int64_t size) override {
+    std::lock_guard lock(mutex_);
+    const auto it = live_.find(Absolute(path));
+    if (it == live_.end()) return Missing(path);
+    Node& node = *it->second;
+    std::lock_guard node_lock(node.mutex);
+    const auto has = static_cast<int64_t>(node.bytes.size());
+    if (has < size) return TooShort(path, size, has);
+    node.bytes.resize(static_cast<size_t>(size));
+    node.modified_nanos = Tick();
+    return std::make_shared<MemoryWriteFile>(path, it->second, size);
   }
 
   Status Rename(const std::string& from, const std::string& to) override {

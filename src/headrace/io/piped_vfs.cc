@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "arrow/buffer.h"
+#include "headrace/io/positioned_file.h"
 #include "headrace/io/system_error.h"
 #include "headrace/io/vfs.h"
 
@@ -83,33 +84,17 @@ struct Spooled {
 };
 
 /// One reader's view of a file that several readers share.
-class SharedFile final : public arrow::io::RandomAccessFile {
+class SharedFile final : public PositionedFile {
  public:
-  explicit SharedFile(std::shared_ptr<arrow::io::RandomAccessFile> base) : base_(std::move(base)) {
-    set_mode(arrow::io::FileMode::READ);
-  }
+  SharedFile(std::string path, std::shared_ptr<arrow::io::RandomAccessFile> base)
+      : PositionedFile(std::move(path)), base_(std::move(base)) {}
   Status Close() override {
     base_.reset();
     return Status::OK();
   }
   bool closed() const override { return base_ == nullptr; }
-  Result<int64_t> Tell() const override { return position_; }
   Result<int64_t> GetSize() override { return base_->GetSize(); }
-  Status Seek(int64_t position) override {
-    position_ = position;
-    return Status::OK();
-  }
-  Result<int64_t> Read(int64_t nbytes, void* out) override {
-    ARROW_ASSIGN_OR_RAISE(const int64_t got, base_->ReadAt(position_, nbytes, out));
-    position_ += got;
-    return got;
-  }
-  Result<std::shared_ptr<arrow::Buffer>> Read(int64_t nbytes) override {
-    ARROW_ASSIGN_OR_RAISE(auto buffer, base_->ReadAt(position_, nbytes));
-    position_ += buffer->size();
-    return buffer;
-  }
-  using RandomAccessFile::ReadAt;
+  using PositionedFile::ReadAt;
   Result<int64_t> ReadAt(int64_t position, int64_t nbytes, void* out) override {
     return base_->ReadAt(position, nbytes, out);
   }
@@ -119,7 +104,6 @@ class SharedFile final : public arrow::io::RandomAccessFile {
 
  private:
   std::shared_ptr<arrow::io::RandomAccessFile> base_;
-  int64_t position_ = 0;
 };
 
 class PipedVfs final : public Vfs {
@@ -140,11 +124,15 @@ class PipedVfs final : public Vfs {
     if (!info.is_stream) return base_.OpenForRead(path);
     const std::lock_guard lock(mutex_);
     ARROW_ASSIGN_OR_RAISE(const Spooled* spooled, Spool(path, std::move(info)));
-    return std::make_shared<SharedFile>(spooled->in);
+    return std::make_shared<SharedFile>(path, spooled->in);
   }
 
   Result<std::shared_ptr<WritableFile>> OpenForWrite(const std::string& path) override {
     return base_.OpenForWrite(path);
+  }
+  Result<std::shared_ptr<WritableFile>> OpenForAppend(const std::string& path,
+                                                      int64_t size) override {
+    return base_.OpenForAppend(path, size);
   }
   Status Rename(const std::string& from, const std::string& to) override {
     return base_.Rename(from, to);

@@ -23,4 +23,10 @@ auto Retrying(Call call) {
   return result;
 }
 
+/// A file that is to be appended to has lost bytes.
+inline Status TooShort(const std::string& path, int64_t wanted, int64_t size) {
+  return Error(ErrorKind::kIo, "expected at least {} bytes, got a file of {}: {}", wanted, size,
+               path);
+}
+
 }  // namespace headrace

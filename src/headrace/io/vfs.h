@@ -50,6 +50,10 @@ class Vfs {
       const std::string& path) = 0;
   /// Creates or truncates.
   virtual Result<std::shared_ptr<WritableFile>> OpenForWrite(const std::string& path) = 0;
+  /// Opens an existing file, cut to its first `size` bytes, to write behind them; Tell counts from
+  /// the start of the file. kIo when it has fewer.
+  virtual Result<std::shared_ptr<WritableFile>> OpenForAppend(const std::string& path,
+                                                              int64_t size) = 0;
   /// Atomic; replaces `to`. Durable after SyncDirectory of its folder.
   virtual Status Rename(const std::string& from, const std::string& to) = 0;
   /// OK when there is no such file.

@@ -107,6 +107,23 @@ TEST_P(VfsTest, AnySequenceOfWritesKeepsTheBytes) {
   EXPECT_TRUE(Get(Path("big")) == expected);
 }
 
+TEST_P(VfsTest, AppendsBehindWhatIsKept) {
+  const std::string path = Path("a");
+  Put(path, "0123456789");
+  ASSERT_OK_AND_ASSIGN(auto file, vfs_->OpenForAppend(path, 4));
+  EXPECT_EQ(file->Tell().ValueOrDie(), 4);
+  ASSERT_OK(file->Write("ab", 2));
+  EXPECT_EQ(file->Tell().ValueOrDie(), 6);
+  ASSERT_OK(file->Sync());
+  ASSERT_OK(file->Close());
+  EXPECT_EQ(Get(path), "0123ab");
+  ASSERT_OK_AND_ASSIGN(file, vfs_->OpenForAppend(path, 6));
+  ASSERT_OK(file->Close());
+  EXPECT_EQ(Get(path), "0123ab");
+  EXPECT_ERROR(vfs_->OpenForAppend(path, 7), kIo, "expected at least 7 bytes, got a file of 6");
+  EXPECT_ERROR(vfs_->OpenForAppend(Path("b"), 0), kNotFound, "b");
+}
+
 TEST_P(VfsTest, ReadsAtAnyPlaceAndPastTheEnd) {
   Put(Path("a"), "0123456789");
   ASSERT_OK_AND_ASSIGN(auto file, vfs_->OpenForRead(Path("a")));
@@ -354,6 +371,16 @@ TEST_F(CrashTest, BytesAfterTheLastSyncAreLost) {
   EXPECT_EQ(Get("/a"), "first") << "a file that was open writes into the void";
 }
 
+TEST_F(CrashTest, AppendsNeedSyncToo) {
+  ASSERT_OK(Write("/a", "0123")->Sync());
+  ASSERT_OK(vfs_->SyncDirectory("/"));
+  ASSERT_OK_AND_ASSIGN(const auto file, vfs_->OpenForAppend("/a", 2));
+  ASSERT_OK(file->Write("x", 1));
+  EXPECT_EQ(Get("/a"), "01x");
+  vfs_->Crash();
+  EXPECT_EQ(Get("/a"), "0123");
+}
+
 TEST_F(CrashTest, RenamesAndRemovalsComeBack) {
   ASSERT_OK(Write("/a", "new")->Sync());
   ASSERT_OK(Write("/b", "old")->Sync());
@@ -385,6 +412,7 @@ TEST(FaultyVfsTest, EveryCallCanFail) {
     ARROW_RETURN_NOT_OK(out->Flush());
     ARROW_RETURN_NOT_OK(out->Sync());
     ARROW_RETURN_NOT_OK(out->Close());
+    ARROW_RETURN_NOT_OK(vfs->OpenForAppend("/d/a", 4));
     ARROW_RETURN_NOT_OK(vfs->SyncDirectory("/d"));
     ARROW_RETURN_NOT_OK(vfs->Stat("/d/a"));
     ARROW_RETURN_NOT_OK(vfs->List("/d"));
@@ -399,7 +427,7 @@ TEST(FaultyVfsTest, EveryCallCanFail) {
   fault::Count("vfs.");
   ASSERT_OK(all());
   const int64_t calls = fault::Disarm();
-  EXPECT_EQ(calls, 16);
+  EXPECT_EQ(calls, 17);
   for (int64_t k = 1; k <= calls; ++k) {
     fault::Arm("vfs.", k);
     EXPECT_ERROR(all(), kIo, "fault point vfs.");

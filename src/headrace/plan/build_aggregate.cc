@@ -55,9 +55,10 @@ class AggregateCalls {
 /// Expressions over the input of an aggregate, rewritten over its output.
 class AboveAggregate {
  public:
+  /// `first_call` is the place of the first call among the columns of `node`.
   AboveAggregate(const PlanNode& node, const std::vector<NamedExpression>& groups,
-                 const AggregateCalls& calls)
-      : node_(node), groups_(groups), calls_(calls) {}
+                 const AggregateCalls& calls, size_t first_call)
+      : node_(node), groups_(groups), calls_(calls), first_call_(first_call) {}
 
   Result<ExpressionPtr> Rewrite(const ExpressionPtr& expression) const {
     return Transform(expression, [&](const ExpressionPtr& part) { return Replace(part); });
@@ -69,7 +70,7 @@ class AboveAggregate {
       if (Equals(*groups_[i].expression, *part)) return Output(static_cast<int>(i));
     }
     if (IsCallOf(*part, FunctionKind::kAggregate)) {
-      return Output(static_cast<int>(groups_.size()) + calls_.IndexOf(*part));
+      return Output(static_cast<int>(first_call_) + calls_.IndexOf(*part));
     }
     if (part->kind != Expression::Kind::kColumn) return nullptr;
     return WithSpan(Error(ErrorKind::kInvalidArgument,
@@ -84,6 +85,7 @@ class AboveAggregate {
   const PlanNode& node_;
   const std::vector<NamedExpression>& groups_;
   const AggregateCalls& calls_;
+  const size_t first_call_;
 };
 
 /// What an aggregate node reads: a plan, its key columns, and calls over its columns.
@@ -117,8 +119,10 @@ Result<PlanPtr> ProjectNeeded(PlanPtr plan, const std::vector<ExpressionPtr>& ex
   return MakeProjectNode(std::move(plan), std::move(outputs), names);
 }
 
+/// By `keeps_columns` all columns of the input stay.
 Result<AggregateInput> PrepareInput(PlanPtr input, const std::vector<NamedExpression>& groups,
-                                    const std::vector<ExpressionPtr>& calls) {
+                                    const std::vector<ExpressionPtr>& calls,
+                                    bool keeps_columns = false) {
   std::vector<ExpressionPtr> needed;
   for (const NamedExpression& group : groups) needed.push_back(group.expression);
   std::vector<std::vector<ExpressionPtr>> args;
@@ -130,7 +134,11 @@ Result<AggregateInput> PrepareInput(PlanPtr input, const std::vector<NamedExpres
   }
   std::vector<int> places;
   ARROW_ASSIGN_OR_RAISE(PlanPtr plan, LiftCalls(std::move(input), &needed));
-  ARROW_ASSIGN_OR_RAISE(plan, ProjectNeeded(std::move(plan), needed, &places));
+  if (keeps_columns) {
+    ARROW_ASSIGN_OR_RAISE(plan, AppendColumns(std::move(plan), needed, &places));
+  } else {
+    ARROW_ASSIGN_OR_RAISE(plan, ProjectNeeded(std::move(plan), needed, &places));
+  }
   AggregateInput prepared;
   auto place = places.begin();
   for (size_t i = 0; i < groups.size(); ++i) prepared.keys.push_back(*place++);
@@ -201,6 +209,30 @@ class NestedGroups {
   std::vector<ExpressionPtr> originals_;
 };
 
+/// The filter and the projection over an aggregate node, whose calls begin at `first_call`; columns
+/// between the groups and them are kept.
+Result<PlanPtr> PlanAbove(const PlanPtr& node, const std::vector<NamedExpression>& groups,
+                          std::vector<NamedExpression> outputs, ExpressionPtr having,
+                          const AggregateCalls& calls, size_t first_call) {
+  const AboveAggregate above(*node, groups, calls, first_call);
+  PlanPtr plan = node;
+  if (having != nullptr) {
+    ARROW_ASSIGN_OR_RAISE(having, above.Rewrite(having));
+    ARROW_ASSIGN_OR_RAISE(plan, PlanFilter(std::move(plan), having));
+  }
+  std::vector<NamedExpression> results;
+  for (size_t i = 0; i < first_call; ++i) {
+    ExpressionPtr column = ColumnOf(*node->schema(), static_cast<int>(i));
+    std::string name = i < groups.size() ? groups[i].name : column->name;
+    results.push_back({std::move(column), std::move(name)});
+  }
+  for (NamedExpression& output : outputs) {
+    ARROW_ASSIGN_OR_RAISE(ExpressionPtr rewritten, above.Rewrite(output.expression));
+    results.push_back({std::move(rewritten), std::move(output.name)});
+  }
+  return PlanProject(std::move(plan), std::move(results));
+}
+
 Result<PlanPtr> PlanNestedGroups(PlanPtr input, std::vector<NamedExpression> groups,
                                  std::vector<NamedExpression> outputs, ExpressionPtr having,
                                  AggregateOptions options) {
@@ -240,31 +272,48 @@ Result<PlanPtr> PlanAggregate(PlanPtr input, std::vector<NamedExpression> groups
     return PlanNestedGroups(std::move(input), std::move(groups), std::move(outputs),
                             std::move(having), options);
   }
+  const bool may_wait = options.emit != EmitPolicy::kAtEnd || options.waits_for_end;
+  if (!may_wait) ARROW_RETURN_NOT_OK(RequireEnd(*input));
   ARROW_ASSIGN_OR_RAISE(const AggregateCalls calls, CollectCalls(groups, outputs, having));
   ARROW_ASSIGN_OR_RAISE(AggregateInput prepared,
                         PrepareInput(std::move(input), groups, calls.calls()));
+  const bool gives_before_end = options.emit != EmitPolicy::kAtEnd ||
+                                prepared.plan->properties().boundedness == Boundedness::kUnbounded;
+  if (gives_before_end) ARROW_RETURN_NOT_OK(KeepDistinctInStates(&prepared.calls));
   Result<PlanPtr> made =
       HasDistinctCall(prepared.calls)
           ? MakeDistinctAggregate(prepared.plan, prepared.keys, prepared.calls, options.order)
           : MakeAggregateNode(std::move(prepared.plan), std::move(prepared.keys),
-                              std::move(prepared.calls), options.order, options.emit,
-                              options.window);
+                              std::move(prepared.calls), options.order, options.emit);
   ARROW_ASSIGN_OR_RAISE(const PlanPtr node, std::move(made));
-  const AboveAggregate above(*node, groups, calls);
-  PlanPtr plan = node;
-  if (having != nullptr) {
-    ARROW_ASSIGN_OR_RAISE(having, above.Rewrite(having));
-    ARROW_ASSIGN_OR_RAISE(plan, PlanFilter(std::move(plan), having));
+  return PlanAbove(node, groups, std::move(outputs), std::move(having), calls, groups.size());
+}
+
+Result<PlanPtr> PlanWindowAggregate(PlanPtr input, StreamWindowSpec window,
+                                    std::vector<NamedExpression> groups,
+                                    std::vector<NamedExpression> outputs, ExpressionPtr having,
+                                    EmitPolicy emit) {
+  if (window.time == nullptr) {
+    return Error(ErrorKind::kInvalidArgument, "a window is over a time column, and none is given");
   }
-  std::vector<NamedExpression> results;
-  for (size_t i = 0; i < groups.size(); ++i) {
-    results.push_back({ColumnOf(*node->schema(), static_cast<int>(i)), groups[i].name});
+  if (NestedGroups::Any(groups)) {
+    return Error(ErrorKind::kUnsupported, "a group of windows cannot be of a nested type");
   }
-  for (NamedExpression& output : outputs) {
-    ARROW_ASSIGN_OR_RAISE(ExpressionPtr rewritten, above.Rewrite(output.expression));
-    results.push_back({std::move(rewritten), std::move(output.name)});
-  }
-  return PlanProject(std::move(plan), std::move(results));
+  ARROW_RETURN_NOT_OK(RefuseAggregates(window.time, "the time of a window"));
+  ARROW_ASSIGN_OR_RAISE(const AggregateCalls calls, CollectCalls(groups, outputs, having));
+  std::vector<NamedExpression> keys = groups;
+  keys.push_back({window.time, ""});
+  const bool keeps_rows = window.late == LatePolicy::kAside;
+  ARROW_ASSIGN_OR_RAISE(AggregateInput prepared,
+                        PrepareInput(std::move(input), keys, calls.calls(), keeps_rows));
+  window.time = ColumnOf(*prepared.plan->schema(), prepared.keys.back());
+  prepared.keys.pop_back();
+  ARROW_RETURN_NOT_OK(KeepDistinctInStates(&prepared.calls));
+  ARROW_ASSIGN_OR_RAISE(
+      const PlanPtr node,
+      MakeWindowAggregateNode(std::move(prepared.plan), std::move(window), std::move(prepared.keys),
+                              std::move(prepared.calls), emit));
+  return PlanAbove(node, groups, std::move(outputs), std::move(having), calls, groups.size() + 2);
 }
 
 }  // namespace headrace

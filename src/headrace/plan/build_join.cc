@@ -5,6 +5,7 @@
 #include "headrace/expression/bind.h"
 #include "headrace/function/registry.h"
 #include "headrace/plan/builder.h"
+#include "headrace/plan/interval_bounds.h"
 #include "headrace/plan/join_keys.h"
 #include "headrace/plan/lift_calls.h"
 #include "headrace/plan/make_node.h"
@@ -149,6 +150,74 @@ ExpressionPtr FalseWhenNull(const ExpressionPtr& term) {
                           arrow::boolean());
 }
 
+Status CheckInterval(const PlanNode& left, const PlanNode& right, const IntervalBounds& bounds,
+                     const JoinOptions& options) {
+  for (const PlanNode* side : {&left, &right}) {
+    if (!EventTimesOf(*side).empty()) continue;
+    return Error(ErrorKind::kUnsupported,
+                 "a join of two streams needs the event time of both, and the {} one has none: "
+                 "declare it with WATERMARK FOR",
+                 side == &left ? "left" : "right");
+  }
+  const bool is_bounded = bounds.lower.has_value() && bounds.upper.has_value();
+  if (is_bounded || options.allow_unbounded_state) return Status::OK();
+  return Error(
+      ErrorKind::kUnsupported,
+      "a join of two streams keeps rows until no partner can come any more, and nothing "
+      "bounds the time between partners: add a bound to the join, such as WITHIN INTERVAL "
+      "'10' MINUTE or AND b.ts BETWEEN a.ts AND a.ts + INTERVAL '10' MINUTE, join the windows "
+      "of TUMBLE(a, …) and TUMBLE(b, …) on their window_start, or ALLOW UNBOUNDED STATE");
+}
+
+Result<PlanPtr> PlanIntervalJoin(const PlanPtr& left, const PlanPtr& right, JoinKind kind,
+                                 JoinParts parts, const JoinOptions& options) {
+  if (kind > JoinKind::kFull) {
+    return Error(ErrorKind::kUnsupported,
+                 "two streams are joined by an inner, left, right or full join; a subquery over a "
+                 "stream must end");
+  }
+  if (options.grace_micros < 0) {
+    return Error(ErrorKind::kInvalidArgument, "a GRACE PERIOD is not negative");
+  }
+  IntervalBounds bounds = TakeBounds(*left, *right, parts.pairs, &parts.rest);
+  ARROW_RETURN_NOT_OK(CheckInterval(*left, *right, bounds, options));
+  if (bounds.left_time < 0) {
+    bounds.left_time = EventTimesOf(*left).front();
+    bounds.right_time = EventTimesOf(*right).front();
+  }
+  std::vector<SidePair> keys;
+  for (const SidePair& pair : parts.pairs) {
+    if (pair.op == Comparison::kEqual) keys.push_back(pair);
+  }
+  if (keys.empty() || keys.size() < parts.pairs.size()) {
+    return Error(ErrorKind::kUnsupported,
+                 "a join of two streams needs an equality between them, such as a.id = b.id; IS "
+                 "NOT DISTINCT FROM is none");
+  }
+  ARROW_ASSIGN_OR_RAISE(const KeyedInputs keyed, AppendKeys(left, right, keys));
+  IntervalTerms terms{keyed.left_keys, keyed.right_keys, bounds.left_time,     bounds.right_time,
+                      bounds.lower,    bounds.upper,     options.grace_micros, nullptr};
+  if (!parts.rest.empty()) {
+    terms.residual =
+        MoveColumns(MakeConjunction(parts.rest), PlacesAfterKeys(*left, *right, keyed));
+  }
+  ARROW_ASSIGN_OR_RAISE(PlanPtr join,
+                        MakeIntervalJoinNode(keyed.left, keyed.right, kind, std::move(terms)));
+  return DropKeys(std::move(join), *left, *right, keyed);
+}
+
+bool IsEndless(const PlanNode& plan) {
+  return plan.properties().boundedness == Boundedness::kUnbounded;
+}
+
+/// The side that is kept in memory, or looked up in: the one that ends.
+JoinSide DefaultBuild(const PlanNode& left, const PlanNode& right, JoinKind kind) {
+  const bool left_ends = !IsEndless(left);
+  const bool right_ends = !IsEndless(right);
+  if (left_ends == right_ends) return kind == JoinKind::kRight ? JoinSide::kLeft : JoinSide::kRight;
+  return left_ends && kind <= JoinKind::kFull ? JoinSide::kLeft : JoinSide::kRight;
+}
+
 }  // namespace
 
 Result<PlanPtr> PlanJoin(PlanPtr left, PlanPtr right, JoinKind kind, ExpressionPtr condition,
@@ -158,9 +227,14 @@ Result<PlanPtr> PlanJoin(PlanPtr left, PlanPtr right, JoinKind kind, ExpressionP
   if (condition != nullptr) {
     ARROW_RETURN_NOT_OK(parts.Add(condition, left->schema()->num_fields()));
   }
+  if (IsEndless(*left) && IsEndless(*right)) {
+    return PlanIntervalJoin(left, right, kind, std::move(parts), options);
+  }
+  if (options.grace_micros > 0) {
+    return Error(ErrorKind::kUnsupported, "a GRACE PERIOD is for joins of two streams");
+  }
   JoinTerms terms;
-  terms.build =
-      options.build.value_or(kind == JoinKind::kRight ? JoinSide::kLeft : JoinSide::kRight);
+  terms.build = options.build.value_or(DefaultBuild(*left, *right, kind));
   return JoinByParts(left, right, kind, parts, options.nulls, std::move(terms));
 }
 

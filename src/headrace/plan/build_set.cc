@@ -178,7 +178,10 @@ Result<PlanPtr> PlanDistinct(PlanPtr input) {
   for (const ExpressionPtr& column : AllColumnsOf(*input->schema())) {
     groups.push_back({column, column->name});
   }
-  return PlanAggregate(std::move(input), std::move(groups), {});
+  AggregateOptions options;
+  const bool is_endless = input->properties().boundedness == Boundedness::kUnbounded;
+  if (is_endless) options.emit = EmitPolicy::kChanges;
+  return PlanAggregate(std::move(input), std::move(groups), {}, nullptr, options);
 }
 
 Result<PlanPtr> PlanSetOperation(PlanPtr left, PlanPtr right, SetOperation operation, bool all,

@@ -37,8 +37,7 @@ Result<PlanPtr> PlanSort(PlanPtr input, std::vector<SortExpression> keys);
 struct AggregateOptions {
   GroupOrder order = GroupOrder::kUnspecified;
   EmitPolicy emit = EmitPolicy::kAtEnd;
-  /// The group whose expression is the start of a tumbling window, and the size of the window.
-  std::optional<WindowKey> window;
+  bool waits_for_end = false;  // kAtEnd over an endless input too: the groups come if it ends
 };
 /// Output: `groups` by name, then `outputs`, which are expressions over the input that hold
 /// aggregate calls and whose other parts are among the groups (else kInvalidArgument names the
@@ -47,16 +46,34 @@ Result<PlanPtr> PlanAggregate(PlanPtr input, std::vector<NamedExpression> groups
                               std::vector<NamedExpression> outputs, ExpressionPtr having = nullptr,
                               AggregateOptions options = {});
 
+/// The same per group and window: the output has `_window_start` and `_window_end` between the
+/// groups and the `outputs`. The window's time is an expression over the input; its own columns may
+/// not stand in `outputs` or `having`: filter and project above. Bounded and endless inputs.
+Result<PlanPtr> PlanWindowAggregate(PlanPtr input, StreamWindowSpec window,
+                                    std::vector<NamedExpression> groups,
+                                    std::vector<NamedExpression> outputs,
+                                    ExpressionPtr having = nullptr,
+                                    EmitPolicy emit = EmitPolicy::kAtEnd);
+
 struct JoinOptions {
   /// Of equalities; IS NOT DISTINCT FROM matches nulls in any case.
   NullMatching nulls = NullMatching::kNeverMatch;
   /// The side to keep in memory, where the kind leaves the choice (inner, left, right, full); the
-  /// order of rows is that of the other. Not given: the left one of a right join, else the right.
+  /// order of rows is that of the other. Not given: the one that ends, where the other does not;
+  /// else the left one of a right join, and the right one of others.
   std::optional<JoinSide> build;
+  /// Of two endless streams: so far behind the watermark of its stream a row is still joined (GRACE
+  /// PERIOD).
+  int64_t grace_micros = 0;
+  /// Of two endless streams: a side of the interval may be open: its rows are kept for ever.
+  bool allow_unbounded_state = false;
 };
 /// `condition` is over the columns of left, then right; null: every pair of rows (CROSS JOIN).
 /// Equalities between the sides (=, IS NOT DISTINCT FROM) become keys, the rest is the residual;
 /// without a key all pairs are compared. See JoinNode for output and order. Any kind but kMark.
+/// Of an endless stream and a table with a Lookup it becomes a LookupJoinNode (rule LookUpTables);
+/// of two endless streams it is an IntervalJoinNode, and comparisons of their event times are its
+/// bounds: kUnsupported tells how to write one where there is none.
 Result<PlanPtr> PlanJoin(PlanPtr left, PlanPtr right, JoinKind kind, ExpressionPtr condition,
                          JoinOptions options = {});
 /// Left columns and a BOOLEAN `mark_name`, for subqueries. Only pairs for which `condition` (null:
@@ -69,7 +86,7 @@ Result<PlanPtr> PlanMarkJoin(PlanPtr left, PlanPtr right, ExpressionPtr conditio
 /// UNION ALL; columns are matched by place, or by name, ignoring case (those that an input lacks
 /// are null). Types become the common ones; names are those of the first input that has the column.
 Result<PlanPtr> PlanUnion(std::vector<PlanPtr> inputs, bool by_name = false);
-/// All columns as groups.
+/// All columns as groups; of an endless input each at once, when it comes first.
 Result<PlanPtr> PlanDistinct(PlanPtr input);
 enum class SetOperation { kUnion, kIntersect, kExcept };
 /// UNION, INTERSECT, EXCEPT of SQL; nulls are equal. `all` counts repeats: INTERSECT ALL gives a

@@ -135,6 +135,64 @@ TEST(Builder, EndlessGroupsNeedChangesOrAWindow) {
   EXPECT_EQ(plan->properties().boundedness, Boundedness::kUnbounded);
 }
 
+PlanPtr Timed() {
+  return Scan(Table("t", {arrow::field("at", arrow::timestamp(arrow::TimeUnit::MILLI)),
+                          arrow::field("a", arrow::int64()), arrow::field("b", arrow::int64())}));
+}
+
+Result<PlanPtr> TryWindow(const PlanPtr& plan, StreamWindowSpec window, const UnboundPtr& time,
+                          const UnboundPtr& having = nullptr) {
+  window.time = Over(plan, time);
+  return PlanWindowAggregate(plan, window, {Named(plan, Col("a"))},
+                             {Named(plan, Call("+", {CountAll(), Int(1)}))},
+                             having == nullptr ? nullptr : Over(plan, having));
+}
+
+StreamWindowSpec WindowOf(WindowKind kind, int64_t size_micros, int64_t advance_micros = 0,
+                          int64_t lateness_micros = 0, LatePolicy late = LatePolicy::kDrop) {
+  StreamWindowSpec window;
+  window.kind = kind;
+  window.size_micros = size_micros;
+  window.advance_micros = advance_micros;
+  window.lateness_micros = lateness_micros;
+  window.late = late;
+  return window;
+}
+
+TEST(Builder, WindowsStandBetweenGroupsAndResults) {
+  const StreamWindowSpec window =
+      WindowOf(WindowKind::kSliding, 60'000'000, 10'000'000, 5'000'000, LatePolicy::kUpdate);
+  ASSERT_OK_AND_ASSIGN(const PlanPtr plan,
+                       TryWindow(Timed(), window, Col("at"), Call(">", {CountAll(), Int(2)})));
+  EXPECT_EQ(Explain(*plan),
+            "project a, _window_start, _window_end, (count(*) + 1) AS count(*) + 1\n"
+            "  filter (count(*) > 2)\n"
+            "    window_aggregate count(*) by a window sliding at 60000000 us by 10000000 us "
+            "lateness 5000000 us late rows update\n"
+            "      scan t [at, a, b]\n");
+  EXPECT_EQ(plan->properties().change_mode, kRetract);
+  EXPECT_TRUE(plan->schema()->field(1)->type()->Equals(arrow::timestamp(arrow::TimeUnit::MILLI)));
+}
+
+TEST(Builder, WindowsAreChecked) {
+  const auto refused = [](const StreamWindowSpec& window, ErrorKind kind, const char* text,
+                          const char* time = "at") {
+    return IsError(TryWindow(Timed(), window, Col(time)).status(), kind, text);
+  };
+  const auto kInvalid = ErrorKind::kInvalidArgument;
+  EXPECT_TRUE(refused(WindowOf(WindowKind::kTumbling, 0), kInvalid, "longer than 0"));
+  EXPECT_TRUE(refused(WindowOf(WindowKind::kTumbling, 1500), kInvalid, "whole steps"));
+  EXPECT_TRUE(
+      refused(WindowOf(WindowKind::kTumbling, 1000), ErrorKind::kTypeMismatch, "TIMESTAMP", "b"));
+  EXPECT_TRUE(
+      refused(WindowOf(WindowKind::kSliding, 1000, 2000), kInvalid, "no more than their size"));
+  EXPECT_TRUE(
+      refused(WindowOf(WindowKind::kCumulate, 5000, 2000), kInvalid, "a multiple of their step"));
+  EXPECT_TRUE(refused(WindowOf(WindowKind::kTumbling, 1000, 0, 0, LatePolicy::kUpdate), kInvalid,
+                      "allowed lateness"));
+  EXPECT_TRUE(refused(WindowOf(WindowKind::kTumbling, 1000, 0, -1000), kInvalid, "0 or more"));
+}
+
 TEST(Builder, ChangesPassOnlyWhereTheyCan) {
   const PlanPtr changing = Scan(Numbers(Changing(kRetract)));
   EXPECT_EQ(Filter(changing, Call(">", {Col("a"), Int(1)}))->properties().change_mode, kRetract);
@@ -245,8 +303,15 @@ TEST(Builder, JoinsReadTheirBuiltSideToItsEnd) {
   const PlanPtr left = Scan();
   const PlanPtr endless = Scan(Numbers(Endless()));
   const auto equal = Across(left, endless, Call("=", {Left("a"), Right("a")}));
-  EXPECT_ERROR(PlanJoin(left, endless, JoinKind::kInner, equal), kUnsupported,
+  JoinOptions options;
+  options.build = JoinSide::kRight;
+  EXPECT_ERROR(PlanJoin(left, endless, JoinKind::kInner, equal, options), kUnsupported,
                "the right side of a join is read to its end first");
+  ASSERT_OK_AND_ASSIGN(const PlanPtr plan, PlanJoin(left, endless, JoinKind::kInner, equal));
+  EXPECT_TRUE(Explain(*plan).starts_with("join inner building left"));
+  const PlanPtr limited = PlanLimit(left, 5).ValueOrDie();
+  EXPECT_ERROR(PlanJoin(limited, endless, JoinKind::kLeft, equal), kUnsupported,
+               "rows without a match are known when the other side ends");
   EXPECT_OK(PlanJoin(endless, left, JoinKind::kInner,
                      Across(endless, left, Call("=", {Left("a"), Right("a")}))));
 }

@@ -7,6 +7,7 @@
 
 #include "arrow/scalar.h"
 #include "arrow/type.h"
+#include "headrace/function/registry.h"
 #include "headrace/plan/lift_calls.h"
 #include "headrace/plan/make_node.h"
 
@@ -62,8 +63,8 @@ Result<PlanPtr> RunPass(PlanPtr input, std::vector<int> keys, Pass pass, GroupOr
   if (!pass.arguments.empty()) {
     std::vector<int> groups = keys;
     groups.insert(groups.end(), pass.arguments.begin(), pass.arguments.end());
-    ARROW_ASSIGN_OR_RAISE(input, MakeAggregateNode(std::move(input), groups, {}, order,
-                                                   EmitPolicy::kAtEnd, std::nullopt));
+    ARROW_ASSIGN_OR_RAISE(
+        input, MakeAggregateNode(std::move(input), groups, {}, order, EmitPolicy::kAtEnd));
     for (FunctionCall& call : pass.calls) {
       auto next = static_cast<int>(keys.size());
       for (ExpressionPtr& arg : call.args) {
@@ -73,7 +74,7 @@ Result<PlanPtr> RunPass(PlanPtr input, std::vector<int> keys, Pass pass, GroupOr
     keys = FirstColumns(keys.size());
   }
   return MakeAggregateNode(std::move(input), std::move(keys), std::move(pass.calls), order,
-                           EmitPolicy::kAtEnd, std::nullopt);
+                           EmitPolicy::kAtEnd);
 }
 
 /// Both sides have the same groups, once each, in their first columns.
@@ -98,10 +99,6 @@ bool HasDistinctCall(const std::vector<FunctionCall>& calls) {
 
 Result<PlanPtr> MakeDistinctAggregate(const PlanPtr& input, const std::vector<int>& keys,
                                       const std::vector<FunctionCall>& calls, GroupOrder order) {
-  if (input->properties().boundedness == Boundedness::kUnbounded) {
-    return Error(ErrorKind::kUnsupported,
-                 "aggregates over DISTINCT values need an input that comes to an end");
-  }
   PlanPtr plan;
   std::vector<int> places(calls.size());
   for (const Pass& pass : PassesOf(calls)) {
@@ -128,6 +125,26 @@ Result<PlanPtr> MakeDistinctAggregate(const PlanPtr& input, const std::vector<in
     names.push_back(outputs.back()->name);
   }
   return MakeProjectNode(std::move(plan), std::move(outputs), names);
+}
+
+Status KeepDistinctInStates(std::vector<FunctionCall>* calls) {
+  static const FunctionDef* const count_distinct = FindFunctionById("count_distinct");
+  for (FunctionCall& call : *calls) {
+    const bool counts = std::string_view(call.function->id) == "count" && call.args.size() == 1;
+    if (NeedsDistinct(call) && !counts) {
+      return Error(
+          ErrorKind::kUnsupported,
+          "{0}(DISTINCT ...) needs an input that comes to an end, and groups that are given "
+          "then; count, min and max of DISTINCT values are there over streams and in windows",
+          call.function->names.sql);
+    }
+    if (NeedsDistinct(call)) {
+      call.function = count_distinct;
+      call.overload = count_distinct->overloads.data();
+    }
+    call.distinct = false;
+  }
+  return Status::OK();
 }
 
 }  // namespace headrace

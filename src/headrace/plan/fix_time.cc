@@ -52,6 +52,25 @@ Result<PlanPtr> FixJoin(const PlanPtr& plan, const JoinNode& join, int64_t wall_
   return MakeJoinNode(join.inputs()[0], join.inputs()[1], join.kind, std::move(terms));
 }
 
+Result<PlanPtr> FixLookup(const PlanPtr& plan, const LookupJoinNode& join, int64_t wall_micros) {
+  LookupTerms terms = join.terms;
+  for (ExpressionPtr* term : {&terms.filter, &terms.residual}) {
+    if (*term == nullptr) continue;
+    ARROW_ASSIGN_OR_RAISE(*term, FixTimeOfQuery(*term, wall_micros));
+  }
+  if (terms.filter == join.terms.filter && terms.residual == join.terms.residual) return plan;
+  return MakeLookupJoinNode(join.input(), join.table, join.kind, std::move(terms));
+}
+
+Result<PlanPtr> FixInterval(const PlanPtr& plan, const IntervalJoinNode& join,
+                            int64_t wall_micros) {
+  if (join.terms.residual == nullptr) return plan;
+  IntervalTerms terms = join.terms;
+  ARROW_ASSIGN_OR_RAISE(terms.residual, FixTimeOfQuery(terms.residual, wall_micros));
+  if (terms.residual == join.terms.residual) return plan;
+  return MakeIntervalJoinNode(join.inputs()[0], join.inputs()[1], join.kind, std::move(terms));
+}
+
 }  // namespace
 
 Result<ExpressionPtr> FixTimeOfQuery(const ExpressionPtr& expression, int64_t wall_micros) {
@@ -69,6 +88,10 @@ Result<PlanPtr> FixTimeOfQuery(const PlanPtr& plan, int64_t wall_micros) {
       return FixProject(node, *project, wall_micros);
     if (const auto* filter = As<FilterNode>(*node)) return FixFilter(node, *filter, wall_micros);
     if (const auto* join = As<JoinNode>(*node)) return FixJoin(node, *join, wall_micros);
+    if (const auto* join = As<LookupJoinNode>(*node)) return FixLookup(node, *join, wall_micros);
+    if (const auto* join = As<IntervalJoinNode>(*node)) {
+      return FixInterval(node, *join, wall_micros);
+    }
     return node;
   });
 }

@@ -1,10 +1,16 @@
 // Lifting of ordered calls and callbacks.
 #include "headrace/plan/lift_calls.h"
 
+#include <algorithm>
+
+#include "arrow/scalar.h"
 #include "arrow/type.h"
 #include "headrace/expression/bind.h"
+#include "headrace/plan/interval_bounds.h"
 #include "headrace/plan/make_node.h"
+#include "headrace/plan/row_buffer.h"
 #include "headrace/plan/transform.h"
+#include "headrace/types/encoding.h"
 
 namespace headrace {
 namespace {
@@ -41,6 +47,7 @@ const WindowSpec& WindowOf(const Expression& call) {
 }
 
 bool SameWindow(const WindowSpec& left, const WindowSpec& right) {
+  if (left.buffer != right.buffer) return false;
   if (!SameExpressions(left.partition_by, right.partition_by)) return false;
   if (left.order_by.size() != right.order_by.size()) return false;
   for (size_t i = 0; i < left.order_by.size(); ++i) {
@@ -85,6 +92,25 @@ std::vector<ExpressionPtr> FramedOf(const std::vector<ExpressionPtr>& calls) {
   return any_needs ? framed : std::vector<ExpressionPtr>();
 }
 
+/// Those that cannot run over rows as they come.
+std::vector<ExpressionPtr> NeedFramesOf(const std::vector<ExpressionPtr>& calls) {
+  std::vector<ExpressionPtr> found;
+  for (const ExpressionPtr& call : calls) {
+    if (NeedsFrames(*call)) found.push_back(call);
+  }
+  return found;
+}
+
+Status CheckBuffered(const std::vector<ExpressionPtr>& calls) {
+  for (const ExpressionPtr& call : calls) {
+    if (MayHaveFrames(*call)) continue;
+    return WithSpan(
+        Error(ErrorKind::kUnsupported, "{} does not work over ROWS WINDOW BUFFER", ToString(*call)),
+        call->span);
+  }
+  return Status::OK();
+}
+
 /// Replaces what equals calls[i] by column first + i of `plan`.
 Status ReplaceCalls(const PlanNode& plan, const std::vector<ExpressionPtr>& calls, int first,
                     std::vector<ExpressionPtr>* expressions) {
@@ -114,13 +140,46 @@ class ColumnQueue {
   size_t next_ = 0;
 };
 
-Result<PlanPtr> SortedBy(PlanPtr plan, const WindowSpec& window, ColumnQueue* columns) {
+bool IsEndless(const PlanNode& plan) {
+  return plan.properties().boundedness == Boundedness::kUnbounded;
+}
+
+/// The keys of ORDER BY over columns of the plan.
+Ordering OrderOf(const WindowSpec& window, ColumnQueue* columns) {
   Ordering keys;
   for (const WindowSpec::Key& key : window.order_by) {
     keys.push_back({columns->Next(), key.descending, key.nulls});
   }
+  return keys;
+}
+
+bool IsEventTime(const PlanNode& plan, const Ordering& order) {
+  if (order.size() != 1 || order.front().descending) return false;
+  const std::vector<int> times = EventTimesOf(plan);
+  return std::find(times.begin(), times.end(), order.front().column) != times.end();
+}
+
+/// Rows of a stream can be put in the order of its event time, and in no other.
+Status CheckStreamOrder(const PlanNode& plan, const Ordering& order) {
+  if (IsEventTime(plan, order)) return Status::OK();
+  return Error(ErrorKind::kUnsupported, "{}",
+               EventTimesOf(plan).empty()
+                   ? "over a stream OVER (ORDER BY …) goes by its event time, and it has none: "
+                     "declare it with WATERMARK FOR"
+                   : "over a stream OVER (ORDER BY …) goes by its event time, ascending; rows are "
+                     "ranked by other columns within ROWS WINDOW BUFFER n ROWS");
+}
+
+Result<PlanPtr> SortedBy(PlanPtr plan, const WindowSpec& window,
+                         const std::vector<int>& partition_by, ColumnQueue* columns) {
+  const Ordering keys = OrderOf(window, columns);
   if (keys.empty() || Satisfies(plan->properties().ordering, keys)) return plan;
-  return MakeSortNode(std::move(plan), std::move(keys));
+  if (!IsEndless(*plan)) return MakeSortNode(std::move(plan), keys);
+  ARROW_RETURN_NOT_OK(CheckStreamOrder(*plan, keys));
+  RowBufferTerms terms;
+  terms.partition_by = partition_by;
+  terms.time = keys.front().column;
+  return MakeRowBufferNode(std::move(plan), std::move(terms), {});
 }
 
 FunctionCall OverColumns(const Expression& call, const PlanNode& plan, ColumnQueue* columns) {
@@ -146,7 +205,7 @@ Result<PlanPtr> LiftWindow(PlanPtr plan, const std::vector<ExpressionPtr>& calls
   ColumnQueue columns(std::move(places));
   std::vector<int> partition_by;
   for (size_t i = 0; i < window.partition_by.size(); ++i) partition_by.push_back(columns.Next());
-  ARROW_ASSIGN_OR_RAISE(plan, SortedBy(std::move(plan), window, &columns));
+  ARROW_ASSIGN_OR_RAISE(plan, SortedBy(std::move(plan), window, partition_by, &columns));
   std::vector<FunctionCall> made;
   for (const ExpressionPtr& call : calls) made.push_back(OverColumns(*call, *plan, &columns));
   const int first = plan->schema()->num_fields();
@@ -224,6 +283,144 @@ Result<PlanPtr> LiftFrames(PlanPtr plan, const std::vector<ExpressionPtr>& calls
   return plan;
 }
 
+/// n of lag(x, n), where it is no other function.
+std::optional<int64_t> LagOf(const Expression& call) {
+  if (call.function->id != std::string_view("lag") || call.ignore_nulls) return std::nullopt;
+  if (call.args.size() < 2) return 1;
+  const ExpressionPtr offset = FoldConstants(call.args[1]);
+  const bool is_count = offset->kind == Expression::Kind::kLiteral && offset->literal->is_valid &&
+                        offset->type->id() == arrow::Type::INT64;
+  if (!is_count) return std::nullopt;
+  return static_cast<const arrow::Int64Scalar&>(*offset->literal).value;
+}
+
+/// How far back a frame of a stream reaches.
+struct FrameReach {
+  int64_t rows = 0;                    // with the row itself
+  std::optional<int64_t> keep_micros;  // of a frame of RANGE
+};
+
+Result<FrameReach> ReachOf(const Expression& call) {
+  if (const std::optional<int64_t> offset = LagOf(call))
+    return FrameReach{*offset + 1, std::nullopt};
+  const WindowFrame& frame = WindowOf(call).frame;
+  const bool looks_back = frame.end.kind <= FrameBound::Kind::kCurrentRow &&
+                          frame.exclusion == FrameExclusion::kNoOthers;
+  const bool has_start = frame.start.kind == FrameBound::Kind::kPreceding ||
+                         frame.start.kind == FrameBound::Kind::kCurrentRow;
+  const bool sees_frame =
+      call.function->kind == FunctionKind::kAggregate || call.overload->window->needs_frame;
+  if (looks_back && has_start && sees_frame) {
+    if (frame.unit == FrameUnit::kRows) return FrameReach{frame.start.count + 1, std::nullopt};
+    if (frame.unit == FrameUnit::kRange && frame.start.value != nullptr) {
+      const std::optional<int64_t> micros = MicrosBefore(*frame.start.value);
+      if (micros.has_value()) return FrameReach{0, micros};
+    }
+  }
+  return WithSpan(
+      Error(ErrorKind::kUnsupported,
+            "over a stream a frame has a beginning and sees no later rows: ROWS BETWEEN "
+            "10 PRECEDING AND CURRENT ROW, or RANGE BETWEEN INTERVAL '1' MINUTE "
+            "PRECEDING AND CURRENT ROW; rank, lead and their kin take ROWS WINDOW "
+            "BUFFER n ROWS: {}",
+            ToString(call)),
+      call.span);
+}
+
+/// The frame within the rows in front of a row, where that is what it sees of its buffer.
+void Narrow(int64_t rows, WindowFrame* frame) {
+  if (frame->unit != FrameUnit::kRows) return;
+  if (frame->end.kind > FrameBound::Kind::kCurrentRow) {
+    frame->end = {FrameBound::Kind::kCurrentRow, 0, nullptr};
+  }
+  if (frame->start.kind == FrameBound::Kind::kUnboundedPreceding) {
+    frame->start = {FrameBound::Kind::kPreceding, rows - 1, nullptr};
+  } else if (frame->start.kind == FrameBound::Kind::kPreceding) {
+    frame->start.count = std::min(frame->start.count, rows - 1);
+  }
+}
+
+bool IsTimestamp(const PlanNode& plan, int column) {
+  return PlainType(plan.schema()->field(column)->type())->id() == arrow::Type::TIMESTAMP;
+}
+
+/// In which order the rows of `plan` go into their buffers: by one ascending time, else as they
+/// come.
+Result<PlanPtr> InOrderOfTime(PlanPtr plan, RowBufferTerms* terms) {
+  const Ordering& order = terms->order;
+  const bool by_time =
+      order.size() == 1 && !order.front().descending && IsTimestamp(*plan, order.front().column);
+  terms->comes_in_order = by_time || order.empty();
+  if (!by_time) return plan;
+  terms->clock = order.front().column;
+  if (!IsEndless(*plan)) {
+    if (Satisfies(plan->properties().ordering, order)) return plan;
+    return MakeSortNode(std::move(plan), order);
+  }
+  ARROW_RETURN_NOT_OK(CheckStreamOrder(*plan, order));
+  terms->time = order.front().column;
+  return plan;
+}
+
+Status SetClock(const PlanNode& plan, RowBufferTerms* terms) {
+  if (!terms->expire_micros.has_value() || terms->clock >= 0) return Status::OK();
+  const std::vector<int> times = EventTimesOf(plan);
+  if (times.empty()) {
+    return Error(ErrorKind::kInvalidArgument,
+                 "EXPIRE AFTER counts by the event time of a stream, or by the time of ORDER BY, "
+                 "and there is none");
+  }
+  terms->clock = times.front();
+  return Status::OK();
+}
+
+/// Frames of the window over the last rows of a stream, or calls over ROWS WINDOW BUFFER.
+Result<PlanPtr> LiftBuffer(PlanPtr plan, std::vector<ExpressionPtr> calls,
+                           std::vector<ExpressionPtr>* expressions) {
+  const WindowSpec& window = WindowOf(*calls.front());
+  RowBufferTerms terms;
+  if (window.buffer.has_value()) {
+    terms.rows = window.buffer->rows;
+    terms.only_full = window.buffer->only_full;
+    terms.expire_micros = window.buffer->expire_micros;
+  } else {
+    ARROW_ASSIGN_OR_RAISE(FrameReach reach, ReachOf(*calls.front()));
+    std::erase_if(calls, [&](const ExpressionPtr& call) {
+      return WindowOf(*call).frame.unit != window.frame.unit;
+    });
+    for (const ExpressionPtr& call : calls) {
+      ARROW_ASSIGN_OR_RAISE(const FrameReach other, ReachOf(*call));
+      reach.rows = std::max(reach.rows, other.rows);
+      if (other.keep_micros > reach.keep_micros) reach.keep_micros = other.keep_micros;
+    }
+    terms.rows = reach.rows;
+    terms.keep_micros = reach.keep_micros;
+  }
+  std::vector<int> places;
+  ARROW_ASSIGN_OR_RAISE(plan, AppendColumns(std::move(plan), NeededByFrames(calls), &places));
+  ColumnQueue columns(std::move(places));
+  for (size_t i = 0; i < window.partition_by.size(); ++i) {
+    terms.partition_by.push_back(columns.Next());
+  }
+  terms.order = OrderOf(window, &columns);
+  ARROW_ASSIGN_OR_RAISE(plan, InOrderOfTime(std::move(plan), &terms));
+  ARROW_RETURN_NOT_OK(SetClock(*plan, &terms));
+  std::vector<FramedCall> made;
+  for (const ExpressionPtr& call : calls) {
+    made.push_back(FramedOverColumns(*call, *plan, &columns));
+    const bool sees_frame =
+        call->function->kind == FunctionKind::kAggregate || call->overload->window->needs_frame;
+    if (terms.comes_in_order && terms.rows > 0 && sees_frame) {
+      Narrow(terms.rows, &made.back().frame);
+    }
+  }
+  const int first = plan->schema()->num_fields();
+  ARROW_ASSIGN_OR_RAISE(plan,
+                        MakeRowBufferNode(std::move(plan), std::move(terms), std::move(made)));
+  ARROW_RETURN_NOT_OK(ReplaceCalls(*plan, calls, first, expressions));
+  return plan;
+}
+
 Result<PlanPtr> LiftCallback(PlanPtr plan, const ExpressionPtr& callback,
                              std::vector<ExpressionPtr>* expressions) {
   std::vector<int> args;
@@ -283,8 +480,13 @@ Result<PlanPtr> LiftCalls(PlanPtr plan, std::vector<ExpressionPtr>* expressions)
     const std::vector<ExpressionPtr> calls = CallsOfOneWindow(ready);
     if (calls.empty()) {
       ARROW_ASSIGN_OR_RAISE(plan, LiftCallback(std::move(plan), ready.front(), expressions));
+    } else if (WindowOf(*calls.front()).buffer.has_value()) {
+      ARROW_RETURN_NOT_OK(CheckBuffered(calls));
+      ARROW_ASSIGN_OR_RAISE(plan, LiftBuffer(std::move(plan), calls, expressions));
     } else if (const auto framed = FramedOf(calls); !framed.empty()) {
-      ARROW_ASSIGN_OR_RAISE(plan, LiftFrames(std::move(plan), framed, expressions));
+      ARROW_ASSIGN_OR_RAISE(
+          plan, IsEndless(*plan) ? LiftBuffer(std::move(plan), NeedFramesOf(framed), expressions)
+                                 : LiftFrames(std::move(plan), framed, expressions));
     } else {
       ARROW_ASSIGN_OR_RAISE(plan, LiftWindow(std::move(plan), calls, expressions));
     }

@@ -6,7 +6,10 @@
 #include "arrow/type.h"
 #include "arrow/type_traits.h"
 #include "headrace/base/check.h"
+#include "headrace/function/aggregate/removing_kernel.h"
+#include "headrace/plan/table_view.h"
 #include "headrace/types/encoding.h"
+#include "headrace/types/time_scale.h"
 #include "headrace/types/type_table.h"
 
 namespace headrace {
@@ -108,16 +111,15 @@ void AppendCalls(const std::vector<FunctionCall>& calls, arrow::FieldVector* fie
   for (const FunctionCall& call : calls) fields->push_back(arrow::field(call.name, call.type));
 }
 
-Status CheckAggregate(const PlanNode& input, const std::vector<FunctionCall>& calls,
-                      EmitPolicy emit, bool has_window) {
+Status CheckAggregate(const PlanNode& input, const std::vector<FunctionCall>& calls) {
   ARROW_RETURN_NOT_OK(RefuseUpsert(input, "aggregate"));
-  if (emit == EmitPolicy::kAtEnd && !has_window) {
-    ARROW_RETURN_NOT_OK(RequireBounded(
-        input, "groups without a time window are complete only when the input ends"));
-  }
   if (input.properties().change_mode == ChangeMode::kAppend) return Status::OK();
   for (const FunctionCall& call : calls) {
-    if (call.overload->aggregate->remove == nullptr) {
+    const AggregateKernel& kernel = *call.overload->aggregate;
+    const bool removes = call.args.empty()
+                             ? kernel.remove != nullptr
+                             : RemovingKernel(kernel, *PlainType(call.args[0]->type)) != nullptr;
+    if (!removes) {
       return Error(ErrorKind::kUnsupported,
                    "aggregate cannot take rows back out of {}, and its input changes rows",
                    call.function->id);
@@ -126,25 +128,87 @@ Status CheckAggregate(const PlanNode& input, const std::vector<FunctionCall>& ca
   return Status::OK();
 }
 
-arrow::FieldVector JoinedFields(const PlanNode& left, const PlanNode& right, bool left_nullable,
-                                bool right_nullable) {
+Status CheckWindowSizes(const StreamWindowSpec& window) {
+  if (window.size_micros < 1) {
+    return Error(ErrorKind::kInvalidArgument, "a window is longer than 0, got {} us",
+                 window.size_micros);
+  }
+  const int64_t advance = window.advance_micros;
+  const bool has_advance = window.kind == WindowKind::kSliding;
+  if ((has_advance || window.kind == WindowKind::kCumulate) &&
+      (advance < 1 || advance > window.size_micros)) {
+    return Error(ErrorKind::kInvalidArgument,
+                 "windows of {} us are expected to {} by more than 0 and no more than their size, "
+                 "got {} us",
+                 window.size_micros, has_advance ? "advance" : "grow", advance);
+  }
+  if (window.kind == WindowKind::kCumulate && window.size_micros % advance != 0) {
+    return Error(ErrorKind::kInvalidArgument,
+                 "the size of cumulating windows is expected to be a multiple of their step of {} "
+                 "us, got {} us",
+                 advance, window.size_micros);
+  }
+  return Status::OK();
+}
+
+Status CheckWindow(const StreamWindowSpec& window, const arrow::Field& time) {
+  const TypePtr type = PlainType(time.type());
+  if (type->id() != arrow::Type::TIMESTAMP) {
+    return Error(ErrorKind::kTypeMismatch,
+                 "the time of a window is expected to be a TIMESTAMP, and {} is a {}", time.name(),
+                 SqlNameOf(*type));
+  }
+  ARROW_RETURN_NOT_OK(CheckWindowSizes(window));
+  const TimeScale scale(static_cast<const arrow::TimestampType&>(*type).unit());
+  for (const int64_t micros : {window.size_micros, window.advance_micros, window.lateness_micros}) {
+    if (micros % scale.micros_per_tick() == 0) continue;
+    return Error(ErrorKind::kInvalidArgument,
+                 "windows over {}, which counts in steps of {} us, are expected to be whole steps, "
+                 "got {} us",
+                 time.name(), scale.micros_per_tick(), micros);
+  }
+  if (window.offset_micros % scale.micros_per_tick() != 0) {
+    return Error(ErrorKind::kInvalidArgument,
+                 "the offset of windows over {} is expected to be whole steps of {} us, got {} us",
+                 time.name(), scale.micros_per_tick(), window.offset_micros);
+  }
+  if (window.lateness_micros < 0) {
+    return Error(ErrorKind::kInvalidArgument, "an allowed lateness is 0 or more, got {} us",
+                 window.lateness_micros);
+  }
+  const bool updates = window.late == LatePolicy::kUpdate || window.late == LatePolicy::kRepeat;
+  if (updates && window.lateness_micros == 0) {
+    return Error(ErrorKind::kInvalidArgument,
+                 "late rows update windows only within an allowed lateness, which is 0");
+  }
+  return Status::OK();
+}
+
+arrow::FieldVector JoinedFields(const arrow::FieldVector& left, const arrow::FieldVector& right,
+                                bool left_nullable, bool right_nullable) {
   arrow::FieldVector fields;
-  for (const auto& field : left.schema()->fields()) {
+  for (const auto& field : left) {
     fields.push_back(left_nullable ? field->WithNullable(true) : field);
   }
-  for (const auto& field : right.schema()->fields()) {
+  for (const auto& field : right) {
     fields.push_back(right_nullable ? field->WithNullable(true) : field);
   }
   return fields;
 }
 
+/// Of a kind that has the columns of both sides.
+SchemaPtr JoinedSchema(const arrow::FieldVector& left, const arrow::FieldVector& right,
+                       JoinKind kind) {
+  const bool right_nullable =
+      kind == JoinKind::kLeft || kind == JoinKind::kFull || kind == JoinKind::kSingle;
+  const bool left_nullable = kind == JoinKind::kRight || kind == JoinKind::kFull;
+  return arrow::schema(JoinedFields(left, right, left_nullable, right_nullable));
+}
+
 SchemaPtr JoinedSchema(const PlanNode& left, const PlanNode& right, JoinKind kind,
                        const JoinTerms& terms) {
   if (HasRightColumns(kind)) {
-    const bool right_nullable =
-        kind == JoinKind::kLeft || kind == JoinKind::kFull || kind == JoinKind::kSingle;
-    const bool left_nullable = kind == JoinKind::kRight || kind == JoinKind::kFull;
-    return arrow::schema(JoinedFields(left, right, left_nullable, right_nullable));
+    return JoinedSchema(left.schema()->fields(), right.schema()->fields(), kind);
   }
   arrow::FieldVector fields = left.schema()->fields();
   if (kind == JoinKind::kMark) fields.push_back(arrow::field(terms.mark_name, arrow::boolean()));
@@ -157,26 +221,37 @@ bool KeepsBuilt(JoinKind kind, JoinSide build) {
          kind == (build == JoinSide::kRight ? JoinKind::kRight : JoinKind::kLeft);
 }
 
+/// Whether the rule LookUpTables makes a lookup join of it: then it may do what a join by hash
+/// cannot.
+bool LooksUp(const PlanNode& streamed, const PlanNode& built, JoinKind kind) {
+  return streamed.properties().boundedness == Boundedness::kUnbounded && kind != JoinKind::kMark &&
+         kind != JoinKind::kSingle && TableViewOf(built).has_value();
+}
+
 Status CheckJoinSides(const PlanNode& left, const PlanNode& right, JoinKind kind, JoinSide build) {
   const bool builds_right = build == JoinSide::kRight;
   const bool may_build_left = kind == JoinKind::kInner || kind == JoinKind::kLeft ||
                               kind == JoinKind::kRight || kind == JoinKind::kFull;
   HEADRACE_CHECK(builds_right || may_build_left, "this kind of join builds its right side");
-  ARROW_RETURN_NOT_OK(RequireBounded(builds_right ? right : left,
-                                     builds_right
-                                         ? "the right side of a join is read to its end first"
-                                         : "the left side of this join is read to its end first"));
+  const PlanNode& streamed = builds_right ? left : right;
+  const PlanNode& built = builds_right ? right : left;
+  if (LooksUp(streamed, built, kind)) return RefuseUpsert(streamed, "join");
+  ARROW_RETURN_NOT_OK(RequireAppend(left, "join"));
+  ARROW_RETURN_NOT_OK(RequireAppend(right, "join"));
+  ARROW_RETURN_NOT_OK(
+      RequireBounded(built, builds_right ? "the right side of a join is read to its end first"
+                                         : "the left side of this join is read to its end "
+                                           "first"));
   if (!KeepsBuilt(kind, build)) return Status::OK();
-  return RequireBounded(builds_right ? left : right,
-                        "rows without a match are known when the other side ends");
+  return RequireBounded(streamed, "rows without a match are known when the other side ends");
 }
 
-Status RequireSameTypes(const PlanNode& left, const PlanNode& right,
+Status RequireSameTypes(const arrow::Schema& left, const arrow::Schema& right,
                         const std::vector<int>& left_keys, const std::vector<int>& right_keys) {
   HEADRACE_CHECK(left_keys.size() == right_keys.size(), "join keys come in pairs");
   for (size_t i = 0; i < left_keys.size(); ++i) {
-    const auto& left_field = left.schema()->field(left_keys[i]);
-    const auto& right_field = right.schema()->field(right_keys[i]);
+    const auto& left_field = left.field(left_keys[i]);
+    const auto& right_field = right.field(right_keys[i]);
     if (!PlainType(left_field->type())->Equals(*PlainType(right_field->type()))) {
       return Error(ErrorKind::kTypeMismatch, "cannot join {} with {}: their types are {} and {}",
                    left_field->name(), right_field->name(), SqlNameOf(*left_field->type()),
@@ -187,6 +262,11 @@ Status RequireSameTypes(const PlanNode& left, const PlanNode& right,
 }
 
 }  // namespace
+
+Status RequireEnd(const PlanNode& input) {
+  return RequireBounded(input,
+                        "groups without a time window are complete only when the input ends");
+}
 
 ExpressionPtr ColumnOf(const arrow::Schema& schema, int index) {
   const auto& field = schema.field(index);
@@ -266,8 +346,8 @@ Result<PlanPtr> MakeSortNode(PlanPtr input, Ordering keys) {
 
 Result<PlanPtr> MakeAggregateNode(PlanPtr input, std::vector<int> keys,
                                   std::vector<FunctionCall> calls, GroupOrder order,
-                                  EmitPolicy emit, std::optional<WindowKey> window) {
-  ARROW_RETURN_NOT_OK(CheckAggregate(*input, calls, emit, window.has_value()));
+                                  EmitPolicy emit) {
+  ARROW_RETURN_NOT_OK(CheckAggregate(*input, calls));
   ARROW_RETURN_NOT_OK(RequireComparable(*input, keys, "group key"));
   arrow::FieldVector fields;
   for (int key : keys) fields.push_back(input->schema()->field(key));
@@ -275,17 +355,42 @@ Result<PlanPtr> MakeAggregateNode(PlanPtr input, std::vector<int> keys,
   PlanProperties properties;
   properties.schema = arrow::schema(std::move(fields));
   properties.boundedness = input->properties().boundedness;
+  const bool only_appears =
+      calls.empty() && !keys.empty() && input->properties().change_mode == ChangeMode::kAppend;
   properties.change_mode =
-      emit == EmitPolicy::kChanges ? ChangeMode::kRetract : ChangeMode::kAppend;
+      emit == EmitPolicy::kChanges && !only_appears ? ChangeMode::kRetract : ChangeMode::kAppend;
   return std::make_shared<AggregateNode>(std::move(properties), std::move(input), std::move(keys),
-                                         std::move(calls), order, emit, window);
+                                         std::move(calls), order, emit);
+}
+
+Result<PlanPtr> MakeWindowAggregateNode(PlanPtr input, StreamWindowSpec window,
+                                        std::vector<int> keys, std::vector<FunctionCall> calls,
+                                        EmitPolicy emit) {
+  ARROW_RETURN_NOT_OK(CheckAggregate(*input, calls));
+  ARROW_RETURN_NOT_OK(RequireComparable(*input, keys, "group key"));
+  const arrow::Field& time = *input->schema()->field(window.time->column);
+  ARROW_RETURN_NOT_OK(CheckWindow(window, time));
+  if (window.kind == WindowKind::kSession) ARROW_RETURN_NOT_OK(RequireAppend(*input, "session"));
+  arrow::FieldVector fields;
+  for (int key : keys) fields.push_back(input->schema()->field(key));
+  for (const char* name : {kWindowStartColumn, kWindowEndColumn}) {
+    fields.push_back(arrow::field(name, PlainType(time.type()), /*nullable=*/false));
+  }
+  AppendCalls(calls, &fields);
+  PlanProperties properties;
+  properties.schema = arrow::schema(std::move(fields));
+  properties.boundedness = input->properties().boundedness;
+  const bool retracts = emit == EmitPolicy::kChanges || window.late == LatePolicy::kUpdate;
+  properties.change_mode = retracts ? ChangeMode::kRetract : ChangeMode::kAppend;
+  return std::make_shared<WindowAggregateNode>(std::move(properties), std::move(input),
+                                               std::move(window), std::move(keys), std::move(calls),
+                                               emit);
 }
 
 Result<PlanPtr> MakeJoinNode(PlanPtr left, PlanPtr right, JoinKind kind, JoinTerms terms) {
-  ARROW_RETURN_NOT_OK(RequireAppend(*left, "join"));
-  ARROW_RETURN_NOT_OK(RequireAppend(*right, "join"));
   ARROW_RETURN_NOT_OK(CheckJoinSides(*left, *right, kind, terms.build));
-  ARROW_RETURN_NOT_OK(RequireSameTypes(*left, *right, terms.left_keys, terms.right_keys));
+  ARROW_RETURN_NOT_OK(
+      RequireSameTypes(*left->schema(), *right->schema(), terms.left_keys, terms.right_keys));
   ARROW_RETURN_NOT_OK(RequireComparable(*left, terms.left_keys, "join key"));
   const bool streams_left = terms.build == JoinSide::kRight;
   PlanProperties properties = (streams_left ? left : right)->properties();
@@ -297,18 +402,59 @@ Result<PlanPtr> MakeJoinNode(PlanPtr left, PlanPtr right, JoinKind kind, JoinTer
                                     std::move(terms));
 }
 
+Result<PlanPtr> MakeLookupJoinNode(PlanPtr stream, SourcePtr table, JoinKind kind,
+                                   LookupTerms terms) {
+  HEADRACE_CHECK(kind != JoinKind::kMark && kind != JoinKind::kSingle,
+                 "a lookup join has no marks and counts no matches");
+  HEADRACE_CHECK(!terms.table_keys.empty(), "a lookup join has a key");
+  ARROW_RETURN_NOT_OK(RefuseUpsert(*stream, "lookup_join"));
+  const bool keeps_table = kind == JoinKind::kRight || kind == JoinKind::kFull;
+  if (keeps_table) ARROW_RETURN_NOT_OK(RequireAppend(*stream, "a right or full lookup_join"));
+  ARROW_RETURN_NOT_OK(
+      RequireSameTypes(*stream->schema(), *table->schema(), terms.stream_keys, terms.table_keys));
+  ARROW_RETURN_NOT_OK(RequireComparable(*stream, terms.stream_keys, "join key"));
+  PlanProperties properties = stream->properties();
+  if (keeps_table) properties.ordering.clear();
+  if (HasRightColumns(kind)) {
+    arrow::FieldVector given;
+    for (int column : terms.columns) given.push_back(table->schema()->field(column));
+    properties.schema = JoinedSchema(stream->schema()->fields(), given, kind);
+  }
+  return std::make_shared<LookupJoinNode>(std::move(properties), std::move(stream),
+                                          std::move(table), kind, std::move(terms));
+}
+
+Result<PlanPtr> MakeIntervalJoinNode(PlanPtr left, PlanPtr right, JoinKind kind,
+                                     IntervalTerms terms) {
+  HEADRACE_CHECK(kind <= JoinKind::kFull, "an interval join is inner, left, right or full");
+  HEADRACE_CHECK(!terms.left_keys.empty(), "an interval join has a key");
+  ARROW_RETURN_NOT_OK(RequireAppend(*left, "interval_join"));
+  ARROW_RETURN_NOT_OK(RequireAppend(*right, "interval_join"));
+  ARROW_RETURN_NOT_OK(
+      RequireSameTypes(*left->schema(), *right->schema(), terms.left_keys, terms.right_keys));
+  ARROW_RETURN_NOT_OK(RequireComparable(*left, terms.left_keys, "join key"));
+  PlanProperties properties;
+  properties.schema = JoinedSchema(left->schema()->fields(), right->schema()->fields(), kind);
+  properties.boundedness =
+      std::max(left->properties().boundedness, right->properties().boundedness);
+  return std::make_shared<IntervalJoinNode>(std::move(properties), std::move(left),
+                                            std::move(right), kind, std::move(terms));
+}
+
 Result<PlanPtr> MakeAsofJoinNode(PlanPtr left, PlanPtr right, int left_time, int right_time,
                                  std::vector<int> left_by, std::vector<int> right_by,
                                  AsofDirection direction, bool strict,
                                  std::optional<int64_t> tolerance) {
   ARROW_RETURN_NOT_OK(RequireAppend(*left, "asof_join"));
   ARROW_RETURN_NOT_OK(RequireAppend(*right, "asof_join"));
-  ARROW_RETURN_NOT_OK(RequireSameTypes(*left, *right, {left_time}, {right_time}));
-  ARROW_RETURN_NOT_OK(RequireSameTypes(*left, *right, left_by, right_by));
+  ARROW_RETURN_NOT_OK(
+      RequireSameTypes(*left->schema(), *right->schema(), {left_time}, {right_time}));
+  ARROW_RETURN_NOT_OK(RequireSameTypes(*left->schema(), *right->schema(), left_by, right_by));
   ARROW_RETURN_NOT_OK(RequireComparable(*left, {left_time}, "time of an as-of join"));
   ARROW_RETURN_NOT_OK(RequireComparable(*left, left_by, "join key"));
   PlanProperties properties = left->properties();
-  properties.schema = arrow::schema(JoinedFields(*left, *right, false, true));
+  properties.schema =
+      arrow::schema(JoinedFields(left->schema()->fields(), right->schema()->fields(), false, true));
   return std::make_shared<AsofJoinNode>(std::move(properties), std::move(left), std::move(right),
                                         left_time, right_time, std::move(left_by),
                                         std::move(right_by), direction, strict, tolerance);

@@ -21,8 +21,17 @@ Result<PlanPtr> MakeLimitNode(PlanPtr input, int64_t count, int64_t offset);
 Result<PlanPtr> MakeSortNode(PlanPtr input, Ordering keys);
 Result<PlanPtr> MakeAggregateNode(PlanPtr input, std::vector<int> keys,
                                   std::vector<FunctionCall> calls, GroupOrder order,
-                                  EmitPolicy emit, std::optional<WindowKey> window);
+                                  EmitPolicy emit);
+/// REQUIRES: the window's time is a column of the input.
+Result<PlanPtr> MakeWindowAggregateNode(PlanPtr input, StreamWindowSpec window,
+                                        std::vector<int> keys, std::vector<FunctionCall> calls,
+                                        EmitPolicy emit);
 Result<PlanPtr> MakeJoinNode(PlanPtr left, PlanPtr right, JoinKind kind, JoinTerms terms);
+/// REQUIRES: `table` has a Lookup.
+Result<PlanPtr> MakeLookupJoinNode(PlanPtr stream, SourcePtr table, JoinKind kind,
+                                   LookupTerms terms);
+Result<PlanPtr> MakeIntervalJoinNode(PlanPtr left, PlanPtr right, JoinKind kind,
+                                     IntervalTerms terms);
 Result<PlanPtr> MakeAsofJoinNode(PlanPtr left, PlanPtr right, int left_time, int right_time,
                                  std::vector<int> left_by, std::vector<int> right_by,
                                  AsofDirection direction, bool strict,
@@ -38,6 +47,9 @@ Result<PlanPtr> MakeUnnestNode(PlanPtr input, std::vector<int> lists,
 Result<PlanPtr> MakeSampleNode(PlanPtr input, std::optional<double> fraction, uint64_t seed);
 Result<PlanPtr> MakeCallbackNode(PlanPtr input, int64_t callback_id, std::vector<int> args,
                                  std::string output_name, TypePtr type);
+
+/// kUnsupported where groups without a window would wait for ever.
+Status RequireEnd(const PlanNode& input);
 
 /// References to columns of `schema`.
 ExpressionPtr ColumnOf(const arrow::Schema& schema, int index);

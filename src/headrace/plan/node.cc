@@ -48,6 +48,23 @@ std::string TextOf(const ColumnBound& bound, const arrow::Schema& schema) {
   return name;
 }
 
+std::string TextOf(const StreamWindowSpec& window) {
+  static constexpr const char* kKinds[] = {"tumbling", "sliding", "cumulate", "session"};
+  static constexpr const char* kPolicies[] = {"drop", "aside", "update", "repeat"};
+  std::string text = fmt::format("{} {} {} us", kKinds[static_cast<size_t>(window.kind)],
+                                 window.time->name, window.size_micros);
+  if (window.kind == WindowKind::kSliding || window.kind == WindowKind::kCumulate) {
+    text += fmt::format(" by {} us", window.advance_micros);
+  }
+  if (window.offset_micros != 0) text += fmt::format(" offset {} us", window.offset_micros);
+  if (window.lateness_micros > 0) text += fmt::format(" lateness {} us", window.lateness_micros);
+  if (window.late != LatePolicy::kDrop) {
+    text += fmt::format(" late rows {}", kPolicies[static_cast<size_t>(window.late)]);
+  }
+  if (window.null_time == NullTimePolicy::kFail) text += " null times fail";
+  return text;
+}
+
 std::string TextOf(const FunctionCall& call) {
   const auto expression = Expression::Call(call.function, call.overload, call.args, call.type);
   std::string text = ToString(*expression);
@@ -89,6 +106,7 @@ std::string ScanNode::Describe() const {
   if (request.limit.has_value()) text += fmt::format(" limit {}", *request.limit);
   if (event_time.has_value()) {
     text += fmt::format(" event time {}", source->schema()->field(event_time->column)->name());
+    if (event_time->delay_micros > 0) text += fmt::format(" delay {} us", event_time->delay_micros);
   }
   return text;
 }
@@ -140,13 +158,26 @@ std::string AggregateNode::Describe() const {
   }
   if (order == GroupOrder::kFirstAppearance) text += " in order of first appearance";
   if (order == GroupOrder::kKey) text += " in key order";
-  if (window.has_value()) text += fmt::format(" window {} us", window->size_micros);
   if (emit == EmitPolicy::kChanges) text += " emit changes";
   return text;
 }
 
 Result<PlanPtr> AggregateNode::WithInputs(std::vector<PlanPtr> inputs) const {
-  return MakeAggregateNode(inputs.at(0), keys, calls, order, emit, window);
+  return MakeAggregateNode(inputs.at(0), keys, calls, order, emit);
+}
+
+std::string WindowAggregateNode::Describe() const {
+  std::string text = TextOf(calls);
+  if (!keys.empty()) {
+    text += fmt::format("{}by {}", text.empty() ? "" : " ", NamesOf(*input(), keys));
+  }
+  text += fmt::format("{}window {}", text.empty() ? "" : " ", TextOf(window));
+  if (emit == EmitPolicy::kChanges) text += " emit changes";
+  return text;
+}
+
+Result<PlanPtr> WindowAggregateNode::WithInputs(std::vector<PlanPtr> inputs) const {
+  return MakeWindowAggregateNode(inputs.at(0), window, keys, calls, emit);
 }
 
 std::string JoinNode::Describe() const {
@@ -169,6 +200,43 @@ std::string JoinNode::Describe() const {
 
 Result<PlanPtr> JoinNode::WithInputs(std::vector<PlanPtr> inputs) const {
   return MakeJoinNode(inputs.at(0), inputs.at(1), kind, terms);
+}
+
+std::string LookupJoinNode::Describe() const {
+  const arrow::Schema& of_table = *table->schema();
+  std::string text = NameOf(kind);
+  for (size_t i = 0; i < terms.stream_keys.size(); ++i) {
+    text += fmt::format("{}{} = {}", i == 0 ? " on " : ", ",
+                        input()->schema()->field(terms.stream_keys[i])->name(),
+                        of_table.field(terms.table_keys[i])->name());
+  }
+  if (terms.residual != nullptr) text += " and " + ToString(*terms.residual);
+  text +=
+      fmt::format(" in {} [{}]", table->name(),
+                  Join(terms.columns, [&](int column) { return of_table.field(column)->name(); }));
+  if (terms.filter != nullptr) text += " where " + ToString(*terms.filter);
+  return text;
+}
+
+Result<PlanPtr> LookupJoinNode::WithInputs(std::vector<PlanPtr> inputs) const {
+  return MakeLookupJoinNode(inputs.at(0), table, kind, terms);
+}
+
+std::string IntervalJoinNode::Describe() const {
+  std::string text =
+      fmt::format("{} on {}", NameOf(kind), PairsOf(*this, terms.left_keys, terms.right_keys, "="));
+  text += fmt::format(", {} - {}", inputs()[1]->schema()->field(terms.right_time)->name(),
+                      inputs()[0]->schema()->field(terms.left_time)->name());
+  if (terms.lower.has_value()) text += fmt::format(" from {} us", *terms.lower);
+  if (terms.upper.has_value()) text += fmt::format(" to {} us", *terms.upper);
+  if (!terms.lower.has_value() || !terms.upper.has_value()) text += " unbounded state";
+  if (terms.grace_micros > 0) text += fmt::format(" grace {} us", terms.grace_micros);
+  if (terms.residual != nullptr) text += " and " + ToString(*terms.residual);
+  return text;
+}
+
+Result<PlanPtr> IntervalJoinNode::WithInputs(std::vector<PlanPtr> inputs) const {
+  return MakeIntervalJoinNode(inputs.at(0), inputs.at(1), kind, terms);
 }
 
 std::string AsofJoinNode::Describe() const {

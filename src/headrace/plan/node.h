@@ -49,10 +49,17 @@ class PlanNode {
   std::vector<PlanPtr> inputs_;
 };
 
-/// Event time of a stream: rows of a split are at most `delay_micros` out of order.
+/// Event time of a stream: rows of a split are at most `delay_micros` out of order (0: they ascend,
+/// equal times may repeat).
 struct EventTime {
   int column = 0;  // a timestamp column of the source's schema
   int64_t delay_micros = 0;
+  /// A boolean column of the source: only rows where it is true move the watermark, to their time.
+  std::optional<int> punctuation = std::nullopt;
+  /// A split that gives nothing for so long does not hold the watermark back; 0: it always does.
+  int64_t idle_micros = 30'000'000;
+  /// Rows further ahead of the clock than this do not move the watermark; 0: all do.
+  int64_t skew_micros = 86'400'000'000;
 };
 
 class ScanNode final : public PlanNode {
@@ -133,29 +140,20 @@ struct FunctionCall {
 
 enum class GroupOrder { kUnspecified, kFirstAppearance, kKey };
 enum class EmitPolicy {
-  kAtEnd,    // each group once: when the input ends, or when the watermark closes its window
+  kAtEnd,    // each group once: when the input ends, or its window is complete
   kChanges,  // after every batch: old row −1, new row +1 (output mode retract)
-};
-
-/// One of the group keys is the start of a tumbling event-time window: its groups close when the
-/// watermark passes start + size.
-struct WindowKey {
-  int key = 0;  // index in `keys`
-  int64_t size_micros = 0;
 };
 
 /// Output: the key columns, then one column per call. No keys: exactly one row.
 class AggregateNode final : public PlanNode {
  public:
   AggregateNode(PlanProperties properties, PlanPtr input, std::vector<int> keys,
-                std::vector<FunctionCall> calls, GroupOrder order, EmitPolicy emit,
-                std::optional<WindowKey> window)
+                std::vector<FunctionCall> calls, GroupOrder order, EmitPolicy emit)
       : PlanNode(std::move(properties), {std::move(input)}),
         keys(std::move(keys)),
         calls(std::move(calls)),
         order(order),
-        emit(emit),
-        window(window) {}
+        emit(emit) {}
   const char* name() const override { return "aggregate"; }
   std::string Describe() const override;
   Result<PlanPtr> WithInputs(std::vector<PlanPtr> inputs) const override;
@@ -164,7 +162,65 @@ class AggregateNode final : public PlanNode {
   const std::vector<FunctionCall> calls;
   const GroupOrder order;
   const EmitPolicy emit;
-  const std::optional<WindowKey> window;
+};
+
+enum class WindowKind { kTumbling, kSliding, kCumulate, kSession };
+
+/// What becomes of a row that comes when a window it belongs to was given already.
+enum class LatePolicy {
+  kDrop,    // windows are given only when no row is allowed any more; later rows are dropped
+  kAside,   // the same, and later rows go to OperatorContext::aside
+  kUpdate,  // windows are given at their end; a row within the lateness gives the window again: the
+            // old row −1, the new one +1 (output mode retract)
+  kRepeat,  // as kUpdate, but only the new row, in append mode
+};
+
+enum class NullTimePolicy { kDrop, kFail };
+
+/// Windows over the event time of rows. They are aligned to 1970-01-01 + offset, before it too.
+///   kTumbling  [k·size, k·size + size)
+///   kSliding   [k·advance, k·advance + size); advance ≤ size, which need not be its multiple
+///   kCumulate  [k·size, k·size + j·advance) for j = 1 … size / advance, a whole number
+///   kSession   of the rows of a group, each no more than `size` after the one before: from the
+///              first to the last + size
+/// A window is complete when the watermark has reached its end (a session: passed it), and takes
+/// rows until the watermark is `lateness` further. Rows that are in no window that takes them are
+/// late; rows with no time (null, or so extreme that their window has no bounds) are in none.
+/// Sizes are whole units of the time's type.
+struct StreamWindowSpec {
+  WindowKind kind = WindowKind::kTumbling;
+  ExpressionPtr time;  // a timestamp; in a node a column
+  int64_t size_micros = 0;
+  int64_t advance_micros = 0;  // sliding: between starts; cumulate: between ends
+  int64_t offset_micros = 0;   // of the starts from 1970-01-01; not of sessions
+  int64_t lateness_micros = 0;
+  LatePolicy late = LatePolicy::kDrop;
+  NullTimePolicy null_time = NullTimePolicy::kDrop;
+};
+
+inline constexpr const char* kWindowStartColumn = "_window_start";
+inline constexpr const char* kWindowEndColumn = "_window_end";
+
+/// A row per group and window that has rows, windows in order of their ends where there is one
+/// lane. Output: the key columns, kWindowStartColumn and kWindowEndColumn (of the time's type),
+/// then one column per call. kChanges gives windows as they change, and nothing when they close.
+class WindowAggregateNode final : public PlanNode {
+ public:
+  WindowAggregateNode(PlanProperties properties, PlanPtr input, StreamWindowSpec window,
+                      std::vector<int> keys, std::vector<FunctionCall> calls, EmitPolicy emit)
+      : PlanNode(std::move(properties), {std::move(input)}),
+        window(std::move(window)),
+        keys(std::move(keys)),
+        calls(std::move(calls)),
+        emit(emit) {}
+  const char* name() const override { return "window_aggregate"; }
+  std::string Describe() const override;
+  Result<PlanPtr> WithInputs(std::vector<PlanPtr> inputs) const override;
+
+  const StreamWindowSpec window;
+  const std::vector<int> keys;
+  const std::vector<FunctionCall> calls;
+  const EmitPolicy emit;
 };
 
 enum class JoinKind {
@@ -246,6 +302,72 @@ class AsofJoinNode final : public PlanNode {
   const AsofDirection direction;
   const bool strict;                       // equal times do not match
   const std::optional<int64_t> tolerance;  // in units of the time column
+};
+
+/// How the rows of a stream (the input) match those of a table.
+struct LookupTerms {
+  std::vector<int> stream_keys;  // of the input; at least one, nulls never match
+  std::vector<int> table_keys;   // of the table's schema, beside them
+  std::vector<int> columns;  // of the table's schema: those that are given, filtered or compared
+  /// Over `columns`: the rows for which it is not true are not in the table; null: all are.
+  ExpressionPtr filter;
+  /// Over the input's columns, then `columns`: candidates that are true under it match; null: all.
+  ExpressionPtr residual;
+};
+
+/// Every row of a stream with the rows of `table` that it finds there by key, as the table is at
+/// that moment. Rows keep the order of the stream; matches of one row come in table order. Output:
+/// the input's columns, then `columns` (inner, left, right, full join), or the input's columns
+/// (semi, anti). The table's rows that no row of the stream matched (right, full) come when the
+/// stream ends, as the table is then.
+class LookupJoinNode final : public PlanNode {
+ public:
+  LookupJoinNode(PlanProperties properties, PlanPtr stream, SourcePtr table, JoinKind kind,
+                 LookupTerms terms)
+      : PlanNode(std::move(properties), {std::move(stream)}),
+        table(std::move(table)),
+        kind(kind),
+        terms(std::move(terms)) {}
+  const char* name() const override { return "lookup_join"; }
+  std::string Describe() const override;
+  Result<PlanPtr> WithInputs(std::vector<PlanPtr> inputs) const override;
+
+  const SourcePtr table;  // has a Lookup
+  const JoinKind kind;    // no mark or single join
+  const LookupTerms terms;
+};
+
+/// How rows of two streams match. Times are timestamp columns.
+struct IntervalTerms {
+  std::vector<int> left_keys;  // at least one; nulls never match
+  std::vector<int> right_keys;
+  int left_time = 0;
+  int right_time = 0;
+  /// lower <= right time − left time <= upper, in microseconds; none: no bound, and state for ever.
+  std::optional<int64_t> lower;
+  std::optional<int64_t> upper;
+  /// So far behind the watermark of its stream a row is still taken.
+  int64_t grace_micros = 0;
+  /// Over left columns, then right columns: candidates that are true under it match; null: all.
+  ExpressionPtr residual;
+};
+
+/// Pairs of rows of two streams with equal keys and times near each other, as they come; rows of a
+/// side that is kept (left, right, full join) without a partner once none can come any more, by the
+/// watermarks. Output: left columns, then right columns.
+class IntervalJoinNode final : public PlanNode {
+ public:
+  IntervalJoinNode(PlanProperties properties, PlanPtr left, PlanPtr right, JoinKind kind,
+                   IntervalTerms terms)
+      : PlanNode(std::move(properties), {std::move(left), std::move(right)}),
+        kind(kind),
+        terms(std::move(terms)) {}
+  const char* name() const override { return "interval_join"; }
+  std::string Describe() const override;
+  Result<PlanPtr> WithInputs(std::vector<PlanPtr> inputs) const override;
+
+  const JoinKind kind;  // inner, left, right or full
+  const IntervalTerms terms;
 };
 
 /// Ordered functions over partitions of the input in its row order. Output: input columns, then one

@@ -4,6 +4,7 @@
 #include "headrace/python/error.h"
 #include "headrace/python/exchange.h"
 #include "headrace/python/expression.h"
+#include "headrace/python/job.h"
 #include "headrace/python/plan.h"
 #include "headrace/python/run.h"
 #include "headrace/python/session.h"
@@ -17,4 +18,5 @@ NB_MODULE(_headrace, module) {
   headrace::python::AddSessionClasses(module);
   headrace::python::AddRunClass(module);
   headrace::python::AddPlanClass(module);
+  headrace::python::AddJobClass(module);
 }

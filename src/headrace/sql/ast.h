@@ -1,6 +1,7 @@
 // The syntax tree of a statement. Expressions are `Unbound`; spans point into the query text.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -28,6 +29,8 @@ struct SelectItem {
   std::vector<std::string> exclude;
   std::vector<SelectItem> replace;
   std::vector<std::pair<std::string, std::string>> rename;  // old, new
+  bool is_key = false;                                      // … PRIMARY KEY
+  TextSpan key_span;
 };
 
 /// COLUMNS(…) inside an item: the columns that it stands for, one after the other. A star, a text
@@ -71,6 +74,20 @@ struct Pivot {
   TextSpan span;
 };
 
+/// Rows by time: WINDOW kind (…) of a SELECT, or a table function of that kind over a table.
+struct WindowClause {
+  enum class Kind { kTumbling, kSliding, kSession, kCumulate };
+  Kind kind = Kind::kTumbling;
+  UnboundPtr time;            // a column; null: the event time of the stream
+  int64_t size_micros = 0;    // not of a session
+  int64_t step_micros = 0;    // kSliding: from start to start; kCumulate: how much a window grows
+  int64_t gap_micros = 0;     // kSession: a longer pause begins another
+  int64_t offset_micros = 0;  // of the starts
+  std::vector<UnboundPtr> partition_by;  // kSession: beside the groups
+  bool is_table_function = false;
+  TextSpan span;
+};
+
 /// 'file' [(option value, …)], name, (query), function(…), each with alias [(column, …)].
 struct TableReference {
   enum class Kind { kFile, kName, kQuery, kFunction };
@@ -84,6 +101,17 @@ struct TableReference {
   QueryPtr query;
   std::vector<std::shared_ptr<const Pivot>> pivots;  // one over the other
   std::optional<SampleClause> sample;
+  std::shared_ptr<const WindowClause> window;  // TUMBLE(table, …) and its kin
+  UnboundPtr as_of;                            // FOR SYSTEM_TIME AS OF …
+  TextSpan span;
+};
+
+/// What bounds the state of a join of two streams.
+struct JoinBounds {
+  /// WITHIN (before, after): how much earlier and later the right row may be; WITHIN d: (d, d).
+  std::optional<std::pair<int64_t, int64_t>> within_micros;
+  std::optional<int64_t> grace_micros;
+  bool allow_unbounded = false;
   TextSpan span;
 };
 
@@ -94,6 +122,7 @@ struct JoinClause {
   UnboundPtr condition;  // null: USING, NATURAL or CROSS
   std::vector<std::string> using_columns;
   bool natural = false;
+  JoinBounds bounds;
   TextSpan span;
 };
 
@@ -114,6 +143,7 @@ struct Select {
   /// GROUPING SETS, ROLLUP, CUBE: for each set the indexes in group_by. Empty: one set of all.
   std::vector<std::vector<size_t>> grouping_sets;
   UnboundPtr having;
+  std::shared_ptr<const WindowClause> time_window;
   std::vector<NamedWindow> windows;
   UnboundPtr qualify;
   std::optional<SampleClause> sample;  // of the rows of FROM
@@ -151,10 +181,39 @@ struct Query {
   TextSpan span;
 };
 
-/// name type, of CREATE TABLE.
+/// name type [NOT NULL], of CREATE.
 struct ColumnDefinition {
   std::string name;
   TypePtr type;
+  bool not_null = false;
+  TextSpan span;
+};
+
+/// WATERMARK FOR column [AS column [- INTERVAL …]].
+struct WatermarkClause {
+  std::string column;
+  int64_t delay_micros = 0;
+  TextSpan span;
+};
+
+/// WITH (key = value, …); keys in lower case.
+struct StreamOptions {
+  OptionMap values;
+  std::map<std::string, TextSpan> spans;  // of the keys
+  TextSpan span;
+};
+
+/// SELECT … INTO name | 'uri'.
+struct IntoClause {
+  std::string name;
+  bool is_uri = false;
+  TextSpan span;
+};
+
+/// EMIT CHANGES | FINAL | ON WINDOW CLOSE.
+struct EmitClause {
+  bool is_final = false;
+  TextSpan span;
 };
 
 /// UPDATE, DELETE: which rows of a table change, and to what.
@@ -171,13 +230,19 @@ struct Statement {
     kCopy,
     kCreateTable,
     kCreateView,
+    kCreateStream,
+    kCreateSink,
     kInsert,
     kUpdate,
     kDelete,
     kDrop,
     kDescribe,
     kShowTables,
+    kShowStreams,
+    kShowFunctions,
     kShowSettings,
+    kShowStatus,
+    kShowJobs,
     kSummarize,
     kSet,
   };
@@ -198,11 +263,21 @@ struct Statement {
   bool if_exists = false;      // DROP … IF EXISTS
   bool if_not_exists = false;  // CREATE … IF NOT EXISTS
   bool is_view = false;        // DROP VIEW
+  bool is_stream = false;      // DROP STREAM
   Change change;               // UPDATE, DELETE
   /// SET name = value; none: RESET.
   std::optional<std::string> value;
   /// The text of a view's query.
   TextSpan query_span;
+  /// Of what streams: see KeepsRows.
+  bool is_materialized = false;  // CREATE MATERIALIZED VIEW
+  std::vector<std::string> primary_key;
+  TextSpan primary_key_span;
+  std::optional<WatermarkClause> watermark;
+  std::optional<StreamOptions> with;
+  std::optional<IntoClause> into;
+  std::optional<EmitClause> emit;
+  std::string pattern;  // SHOW … [LIKE] 'pattern'
 };
 
 }  // namespace headrace::sql

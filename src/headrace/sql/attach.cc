@@ -148,6 +148,12 @@ Result<int> SelectBinder::Attach(size_t extra, PlanPtr* plan) {
     ARROW_ASSIGN_OR_RAISE(ExpressionPtr value, Attached(extras_[extra].operands.front(), plan));
     return AttachValue(std::move(value), plan);
   }
+  if (use.starts_with("window_")) {
+    return Error(
+        ErrorKind::kInvalidArgument,
+        "the bounds of a window are known when its rows are grouped: in SELECT, HAVING and "
+        "ORDER BY, not in WHERE, in GROUP BY expressions or inside aggregates");
+  }
   if (use == "aggregate" || use == "grouping" || use == "unnest") {
     const char* const what = use == "unnest" ? "unnest" : "an aggregate";
     return WithSpan(Error(ErrorKind::kInvalidArgument, "{} cannot stand here: {}", what,

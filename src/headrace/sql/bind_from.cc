@@ -2,14 +2,17 @@
 #include <algorithm>
 
 #include "arrow/record_batch.h"
+#include "arrow/scalar.h"
 #include "arrow/type.h"
 #include "headrace/connect/memory/memory_table.h"
+#include "headrace/plan/interval_bounds.h"
 #include "headrace/plan/make_node.h"
 #include "headrace/plan/transform.h"
 #include "headrace/sql/binder.h"
 #include "headrace/sql/lexer.h"
 #include "headrace/sql/parser.h"
 #include "headrace/sql/select_binder.h"
+#include "headrace/sql/sink_uri.h"
 
 namespace headrace::sql {
 namespace {
@@ -155,10 +158,13 @@ bool IsAsof(JoinClause::Kind kind) {
 Result<PlanPtr> PlanOfJoin(const JoinClause& join, PlanPtr left, PlanPtr right,
                            ExpressionPtr condition) {
   const JoinKind kind = PlanKindOf(join.kind);
+  JoinOptions options;
+  options.grace_micros = join.bounds.grace_micros.value_or(0);
+  options.allow_unbounded_state = join.bounds.allow_unbounded;
   Result<PlanPtr> plan =
       IsAsof(join.kind)
           ? PlanAsofJoin(std::move(left), std::move(right), kind, std::move(condition))
-          : PlanJoin(std::move(left), std::move(right), kind, std::move(condition));
+          : PlanJoin(std::move(left), std::move(right), kind, std::move(condition), options);
   if (!plan.ok()) return WithSpan(plan.status(), join.span);
   return plan;
 }
@@ -171,6 +177,41 @@ Result<UnboundPtr> WithFields(const UnboundPtr& condition, const Scope& scope) {
     }
     return FieldOf(*node, scope);
   });
+}
+
+void AddName(const std::string& name, std::vector<std::string>* names) {
+  const auto is_it = [&](const std::string& known) { return EqualsIgnoringCase(known, name); };
+  if (std::none_of(names->begin(), names->end(), is_it)) names->push_back(name);
+}
+
+/// WITHIN (before, after) of a join: event times of the right side between those of the left side
+/// − before and + after. Over the columns of both.
+Result<ExpressionPtr> WithinTerm(const JoinBounds& bounds, const Relation& left,
+                                 const Relation& right, const Scope& both) {
+  const std::vector<int> left_times = EventTimesOf(*left.plan);
+  const std::vector<int> right_times = EventTimesOf(*right.plan);
+  if (left_times.empty() || right_times.empty()) {
+    return WithSpan(Error(ErrorKind::kInvalidArgument,
+                          "WITHIN compares event times, and the {} side has none: declare it with "
+                          "WATERMARK FOR, or compare columns in ON",
+                          left_times.empty() ? "left" : "right"),
+                    bounds.span);
+  }
+  const auto length = [&](int64_t micros) {
+    return Unbound::Literal(
+        std::make_shared<arrow::DurationScalar>(micros, arrow::duration(arrow::TimeUnit::MICRO)));
+  };
+  const UnboundPtr left_time = PlaceOf(static_cast<size_t>(left_times.front()));
+  const UnboundPtr right_time =
+      PlaceOf(left.scope.entries().size() + static_cast<size_t>(right_times.front()));
+  const auto& [before, after] = *bounds.within_micros;
+  const auto earliest = Unbound::Call("-", {left_time, length(before)}, bounds.span);
+  const auto latest = Unbound::Call("+", {left_time, length(after)}, bounds.span);
+  const auto term = Unbound::Call("and",
+                                  {Unbound::Call(">=", {right_time, earliest}, bounds.span),
+                                   Unbound::Call("<=", {right_time, latest}, bounds.span)},
+                                  bounds.span);
+  return headrace::Bind(*term, ScopeOfPlaces(both), Dialect::kSql);
 }
 
 Result<bool> HoldsQuery(const UnboundPtr& expression) {
@@ -231,6 +272,17 @@ Result<Relation> Binder::BindTable(const TableReference& table) {
     if (!found.ok()) return WithSpan(found.status(), table.span);
     plan = *std::move(found);
   }
+  if (table.as_of != nullptr && !IsNow(*table.as_of)) {
+    return WithSpan(Error(ErrorKind::kUnsupported,
+                          "FOR SYSTEM_TIME AS OF stands behind the table that a stream is joined "
+                          "with: FROM s JOIN t FOR SYSTEM_TIME AS OF s.ts ON s.id = t.id"),
+                    table.as_of->span);
+  }
+  if (table.window != nullptr && &table != grouped_table_) {
+    Result<PlanPtr> windowed = WithWindowBounds(std::move(plan), *table.window);
+    if (!windowed.ok()) return WithSpan(windowed.status(), table.window->span);
+    plan = *std::move(windowed);
+  }
   for (const auto& pivot : table.pivots) {
     Result<PlanPtr> pivoted = BindPivot(std::move(plan), QualifierOf(table), *pivot);
     if (!pivoted.ok()) return WithSpan(pivoted.status(), pivot->span);
@@ -245,7 +297,15 @@ Result<Relation> Binder::BindTable(const TableReference& table) {
 Result<PlanPtr> Binder::FindTable(const TableReference& table) {
   if (table.kind == TableReference::Kind::kFunction) return BindTableFunction(table);
   if (table.kind == TableReference::Kind::kName) return FindNamed(table.name);
-  ARROW_ASSIGN_OR_RAISE(SourcePtr file, session_.OpenFile(table.name, table.options));
+  std::string path = table.name;
+  OptionMap options = table.options;
+  if (LowerCase(path).starts_with("file://")) {
+    ARROW_ASSIGN_OR_RAISE(SinkDefinition uri, SinkOfUri(path));
+    path = uri.options.at("path");
+    uri.options.erase("path");
+    options.insert(uri.options.begin(), uri.options.end());
+  }
+  ARROW_ASSIGN_OR_RAISE(SourcePtr file, session_.OpenFile(path, options));
   return PlanScan(std::move(file));
 }
 
@@ -264,8 +324,15 @@ Result<PlanPtr> Binder::FindNamed(const std::string& name) {
   }
   ARROW_ASSIGN_OR_RAISE(const std::optional<std::string> view, session_.FindView(name));
   if (view.has_value()) return BindView(name, *view);
+  if (const std::optional<StreamDef> stream = session_.FindStream(name); stream.has_value()) {
+    AddName(name, &names_read_.streams);
+    return PlanScan(stream->source, stream->event_time);
+  }
   Result<SourcePtr> source = session_.FindTable(name);
-  if (source.ok()) return PlanScan(*std::move(source));
+  if (source.ok()) {
+    AddName(name, &names_read_.tables);
+    return PlanScan(*std::move(source));
+  }
   const std::string nearest = NearestName(name, names);
   if (nearest.empty()) return source.status();
   return Error(ErrorKind::kUnknownName, "no table is named \"{}\"; did you mean {}?", name,
@@ -283,7 +350,15 @@ Result<PlanPtr> Binder::BindView(const std::string& name, const std::string& tex
     ARROW_ASSIGN_OR_RAISE(const Statement statement, Parser(text).ParseStatement());
     Binder binder(session_, none, text, poll_);
     binder.views_ = views_ + 1;
-    return binder.BindQuery(*statement.query);
+    binder.versions_ = versions_;
+    if (statement.emit.has_value()) binder.terms_.emits_final = statement.emit->is_final;
+    Result<PlanPtr> plan = binder.BindQuery(*statement.query);
+    const NamesRead& read = binder.names_read_;
+    for (const std::string& stream : read.streams) AddName(stream, &names_read_.streams);
+    for (const std::string& table : read.tables) AddName(table, &names_read_.tables);
+    for (const std::string& other : read.views) AddName(other, &names_read_.views);
+    AddName(name, &names_read_.views);
+    return plan;
   };
 
   const Result<PlanPtr> plan = bind();
@@ -303,6 +378,8 @@ Result<Relation> Binder::BindJoin(Relation left, const JoinClause& join,
   if (join.right.kind == TableReference::Kind::kFunction && join.right.name == "unnest") {
     return BindUnnest(std::move(left), join);
   }
+  const bool is_temporal = join.right.as_of != nullptr && !IsNow(*join.right.as_of);
+  if (is_temporal) return BindTemporalJoin(std::move(left), join);
   const bool is_query = join.right.kind == TableReference::Kind::kQuery;
   const bool may_use_left = is_query && !ColumnsMeant(*join.right.query, NamesOf(left)).empty();
   if (may_use_left && dependent_.contains(join.right.query.get())) return BindLateral(left, join);
@@ -359,6 +436,9 @@ Result<Relation> Binder::BindJoinOn(Relation left, Relation right, const JoinCla
       ARROW_ASSIGN_OR_RAISE(bound.emplace_back(), headrace::Bind(*terms, names, Dialect::kSql));
     }
   }
+  if (join.bounds.within_micros.has_value()) {
+    ARROW_ASSIGN_OR_RAISE(bound.emplace_back(), WithinTerm(join.bounds, left, right, joined.scope));
+  }
   if (!HasRightSide(join.kind)) joined.scope = left.scope;
   ExpressionPtr condition = bound.empty() ? nullptr : MakeConjunction(std::move(bound));
   ARROW_ASSIGN_OR_RAISE(joined.plan, PlanOfJoin(join, std::move(left.plan), std::move(right.plan),
@@ -388,6 +468,10 @@ Result<Relation> Binder::BindJoinUsing(Relation left, Relation right, const Join
     Result<ExpressionPtr> bound = headrace::Bind(*term, places, Dialect::kSql);
     if (!bound.ok()) return WithSpan(bound.status(), join.span);
     terms.push_back(*std::move(bound));
+  }
+  if (join.bounds.within_micros.has_value()) {
+    ARROW_ASSIGN_OR_RAISE(terms.emplace_back(), WithinTerm(join.bounds, left, right,
+                                                           Concatenate(left.scope, right.scope)));
   }
   Relation joined{nullptr, left.scope, left.around};
   if (HasRightSide(join.kind)) {

@@ -52,6 +52,7 @@ bool SelectBinder::HoldsAggregate(const Expression& expression) const {
     const Extra* extra = ExtraOf(*Expression::Column(column, "", nullptr));
     if (extra == nullptr) continue;
     if (extra->use == "aggregate" || extra->use == "grouping") return true;
+    if (extra->use.starts_with("window_")) return true;
     const bool is_value = extra->use == "unnest" || extra->use == "once";
     if (is_value && HoldsAggregate(*extra->operands.front())) return true;
   }
@@ -63,9 +64,16 @@ Status SelectBinder::BindGroups() {
     for (size_t i = 0; i < num_items_; ++i) {
       if (!HoldsAggregate(*outputs_[i].expression)) groups_.push_back(outputs_[i]);
     }
-    return Status::OK();
+    return AddWindowPartitions();
   }
   for (const UnboundPtr& group : select_.group_by) {
+    const bool is_window = time_window_ != nullptr && IsWindowBound(*group);
+    if (is_window && !select_.grouping_sets.empty()) {
+      return WithSpan(Error(ErrorKind::kUnsupported,
+                            "the window is a group of every grouping set; leave its bounds out"),
+                      group->span);
+    }
+    if (is_window) continue;
     ARROW_ASSIGN_OR_RAISE(const std::optional<size_t> position, Position(*group, "GROUP BY"));
     if (position.has_value()) {
       groups_.push_back(outputs_[*position]);
@@ -74,7 +82,8 @@ Status SelectBinder::BindGroups() {
     ARROW_ASSIGN_OR_RAISE(ExpressionPtr bound, BindPrepared(group));
     groups_.push_back({std::move(bound), DefaultName(*group)});
   }
-  return SameGroupingSets();
+  ARROW_RETURN_NOT_OK(SameGroupingSets());
+  return AddWindowPartitions();
 }
 
 /// The sets by the first of equal groups.
@@ -93,6 +102,7 @@ Status SelectBinder::SameGroupingSets() {
 
 bool SelectBinder::IsAggregate() const {
   if (!groups_.empty() || !sets_.empty() || having_ != nullptr) return true;
+  if (time_window_ != nullptr) return true;
   if (qualify_ != nullptr && HoldsAggregate(*qualify_)) return true;
   return std::any_of(outputs_.begin(), outputs_.end(), [&](const NamedExpression& output) {
     return HoldsAggregate(*output.expression);
@@ -162,6 +172,7 @@ Result<PlanPtr> SelectBinder::PlanGroups(PlanPtr plan) {
     for (SortExpression& key : pass.order) parts.push_back(&key.expression);
     if (pass.filter != nullptr) parts.push_back(&pass.filter);
   }
+  if (window_.has_value()) parts.push_back(&window_->time);
   for (ExpressionPtr* part : parts) {
     ARROW_ASSIGN_OR_RAISE(*part, Attached(*part, &plan));
   }
@@ -192,6 +203,10 @@ Result<PlanPtr> SelectBinder::PlanGroups(PlanPtr plan) {
       if (extras_[i].use == use) attached_[i] = place++;
     }
   }
+  for (size_t i = 0; i < extras_.size(); ++i) {
+    if (extras_[i].use == "window_start") attached_[i] = place;
+    if (extras_[i].use == "window_end") attached_[i] = place + 1;
+  }
   grouped_ = true;
   return plan;
 }
@@ -201,10 +216,12 @@ namespace {
 /// `plan` grouped by `groups`, with the aggregates of one pass behind them.
 Result<PlanPtr> PlanPass(PlanPtr plan, std::vector<NamedExpression> groups,
                          std::vector<NamedExpression> calls, std::vector<SortExpression> order,
-                         ExpressionPtr filter) {
+                         ExpressionPtr filter, bool emits_final) {
   AggregateOptions options;
-  if (plan->properties().boundedness == Boundedness::kUnbounded)
+  if (plan->properties().boundedness == Boundedness::kUnbounded && !emits_final) {
     options.emit = EmitPolicy::kChanges;
+  }
+  options.waits_for_end = emits_final;
   if (filter != nullptr) {
     ARROW_ASSIGN_OR_RAISE(plan, PlanFilter(std::move(plan), std::move(filter)));
   }
@@ -226,8 +243,12 @@ Result<PlanPtr> SelectBinder::PlanGroupingSet(const PlanPtr& plan,
   PlanPtr grouped;
   std::map<size_t, int> places;
   for (const AggregatePass& pass : passes) {
-    ARROW_ASSIGN_OR_RAISE(PlanPtr part, PlanPass(plan, kept, pass.calls, pass.order, pass.filter));
-    int first = static_cast<int>(kept.size());
+    ARROW_ASSIGN_OR_RAISE(PlanPtr part,
+                          window_.has_value()
+                              ? PlanWindowPass(plan, kept, pass)
+                              : PlanPass(plan, kept, pass.calls, pass.order, pass.filter,
+                                         binder_.terms_.emits_final.value_or(false)));
+    int first = static_cast<int>(kept.size()) + (window_.has_value() ? 2 : 0);
     if (grouped != nullptr) first += grouped->schema()->num_fields();
     for (const size_t place : pass.places) places[place] = first++;
     if (grouped == nullptr) {
@@ -238,7 +259,8 @@ Result<PlanPtr> SelectBinder::PlanGroupingSet(const PlanPtr& plan,
   }
   const bool has_grouping = std::any_of(extras_.begin(), extras_.end(),
                                         [](const Extra& extra) { return extra.use == "grouping"; });
-  const bool is_wanted = passes.size() == 1 && set.size() == groups.size() && !has_grouping &&
+  const bool is_wanted = !window_.has_value() && passes.size() == 1 &&
+                         set.size() == groups.size() && !has_grouping &&
                          calls_.size() == places.size() && std::is_sorted(set.begin(), set.end());
   if (is_wanted) return grouped;
   std::vector<NamedExpression> outputs;
@@ -260,6 +282,10 @@ Result<PlanPtr> SelectBinder::PlanGroupingSet(const PlanPtr& plan,
     if (extra.use != "grouping") continue;
     ARROW_ASSIGN_OR_RAISE(ExpressionPtr value, GroupingOf(extra, set));
     outputs.push_back({std::move(value), "grouping"});
+  }
+  for (int i = 0; window_.has_value() && i < 2; ++i) {
+    const ExpressionPtr bound = ColumnOf(*grouped->schema(), static_cast<int>(kept.size()) + i);
+    outputs.push_back({bound, bound->name});
   }
   return PlanProject(std::move(grouped), std::move(outputs));
 }

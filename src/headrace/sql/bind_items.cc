@@ -42,7 +42,10 @@ Status SelectBinder::BindItems() {
     if (name.empty()) {
       const bool is_column = bound->kind == Expression::Kind::kColumn &&
                              item.expression->kind == Unbound::Kind::kColumn;
-      name = is_column && item.expression->path.size() <= 2 &&
+      // _event_time is another name of a column.
+      const bool is_so_called =
+          is_column && EqualsIgnoringCase(item.expression->path.back(), bound->name);
+      name = is_so_called && item.expression->path.size() <= 2 &&
                      static_cast<size_t>(bound->column) < relation_.scope.entries().size()
                  ? bound->name
                  : DefaultName(*item.expression);

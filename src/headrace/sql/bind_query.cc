@@ -3,6 +3,7 @@
 
 #include "arrow/scalar.h"
 #include "arrow/type.h"
+#include "headrace/engine/computed_source.h"
 #include "headrace/expression/coerce.h"
 #include "headrace/plan/make_node.h"
 #include "headrace/sql/binder.h"
@@ -123,6 +124,25 @@ Result<PlanPtr> Binder::BindBody(const Query& query) {
   ARROW_RETURN_NOT_OK(plan);
   ARROW_ASSIGN_OR_RAISE(PlanPtr ordered, OrderedOutput(*std::move(plan), query));
   return WithLimit(std::move(ordered), query);
+}
+
+Result<KeyedQuery> Binder::BindKeyedQuery(const Query& query) {
+  KeyedQuery keyed;
+  if (query.select == nullptr) {
+    ARROW_ASSIGN_OR_RAISE(keyed.plan, BindQuery(query));
+  } else {
+    const size_t known = known_.size();
+    ARROW_RETURN_NOT_OK(BindWith(query));
+    SelectBinder select(*this, *query.select, query, nullptr);
+    Result<PlanPtr> plan = select.Bind();
+    known_.resize(known);
+    ARROW_ASSIGN_OR_RAISE(keyed.plan, std::move(plan));
+    ARROW_ASSIGN_OR_RAISE(keyed.key, select.KeyColumns());
+  }
+  return WithQueriesInlined(keyed.plan).Map([&](PlanPtr plan) {
+    keyed.plan = std::move(plan);
+    return keyed;
+  });
 }
 
 Result<PlanPtr> Binder::BindSetOperation(const SetOperation& set) {

@@ -58,6 +58,7 @@ Result<PlanPtr> SelectBinder::PlanSortedOutputs() {
 
 Status SelectBinder::BindFromAndWhere() {
   std::vector<UnboundPtr> terms;
+  ChooseTimeWindow();
   if (domain_ == nullptr) {
     ARROW_ASSIGN_OR_RAISE(relation_, binder_.BindFrom(select_, &terms));
   } else {
@@ -72,6 +73,7 @@ Status SelectBinder::BindFromAndWhere() {
 }
 
 Status SelectBinder::BindClauses() {
+  ARROW_RETURN_NOT_OK(BindTimeWindow());
   ARROW_RETURN_NOT_OK(BindItems());
   ARROW_RETURN_NOT_OK(BindGroups());
   if (select_.having != nullptr) {

@@ -6,9 +6,13 @@
 #include "headrace/connect/memory/memory_table.h"
 #include "headrace/engine/computed_source.h"
 #include "headrace/expression/coerce.h"
+#include "headrace/function/registry.h"
 #include "headrace/plan/make_node.h"
 #include "headrace/sql/binder.h"
 #include "headrace/sql/lexer.h"
+#include "headrace/sql/open_connector.h"
+#include "headrace/sql/show_jobs.h"
+#include "headrace/sql/stream_definition.h"
 #include "headrace/types/encoding.h"
 #include "headrace/types/type_table.h"
 
@@ -16,6 +20,37 @@ namespace headrace::sql {
 namespace {
 
 using Kind = Statement::Kind;
+
+const char* CommandWordOf(Session::EntryKind kind) {
+  switch (kind) {
+    case Session::EntryKind::kView:
+      return "VIEW";
+    case Session::EntryKind::kStream:
+      return "STREAM";
+    default:
+      return "TABLE";
+  }
+}
+
+/// `text` by a pattern of LIKE, without regard to case.
+bool IsLike(const std::string& text, const std::string& pattern) {
+  const auto literal = [](const std::string& value) {
+    return Unbound::Literal(std::make_shared<arrow::StringScalar>(value));
+  };
+  const auto bound = headrace::Bind(*Unbound::Call("ilike", {literal(text), literal(pattern)}),
+                                    Scope(), Dialect::kSql);
+  if (!bound.ok()) return false;
+  const ExpressionPtr folded = FoldConstants(*bound);
+  return folded->kind == Expression::Kind::kLiteral && folded->literal->is_valid &&
+         static_cast<const arrow::BooleanScalar&>(*folded->literal).value;
+}
+
+/// Those that the pattern of SHOW … LIKE lets through; none is all.
+std::vector<std::string> Matching(std::vector<std::string> names, const std::string& pattern) {
+  if (pattern.empty()) return names;
+  std::erase_if(names, [&](const std::string& name) { return !IsLike(name, pattern); });
+  return names;
+}
 
 /// Columns of texts as a plan.
 Result<PlanPtr> PlanOfTexts(const std::vector<std::string>& names,
@@ -91,38 +126,98 @@ Result<NamedExpression> InsertedColumn(const PlanNode& plan, int place,
 }
 
 /// Where each column of the table stands among the columns that INSERT names; −1: nowhere.
-Result<std::vector<int>> PlacesOfColumns(const Statement& statement, const arrow::Schema& schema,
+Result<std::vector<int>> PlacesOfColumns(const std::vector<std::string>& named,
+                                         const std::string& table, const arrow::Schema& schema,
                                          int given) {
   std::vector<int> places(static_cast<size_t>(schema.num_fields()), -1);
   const Scope scope(schema);
-  const auto named = static_cast<int>(statement.columns.size());
-  const int expected = named > 0 ? named : schema.num_fields();
+  const int expected = named.empty() ? schema.num_fields() : static_cast<int>(named.size());
   if (given != expected) {
     return Error(ErrorKind::kTypeMismatch, "expected {} columns to insert into {}, got {}",
-                 expected, statement.name, given);
+                 expected, table, given);
   }
   for (int i = 0; i < expected; ++i) {
     int target = i;
-    if (named > 0) {
-      ARROW_ASSIGN_OR_RAISE(
-          target, scope.Resolve({statement.columns[static_cast<size_t>(i)]}, Dialect::kSql));
+    if (!named.empty()) {
+      ARROW_ASSIGN_OR_RAISE(target, scope.Resolve({named[static_cast<size_t>(i)]}, Dialect::kSql));
     }
     places[static_cast<size_t>(target)] = i;
   }
   return places;
 }
 
-Status AlreadyThere(const Statement& statement, bool is_view) {
+Status AlreadyThere(const Statement& statement, Session::EntryKind kind) {
   return WithSpan(Error(ErrorKind::kInvalidArgument,
                         "there is a {} \"{}\" already; write CREATE OR REPLACE to replace it",
-                        is_view ? "view" : "table", statement.name),
+                        Session::NounOf(kind), statement.name),
                   statement.name_span);
+}
+
+Status OfJobs(std::string_view what, TextSpan span) {
+  return WithSpan(Error(ErrorKind::kUnsupported,
+                        "{} is part of a job: put the statements into a file and start it with "
+                        "headrace run FILE",
+                        what),
+                  span);
+}
+
+/// What only jobs do.
+Status CheckIsOfSessions(const Statement& statement) {
+  if (statement.kind == Kind::kCreateSink) return OfJobs("a sink", statement.name_span);
+  if (statement.into.has_value()) return OfJobs("SELECT ... INTO", statement.into->span);
+  if (KeepsRows(statement)) return OfJobs("a table that is kept by key", statement.name_span);
+  const bool takes_options = statement.kind == Kind::kCreateStream && statement.query == nullptr;
+  if (statement.with.has_value() && !takes_options) {
+    return OfJobs("a query with a connector", statement.with->span);
+  }
+  return Status::OK();
+}
+
+/// SHOW STREAMS: name, event time and its delay, source.
+Result<PlanPtr> ShowStreams(const Session& session, const std::string& pattern) {
+  std::vector<std::vector<std::string>> columns(3);
+  for (const std::string& name : Matching(session.StreamNames(), pattern)) {
+    const std::optional<StreamDef> stream = session.FindStream(name);
+    if (!stream.has_value()) continue;
+    columns[0].push_back(name);
+    columns[1].push_back(stream->event_time.has_value()
+                             ? stream->source->schema()->field(stream->event_time->column)->name()
+                             : "");
+    columns[2].push_back(stream->source->name());
+  }
+  return PlanOfTexts({"name", "event_time", "source"}, columns);
+}
+
+/// SHOW FUNCTIONS: the names of SQL, and what each does.
+Result<PlanPtr> ShowFunctions(const std::string& pattern) {
+  std::vector<std::vector<std::string>> columns(2);
+  for (const FunctionDef* function : AllFunctions()) {
+    const std::string name = function->names.sql == nullptr ? "" : function->names.sql;
+    if (name.empty() || Matching({name}, pattern).empty()) continue;
+    columns[0].push_back(name);
+    columns[1].emplace_back(function->doc);
+  }
+  return PlanOfTexts({"name", "description"}, columns);
 }
 
 }  // namespace
 
+Result<PlanPtr> PlanForTable(PlanPtr plan, const arrow::Schema& schema,
+                             const std::vector<std::string>& named, const std::string& table) {
+  ARROW_ASSIGN_OR_RAISE(const std::vector<int> places,
+                        PlacesOfColumns(named, table, schema, plan->schema()->num_fields()));
+  std::vector<NamedExpression> outputs;
+  for (int i = 0; i < schema.num_fields(); ++i) {
+    ARROW_ASSIGN_OR_RAISE(outputs.emplace_back(),
+                          InsertedColumn(*plan, places[static_cast<size_t>(i)], *schema.field(i)));
+  }
+  return PlanProject(std::move(plan), std::move(outputs));
+}
+
 Result<BoundStatement> Binder::BindStatement(const Statement& statement) {
   BoundStatement bound;
+  ARROW_RETURN_NOT_OK(CheckIsOfSessions(statement));
+  if (statement.emit.has_value()) terms_.emits_final = statement.emit->is_final;
   ARROW_RETURN_NOT_OK(BindKind(statement, &bound));
   if (bound.plan != nullptr) {
     ARROW_ASSIGN_OR_RAISE(bound.plan, WithQueriesInlined(bound.plan));
@@ -159,7 +254,24 @@ Status Binder::BindKind(const Statement& statement, BoundStatement* bound) {
       return headrace::sql::Describe(*plan->schema()).Value(&bound->plan);
     }
     case Kind::kShowTables:
-      return PlanOfTexts({"name"}, {session_.TableNames()}).Value(&bound->plan);
+      if (HasJobs(session_)) {
+        return ShowTablesOfJobs(session_, Matching(session_.TableNames(), statement.pattern))
+            .Value(&bound->plan);
+      }
+      return PlanOfTexts({"name"}, {Matching(session_.TableNames(), statement.pattern)})
+          .Value(&bound->plan);
+    case Kind::kShowStreams:
+      return ShowStreams(session_, statement.pattern).Value(&bound->plan);
+    case Kind::kShowFunctions:
+      return ShowFunctions(statement.pattern).Value(&bound->plan);
+    case Kind::kCreateStream:
+      return BindCreateStream(statement, bound);
+    case Kind::kCreateSink:
+      break;
+    case Kind::kShowStatus:
+      return ShowStatus(session_).Value(&bound->plan);
+    case Kind::kShowJobs:
+      return ShowJobs(session_).Value(&bound->plan);
     case Kind::kShowSettings:
       return ShowSettings(session_, statement).Value(&bound->plan);
     case Kind::kSet: {
@@ -179,10 +291,16 @@ Status Binder::BindCreate(const Statement& statement, BoundStatement* bound) {
   bound->kind = is_view ? BoundStatement::Kind::kCreateView : BoundStatement::Kind::kCreateTable;
   const auto known = session_.FindEntry(statement.name);
   if (known.has_value() && !statement.or_replace && !statement.if_not_exists) {
-    return AlreadyThere(statement, *known == Session::EntryKind::kView);
+    return AlreadyThere(statement, *known);
   }
   bound->does_nothing = known.has_value() && statement.if_not_exists;
   if (statement.query == nullptr) {
+    for (const ColumnDefinition& column : statement.definitions) {
+      if (!column.not_null) continue;
+      return WithSpan(
+          Error(ErrorKind::kUnsupported, "constraints and defaults of columns are not supported"),
+          column.span);
+    }
     return WithSpan(EmptyTable(statement.definitions).Value(&bound->plan), statement.name_span);
   }
   ARROW_ASSIGN_OR_RAISE(bound->plan, BindQuery(*statement.query));
@@ -194,6 +312,38 @@ Status Binder::BindCreate(const Statement& statement, BoundStatement* bound) {
   }
   return WithColumnNames(std::move(bound->plan), statement.columns, statement.name_span)
       .Value(&bound->plan);
+}
+
+/// A stream of a connector, or of a query, which is a view.
+Status Binder::BindCreateStream(const Statement& statement, BoundStatement* bound) {
+  if (statement.query != nullptr) {
+    Statement view = statement;
+    view.kind = Kind::kCreateView;
+    return BindCreate(view, bound);
+  }
+  bound->kind = BoundStatement::Kind::kCreateStream;
+  const auto known = session_.FindEntry(statement.name);
+  if (known.has_value() && !statement.or_replace && !statement.if_not_exists) {
+    return AlreadyThere(statement, *known);
+  }
+  bound->does_nothing = known.has_value() && statement.if_not_exists;
+  if (bound->does_nothing) return Status::OK();
+  if (!statement.with.has_value()) {
+    return WithSpan(Error(ErrorKind::kInvalidArgument,
+                          "a stream needs a connector: WITH (connector = 'file', path = '...')"),
+                    statement.name_span);
+  }
+  ConfigFiles files;
+  files.vfs = &session_.vfs();
+  ARROW_ASSIGN_OR_RAISE(StreamDefinition definition, DefineStream(statement, files));
+  const auto open = [&]() -> Result<StreamDef> {
+    ARROW_ASSIGN_OR_RAISE(definition.source, OpenStreamSource(session_, definition, ""));
+    return CatalogEntryOf(definition);
+  };
+  Result<StreamDef> stream = open();
+  if (!stream.ok()) return WithSpan(stream.status(), statement.with->span);
+  bound->stream = *std::move(stream);
+  return Status::OK();
 }
 
 /// The columns of a view are given to its query as a query of WITH.
@@ -211,41 +361,35 @@ Status Binder::BindViewColumns(const Statement& statement, BoundStatement* bound
 
 Status Binder::BindDrop(const Statement& statement, BoundStatement* bound) {
   bound->kind = BoundStatement::Kind::kDrop;
-  bound->is_view = statement.is_view;
-  const auto wanted = statement.is_view ? Session::EntryKind::kView : Session::EntryKind::kTable;
+  const auto wanted = statement.is_view     ? Session::EntryKind::kView
+                      : statement.is_stream ? Session::EntryKind::kStream
+                                            : Session::EntryKind::kTable;
+  bound->entry = wanted;
   const auto known = session_.FindEntry(statement.name);
   bound->does_nothing = statement.if_exists && !known.has_value();
   if (known == wanted || bound->does_nothing) return Status::OK();
   if (known.has_value()) {
-    return WithSpan(
-        Error(ErrorKind::kInvalidArgument, "\"{}\" is a {}; write DROP {}", statement.name,
-              statement.is_view ? "table" : "view", statement.is_view ? "TABLE" : "VIEW"),
-        statement.name_span);
+    return WithSpan(Error(ErrorKind::kInvalidArgument, "\"{}\" is a {}; write DROP {}",
+                          statement.name, Session::NounOf(*known), CommandWordOf(*known)),
+                    statement.name_span);
   }
   const std::string nearest = NearestName(statement.name, session_.TableNames());
-  return WithSpan(Error(ErrorKind::kUnknownName, "no {} is named \"{}\"{}",
-                        statement.is_view ? "view" : "table", statement.name,
-                        nearest.empty() ? "" : fmt::format("; did you mean {}?", nearest)),
-                  statement.name_span);
+  return WithSpan(
+      Error(ErrorKind::kUnknownName, "no {} is named \"{}\"{}", Session::NounOf(wanted),
+            statement.name, nearest.empty() ? "" : fmt::format("; did you mean {}?", nearest)),
+      statement.name_span);
 }
 
 Status Binder::BindInsert(const Statement& statement, BoundStatement* bound) {
   bound->kind = BoundStatement::Kind::kInsert;
   Result<SourcePtr> found = session_.FindTable(statement.name);
   if (!found.ok()) return WithSpan(found.status(), statement.name_span);
-  const SchemaPtr& schema = (*found)->schema();
   ARROW_ASSIGN_OR_RAISE(PlanPtr plan, BindQuery(*statement.query));
-  Result<std::vector<int>> places =
-      PlacesOfColumns(statement, *schema, plan->schema()->num_fields());
-  if (!places.ok()) return WithSpan(places.status(), statement.name_span);
-  std::vector<NamedExpression> outputs;
-  for (int i = 0; i < schema->num_fields(); ++i) {
-    Result<NamedExpression> column =
-        InsertedColumn(*plan, (*places)[static_cast<size_t>(i)], *schema->field(i));
-    if (!column.ok()) return WithSpan(column.status(), statement.name_span);
-    outputs.push_back(*std::move(column));
-  }
-  return PlanProject(std::move(plan), std::move(outputs)).Value(&bound->plan);
+  Result<PlanPtr> rows =
+      PlanForTable(std::move(plan), *(*found)->schema(), statement.columns, statement.name);
+  if (!rows.ok()) return WithSpan(rows.status(), statement.name_span);
+  bound->plan = *std::move(rows);
+  return Status::OK();
 }
 
 }  // namespace headrace::sql

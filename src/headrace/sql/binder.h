@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -47,6 +48,35 @@ struct BoundSubquery {
   ExpressionPtr value_of_none;
 };
 
+/// What a statement says of the results of its streams. Not given: each stream's own way.
+struct StreamTerms {
+  std::optional<bool> emits_final;
+  std::optional<LatePolicy> late;
+  std::optional<int64_t> lateness_micros;
+};
+
+/// A table as the rows that filled it, which have an event time where it has versions.
+struct VersionedTable {
+  PlanPtr versions;
+  std::vector<int> key;
+};
+/// By name in lower case.
+using VersionedTables = std::map<std::string, VersionedTable>;
+
+/// Names of the catalog that a statement read, also through views; each once.
+struct NamesRead {
+  std::vector<std::string> streams;
+  std::vector<std::string> tables;
+  std::vector<std::string> views;
+};
+
+/// A query as a whole, and the columns by which its rows are told apart: those marked PRIMARY KEY,
+/// else the groups, if all are selected; else none.
+struct KeyedQuery {
+  PlanPtr plan;
+  std::vector<int> key;
+};
+
 /// Errors carry spans. One statement, of `text`; all references must outlive the binder.
 class Binder {
  public:
@@ -56,6 +86,11 @@ class Binder {
 
   Result<BoundStatement> BindStatement(const Statement& statement);
   Result<PlanPtr> BindQuery(const Query& query);
+  Result<KeyedQuery> BindKeyedQuery(const Query& query);
+  void set_terms(StreamTerms terms) { terms_ = terms; }
+  /// What FOR SYSTEM_TIME AS OF may name; null: nothing. Must outlive the binder.
+  void set_versions(const VersionedTables* versions) { versions_ = versions; }
+  const NamesRead& names_read() const { return names_read_; }
   /// `outer`: the rows of the query around it; `use` as in QueryOperand.
   Result<BoundSubquery> BindSubquery(const Query& query, const Relation& outer,
                                      std::string_view use);
@@ -72,6 +107,7 @@ class Binder {
   Status BindCreate(const Statement& statement, BoundStatement* bound);
   Status BindViewColumns(const Statement& statement, BoundStatement* bound);
   Status BindInsert(const Statement& statement, BoundStatement* bound);
+  Status BindCreateStream(const Statement& statement, BoundStatement* bound);
   Status BindDrop(const Statement& statement, BoundStatement* bound);
   Status BindChange(const Statement& statement, BoundStatement* bound);  // bind_change.cc
   Result<PlanPtr> BindSummary(const Statement& statement);
@@ -122,6 +158,17 @@ class Binder {
   Result<PlanPtr> FindNamed(const std::string& name);
   Result<PlanPtr> BindView(const std::string& name, const std::string& text);
 
+  // bind_temporal.cc
+  Result<const VersionedTable*> VersionsOf(const TableReference& table) const;
+  Result<int> TimeAsOf(const Relation& left, const Unbound& time) const;
+  Result<Relation> BindTemporalJoin(Relation left, const JoinClause& join);
+
+  // bind_window.cc
+  /// The rows of TUMBLE(table, …), each with the bounds of its window.
+  Result<PlanPtr> WithWindowBounds(PlanPtr plan, const WindowClause& window);
+  /// The column of time of a window over `relation`, as written or the event time.
+  Result<UnboundPtr> TimeOfWindow(const WindowClause& window, const Relation& relation) const;
+
   // bind_pivot.cc
   /// `qualifier`: by which expressions may call the input.
   Result<PlanPtr> BindPivot(PlanPtr input, const std::string& qualifier, const Pivot& pivot);
@@ -153,6 +200,10 @@ class Binder {
   int views_ = 0;      // nested
   int64_t domain_nodes_ = 0;
   int values_ = 0;  // of subqueries in ON
+  StreamTerms terms_;
+  const VersionedTables* versions_ = nullptr;
+  NamesRead names_read_;
+  const TableReference* grouped_table_ = nullptr;  // TUMBLE(…) whose windows are the groups
 };
 
 /// The names by which expressions speak of the columns of `relation`.
@@ -161,6 +212,10 @@ Scope NamesOf(const Relation& relation);
 /// with its table.
 std::vector<int> ColumnsMeant(const Query& query, const Scope& scope, bool qualified = false);
 Result<PlanPtr> PlanOfSet(const SetOperation& set, PlanPtr left, PlanPtr right);
+/// `plan` as rows of a table of `schema`: its columns by place, or those called `named` in their
+/// order, the rest null; values are converted.
+Result<PlanPtr> PlanForTable(PlanPtr plan, const arrow::Schema& schema,
+                             const std::vector<std::string>& named, const std::string& table);
 /// The rows of one plan after those of the other. REQUIRES: there are plans.
 Result<PlanPtr> PlanOfAll(std::vector<PlanPtr> plans);
 /// The number of a row among those with its values of `columns`, from 1, in the order of rows.
@@ -182,6 +237,8 @@ Result<PlanPtr> WithLimit(PlanPtr plan, const Query& query);
 Result<PlanPtr> WithSample(PlanPtr plan, const std::optional<SampleClause>& sample);
 /// `name`(args…) with the conversions that it needs.
 Result<ExpressionPtr> CallOf(const char* name, const std::vector<ExpressionPtr>& args);
+/// Whether FOR SYSTEM_TIME AS OF such a time means the rows of now.
+bool IsNow(const Unbound& time);
 /// column.field… or table.column.field… as an expression over `scope`; null: no such column.
 UnboundPtr FieldOf(const Unbound& column, const Scope& scope);
 

@@ -19,6 +19,11 @@ bool IsOneOf(std::string_view name, const std::array<std::string_view, kCount>& 
                      [&](std::string_view known) { return EqualsIgnoringCase(known, name); });
 }
 
+bool IsText(const Unbound& expression) {
+  return expression.kind == Unbound::Kind::kLiteral && expression.literal->is_valid &&
+         expression.literal->type->id() == arrow::Type::STRING;
+}
+
 /// struct_pack(a := 1, b := 2), also written {'a': 1, 'b': 2}, is named_struct('a', 1, 'b', 2).
 UnboundPtr StructOf(const Unbound& call) {
   std::vector<UnboundPtr> args;
@@ -33,10 +38,69 @@ UnboundPtr StructOf(const Unbound& call) {
   return Unbound::Call("named_struct", std::move(args), call.span);
 }
 
+/// struct('a', 1, 'b', 2): names and values in turns if all names are written out, else values of
+/// fields named field0, field1 …
+UnboundPtr StructInTurns(const Unbound& call) {
+  bool has_names = !call.args.empty() && call.args.size() % 2 == 0;
+  for (size_t i = 0; has_names && i < call.args.size(); i += 2) has_names = IsText(*call.args[i]);
+  if (has_names) return Unbound::Call("named_struct", call.args, call.span);
+  std::vector<UnboundPtr> args;
+  for (const UnboundPtr& value : call.args) {
+    args.push_back(Unbound::Literal(
+        std::make_shared<arrow::StringScalar>(fmt::format("field{}", args.size() / 2)),
+        value->span));
+    args.push_back(value);
+  }
+  return Unbound::Call("named_struct", std::move(args), call.span);
+}
+
+/// map('a', 1, 'b', 2) is map(['a', 'b'], [1, 2]); null of what is none.
+UnboundPtr MapInTurns(const Unbound& call) {
+  const size_t count = call.args.size();
+  const bool is_pair = count == 2 && call.args[0]->kind == Unbound::Kind::kLiteral &&
+                       call.args[0]->literal->is_valid;
+  if (!is_pair && (count < 4 || count % 2 != 0)) return nullptr;
+  std::vector<UnboundPtr> parts[2];
+  for (size_t i = 0; i < count; ++i) parts[i % 2].push_back(call.args[i]);
+  return Unbound::Call("map",
+                       {Unbound::Call("list_value", std::move(parts[0]), call.span),
+                        Unbound::Call("list_value", std::move(parts[1]), call.span)},
+                       call.span);
+}
+
+/// Calls that are columns, casts or others in another order; null of what is none.
+UnboundPtr CallWithoutFunction(const Unbound& call) {
+  if (call.args.size() >= 2 && EqualsIgnoringCase(call.name, "position")) {
+    return Unbound::Call("locate", call.args, call.span);
+  }
+  if (call.args.empty() && EqualsIgnoringCase(call.name, "timestamp")) {
+    return Unbound::Column({"_timestamp"}, call.span);
+  }
+  if (call.args.empty() && EqualsIgnoringCase(call.name, "unix_timestamp")) {
+    return Unbound::Call("unix_timestamp", {Unbound::Call("now", {}, call.span)}, call.span);
+  }
+  if (call.args.size() == 1 && EqualsIgnoringCase(call.name, "date")) {
+    return Unbound::Cast(call.args.front(), arrow::date32(), false, call.span);
+  }
+  return nullptr;
+}
+
+/// Headers belong to messages of brokers.
+Status RefuseHeaders(const Unbound& call) {
+  constexpr std::array<std::string_view, 5> kNames = {"header", "header_keys", "has_header",
+                                                      "set_header", "remove_header"};
+  if (!IsOneOf(call.name, kNames)) return Status::OK();
+  return WithSpan(
+      Error(ErrorKind::kUnsupported,
+            "{} is about the headers of messages, and no connector here has any", call.name),
+      call.span);
+}
+
 /// quantile_cont(x, [0.25, 0.5])
 bool IsListOfQuantiles(const Unbound& call) {
-  constexpr std::array<std::string_view, 4> kQuantiles = {"quantile", "quantile_cont",
-                                                          "quantile_disc", "approx_quantile"};
+  constexpr std::array<std::string_view, 6> kQuantiles = {"quantile",        "quantile_cont",
+                                                          "quantile_disc",   "approx_quantile",
+                                                          "percentile_cont", "percentile_disc"};
   const bool has_list = call.args.size() == 2 && call.args[1]->kind == Unbound::Kind::kCall &&
                         call.args[1]->name == "list_value" && !call.args[1]->args.empty();
   return has_list && IsOneOf(call.name, kQuantiles);
@@ -118,10 +182,8 @@ UnboundPtr ListAggregate(const Unbound& call) {
     return nullptr;
   }
   const Unbound& name = *call.args[1];
-  const bool is_text = name.kind == Unbound::Kind::kLiteral && name.literal->is_valid &&
-                       name.literal->type->id() == arrow::Type::STRING;
-  return is_text ? Unbound::Call("list_" + name.literal->ToString(), {call.args[0]}, call.span)
-                 : nullptr;
+  return IsText(name) ? Unbound::Call("list_" + name.literal->ToString(), {call.args[0]}, call.span)
+                      : nullptr;
 }
 
 /// Sums that are exact here in any case.
@@ -156,7 +218,13 @@ Result<UnboundPtr> CallInOtherWords(const Unbound& call) {
   if (call.args.size() == 2) {
     if (UnboundPtr other = ListAggregate(call)) return other;
   }
+  ARROW_RETURN_NOT_OK(RefuseHeaders(call));
+  if (UnboundPtr other = CallWithoutFunction(call)) return other;
   if (EqualsIgnoringCase(call.name, "struct_pack")) return StructOf(call);
+  if (EqualsIgnoringCase(call.name, "struct")) return StructInTurns(call);
+  if (EqualsIgnoringCase(call.name, "map")) {
+    if (UnboundPtr other = MapInTurns(call)) return other;
+  }
   if (EqualsIgnoringCase(call.name, "list_prepend") && call.args.size() == 2) {
     return Unbound::Call("array_push_front", {call.args[1], call.args[0]}, call.span);
   }

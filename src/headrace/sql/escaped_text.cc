@@ -1,10 +1,7 @@
 // The text of E'…'.
 #include "headrace/sql/escaped_text.h"
 
-#include <algorithm>
-
 #include "arrow/util/utf8.h"
-
 #include "headrace/base/hex.h"
 #include "headrace/function/code_points.h"
 

@@ -133,6 +133,13 @@ void Lexer::SkipWord() {
   while (ContinuesName(At(0))) ++next_;
 }
 
+/// Whether the word from `begin` to here is ms, s, m …, as in 5m.
+bool Lexer::IsUnitOfTime(int64_t begin) const {
+  const auto word = text_.substr(static_cast<size_t>(begin), static_cast<size_t>(next_ - begin));
+  constexpr std::array<std::string_view, 7> kUnits = {"us", "ms", "s", "m", "h", "d", "w"};
+  return std::find(kUnits.begin(), kUnits.end(), word) != kUnits.end();
+}
+
 Token Lexer::Number(int64_t begin) {
   while (IsDigit(At(0)) || (At(0) == '_' && IsDigit(At(1)))) ++next_;
   if (At(0) == '.') {
@@ -147,6 +154,7 @@ Token Lexer::Number(int64_t begin) {
   const int64_t end = next_;
   SkipWord();
   if (next_ == end) return Make(Token::Kind::kNumber, begin, end);
+  if (IsUnitOfTime(end)) return Make(Token::Kind::kDuration, begin, next_);
   const auto written = text_.substr(static_cast<size_t>(begin), static_cast<size_t>(next_ - begin));
   return Fail(begin, fmt::format("expected a number, got {}", written));
 }

@@ -16,6 +16,7 @@ struct Token {
     kString,      // 'text'
     kBlob,        // x'00ff'
     kNumber,      // 12, 1.50, 1e3
+    kDuration,    // 5s, 100ms
     kParameter,   // $1, $name
     kSymbol,      // an operator or a mark
     kEnd,
@@ -46,6 +47,7 @@ class Lexer {
   Token Quoted(Token::Kind kind, int64_t begin, char quote);
   Token Escaped(int64_t begin);
   Token Number(int64_t begin);
+  bool IsUnitOfTime(int64_t begin) const;
   Token Make(Token::Kind kind, int64_t begin, int64_t end);
   Token Fail(int64_t begin, std::string message);
   char At(int64_t offset) const;

@@ -1,6 +1,7 @@
 // Calls: arguments, what stands after them, and the calls with a syntax of their own.
 #include "arrow/scalar.h"
 #include "arrow/type.h"
+#include "headrace/function/registry.h"
 #include "headrace/sql/parser.h"
 
 namespace headrace::sql {
@@ -17,7 +18,7 @@ bool Parser::StartsCall() const {
   if (PeekIsOneOf({"CURRENT_DATE", "CURRENT_TIMESTAMP", "CURRENT_TIME", "LOCALTIMESTAMP"}))
     return true;
   if (!PeekNext().IsSymbol("(")) return false;
-  return !IsReserved(Peek().text) || PeekIsOneOf({"LEFT", "RIGHT", "LIKE"});
+  return !IsReserved(Peek().text) || PeekIsOneOf({"LEFT", "RIGHT", "LIKE", "JOIN"});
 }
 
 Result<Parser::Term> Parser::ParseFunction() {
@@ -79,11 +80,11 @@ Result<Parser::Term> Parser::ParseColumns() {
   return Term{std::make_shared<const Unbound>(node), node.span};
 }
 
-/// EXTRACT(field FROM x) is date_part('field', x).
+/// EXTRACT(field FROM x), or with a comma, is date_part('field', x).
 Result<Parser::Term> Parser::ParseExtract() {
   const Token field = Take();
   const bool is_name = field.kind == Token::Kind::kWord || field.kind == Token::Kind::kString;
-  if (!is_name || !Peek().IsWord("FROM")) {
+  if (!is_name || (!Peek().IsWord("FROM") && !Peek().IsSymbol(","))) {
     return WithSpan(
         Error(ErrorKind::kSyntax, "expected EXTRACT(YEAR FROM time), got {}", field.text),
         field.span);
@@ -210,7 +211,8 @@ Status Parser::ParseAfterCall(Unbound* call, std::vector<Term>* parts) {
   return Peek().IsWord("OVER") ? ParseOver(call, parts) : Status::OK();
 }
 
-/// percentile_cont(p) WITHIN GROUP (ORDER BY x) is quantile_cont(x, p); mode() … is mode(x).
+/// percentile_cont(p) WITHIN GROUP (ORDER BY x) is quantile_cont(x, p), mode() … is mode(x),
+/// listagg(x, s) … is listagg(x, s ORDER BY …).
 Status Parser::ParseWithinGroup(Unbound* call, std::vector<Term>* parts) {
   const Token first = Take();
   Take();
@@ -219,6 +221,10 @@ Status Parser::ParseWithinGroup(Unbound* call, std::vector<Term>* parts) {
   ARROW_ASSIGN_OR_RAISE(const std::vector<UnboundSortKey> keys, ParseOrderBy(parts));
   ARROW_RETURN_NOT_OK(ExpectSymbol(")"));
   const bool is_cont = EqualsIgnoringCase(call->name, "percentile_cont") && call->args.size() == 1;
+  if (FindFunction(Dialect::kSql, call->name) == FindFunctionById("string_agg")) {
+    call->order_by = keys;
+    return Status::OK();
+  }
   if (keys.size() != 1 || (keys.front().descending && !is_cont)) {
     return Unsupported(first, "WITHIN GROUP takes one ascending key");
   }
@@ -242,15 +248,24 @@ Status Parser::ParseOver(Unbound* call, std::vector<Term>* parts) {
   return Status::OK();
 }
 
-/// ([name] [PARTITION BY …] [ORDER BY …])
+/// ([name] [PARTITION BY …] [ORDER BY …] [frame]), or (ROWS WINDOW BUFFER …)
 Result<std::shared_ptr<const UnboundWindow>> Parser::ParseWindow(std::vector<Term>* parts) {
   ARROW_RETURN_NOT_OK(ExpectSymbol("("));
   auto window = std::make_shared<UnboundWindow>();
+  const bool is_buffer = Peek().IsWord("ROWS") && PeekNext().IsWord("WINDOW");
   const bool has_base = Peek().kind == Token::Kind::kWord && !IsReserved(Peek().text) &&
                         !PeekIsOneOf({"PARTITION", "ROWS", "RANGE", "GROUPS"});
   if (has_base) {
     ARROW_ASSIGN_OR_RAISE(window->base, ParseName("the name of a window"));
   }
+  ARROW_RETURN_NOT_OK(is_buffer ? ParseRowBuffer(window.get(), parts)
+                                : ParseWindowBody(window.get(), parts));
+  ARROW_RETURN_NOT_OK(ExpectSymbol(")"));
+  return window;
+}
+
+/// [PARTITION BY …] [ORDER BY …] [frame]
+Status Parser::ParseWindowBody(UnboundWindow* window, std::vector<Term>* parts) {
   if (AcceptWord("PARTITION")) {
     ARROW_RETURN_NOT_OK(ExpectWord("BY"));
     do {
@@ -265,8 +280,7 @@ Result<std::shared_ptr<const UnboundWindow>> Parser::ParseWindow(std::vector<Ter
   if (PeekIsOneOf({"ROWS", "RANGE", "GROUPS"})) {
     ARROW_ASSIGN_OR_RAISE(window->frame, ParseFrame(parts));
   }
-  ARROW_RETURN_NOT_OK(ExpectSymbol(")"));
-  return window;
+  return Status::OK();
 }
 
 /// ROWS | RANGE | GROUPS start, or BETWEEN start AND end, [EXCLUDE …]

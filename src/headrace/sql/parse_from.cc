@@ -27,8 +27,11 @@ Result<TableReference> Parser::ParseTable() {
   } else if (StartsQuery() && Peek().IsWord("VALUES")) {
     table.kind = TableReference::Kind::kQuery;
     ARROW_ASSIGN_OR_RAISE(table.query, ParseSetOperand());
+  } else if (StartsWindowedTable()) {
+    ARROW_RETURN_NOT_OK(ParseWindowedTable(&table));
   } else {
     ARROW_RETURN_NOT_OK(ParseNamedTable(&table));
+    ARROW_RETURN_NOT_OK(ParseSystemTime(&table));
   }
   table.span = first.span;
   ARROW_RETURN_NOT_OK(ParseTableAlias(&table));
@@ -106,7 +109,9 @@ Result<bool> Parser::ParseJoin(Select* select) {
     join.kind = *kind;
   }
   ARROW_ASSIGN_OR_RAISE(join.right, ParseTable());
+  ARROW_RETURN_NOT_OK(ParseJoinBounds(&join.bounds));
   ARROW_RETURN_NOT_OK(ParseJoinCondition(&join));
+  ARROW_RETURN_NOT_OK(ParseJoinBounds(&join.bounds));
   join.span = SpanFrom(first.span.begin);
   select->joins.push_back(std::move(join));
   return true;

@@ -37,16 +37,22 @@ Status Parser::ParseGroupBy(Select* select) {
     }
     sets = Product(sets, element);
   } while (AcceptSymbol(","));
-  const bool is_plain = sets.size() == 1 && !sets.front().empty();
+  const bool is_window_alone =
+      sets.size() == 1 && select->group_by.empty() && select->time_window != nullptr;
+  const bool is_plain = sets.size() == 1 && (is_window_alone || !sets.front().empty());
   if (!is_plain) select->grouping_sets = std::move(sets);
   return Status::OK();
 }
 
-/// expression | (expression, …) | () | ROLLUP (…) | CUBE (…) | GROUPING SETS (…)
+/// expression | (expression, …) | () | ROLLUP (…) | CUBE (…) | GROUPING SETS (…) | TUMBLE (…) …
 Result<Parser::GroupingSets> Parser::ParseGroupingElement(Select* select) {
   if (Peek().IsWord("ROLLUP") && PeekNext().IsSymbol("(")) return ParseRollup(select);
   if (Peek().IsWord("CUBE") && PeekNext().IsSymbol("(")) return ParseCube(select);
   if (Peek().IsWord("GROUPING") && PeekNext().IsWord("SETS")) return ParseGroupingSets(select);
+  if (StartsGroupWindow()) {
+    ARROW_RETURN_NOT_OK(ParseGroupWindow(select));
+    return GroupingSets{{}};
+  }
   ARROW_ASSIGN_OR_RAISE(std::vector<size_t> set, ParseGroupingSet(select));
   return GroupingSets{std::move(set)};
 }
@@ -109,11 +115,12 @@ Result<std::vector<size_t>> Parser::ParseGroupingSet(Select* select) {
         ARROW_ASSIGN_OR_RAISE(set.emplace_back(), ParseGroup(select));
       } while (AcceptSymbol(","));
       // (a + b) * 2 begins like a set.
-      const bool is_set = AcceptSymbol(")") &&
-                          (Peek().IsSymbol(",") || Peek().IsSymbol(")") || Peek().IsSymbol(";") ||
-                           Peek().kind == Token::Kind::kEnd ||
-                           PeekIsOneOf({"HAVING", "WINDOW", "QUALIFY", "USING", "ORDER", "LIMIT",
-                                        "OFFSET", "FETCH", "UNION", "INTERSECT", "EXCEPT"}));
+      const bool is_set =
+          AcceptSymbol(")") &&
+          (Peek().IsSymbol(",") || Peek().IsSymbol(")") || Peek().IsSymbol(";") ||
+           Peek().kind == Token::Kind::kEnd ||
+           PeekIsOneOf({"HAVING", "WINDOW", "QUALIFY", "USING", "ORDER", "LIMIT", "OFFSET", "FETCH",
+                        "UNION", "INTERSECT", "EXCEPT", "EMIT", "INTO", "WITH"}));
       if (is_set) return set;
     }
     Restore(start);

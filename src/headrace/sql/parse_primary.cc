@@ -91,13 +91,26 @@ Result<Parser::Term> Parser::ParseNamed() {
     Take();
     return ParseList();
   }
-  if (Peek().IsWord("ARRAY") && PeekNext().IsSymbol("(")) return ParseArrayQuery();
+  if (Peek().IsWord("ARRAY") && PeekNext().IsSymbol("(")) {
+    const Parser start = *this;
+    Take();
+    Take();
+    const bool is_query = StartsQuery() || Peek().IsSymbol("(");
+    Restore(start);
+    if (is_query) return ParseArrayQuery();
+  }
   if (StartsCall()) return ParseFunction();
   const int64_t begin = Peek().span.begin;
   std::vector<std::string> path;
   ARROW_ASSIGN_OR_RAISE(path.emplace_back(), ParseName("an expression"));
   while (AcceptSymbol(".")) {
-    ARROW_ASSIGN_OR_RAISE(path.emplace_back(), ParseName("a column"));
+    const bool is_each = Peek().IsSymbol("*") && (path.size() > 1 || PeekNext().IsSymbol("."));
+    if (is_each) {
+      Take();
+      path.emplace_back("*");
+    } else {
+      ARROW_ASSIGN_OR_RAISE(path.emplace_back(), ParseName("a column"));
+    }
   }
   const TextSpan span = SpanFrom(begin);
   return Term{Unbound::Column(std::move(path), span), span};
@@ -204,14 +217,32 @@ Result<Parser::Term> Parser::ParseCase() {
   return MakeCall("case", args, SpanFrom(begin));
 }
 
+/// CAST(x AS TYPE), or CAST(x, 'TYPE') with the type as text.
 Result<Parser::Term> Parser::ParseCast(bool try_cast) {
   const int64_t begin = Take().span.begin;
   ARROW_RETURN_NOT_OK(ExpectSymbol("("));
   ARROW_ASSIGN_OR_RAISE(Term term, ParseTerm());
-  ARROW_RETURN_NOT_OK(ExpectWord("AS"));
-  ARROW_ASSIGN_OR_RAISE(Term cast, MakeCast(std::move(term), try_cast, begin));
+  Term cast;
+  if (AcceptSymbol(",")) {
+    const TextSpan place = Peek().span;
+    ARROW_ASSIGN_OR_RAISE(const std::string text, ParseString("the name of a type as 'TYPE'"));
+    Parser inner(text);
+    Result<Term> as_text = inner.MakeCast(term, try_cast, 0);
+    if (as_text.ok() && inner.Peek().kind != Token::Kind::kEnd) {
+      as_text = Error(ErrorKind::kSyntax, "expected the name of a type, got '{}'", text);
+    }
+    if (!as_text.ok()) {
+      return WithSpan(Error(ErrorKind::kSyntax, "{}", as_text.status().message()), place);
+    }
+    cast = *std::move(as_text);
+  } else {
+    ARROW_RETURN_NOT_OK(ExpectWord("AS"));
+    ARROW_ASSIGN_OR_RAISE(cast, MakeCast(std::move(term), try_cast, begin));
+  }
   ARROW_RETURN_NOT_OK(ExpectSymbol(")"));
-  cast.span = SpanFrom(begin);
+  auto spanned = std::make_shared<Unbound>(*cast.expression);
+  spanned->span = cast.span = SpanFrom(begin);
+  cast.expression = std::move(spanned);
   return cast;
 }
 

@@ -39,8 +39,11 @@ Result<QueryPtr> Parser::ParseQuery() {
   const int64_t begin = Peek().span.begin;
   Query query;
   if (AcceptWord("WITH")) ARROW_RETURN_NOT_OK(ParseWith(&query));
-  ARROW_ASSIGN_OR_RAISE(const QueryPtr body, ParseSetOperations());
-  ARROW_RETURN_NOT_OK(ParseOrderAndLimit(&query));
+  const int64_t body_begin = Peek().span.begin;
+  ARROW_ASSIGN_OR_RAISE(QueryPtr body, ParseSetOperations());
+  ARROW_RETURN_NOT_OK(ParseQueryClauses(&query));
+  ARROW_ASSIGN_OR_RAISE(body, ParseLateClauses(std::move(body), body_begin));
+  ARROW_RETURN_NOT_OK(ParseQueryClauses(&query));
   if (!HasTail(query)) return body;
   if (HasTail(*body)) {
     query.select = SelectFrom(body);
@@ -164,9 +167,36 @@ Status Parser::ParseValues(Query* query) {
   return Status::OK();
 }
 
-Status Parser::ParseOrderAndLimit(Query* query) {
-  if (Peek().IsWord("ORDER")) ARROW_RETURN_NOT_OK(ParseQueryOrder(query));
-  return ParseLimit(query);
+/// ORDER BY, LIMIT, OFFSET, and EMIT and INTO of a statement.
+Status Parser::ParseQueryClauses(Query* query) {
+  while (true) {
+    if (Peek().IsWord("ORDER") && query->order_by.empty() && query->limit == nullptr) {
+      ARROW_RETURN_NOT_OK(ParseQueryOrder(query));
+    } else if (PeekIsOneOf({"LIMIT", "OFFSET", "FETCH"})) {
+      ARROW_RETURN_NOT_OK(ParseLimit(query));
+    } else if (Peek().IsWord("EMIT") && StartsStreamClause()) {
+      ARROW_RETURN_NOT_OK(ParseEmit());
+    } else if (Peek().IsWord("INTO") && StartsStreamClause()) {
+      ARROW_RETURN_NOT_OK(ParseInto());
+    } else {
+      return Status::OK();
+    }
+  }
+}
+
+/// Clauses of a SELECT that come after its ORDER BY, LIMIT or EMIT: WINDOW, GROUP BY, HAVING.
+Result<QueryPtr> Parser::ParseLateClauses(QueryPtr body, int64_t begin) {
+  const bool is_plain = body->select != nullptr && body->span.begin == begin && !HasTail(*body);
+  if (!is_plain || !PeekIsOneOf({"WINDOW", "GROUP", "HAVING"})) return body;
+  Select select = *body->select;
+  while (true) {
+    ARROW_ASSIGN_OR_RAISE(const bool more, ParseSelectClause(&select));
+    if (!more) break;
+  }
+  Query query = *body;
+  query.select = std::make_shared<const Select>(std::move(select));
+  query.span = SpanFrom(begin);
+  return std::make_shared<const Query>(std::move(query));
 }
 
 Status Parser::ParseQueryOrder(Query* query) {

@@ -20,29 +20,46 @@ Result<Select> Parser::ParseSelect() {
     if (!AcceptWord("SELECT")) return Unexpected("SELECT");
     ARROW_RETURN_NOT_OK(ParseDistinct(&select));
     ARROW_RETURN_NOT_OK(ParseItems(&select));
+    if (Peek().IsWord("INTO") && StartsStreamClause()) ARROW_RETURN_NOT_OK(ParseInto());
     if (AcceptWord("FROM")) ARROW_RETURN_NOT_OK(ParseFrom(&select));
   }
   ARROW_RETURN_NOT_OK(ParseSelectAfterFrom(&select));
   return select;
 }
 
+/// WHERE, then GROUP BY, HAVING, WINDOW, QUALIFY and USING SAMPLE in any order.
 Status Parser::ParseSelectAfterFrom(Select* select) {
   if (AcceptWord("WHERE")) {
     ARROW_ASSIGN_OR_RAISE(select->where, ParseExpression());
   }
-  if (Peek().IsWord("GROUP")) ARROW_RETURN_NOT_OK(ParseGroupBy(select));
-  if (AcceptWord("HAVING")) {
+  while (true) {
+    ARROW_ASSIGN_OR_RAISE(const bool more, ParseSelectClause(select));
+    if (!more) return Status::OK();
+  }
+}
+
+/// False when none of them comes next, or one that was there before.
+Result<bool> Parser::ParseSelectClause(Select* select) {
+  const bool is_grouped =
+      select->group_by_all || !select->group_by.empty() || !select->grouping_sets.empty();
+  if (Peek().IsWord("GROUP") && !is_grouped) {
+    ARROW_RETURN_NOT_OK(ParseGroupBy(select));
+  } else if (Peek().IsWord("HAVING") && select->having == nullptr) {
+    Take();
     ARROW_ASSIGN_OR_RAISE(select->having, ParseExpression());
-  }
-  if (AcceptWord("WINDOW")) ARROW_RETURN_NOT_OK(ParseNamedWindows(select));
-  if (AcceptWord("QUALIFY")) {
+  } else if (AcceptWord("WINDOW")) {
+    ARROW_RETURN_NOT_OK(StartsWindowClause() ? ParseWindowClause(select)
+                                             : ParseNamedWindows(select));
+  } else if (Peek().IsWord("QUALIFY") && select->qualify == nullptr) {
+    Take();
     ARROW_ASSIGN_OR_RAISE(select->qualify, ParseExpression());
-  }
-  if (Peek().IsWord("USING") && PeekNext().IsWord("SAMPLE")) {
+  } else if (Peek().IsWord("USING") && PeekNext().IsWord("SAMPLE") && !select->sample) {
     Take();
     ARROW_ASSIGN_OR_RAISE(select->sample, ParseSample());
+  } else {
+    return false;
   }
-  return Status::OK();
+  return true;
 }
 
 /// [ALL | DISTINCT [ON (expression, …)]]
@@ -67,6 +84,12 @@ Status Parser::ParseItems(Select* select) {
       ARROW_RETURN_NOT_OK(ParseStarChanges(&item));
     } else {
       ARROW_ASSIGN_OR_RAISE(item.name, ParseAlias());
+      if (Peek().IsWord("PRIMARY") && PeekNext().IsWord("KEY")) {
+        const int64_t begin = Take().span.begin;
+        Take();
+        item.is_key = true;
+        item.key_span = SpanFrom(begin);
+      }
     }
     select->items.push_back(std::move(item));
   } while (AcceptSymbol(","));
@@ -81,7 +104,11 @@ Result<UnboundPtr> Parser::ParseItem() {
   const Parser start = *this;
   ARROW_ASSIGN_OR_RAISE(std::string table, ParseName("an expression"));
   Take();
-  if (AcceptSymbol("*")) return Unbound::Star({std::move(table)}, SpanFrom(begin));
+  const bool is_star = Peek().IsSymbol("*") && !PeekNext().IsSymbol(".");
+  if (is_star) {
+    Take();
+    return Unbound::Star({std::move(table)}, SpanFrom(begin));
+  }
   Restore(start);
   return ParseExpression();
 }

@@ -35,12 +35,15 @@ Result<Statement> Parser::ParseStatement() {
                                           statement.analyze ? "ANALYZE " : "", first.text));
   }
   ARROW_RETURN_NOT_OK(ExpectEnd());
+  statement.emit = emit_;
+  statement.into = into_;
   return statement;
 }
 
 Status Parser::ParseStatementBody(Statement* statement) {
   if (StartsQuery() || Peek().IsSymbol("(") || Peek().IsWord("VALUES")) {
-    return ParseQuery().Value(&statement->query);
+    ARROW_ASSIGN_OR_RAISE(statement->query, ParseQuery());
+    return ParseQueryTail(statement);
   }
   if (AcceptWord("COPY")) return ParseCopy(statement);
   if (AcceptWord("CREATE")) return ParseCreate(statement);
@@ -49,7 +52,7 @@ Status Parser::ParseStatementBody(Statement* statement) {
   if (AcceptWord("DELETE")) return ParseDelete(statement);
   if (AcceptWord("TRUNCATE")) return ParseTruncate(statement);
   if (AcceptWord("DROP")) return ParseDrop(statement);
-  if (AcceptWord("SHOW")) return ParseShow(statement);
+  if (AcceptWord("SHOW") || AcceptWord("LIST")) return ParseShow(statement);
   if (AcceptWord("SET")) return ParseSet(statement);
   if (AcceptWord("RESET")) return ParseReset(statement);
   if (PeekIsOneOf({"DESCRIBE", "DESC"})) {
@@ -66,7 +69,18 @@ Status Parser::UnknownStatement() const {
   constexpr const char* kWhole = "every statement is whole or leaves nothing";
   constexpr const char* kFiles = "files are tables by their names in quotes: FROM 'file.parquet'";
   constexpr const char* kSettings = "settings: SET name = value, SHOW ALL; columns: DESCRIBE";
-  constexpr std::array<std::pair<const char*, const char*>, 10> kOthers = {{{"ALTER", kCopy},
+  constexpr const char* kJobs =
+      "jobs are files: headrace run FILE starts one, an interrupt saves its state and ends it, and "
+      "the next start goes on there";
+  if (Peek().IsWord("ROLLBACK") && PeekNext().IsWord("JOB")) {
+    return Unsupported(Peek(), fmt::format("ROLLBACK JOB is not supported; {}", kJobs));
+  }
+  constexpr std::array<std::pair<const char*, const char*>, 15> kOthers = {{{"ALTER", kCopy},
+                                                                            {"START", kJobs},
+                                                                            {"STOP", kJobs},
+                                                                            {"PAUSE", kJobs},
+                                                                            {"RESUME", kJobs},
+                                                                            {"DEPLOY", kJobs},
                                                                             {"MERGE", kCopy},
                                                                             {"PRAGMA", kSettings},
                                                                             {"ATTACH", kFiles},
@@ -125,17 +139,14 @@ Status Parser::ParseCopy(Statement* statement) {
   return Peek().IsSymbol("(") ? ParseOptions(&statement->options) : Status::OK();
 }
 
-/// CREATE [OR REPLACE] [TEMP] TABLE | VIEW [IF NOT EXISTS] name …
+/// CREATE [OR REPLACE] [TEMP] TABLE | VIEW | STREAM … [IF NOT EXISTS] name …
 Status Parser::ParseCreate(Statement* statement) {
   if (AcceptWord("OR")) {
     ARROW_RETURN_NOT_OK(ExpectWord("REPLACE"));
     statement->or_replace = true;
   }
   if (!AcceptWord("TEMP")) AcceptWord("TEMPORARY");
-  statement->is_view = AcceptWord("VIEW");
-  if (!statement->is_view && !AcceptWord("TABLE")) return Unexpected("TABLE or VIEW");
-  statement->kind =
-      statement->is_view ? Statement::Kind::kCreateView : Statement::Kind::kCreateTable;
+  ARROW_RETURN_NOT_OK(ParseCreateKind(statement));
   if (Peek().IsWord("IF") && PeekNext().IsWord("NOT")) {
     Take();
     Take();
@@ -143,39 +154,40 @@ Status Parser::ParseCreate(Statement* statement) {
     statement->if_not_exists = true;
   }
   ARROW_RETURN_NOT_OK(ParseStatementName(statement, "a name"));
-  return ParseCreateQuery(statement);
+  return statement->is_view ? ParseCreateQuery(statement) : ParseCreateStream(statement);
 }
 
-/// [(column, …)] AS query, or (column type, …) of a table.
+/// TABLE | VIEW | MATERIALIZED VIEW | STREAM | SOURCE | SINK
+Status Parser::ParseCreateKind(Statement* statement) {
+  using Kind = Statement::Kind;
+  statement->is_materialized = AcceptWord("MATERIALIZED");
+  if (AcceptWord("VIEW")) {
+    statement->is_view = !statement->is_materialized;
+    statement->kind = statement->is_view ? Kind::kCreateView : Kind::kCreateTable;
+  } else if (statement->is_materialized) {
+    return Unexpected("VIEW");
+  } else if (AcceptWord("TABLE")) {
+    statement->kind = Kind::kCreateTable;
+  } else if (AcceptWord("STREAM") || AcceptWord("SOURCE")) {
+    statement->kind = Kind::kCreateStream;
+  } else if (AcceptWord("SINK")) {
+    statement->kind = Kind::kCreateSink;
+  } else {
+    return Unexpected("TABLE, VIEW, STREAM, SOURCE, SINK or MATERIALIZED VIEW");
+  }
+  return Status::OK();
+}
+
+/// [(column, …)] AS query, of a view.
 Status Parser::ParseCreateQuery(Statement* statement) {
   if (Peek().IsSymbol("(")) {
-    const Parser start = *this;
-    Result<std::vector<std::string>> names = ParseNameList("a column");
-    if (!names.ok() && !statement->is_view) {
-      Restore(start);
-      return ParseColumnDefinitions(statement);
-    }
-    ARROW_ASSIGN_OR_RAISE(statement->columns, std::move(names));
+    ARROW_ASSIGN_OR_RAISE(statement->columns, ParseNameList("a column"));
   }
   ARROW_RETURN_NOT_OK(ExpectWord("AS"));
   const int64_t begin = Peek().span.begin;
   ARROW_ASSIGN_OR_RAISE(statement->query, ParseQuery());
   statement->query_span = SpanFrom(begin);
   return Status::OK();
-}
-
-Status Parser::ParseColumnDefinitions(Statement* statement) {
-  Take();
-  do {
-    ColumnDefinition column;
-    ARROW_ASSIGN_OR_RAISE(column.name, ParseName("a column"));
-    ARROW_ASSIGN_OR_RAISE(column.type, ParseType());
-    if (PeekIsOneOf({"NOT", "PRIMARY", "UNIQUE", "DEFAULT", "CHECK", "REFERENCES"})) {
-      return Unsupported(Peek(), "constraints and defaults of columns are not supported");
-    }
-    statement->definitions.push_back(std::move(column));
-  } while (AcceptSymbol(","));
-  return ExpectSymbol(")");
 }
 
 /// INSERT INTO table [(column, …)] query
@@ -187,30 +199,60 @@ Status Parser::ParseInsert(Statement* statement) {
     ARROW_ASSIGN_OR_RAISE(statement->columns, ParseNameList("a column"));
   }
   if (!StartsQuery() && !Peek().IsSymbol("(")) return Unexpected("VALUES or SELECT");
-  return ParseQuery().Value(&statement->query);
+  ARROW_ASSIGN_OR_RAISE(statement->query, ParseQuery());
+  return ParseQueryTail(statement);
 }
 
-/// DROP TABLE | VIEW [IF EXISTS] name
+/// DROP TABLE | VIEW | STREAM [IF EXISTS] name
 Status Parser::ParseDrop(Statement* statement) {
   statement->kind = Statement::Kind::kDrop;
   statement->is_view = AcceptWord("VIEW");
-  if (!statement->is_view && !AcceptWord("TABLE")) return Unexpected("TABLE or VIEW");
+  statement->is_stream = !statement->is_view && (AcceptWord("STREAM") || AcceptWord("SOURCE"));
+  if (!statement->is_view && !statement->is_stream && !AcceptWord("TABLE")) {
+    return Unexpected("TABLE, VIEW or STREAM");
+  }
   if (Peek().IsWord("IF") && PeekNext().IsWord("EXISTS")) {
     Take();
     Take();
     statement->if_exists = true;
   }
-  return ParseStatementName(statement, statement->is_view ? "a view" : "a table");
+  return ParseStatementName(statement, statement->is_view     ? "a view"
+                                       : statement->is_stream ? "a stream"
+                                                              : "a table");
 }
 
+/// STATUS | JOBS | TABLES | STREAMS | FUNCTIONS [[LIKE] 'pattern'], ALL, or a setting.
 Status Parser::ParseShow(Statement* statement) {
+  using Kind = Statement::Kind;
+  if (Peek().IsWord("SCHEMA") && PeekNext().kind != Token::Kind::kEnd &&
+      !PeekNext().IsSymbol(";")) {
+    return ParseQueryOrTable(statement, Kind::kDescribe);
+  }
+  if (PeekIsOneOf({"TOPICS", "QUERIES", "PARTITIONS", "VERSIONS"})) {
+    return Unsupported(
+        Peek(), fmt::format("SHOW {} is not supported; SHOW STREAMS, TABLES, STATUS and JOBS "
+                            "tell what there is, headrace run what a job does",
+                            Peek().text));
+  }
   const bool all = AcceptWord("ALL");
-  if (AcceptWord("TABLES")) {
-    statement->kind = Statement::Kind::kShowTables;
+  const bool is_status = PeekIsOneOf({"STATUS", "JOBS"});
+  if (is_status) {
+    statement->kind = Take().IsWord("JOBS") ? Kind::kShowJobs : Kind::kShowStatus;
     return Status::OK();
   }
-  statement->kind = Statement::Kind::kShowSettings;
-  return all ? Status::OK() : ParseStatementName(statement, "TABLES, ALL or a setting");
+  const bool is_list = PeekIsOneOf({"TABLES", "STREAMS", "FUNCTIONS"});
+  if (!is_list) {
+    statement->kind = Kind::kShowSettings;
+    return all ? Status::OK()
+               : ParseStatementName(statement,
+                                    "TABLES, STREAMS, FUNCTIONS, STATUS, JOBS, ALL or a setting");
+  }
+  const Token what = Take();
+  statement->kind = what.IsWord("TABLES")    ? Kind::kShowTables
+                    : what.IsWord("STREAMS") ? Kind::kShowStreams
+                                             : Kind::kShowFunctions;
+  if (!AcceptWord("LIKE") && Peek().kind != Token::Kind::kString) return Status::OK();
+  return ParseString("a pattern in quotes").Value(&statement->pattern);
 }
 
 /// SET [SESSION | GLOBAL] name = | TO value

@@ -23,10 +23,11 @@ Result<TypePtr> Parser::ParseType() {
   return type;
 }
 
-/// name [(n, …)], STRUCT(name type, …) or MAP(type, type).
+/// name [(n, …)], STRUCT(name type, …), MAP(type, type) or ARRAY(type).
 Result<TypePtr> Parser::ParseElementType() {
   if (Peek().IsWord("STRUCT") && PeekNext().IsSymbol("(")) return ParseStructType();
   if (Peek().IsWord("MAP") && PeekNext().IsSymbol("(")) return ParseMapType();
+  if (Peek().IsWord("ARRAY") && PeekNext().IsSymbol("(")) return ParseArrayType();
   const Token first = Peek();
   std::vector<int64_t> params;
   ARROW_ASSIGN_OR_RAISE(const std::string name, ParseTypeName(&params));
@@ -56,6 +57,14 @@ Result<TypePtr> Parser::ParseMapType() {
   ARROW_ASSIGN_OR_RAISE(TypePtr value, ParseType());
   ARROW_RETURN_NOT_OK(ExpectSymbol(")"));
   return arrow::map(std::move(key), std::move(value));
+}
+
+Result<TypePtr> Parser::ParseArrayType() {
+  Take();
+  Take();
+  ARROW_ASSIGN_OR_RAISE(TypePtr element, ParseType());
+  ARROW_RETURN_NOT_OK(ExpectSymbol(")"));
+  return arrow::list(std::move(element));
 }
 
 /// The words of a type; parameters may stand amid them: TIMESTAMP (3) WITH TIME ZONE.

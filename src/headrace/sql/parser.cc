@@ -153,7 +153,7 @@ Result<std::string> Parser::ParseAlias() {
   }
   const bool is_name = Peek().kind == Token::Kind::kQuotedName ||
                        (Peek().kind == Token::Kind::kWord && !IsReserved(Peek().text) &&
-                        !Contains(kNoAlias, Peek().text));
+                        !Contains(kNoAlias, Peek().text) && !StartsStreamClause());
   return is_name ? ParseName("a name") : std::string();
 }
 

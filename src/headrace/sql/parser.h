@@ -3,6 +3,7 @@
 #pragma once
 
 #include <initializer_list>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -70,7 +71,7 @@ class Parser {
   Status ParseStatementBody(Statement* statement);
   Status ParseCopy(Statement* statement);
   Status ParseCreate(Statement* statement);
-  Status ParseColumnDefinitions(Statement* statement);
+  Status ParseCreateKind(Statement* statement);
   Status ParseCreateQuery(Statement* statement);
   Status ParseInsert(Statement* statement);
   Status ParseDrop(Statement* statement);
@@ -83,6 +84,44 @@ class Parser {
   Result<std::string> ParseColumnTypes();
   Result<std::string> ParseOptionValue();
   Status UnknownStatement() const;
+
+  // parse_stream.cc
+  bool StartsStreamClause() const;
+  Status ParseCreateStream(Statement* statement);
+  Status ParseColumnsOfCreate(Statement* statement);
+  Status ParseColumnDefinitions(Statement* statement);
+  Status ParseColumnDefinition(Statement* statement);
+  Status ParseTableKey(Statement* statement);
+  Status TakePrimaryKey(Statement* statement);
+  void SkipNotEnforced();
+  Status ParseWatermark(Statement* statement);
+  Status ParseStreamOptions(Statement* statement);
+  Result<std::string> ParseDotted(std::string_view expected);
+  Result<std::string> ParseStreamOptionValue();
+  Status ParseEmit();
+  Status ParseInto();
+  Status ParseQueryTail(Statement* statement);
+  Status ParseJoinBounds(JoinBounds* bounds);
+  Status ParseWithin(JoinBounds* bounds);
+  Status ParseSystemTime(TableReference* table);
+
+  // parse_window_clause.cc
+  bool StartsDuration() const;
+  Result<int64_t> ParseDuration(std::string_view expected, int64_t micros_min = 1);
+  bool StartsWindowClause() const;
+  Status ParseWindowClause(Select* select);
+  Status ParseWindowTime(WindowClause* window);
+  Status ParseWindowLengths(WindowClause* window);
+  bool StartsWindowedTable() const;
+  Status ParseWindowedTable(TableReference* table);
+  Status ParseWindowInput(TableReference* table);
+  Status ParseRowBuffer(UnboundWindow* window, std::vector<Term>* parts);
+  Status ParseRowBufferEmit(RowBuffer* buffer);
+  Status ParseWindowTerms(WindowClause* window);
+  int64_t WindowClause::* AcceptLengthName(const WindowClause& window);
+  void SkipArgumentName(std::string_view name);
+  bool StartsGroupWindow() const;
+  Status ParseGroupWindow(Select* select);
 
   // parse_change.cc
   Status ParseUpdate(Statement* statement);
@@ -100,7 +139,8 @@ class Parser {
   Result<QueryPtr> ParseSetOperation(SetOperation::Kind kind, QueryPtr left,
                                      Result<QueryPtr> (Parser::*parse_right)());
   Status ParseValues(Query* query);
-  Status ParseOrderAndLimit(Query* query);
+  Status ParseQueryClauses(Query* query);
+  Result<QueryPtr> ParseLateClauses(QueryPtr body, int64_t begin);
   Status ParseQueryOrder(Query* query);
   Status ParseLimit(Query* query);
   Status ParseFetch(Query* query);
@@ -109,6 +149,7 @@ class Parser {
   // parse_select.cc
   Result<Select> ParseSelect();
   Status ParseSelectAfterFrom(Select* select);
+  Result<bool> ParseSelectClause(Select* select);
   Status ParseDistinct(Select* select);
   Status ParseItems(Select* select);
   Result<UnboundPtr> ParseItem();
@@ -226,6 +267,7 @@ class Parser {
   Status ParseWithinGroup(Unbound* call, std::vector<Term>* parts);
   Status ParseOver(Unbound* call, std::vector<Term>* parts);
   Result<std::shared_ptr<const UnboundWindow>> ParseWindow(std::vector<Term>* parts);
+  Status ParseWindowBody(UnboundWindow* window, std::vector<Term>* parts);
   Result<UnboundFrame> ParseFrame(std::vector<Term>* parts);
   Result<UnboundFrameBound> ParseFrameBound(std::vector<Term>* parts);
 
@@ -252,6 +294,7 @@ class Parser {
   Result<TypePtr> ParseElementType();
   Result<TypePtr> ParseStructType();
   Result<TypePtr> ParseMapType();
+  Result<TypePtr> ParseArrayType();
   Result<std::string> ParseTypeName(std::vector<int64_t>* params);
   Status ParseTypeParams(std::vector<int64_t>* params);
 
@@ -265,6 +308,9 @@ class Parser {
   size_t next_parameter_ = 0;  // of those written ?
   int64_t lambdas_ = 0;
   int64_t nodes_ = 0;  // of the expressions parsed so far
+  /// Of the statement; they may stand inside its query.
+  std::optional<EmitClause> emit_;
+  std::optional<IntoClause> into_;
 };
 
 class Parser::Nesting {

@@ -21,13 +21,6 @@ namespace {
 /// Keeps the work of binding in proportion: aliases of aliases could double at every step.
 constexpr int64_t kPreparedNodesMax = 1'000'000;
 
-/// No name of a query can be this: quoted names are not empty, and this starts with a blank.
-constexpr const char* kExtraQualifier = " extra";
-
-UnboundPtr TextLiteral(const std::string& text, TextSpan span) {
-  return Unbound::Literal(std::make_shared<arrow::StringScalar>(text), span);
-}
-
 /// f(x) FILTER (WHERE p) is f(CASE WHEN p THEN x END).
 UnboundPtr Filtered(const Unbound& call) {
   Unbound filtered = call;
@@ -46,6 +39,16 @@ UnboundPtr Filtered(const Unbound& call) {
   return std::make_shared<const Unbound>(std::move(filtered));
 }
 
+/// Whether an aggregate without OVER is in it.
+bool CallsAggregate(const Unbound& expression) {
+  if (expression.kind == Unbound::Kind::kCall && expression.window == nullptr) {
+    const FunctionDef* function = FindFunction(Dialect::kSql, expression.name);
+    if (function != nullptr && function->kind == FunctionKind::kAggregate) return true;
+  }
+  return std::any_of(expression.args.begin(), expression.args.end(),
+                     [](const UnboundPtr& arg) { return CallsAggregate(*arg); });
+}
+
 /// Whether two evaluations may differ; what its subqueries call is theirs.
 bool CallsVolatile(const Unbound& expression) {
   if (expression.kind == Unbound::Kind::kCall) {
@@ -59,23 +62,47 @@ bool CallsVolatile(const Unbound& expression) {
                      [](const UnboundPtr& arg) { return CallsVolatile(*arg); });
 }
 
-}  // namespace
-
-UnboundPtr FieldOf(const Unbound& column, const Scope& scope) {
-  const auto& path = column.path;
-  for (size_t length = std::min<size_t>(2, path.size() - 1); length >= 1; --length) {
-    const std::vector<std::string> prefix(path.begin(),
-                                          path.begin() + static_cast<int64_t>(length));
-    if (!scope.Knows(prefix, Dialect::kSql)) continue;
-    UnboundPtr value = Unbound::Column(prefix, column.span);
-    for (size_t i = length; i < path.size(); ++i) {
-      value =
-          Unbound::Call("struct_extract", {value, TextLiteral(path[i], column.span)}, column.span);
-    }
-    return value;
-  }
-  return nullptr;
+/// Whether a query has groups, apart from windows of time, or an aggregate among its items.
+bool Aggregates(const Select& select) {
+  const auto aggregates = [](const SelectItem& item) { return CallsAggregate(*item.expression); };
+  return !select.group_by.empty() || select.group_by_all || select.having != nullptr ||
+         std::any_of(select.items.begin(), select.items.end(), aggregates);
 }
+
+/// first_value(x) and last_value(x) without OVER are aggregates among others; null of what is not
+/// one of them.
+UnboundPtr ChosenOfGroup(const Unbound& call) {
+  const bool is_first = EqualsIgnoringCase(call.name, "first_value");
+  if ((!is_first && !EqualsIgnoringCase(call.name, "last_value")) || call.args.size() != 1) {
+    return nullptr;
+  }
+  Unbound chosen = call;
+  chosen.name = is_first ? "first" : "last";
+  if (chosen.ignore_nulls) {
+    chosen.ignore_nulls = false;
+    const UnboundPtr is_there = Unbound::Call("is_not_null", {call.args.front()}, call.span);
+    chosen.filter = call.filter == nullptr
+                        ? is_there
+                        : Unbound::Call("and", {call.filter, is_there}, call.span);
+  }
+  return std::make_shared<const Unbound>(std::move(chosen));
+}
+
+/// Names that other systems have for the place of a record in a topic.
+Status RefuseSystemColumn(const Unbound& column) {
+  constexpr std::array<std::string_view, 4> kNames = {"_offset", "_partition", "_topic", "_key"};
+  for (const std::string_view name : kNames) {
+    if (!EqualsIgnoringCase(column.path.back(), name)) continue;
+    return WithSpan(Error(ErrorKind::kUnsupported,
+                          "{} is a column of records in topics, and no source here has it; "
+                          "_event_time, _window_start and _window_end are there",
+                          name),
+                    column.span);
+  }
+  return Status::OK();
+}
+
+}  // namespace
 
 Result<ExpressionPtr> SelectBinder::BindPrepared(const UnboundPtr& expression) {
   ARROW_ASSIGN_OR_RAISE(const UnboundPtr prepared, Prepare(expression));
@@ -120,8 +147,13 @@ Result<UnboundPtr> SelectBinder::PrepareColumn(const UnboundPtr& column) {
     if (is_meant) return PrepareAlias(i, column->span);
   }
   UnboundPtr field = FieldOf(*column, scope_);
+  if (field == nullptr) field = WindowBoundOf(*column);
+  if (field == nullptr) field = EventTimeOf(*column);
   if (field != nullptr) return field;
-  if (outer_ == nullptr || !outer_->Knows(column->path, Dialect::kSql)) return nullptr;
+  if (outer_ == nullptr || !outer_->Knows(column->path, Dialect::kSql)) {
+    ARROW_RETURN_NOT_OK(RefuseSystemColumn(*column));
+    return nullptr;
+  }
   Result<int> resolved = outer_->Resolve(column->path, Dialect::kSql);
   if (!resolved.ok()) return WithSpan(resolved.status(), column->span);
   Extra extra;
@@ -171,6 +203,11 @@ Result<UnboundPtr> SelectBinder::PrepareCall(const UnboundPtr& call) {
   ARROW_ASSIGN_OR_RAISE(const UnboundPtr other, CallInOtherWords(*call));
   if (other != nullptr) return Prepare(other);
   const bool is_plain = call->window == nullptr;
+  if (UnboundPtr bound = is_plain ? WindowBoundOf(*call) : nullptr; bound != nullptr) return bound;
+  if (UnboundPtr chosen = is_plain ? ChosenOfGroup(*call) : nullptr;
+      chosen != nullptr && (time_window_ != nullptr || Aggregates(select_))) {
+    return Prepare(chosen);
+  }
   if (is_plain && EqualsIgnoringCase(call->name, "grouping")) return PrepareGrouping(*call);
   if (is_plain && EqualsIgnoringCase(call->name, "unnest")) return PrepareUnnest(*call);
   const bool has_base = !is_plain && !call->window->base.empty();

@@ -20,6 +20,8 @@ class SelectBinder {
       : binder_(binder), select_(select), query_(query), outer_(outer) {}
 
   Result<PlanPtr> Bind();
+  /// After Bind: see KeyedQuery.
+  Result<std::vector<int>> KeyColumns() const;
   /// The items, then the columns of the domain; the rows of each of its values.
   Result<PlanPtr> BindFor(const Domain& domain);
   /// `relation` with the values of `expression`, which holds subqueries, as a column called `name`
@@ -36,7 +38,8 @@ class SelectBinder {
     int outer_column = 0;    // is_outer
     BoundSubquery subquery;  // else
     /// As in QueryOperand, or what is no query: "aggregate" (of rows of its own, see below),
-    /// "grouping", "unnest", "once" (an item whose value is another at every call).
+    /// "grouping", "unnest", "once" (an item whose value is another at every call), "window_start"
+    /// and "window_end".
     std::string use;
     std::vector<ExpressionPtr> operands;
     TypePtr type;
@@ -88,6 +91,17 @@ class SelectBinder {
                                   const std::vector<AggregatePass>& passes,
                                   const std::vector<size_t>& set) const;
   Result<ExpressionPtr> GroupingOf(const Extra& extra, const std::vector<size_t>& set) const;
+
+  // bind_window.cc
+  void ChooseTimeWindow();
+  bool GroupsByWindow() const;
+  bool IsWindowBound(const Unbound& expression) const;
+  Status BindTimeWindow();
+  Status AddWindowPartitions();
+  UnboundPtr WindowBoundOf(const Unbound& name);
+  UnboundPtr EventTimeOf(const Unbound& name) const;
+  Result<PlanPtr> PlanWindowPass(PlanPtr plan, std::vector<NamedExpression> groups,
+                                 const AggregatePass& pass) const;
 
   // prepare.cc
   /// Names, named windows, filters and subqueries of `expression` put in terms of the scope.
@@ -176,11 +190,15 @@ class SelectBinder {
   std::vector<size_t> distinct_on_;        // outputs
   ExpressionPtr having_;
   ExpressionPtr qualify_;
+  std::shared_ptr<const WindowClause> time_window_;
+  std::optional<StreamWindowSpec> window_;  // its time over the scope; over the plan of PlanGroups
+  size_t first_stream_ = 0;                 // of those that FROM reads, in Binder::names_read_
   std::vector<Key> keys_;
 };
 
 /// No name of a query can be this: quoted names are not empty, and this starts with a blank.
 inline constexpr const char* kValueQualifier = " value";
+inline constexpr const char* kExtraQualifier = " extra";
 
 /// Whether an aggregate gives 0, not null, without rows.
 bool CountsRows(const Expression& call);

@@ -140,9 +140,8 @@ Result<Cursor> RunChange(Session& session, BoundStatement statement, Poll poll) 
 }
 
 Result<Cursor> RunDrop(Session& session, const BoundStatement& statement) {
-  const auto kind = statement.is_view ? Session::EntryKind::kView : Session::EntryKind::kTable;
   if (statement.does_nothing) return Done(session, "nothing to drop");
-  ARROW_RETURN_NOT_OK(session.Drop(statement.name, kind));
+  ARROW_RETURN_NOT_OK(session.Drop(statement.name, statement.entry));
   return Done(session, fmt::format("{} dropped", statement.name));
 }
 
@@ -150,6 +149,12 @@ Result<Cursor> RunCreateView(Session& session, BoundStatement statement) {
   if (statement.does_nothing) return Done(session, "nothing to create");
   ARROW_RETURN_NOT_OK(session.CreateView(statement.name, std::move(statement.view_query)));
   return Done(session, fmt::format("view {} created", statement.name));
+}
+
+Result<Cursor> RunCreateStream(Session& session, BoundStatement statement) {
+  if (statement.does_nothing) return Done(session, "nothing to create");
+  ARROW_RETURN_NOT_OK(session.CreateStream(statement.name, std::move(statement.stream)));
+  return Done(session, fmt::format("stream {} created", statement.name));
 }
 
 Result<Cursor> RunExplain(Session& session, BoundStatement statement, Poll poll) {
@@ -180,6 +185,8 @@ Result<Cursor> RunStatement(Session& session, BoundStatement statement, Poll pol
       return RunChange(session, std::move(statement), std::move(poll));
     case BoundStatement::Kind::kCreateView:
       return RunCreateView(session, std::move(statement));
+    case BoundStatement::Kind::kCreateStream:
+      return RunCreateStream(session, std::move(statement));
     case BoundStatement::Kind::kDrop:
       return RunDrop(session, statement);
     case BoundStatement::Kind::kSet:
@@ -252,7 +259,7 @@ Result<std::vector<ScriptStatement>> SplitScript(std::string_view script) {
       const std::string_view before = part(counted, begin);
       line += std::count(before.begin(), before.end(), '\n');
       counted = begin;
-      statements.push_back({std::string(part(begin, token.span.begin)), line});
+      statements.push_back({std::string(part(begin, token.span.begin)), line, begin});
       begin = -1;
     }
     if (token.kind == Token::Kind::kEnd) return statements;

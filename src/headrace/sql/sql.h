@@ -22,6 +22,7 @@ struct BoundStatement {
     kExplain,
     kCreateTable,
     kCreateView,
+    kCreateStream,
     kInsert,
     kUpdate,  // `plan`: all rows of the table as they are then, and whether each changed
     kDelete,  // `plan`: the rows that stay
@@ -33,9 +34,10 @@ struct BoundStatement {
   // of a table or view
   std::string name;
   std::string view_query;
-  bool is_view = false;
-  bool does_nothing = false;  // IF [NOT] EXISTS
-  SourcePtr changed;          // kUpdate, kDelete: the table as it was bound
+  Session::EntryKind entry = Session::EntryKind::kTable;  // kDrop
+  StreamDef stream;                                       // kCreateStream
+  bool does_nothing = false;                              // IF [NOT] EXISTS
+  SourcePtr changed;  // kUpdate, kDelete: the table as it was bound
   // kCopy
   std::string path;
   OptionMap options;
@@ -49,10 +51,11 @@ struct BoundStatement {
 /// where the query names it.
 using ExtraTables = std::map<std::string, PlanPtr>;
 
-/// One statement of a script, and the line of the script it begins in, from 1.
+/// One statement of a script, and where in it: the line it begins in, from 1, and the byte.
 struct ScriptStatement {
   std::string text;
   int64_t line = 1;
+  int64_t begin = 0;
 };
 
 /// Statements of a script, split at ';' outside literals and comments; empty ones are dropped.

@@ -2,7 +2,6 @@
 #include "headrace/table/options.h"
 
 #include <algorithm>
-#include <cctype>
 #include <charconv>
 
 #include "headrace/base/ascii_case.h"

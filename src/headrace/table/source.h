@@ -76,6 +76,8 @@ class SplitReader {
   }
 };
 
+class DeadLetters;
+
 struct ReadContext {
   arrow::MemoryPool* pool = nullptr;
   StopToken stop;
@@ -84,25 +86,39 @@ struct ReadContext {
   /// Where readers count the rows that they leave out or mend because an option says so; may be
   /// null.
   std::shared_ptr<std::atomic<int64_t>> rejected_rows = nullptr;
+  /// Where readers put rows that cannot be decoded when an option says so (on_error = dlq); may be
+  /// null: such an option is then an error. Counted as rejected too.
+  std::shared_ptr<DeadLetters> dead_letters = nullptr;
 };
 
-/// Probes by key. Thread safe after EnsureIndex.
+/// What a probe found: row row_ids[i] of the table matches row probe_rows[i] of the probe. In probe
+/// order; within a probe row in table order.
+struct LookupMatches {
+  std::vector<uint32_t> probe_rows;
+  std::vector<int64_t> row_ids;
+};
+
+/// Reads one index of a table; one thread at a time.
+class LookupReader {
+ public:
+  virtual ~LookupReader() = default;
+  /// One array per indexed column, in any encoding of its type. A key with a null is in no match.
+  /// `matches` is overwritten. Pins the state of the table that it saw until the next call.
+  virtual Status Probe(std::span<const ArrayPtr> keys, LookupMatches* matches) = 0;
+  /// Rows as the last Probe saw them, in the columns' plain types; row −1 gathers as null.
+  virtual Result<std::vector<ArrayPtr>> Gather(std::span<const int64_t> row_ids,
+                                               std::span<const int> columns,
+                                               arrow::MemoryPool* pool) = 0;
+};
+
+/// Probes by key. Thread safe.
 class Lookup {
  public:
   virtual ~Lookup() = default;
-  struct Match {
-    int64_t probe_row;
-    int64_t row_id;
-  };
-  virtual Status EnsureIndex(std::span<const int> columns) = 0;
-  /// Matches in probe order; within a probe row in table order.
-  virtual Result<std::vector<Match>> Probe(std::span<const int> columns,
-                                           std::span<const ArrayPtr> keys) = 0;
-  virtual Result<std::vector<ArrayPtr>> Gather(std::span<const int64_t> row_ids,
-                                               std::span<const int> columns) = 0;
+  /// Builds the index of `columns` if there is none. The table outlives its readers.
+  virtual Result<std::unique_ptr<LookupReader>> OpenReader(std::span<const int> columns) = 0;
 };
 
-class SplitReader;
 /// A subscription to the changes of a table.
 class Changes {
  public:

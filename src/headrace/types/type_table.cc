@@ -34,7 +34,8 @@ constexpr std::array kRows = {
     TypeRow{Type::FLOAT, kNoUnit, "REAL|FLOAT4|FLOAT", "float", 'e', "float", kNumber},
     TypeRow{Type::DOUBLE, kNoUnit, "DOUBLE|FLOAT8|DOUBLE PRECISION", "double", 'f', "float",
             kNumber},
-    TypeRow{Type::DECIMAL128, kNoUnit, "DECIMAL|NUMERIC|DEC", "decimal128", ' ', "", kNumber},
+    TypeRow{Type::DECIMAL128, kNoUnit, "DECIMAL|NUMERIC|DEC|SCALED_INTEGER", "decimal128", ' ', "",
+            kNumber},
     TypeRow{Type::DECIMAL256, kNoUnit, "DECIMAL256", "decimal256", ' ', "", kNumber},
     TypeRow{Type::DECIMAL32, kNoUnit, "DECIMAL32", "decimal32", ' ', "", kNumber},
     TypeRow{Type::DECIMAL64, kNoUnit, "DECIMAL64", "decimal64", ' ', "", kNumber},
@@ -125,7 +126,9 @@ Result<TypePtr> MakeDecimal(Type::type id, std::string_view name, std::span<cons
   constexpr int64_t kDefaultPrecision = 18;
   constexpr int64_t kDefaultScale = 3;
   const int64_t precision = params.empty() ? kDefaultPrecision : params[0];
-  const int64_t scale = params.empty() ? kDefaultScale : params.size() > 1 ? params[1] : 0;
+  const int64_t scale = params.empty()      ? (name == "SCALED_INTEGER" ? 4 : kDefaultScale)
+                        : params.size() > 1 ? params[1]
+                                            : 0;
   const int64_t most = id == Type::DECIMAL32    ? 9
                        : id == Type::DECIMAL64  ? 18
                        : id == Type::DECIMAL128 ? 38

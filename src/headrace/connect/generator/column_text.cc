@@ -24,6 +24,7 @@ constexpr KindName kKinds[] = {
     {"integer", Kind::kInteger, 2, "integer(low, high)"},
     {"double", Kind::kDouble, 2, "double(low, high)"},
     {"key", Kind::kKey, 1, "key(count)"},
+    {"one_of", Kind::kOneOf, 1000, "one_of(text, text, …)"},
     {"event_time", Kind::kEventTime, 3, "event_time(start_micros, step_micros, jitter_micros)"},
 };
 
@@ -67,6 +68,13 @@ bool ParseArguments(std::span<const std::string_view> arguments,
   return true;
 }
 
+// Without the quotes around it.
+std::string Unquoted(std::string_view text) {
+  const bool is_quoted = text.size() > 1 && text.front() == text.back() &&
+                         (text.front() == '\'' || text.front() == '"');
+  return std::string(is_quoted ? text.substr(1, text.size() - 2) : text);
+}
+
 bool SetArguments(std::span<const std::string_view> arguments, GeneratorColumn* column) {
   switch (column->kind) {
     case Kind::kSequence:
@@ -77,6 +85,10 @@ bool SetArguments(std::span<const std::string_view> arguments, GeneratorColumn* 
       return ParseArguments(arguments, {&column->low_value, &column->high_value});
     case Kind::kKey:
       return ParseArguments(arguments, {&column->keys});
+    case Kind::kOneOf:
+      for (const std::string_view argument : arguments)
+        column->choices.push_back(Unquoted(argument));
+      return !column->choices.empty();
     case Kind::kEventTime:
       return ParseArguments(arguments,
                             {&column->start_micros, &column->step_micros, &column->jitter_micros});

@@ -9,7 +9,10 @@
 #include <limits>
 
 #include "arrow/array.h"
+#include "arrow/array/builder_binary.h"
 #include "arrow/buffer.h"
+#include "arrow/compute/cast.h"
+#include "arrow/compute/exec.h"
 #include "arrow/type.h"
 #include "headrace/base/hash.h"
 
@@ -28,6 +31,7 @@ TypePtr TypeOf(Kind kind) {
     case Kind::kDouble:
       return arrow::float64();
     case Kind::kKey:
+    case Kind::kOneOf:
       return arrow::utf8();
     case Kind::kEventTime:
       return arrow::timestamp(arrow::TimeUnit::MICRO);
@@ -144,9 +148,23 @@ Result<ArrayPtr> MakeKeys(const GeneratorSpec& spec, size_t index, RowSpan rows,
   return std::make_shared<arrow::StringArray>(rows.length, std::move(offsets), std::move(text));
 }
 
-Result<ArrayPtr> MakeColumn(const GeneratorSpec& spec, size_t index, RowSpan rows,
-                            arrow::MemoryPool* pool) {
+Result<ArrayPtr> MakeChoices(const GeneratorSpec& spec, size_t index, RowSpan rows,
+                             arrow::MemoryPool* pool) {
+  const std::vector<std::string>& choices = spec.columns[index].choices;
+  const CellHash hash(spec.seed, rows.split, index);
+  arrow::StringBuilder builder(pool);
+  for (int64_t i = 0; i < rows.length; ++i) {
+    const uint64_t choice = hash.Below(rows.first + i, choices.size());
+    ARROW_RETURN_NOT_OK(builder.Append(choices[static_cast<size_t>(choice)]));
+  }
+  return builder.Finish();
+}
+
+Result<ArrayPtr> MakeCells(const GeneratorSpec& spec, size_t index, RowSpan rows,
+                           arrow::MemoryPool* pool) {
   switch (spec.columns[index].kind) {
+    case Kind::kOneOf:
+      return MakeChoices(spec, index, rows, pool);
     case Kind::kDouble:
       return MakeDoubles(spec, index, rows, pool);
     case Kind::kKey:
@@ -156,10 +174,25 @@ Result<ArrayPtr> MakeColumn(const GeneratorSpec& spec, size_t index, RowSpan row
   }
 }
 
+Result<ArrayPtr> MakeColumn(const GeneratorSpec& spec, size_t index, RowSpan rows,
+                            arrow::MemoryPool* pool) {
+  ARROW_ASSIGN_OR_RAISE(ArrayPtr cells, MakeCells(spec, index, rows, pool));
+  const TypePtr& type = spec.columns[index].type;
+  if (type == nullptr || type->Equals(*cells->type())) return cells;
+  arrow::compute::ExecContext context(pool);
+  context.set_use_threads(false);
+  ARROW_ASSIGN_OR_RAISE(
+      const arrow::Datum cast,
+      arrow::compute::Cast(cells, arrow::compute::CastOptions::Unsafe(type), &context));
+  return cast.make_array();
+}
+
 int64_t BytesPerRow(const GeneratorSpec& spec, const std::vector<int>& projection) {
   int64_t bytes = 1;
   for (const int column : projection) {
-    bytes += spec.columns[static_cast<size_t>(column)].kind == Kind::kKey ? 16 : 8;
+    bytes += TypeOf(spec.columns[static_cast<size_t>(column)].kind)->id() == arrow::Type::STRING
+                 ? 16
+                 : 8;
   }
   return bytes;
 }
@@ -267,7 +300,8 @@ class Generator final : public Source {
       : spec_(std::make_shared<const GeneratorSpec>(std::move(spec))), clock_(clock) {
     arrow::FieldVector fields;
     for (const GeneratorColumn& column : spec_->columns) {
-      fields.push_back(arrow::field(column.name, TypeOf(column.kind)));
+      fields.push_back(
+          arrow::field(column.name, column.type == nullptr ? TypeOf(column.kind) : column.type));
     }
     schema_ = arrow::schema(std::move(fields));
   }
@@ -359,21 +393,32 @@ Result<SourcePtr> MakeGenerator(GeneratorSpec spec, Clock& clock) {
   return std::make_shared<Generator>(std::move(spec), clock);
 }
 
-Result<SourcePtr> OpenGenerator(const OptionMap& options) {
+Result<SourcePtr> OpenGenerator(const ConnectContext& context, const OptionMap& options) {
   constexpr const char* kDefaultColumns =
       "id sequence, key key(100), value integer(0, 999), at event_time(0, 1000)";
   OptionReader reader("generator", options);
   GeneratorSpec spec;
+  const bool is_declared = context.schema != nullptr && !options.contains("columns");
   ARROW_ASSIGN_OR_RAISE(const std::string columns, reader.Text("columns", kDefaultColumns));
   ARROW_ASSIGN_OR_RAISE(const int64_t seed, reader.Integer("seed", 0, 0, kInt64Max));
   spec.seed = static_cast<uint64_t>(seed);
   ARROW_ASSIGN_OR_RAISE(spec.rows, reader.Integer("rows", -1, GeneratorSpec::kEndless, kInt64Max));
   ARROW_ASSIGN_OR_RAISE(spec.splits, reader.Integer("splits", 1, 1, kInt64Max));
   ARROW_ASSIGN_OR_RAISE(spec.unbounded, reader.Flag("unbounded", false));
-  ARROW_ASSIGN_OR_RAISE(spec.rows_per_second, reader.Integer("rows_per_second", 0, 0, kInt64Max));
+  ARROW_ASSIGN_OR_RAISE(const int64_t rate, reader.Integer("rate", 0, 0, kInt64Max));
+  ARROW_ASSIGN_OR_RAISE(spec.rows_per_second,
+                        reader.Integer("rows_per_second", rate, 0, kInt64Max));
+  if (is_declared) {
+    ARROW_ASSIGN_OR_RAISE(
+        spec.columns, DeclaredGeneratorColumns(
+                          *context.schema, [&](const std::string& name, const std::string& text) {
+                            return reader.Text(name, text);
+                          }));
+  } else {
+    ARROW_ASSIGN_OR_RAISE(spec.columns, ParseGeneratorColumns(columns));
+  }
   ARROW_RETURN_NOT_OK(reader.Finish());
-  ARROW_ASSIGN_OR_RAISE(spec.columns, ParseGeneratorColumns(columns));
-  return MakeGenerator(std::move(spec));
+  return MakeGenerator(std::move(spec), context.clock);
 }
 
 }  // namespace headrace

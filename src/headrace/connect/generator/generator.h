@@ -3,10 +3,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "headrace/base/clock.h"
+#include "headrace/connect/connector.h"
 #include "headrace/table/options.h"
 #include "headrace/table/source.h"
 
@@ -20,6 +22,7 @@ struct GeneratorColumn {
     kDouble,     // double, uniform in [low_value, high_value)
     kKey,        // string "key-<i>", i uniform in [0, keys)
     kEventTime,  // timestamp(us): start + row * step, late by up to jitter (all in microseconds)
+    kOneOf,      // string, one of `choices`
   };
   std::string name;
   Kind kind = Kind::kSequence;
@@ -31,6 +34,8 @@ struct GeneratorColumn {
   int64_t start_micros = 0;
   int64_t step_micros = 1000;
   int64_t jitter_micros = 0;
+  std::vector<std::string> choices;
+  TypePtr type = nullptr;  // what the cells are converted to; null: that of the kind
 };
 
 struct GeneratorSpec {
@@ -55,8 +60,16 @@ Result<SourcePtr> MakeGenerator(GeneratorSpec spec, Clock& clock = SystemClock()
 ///   "id sequence, n integer(1, 100), x double(0, 1), k key(1000), at event_time(0, 1000, 5000)".
 Result<std::vector<GeneratorColumn>> ParseGeneratorColumns(std::string_view text);
 
-/// Options: columns, seed, rows, splits, unbounded, rows_per_second (see GeneratorSpec). Without
-/// rows the source is endless and therefore unbounded.
-Result<SourcePtr> OpenGenerator(const OptionMap& options);
+/// The columns of a declared schema. `text` gives the option of a column, or the text handed in.
+/// kUnsupported names a column whose type cannot be made.
+Result<std::vector<GeneratorColumn>> DeclaredGeneratorColumns(
+    const arrow::Schema& schema,
+    const std::function<Result<std::string>(const std::string& option, const std::string& text)>&
+        text);
+
+/// Options: columns, seed, rows, splits, unbounded, rows_per_second or rate (see GeneratorSpec).
+/// Without rows the source is endless and therefore unbounded. Declared columns are made by their
+/// types, or as the option columns.<name> says: "double(1, 5)".
+Result<SourcePtr> OpenGenerator(const ConnectContext& context, const OptionMap& options);
 
 }  // namespace headrace

@@ -309,15 +309,18 @@ TEST(GeneratorOptionsTest, ColumnsAsText) {
 }
 
 TEST(GeneratorOptionsTest, OpensByName) {
-  ASSERT_OK_AND_ASSIGN(
-      const SourcePtr source,
-      OpenConnector("generator", {{"columns", "id sequence"}, {"rows", "2"}, {"splits", "2"}}));
+  const ConnectContext context{LocalVfs(), SystemClock(), ""};
+  ASSERT_OK_AND_ASSIGN(const SourcePtr source,
+                       OpenConnector("generator", context,
+                                     {{"columns", "id sequence"}, {"rows", "2"}, {"splits", "2"}}));
   EXPECT_EQ(ReadAll(*source), "0;1;2;3;");
-  ASSERT_OK_AND_ASSIGN(const SourcePtr endless, OpenConnector("generator", {}));
+  ASSERT_OK_AND_ASSIGN(const SourcePtr endless, OpenConnector("generator", context, {}));
   EXPECT_EQ(endless->boundedness(), Boundedness::kUnbounded);
   EXPECT_EQ(endless->schema()->num_fields(), 4);
-  EXPECT_ERROR(OpenConnector("generator", {{"row", "2"}}), kInvalidArgument, "did you mean rows?");
-  EXPECT_ERROR(OpenConnector("kafka", {}), kUnknownName, "known are generator; got 'kafka'");
+  EXPECT_ERROR(OpenConnector("generator", context, {{"row", "2"}}), kInvalidArgument,
+               "did you mean rows?");
+  EXPECT_ERROR(OpenConnector("kafka", context, {}), kUnknownName,
+               "known are file, generator; got 'kafka'");
 }
 
 }  // namespace

@@ -223,24 +223,15 @@ Status KeyIndex::Add(std::span<const ArrayPtr> keys) {
   return Status::OK();
 }
 
-int64_t KeyIndex::FindOrAdd(std::span<const ArrayPtr> keys, int64_t row) {
-  if (!EncodeKey(keys, row, &rows_->scratch)) return kNone;
-  const uint64_t hash = HashBytes(rows_->scratch);
-  const int64_t found = rows_->Find(hash, rows_->scratch);
-  if (found != kNone) return found;
-  const int64_t added = rows_->Append(rows_->scratch);
-  rows_->Link(hash, added);
-  return added;
-}
-
-void KeyIndex::Probe(std::span<const ArrayPtr> keys, std::vector<Lookup::Match>* matches) const {
+void KeyIndex::Probe(std::span<const ArrayPtr> keys, LookupMatches* matches) const {
   const int64_t length = keys.empty() ? 0 : keys[0]->length();
   std::string key;
   for (int64_t i = 0; i < length; ++i) {
     if (!EncodeKey(keys, i, &key)) continue;
     int64_t row = rows_->Find(HashBytes(key), key);
     while (row != kNone) {
-      matches->push_back({i, row});
+      matches->probe_rows.push_back(static_cast<uint32_t>(i));
+      matches->row_ids.push_back(row);
       row = rows_->Next(rows_->next[static_cast<size_t>(row)], key);
     }
   }

@@ -1,4 +1,4 @@
-// KeyIndex: row numbers by key tuple, for the Lookup of tables in memory.
+// KeyIndex: row numbers by key tuple, for the Lookup of immutable tables in memory.
 #pragma once
 
 #include <cstdint>
@@ -25,10 +25,8 @@ class KeyIndex {
   int64_t num_rows() const;
   /// Numbers the rows of `keys` on and indexes them. Cost: one encoding and one probe per row.
   Status Add(std::span<const ArrayPtr> keys);
-  /// For unique keys: the row with the key of `row`, which is added when missing; kNone for nulls.
-  int64_t FindOrAdd(std::span<const ArrayPtr> keys, int64_t row);
   /// Appends the matches of every row of `keys`, in probe order, then by row number.
-  void Probe(std::span<const ArrayPtr> keys, std::vector<Lookup::Match>* matches) const;
+  void Probe(std::span<const ArrayPtr> keys, LookupMatches* matches) const;
   /// kTypeMismatch unless `keys` have the types of this index.
   Status CheckTypes(std::span<const ArrayPtr> keys) const;
 

@@ -8,9 +8,11 @@
 #include "arrow/array/util.h"
 #include "arrow/compute/api_vector.h"
 #include "arrow/compute/exec.h"
+#include "arrow/datum.h"
 #include "arrow/record_batch.h"
 #include "arrow/type.h"
 #include "headrace/base/check.h"
+#include "headrace/connect/memory/row_ids.h"
 #include "headrace/connect/memory/slice_reader.h"
 #include "headrace/types/encoding.h"
 
@@ -73,6 +75,46 @@ Status CheckColumns(std::span<const int> columns, const arrow::Schema& schema) {
 }
 
 }  // namespace
+
+class MemoryTable::IndexReader final : public LookupReader {
+ public:
+  IndexReader(MemoryTable* table, const KeyIndex* index) : table_(table), index_(index) {}
+
+  Status Probe(std::span<const ArrayPtr> keys, LookupMatches* matches) override {
+    std::vector<ArrayPtr> plain(keys.begin(), keys.end());
+    for (ArrayPtr& key : plain) {
+      ARROW_ASSIGN_OR_RAISE(key, Decode(key, arrow::default_memory_pool()));
+    }
+    ARROW_RETURN_NOT_OK(index_->CheckTypes(plain));
+    matches->probe_rows.clear();
+    matches->row_ids.clear();
+    index_->Probe(plain, matches);
+    return Status::OK();
+  }
+
+  Result<std::vector<ArrayPtr>> Gather(std::span<const int64_t> row_ids,
+                                       std::span<const int> columns,
+                                       arrow::MemoryPool* pool) override {
+    ARROW_RETURN_NOT_OK(CheckColumns(columns, *table_->schema_));
+    ARROW_ASSIGN_OR_RAISE(const ArrayPtr ids, RowIdsOf(row_ids, pool));
+    arrow::compute::ExecContext context(pool);
+    std::vector<ArrayPtr> gathered;
+    for (const int column : columns) {
+      std::unique_lock lock(table_->mutex_);
+      ARROW_ASSIGN_OR_RAISE(const ArrayPtr values, table_->PlainColumn(column));
+      lock.unlock();
+      ARROW_ASSIGN_OR_RAISE(
+          const arrow::Datum taken,
+          arrow::compute::Take(values, ids, arrow::compute::TakeOptions(), &context));
+      gathered.push_back(taken.make_array());
+    }
+    return gathered;
+  }
+
+ private:
+  MemoryTable* const table_;
+  const KeyIndex* const index_;
+};
 
 MemoryTable::MemoryTable(SchemaPtr schema, std::vector<Batch> batches, MemoryTableOptions options)
     : schema_(std::move(schema)),
@@ -168,11 +210,9 @@ Result<ArrayPtr> MemoryTable::PlainColumn(int column) {
   return plain;
 }
 
-Status MemoryTable::EnsureIndex(std::span<const int> columns) {
-  ARROW_RETURN_NOT_OK(CheckColumns(columns, *schema_));
-  std::lock_guard lock(mutex_);
-  const std::vector<int> wanted(columns.begin(), columns.end());
-  if (indexes_.contains(wanted)) return Status::OK();
+Result<const KeyIndex*> MemoryTable::IndexOf(const std::vector<int>& columns) {
+  const auto it = indexes_.find(columns);
+  if (it != indexes_.end()) return it->second.get();
   std::vector<ArrayPtr> keys;
   std::vector<TypePtr> types;
   for (const int column : columns) {
@@ -181,46 +221,15 @@ Status MemoryTable::EnsureIndex(std::span<const int> columns) {
   }
   ARROW_ASSIGN_OR_RAISE(auto index, KeyIndex::Make(std::move(types)));
   ARROW_RETURN_NOT_OK(index->Add(keys));
-  indexes_.emplace(wanted, std::move(index));
-  return Status::OK();
+  return indexes_.emplace(columns, std::move(index)).first->second.get();
 }
 
-Result<std::vector<Lookup::Match>> MemoryTable::Probe(std::span<const int> columns,
-                                                      std::span<const ArrayPtr> keys) {
-  const KeyIndex* index = nullptr;
-  {
-    std::lock_guard lock(mutex_);
-    const auto it = indexes_.find(std::vector<int>(columns.begin(), columns.end()));
-    if (it == indexes_.end()) {
-      return Error(ErrorKind::kInternal, "{} was probed without an index", options_.name);
-    }
-    index = it->second.get();
-  }
-  std::vector<ArrayPtr> plain(keys.begin(), keys.end());
-  for (ArrayPtr& key : plain) {
-    ARROW_ASSIGN_OR_RAISE(key, Decode(key, arrow::default_memory_pool()));
-  }
-  ARROW_RETURN_NOT_OK(index->CheckTypes(plain));
-  std::vector<Match> matches;
-  index->Probe(plain, &matches);
-  return matches;
-}
-
-Result<std::vector<ArrayPtr>> MemoryTable::Gather(std::span<const int64_t> row_ids,
-                                                  std::span<const int> columns) {
+Result<std::unique_ptr<LookupReader>> MemoryTable::OpenReader(std::span<const int> columns) {
   ARROW_RETURN_NOT_OK(CheckColumns(columns, *schema_));
-  const arrow::Int64Array ids(static_cast<int64_t>(row_ids.size()),
-                              arrow::Buffer::Wrap(row_ids.data(), row_ids.size()));
-  std::vector<ArrayPtr> gathered;
-  for (const int column : columns) {
-    ArrayPtr values;
-    {
-      std::lock_guard lock(mutex_);
-      ARROW_ASSIGN_OR_RAISE(values, PlainColumn(column));
-    }
-    ARROW_ASSIGN_OR_RAISE(gathered.emplace_back(), arrow::compute::Take(*values, ids));
-  }
-  return gathered;
+  std::lock_guard lock(mutex_);
+  ARROW_ASSIGN_OR_RAISE(const KeyIndex* index,
+                        IndexOf(std::vector<int>(columns.begin(), columns.end())));
+  return std::make_unique<IndexReader>(this, index);
 }
 
 }  // namespace headrace

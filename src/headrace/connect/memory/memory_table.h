@@ -55,16 +55,15 @@ class MemoryTable final : public Source, public Lookup {
   Result<std::string> Snapshot() override { return snapshot_; }
   Lookup* lookup() override { return options_.change_mode == ChangeMode::kAppend ? this : nullptr; }
 
-  Status EnsureIndex(std::span<const int> columns) override;
-  Result<std::vector<Match>> Probe(std::span<const int> columns,
-                                   std::span<const ArrayPtr> keys) override;
-  Result<std::vector<ArrayPtr>> Gather(std::span<const int64_t> row_ids,
-                                       std::span<const int> columns) override;
+  Result<std::unique_ptr<LookupReader>> OpenReader(std::span<const int> columns) override;
 
  private:
+  class IndexReader;
   MemoryTable(SchemaPtr schema, std::vector<Batch> batches, MemoryTableOptions options);
   /// The whole column in its plain type, made when first wanted. REQUIRES: mutex_ is held.
   Result<ArrayPtr> PlainColumn(int column);
+  /// Builds it if there is none; it lives as long as the table. REQUIRES: mutex_ is held.
+  Result<const KeyIndex*> IndexOf(const std::vector<int>& columns);
 
   const SchemaPtr schema_;
   const std::shared_ptr<const std::vector<Batch>> batches_;

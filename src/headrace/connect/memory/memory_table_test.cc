@@ -139,9 +139,16 @@ TEST(MemoryTableTest, BatchesOfOtherTypesAreRefused) {
 TEST(MemoryTableTest, AnEmptyTableHasNoSplits) {
   ASSERT_OK_AND_ASSIGN(auto table, MemoryTable::Make(TwoColumns(), {}));
   EXPECT_TRUE(table->Splits(Everything(*table))->empty());
-  ASSERT_OK(table->EnsureIndex(std::vector<int>{0}));
+  ASSERT_OK_AND_ASSIGN(const auto reader, table->OpenReader(std::vector<int>{0}));
   const std::vector<ArrayPtr> keys = {FromJson(arrow::int64(), "[1]")};
-  EXPECT_TRUE(table->Probe(std::vector<int>{0}, keys)->empty());
+  LookupMatches matches = {{1}, {1}};
+  ASSERT_OK(reader->Probe(keys, &matches));
+  EXPECT_TRUE(matches.row_ids.empty());
+  EXPECT_TRUE(matches.probe_rows.empty());
+  ASSERT_OK_AND_ASSIGN(
+      const auto nothing,
+      reader->Gather(std::vector<int64_t>{-1}, std::vector<int>{1}, arrow::default_memory_pool()));
+  EXPECT_TRUE(nothing[0]->Equals(FromJson(arrow::utf8(), "[null]")));
 }
 
 TEST(MemoryTableTest, SnapshotsTellTablesApart) {
@@ -173,10 +180,11 @@ TEST(MemoryTableTest, LargeDictionariesDoNotShrinkBatches) {
 
 std::string Matches(MemoryTable& table, const std::vector<int>& columns,
                     const std::vector<ArrayPtr>& keys) {
-  EXPECT_OK(table.EnsureIndex(columns));
+  LookupMatches matches;
+  EXPECT_OK(table.OpenReader(columns).ValueOrDie()->Probe(keys, &matches));
   std::string text;
-  for (const Lookup::Match& match : table.Probe(columns, keys).ValueOrDie()) {
-    text += fmt::format("{}-{} ", match.probe_row, match.row_id);
+  for (size_t i = 0; i < matches.row_ids.size(); ++i) {
+    text += fmt::format("{}-{} ", matches.probe_rows[i], matches.row_ids[i]);
   }
   return text;
 }
@@ -191,20 +199,22 @@ TEST(MemoryLookupTest, FindsRowsOverEncodingsInProbeAndTableOrder) {
   EXPECT_EQ(Matches(*table, {1, 0}, {text->Slice(1), FromJson(arrow::int64(), "[6, 1, 1, null]")}),
             "0-5 ")
       << "a tuple with a null matches nothing";
+  ASSERT_OK_AND_ASSIGN(const auto reader, table->OpenReader(std::vector<int>{0}));
   ASSERT_OK_AND_ASSIGN(const auto gathered,
-                       table->Gather(std::vector<int64_t>{5, 0, 5}, std::vector<int>{1, 0}));
-  EXPECT_TRUE(gathered[0]->Equals(FromJson(arrow::utf8(), R"(["a", "a", "a"])")));
-  EXPECT_TRUE(gathered[1]->Equals(FromJson(arrow::int64(), "[6, 1, 6]")));
+                       reader->Gather(std::vector<int64_t>{5, 0, -1, 5}, std::vector<int>{1, 0},
+                                      arrow::default_memory_pool()));
+  EXPECT_TRUE(gathered[0]->Equals(FromJson(arrow::utf8(), R"(["a", "a", null, "a"])")));
+  EXPECT_TRUE(gathered[1]->Equals(FromJson(arrow::int64(), "[6, 1, null, 6]")));
 }
 
 TEST(MemoryLookupTest, MisuseIsNamed) {
   ASSERT_OK_AND_ASSIGN(auto table, MemoryTable::Make(TwoColumns(), MixedBatches(TwoColumns())));
   const std::vector<ArrayPtr> ids = {FromJson(arrow::int64(), "[1]")};
-  EXPECT_ERROR(table->Probe(std::vector<int>{0}, ids), kInternal, "without an index");
-  ASSERT_OK(table->EnsureIndex(std::vector<int>{1}));
-  EXPECT_ERROR(table->Probe(std::vector<int>{1}, ids), kTypeMismatch,
+  ASSERT_OK_AND_ASSIGN(const auto reader, table->OpenReader(std::vector<int>{1}));
+  LookupMatches matches;
+  EXPECT_ERROR(reader->Probe(ids, &matches), kTypeMismatch,
                "expected keys of type string, got int64");
-  EXPECT_ERROR(table->EnsureIndex(std::vector<int>{2}), kInternal, "no column number 2");
+  EXPECT_ERROR(table->OpenReader(std::vector<int>{2}), kInternal, "no column number 2");
 }
 
 TEST(MemoryLookupTest, ZerosAndNaNsAreOneKeyEach) {
@@ -242,7 +252,7 @@ TEST(MemoryLookupTest, EveryKindOfKey) {
   const auto schema = arrow::schema({arrow::field(
       "k", arrow::dense_union(arrow::FieldVector{arrow::field("a", arrow::int8())}))});
   ASSERT_OK_AND_ASSIGN(auto table, MemoryTable::Make(schema, {}));
-  EXPECT_ERROR(table->EnsureIndex(std::vector<int>{0}), kTypeMismatch, "cannot be keys");
+  EXPECT_ERROR(table->OpenReader(std::vector<int>{0}), kTypeMismatch, "cannot be keys");
 }
 
 TEST(MemoryLookupTest, RandomKeysAgreeWithBruteForce) {

@@ -1,10 +1,12 @@
 // The manifest is lines of text; its last line is the XXH3 of those before:
-//   headrace checkpoint 2 / epoch N
-//   query NAME-IN-HEX PLAN-HASH running|ended / position SCAN SPLIT HEX …
+//   headrace checkpoint 3 / epoch N
+//   query NAME-IN-HEX PLAN-HASH running|ended / part NAME PLACE … / position SCAN SPLIT HEX …
 //   end HASH
 #include "headrace/exec/checkpoint/checkpoint.h"
 
+#include <algorithm>
 #include <charconv>
+#include <set>
 #include <sstream>
 
 #include "arrow/buffer.h"
@@ -18,21 +20,41 @@ namespace headrace {
 namespace {
 
 constexpr const char* kManifestName = "MANIFEST";
+constexpr const char* kPlaceEnding = ".state";
+constexpr const char* kNoFile = "-";
 constexpr const char* kRunning = "running";
 constexpr const char* kEnded = "ended";
-constexpr const char* kFirstLine = "headrace checkpoint 2";
+constexpr const char* kFirstLine = "headrace checkpoint 3";
 
 std::string EpochPath(const std::string& directory, int64_t epoch) {
   return JoinPath(directory, fmt::format("epoch-{}", epoch));
 }
 
-/// The files of a query, up to the name of the part.
-std::string QueryPath(const std::string& directory, int64_t epoch, size_t query) {
-  return JoinPath(EpochPath(directory, epoch), fmt::format("query-{}-", query));
+/// In the directory of the checkpoint.
+std::string PlaceOf(int64_t epoch, size_t query, const std::string& part) {
+  return fmt::format("epoch-{}/query-{}-{}{}", epoch, query, part, kPlaceEnding);
 }
 
-std::string PartPath(const std::string& query_path, const std::string& part) {
-  return query_path + part + ".state";
+/// The folder of an epoch, and a file in it.
+bool IsPlace(std::string_view place) {
+  constexpr std::string_view kEpoch = "epoch-";
+  const size_t slash = place.find('/');
+  if (!place.starts_with(kEpoch) || slash == place.npos || slash == kEpoch.size()) return false;
+  const std::string_view number = place.substr(kEpoch.size(), slash - kEpoch.size());
+  const std::string_view file = place.substr(slash + 1);
+  return number.find_first_not_of("0123456789") == number.npos && file.find('/') == file.npos &&
+         file.ends_with(kPlaceEnding);
+}
+
+/// The files of parts, by the folder of the epoch that wrote them.
+using EpochFiles = std::map<std::string, std::set<std::string>>;
+
+void AddFiles(const std::map<std::string, std::string>& parts, EpochFiles* files) {
+  for (const auto& [part, place] : parts) {
+    if (place.empty()) continue;
+    const size_t slash = place.find('/');
+    (*files)[place.substr(0, slash)].insert(place.substr(slash + 1));
+  }
 }
 
 Result<std::string> FromHex(const std::string& hex) {
@@ -50,14 +72,25 @@ Status DamagedLine() {
   return Error(ErrorKind::kBadData, "a line of the checkpoint manifest is damaged");
 }
 
-/// Removes the folders of the epochs that `is_old` takes by name.
-template <typename IsOld>
-Status RemoveEpochs(Vfs& vfs, const std::string& directory, const IsOld& is_old) {
-  ARROW_ASSIGN_OR_RAISE(auto entries, vfs.List(directory));
+std::string NameOf(const FileInfo& entry) { return entry.path.substr(entry.path.rfind('/') + 1); }
+
+/// Removes the files of epochs that are not among those kept.
+Status RemoveOthers(Vfs& vfs, const std::string& directory, const EpochFiles& kept) {
+  ARROW_ASSIGN_OR_RAISE(const auto entries, vfs.List(directory));
   for (const FileInfo& entry : entries) {
-    const std::string name = entry.path.substr(entry.path.rfind('/') + 1);
-    if (!entry.is_directory || !name.starts_with("epoch-") || !is_old(name)) continue;
-    ARROW_RETURN_NOT_OK(vfs.RemoveTree(JoinPath(directory, name)));
+    const std::string name = NameOf(entry);
+    if (!entry.is_directory || !name.starts_with("epoch-")) continue;
+    const std::string folder = JoinPath(directory, name);
+    const auto of_epoch = kept.find(name);
+    if (of_epoch == kept.end()) {
+      ARROW_RETURN_NOT_OK(vfs.RemoveTree(folder));
+      continue;
+    }
+    ARROW_ASSIGN_OR_RAISE(const auto files, vfs.List(folder));
+    for (const FileInfo& file : files) {
+      if (of_epoch->second.contains(NameOf(file))) continue;
+      ARROW_RETURN_NOT_OK(vfs.Remove(JoinPath(folder, NameOf(file))));
+    }
   }
   return Status::OK();
 }
@@ -69,7 +102,36 @@ Result<std::string> ReadWhole(Vfs& vfs, const std::string& path) {
   return buffer->ToString();
 }
 
+/// The state of a part that has none.
+class EmptyState final : public StateReader {
+ public:
+  explicit EmptyState(arrow::MemoryPool* pool) : StateReader("", nullptr, {}, {}, pool) {}
+};
+
 }  // namespace
+
+/// Makes the file, and its folder, when there is a section to write.
+class CheckpointWriter::PartWriter final : public StateWriter {
+ public:
+  PartWriter(Vfs& vfs, std::string path, arrow::MemoryPool* pool)
+      : StateWriter(std::move(path), nullptr, pool), vfs_(vfs), pool_(pool) {}
+  bool is_empty() const { return file_ == nullptr; }
+  Status Write(int key_group, const arrow::RecordBatch& batch) override {
+    if (file_ == nullptr) {
+      ARROW_RETURN_NOT_OK(vfs_.MakeDirectories(ParentPath(path())));
+      ARROW_ASSIGN_OR_RAISE(file_, StateWriter::Make(vfs_, path(), pool_));
+    }
+    return file_->Write(key_group, batch);
+  }
+  Status Close(bool sync) override { return is_empty() ? Status::OK() : file_->Close(sync); }
+
+ private:
+  Vfs& vfs_;
+  arrow::MemoryPool* const pool_;
+  std::unique_ptr<StateWriter> file_;
+};
+
+CheckpointWriter::~CheckpointWriter() = default;
 
 CheckpointWriter::CheckpointWriter(Vfs& vfs, std::string directory, int64_t epoch,
                                    arrow::MemoryPool* pool)
@@ -79,26 +141,35 @@ Result<std::unique_ptr<CheckpointWriter>> CheckpointWriter::Make(Vfs& vfs, std::
                                                                  int64_t epoch,
                                                                  arrow::MemoryPool* pool) {
   ARROW_RETURN_NOT_OK(vfs.RemoveTree(EpochPath(directory, epoch)));
-  ARROW_RETURN_NOT_OK(vfs.MakeDirectories(EpochPath(directory, epoch)));
   return std::unique_ptr<CheckpointWriter>(
       new CheckpointWriter(vfs, std::move(directory), epoch, pool));
 }
 
 void CheckpointWriter::BeginQuery(const std::string& name, uint64_t plan_hash, bool ended) {
-  queries_.push_back({name, plan_hash, ended, {}});
+  queries_.push_back({name, plan_hash, ended, {}, {}});
 }
 
 Result<StateWriter*> CheckpointWriter::BeginPart(const std::string& part) {
   HEADRACE_CHECK(open_ == nullptr, "a part of the state is still open");
   HEADRACE_CHECK(!queries_.empty(), "a part of the state belongs to no query");
-  const std::string query = QueryPath(directory_, epoch_, queries_.size() - 1);
-  ARROW_ASSIGN_OR_RAISE(open_, StateWriter::Make(vfs_, PartPath(query, part), pool_));
+  open_part_ = part;
+  place_ = PlaceOf(epoch_, queries_.size() - 1, part);
+  open_ = std::make_unique<PartWriter>(vfs_, JoinPath(directory_, place_), pool_);
   return open_.get();
 }
 
 Status CheckpointWriter::EndPart() {
-  std::unique_ptr<StateWriter> writer = std::move(open_);
+  const std::unique_ptr<PartWriter> writer = std::move(open_);
+  if (writer->is_empty()) place_.clear();
+  has_files_ |= !writer->is_empty();
+  queries_.back().parts[open_part_] = place_;
   return writer->Close(/*sync=*/true);
+}
+
+void CheckpointWriter::KeepPart(const std::string& part, const std::string& place) {
+  HEADRACE_CHECK(!queries_.empty(), "a part of the state belongs to no query");
+  HEADRACE_CHECK(place.empty() || IsPlace(place), "a part is kept that was not written");
+  queries_.back().parts[part] = place;
 }
 
 void CheckpointWriter::AddPositions(int scan_id, const SplitPositions& positions) {
@@ -113,6 +184,9 @@ Status CheckpointWriter::Commit() {
   for (const QueryState& query : queries_) {
     text += fmt::format("query {} {:016x} {}\n", arrow::HexEncode(query.name), query.plan_hash,
                         query.ended ? kEnded : kRunning);
+    for (const auto& [part, place] : query.parts) {
+      text += fmt::format("part {} {}\n", part, place.empty() ? kNoFile : place);
+    }
     for (const auto& [scan, positions] : query.positions) {
       for (const auto& [split, position] : positions) {
         text += fmt::format("position {} {} {}\n", scan, split, arrow::HexEncode(position));
@@ -120,17 +194,35 @@ Status CheckpointWriter::Commit() {
     }
   }
   text += fmt::format("end {:016x}\n", HashBytes(text));
-  ARROW_RETURN_NOT_OK(vfs_.SyncDirectory(EpochPath(directory_, epoch_)));
+  if (has_files_) ARROW_RETURN_NOT_OK(vfs_.SyncDirectory(EpochPath(directory_, epoch_)));
   ARROW_ASSIGN_OR_RAISE(auto file, AtomicFile::Make(vfs_, JoinPath(directory_, kManifestName)));
   ARROW_RETURN_NOT_OK(file->stream()->Write(text.data(), static_cast<int64_t>(text.size())));
   ARROW_RETURN_NOT_OK(file->Commit());
   HEADRACE_FAULT_POINT("checkpoint.committed");
-  return vfs_.RemoveTree(EpochPath(directory_, epoch_ - 1));
+  EpochFiles kept;
+  for (const QueryState& query : queries_) AddFiles(query.parts, &kept);
+  return RemoveOthers(vfs_, directory_, kept);
 }
 
 Result<std::unique_ptr<StateReader>> QueryCheckpoint::OpenPart(const std::string& part,
                                                                arrow::MemoryPool* pool) const {
-  return StateReader::Make(*vfs_, PartPath(path_, part), pool);
+  const auto found = parts_.find(part);
+  if (found == parts_.end()) {
+    return Error(ErrorKind::kNotFound, "the checkpoint in {} has no part {}", directory_, part);
+  }
+  if (found->second.empty()) return std::make_unique<EmptyState>(pool);
+  return StateReader::Make(*vfs_, JoinPath(directory_, found->second), pool);
+}
+
+Result<std::vector<QueryCheckpoint::Part>> QueryCheckpoint::Parts() const {
+  std::vector<Part> parts;
+  for (const auto& [name, place] : parts_) {
+    Part& part = parts.emplace_back(name, 0);
+    if (place.empty()) continue;
+    ARROW_ASSIGN_OR_RAISE(const FileInfo file, vfs_->Stat(JoinPath(directory_, place)));
+    part.bytes = file.size;
+  }
+  return parts;
 }
 
 SplitPositions QueryCheckpoint::Positions(int scan_id) const {
@@ -140,6 +232,12 @@ SplitPositions QueryCheckpoint::Positions(int scan_id) const {
 
 Result<std::unique_ptr<CheckpointReader>> CheckpointReader::OpenLatest(Vfs& vfs,
                                                                        std::string directory) {
+  ARROW_ASSIGN_OR_RAISE(auto reader, Look(vfs, std::move(directory)));
+  if (reader != nullptr) ARROW_RETURN_NOT_OK(reader->RemoveOtherEpochs());
+  return reader;
+}
+
+Result<std::unique_ptr<CheckpointReader>> CheckpointReader::Look(Vfs& vfs, std::string directory) {
   const std::string path = JoinPath(directory, kManifestName);
   std::unique_ptr<CheckpointReader> reader(new CheckpointReader(vfs, std::move(directory)));
   Result<std::string> manifest = ReadWhole(vfs, path);
@@ -148,7 +246,6 @@ Result<std::unique_ptr<CheckpointReader>> CheckpointReader::OpenLatest(Vfs& vfs,
     return manifest.status();
   }
   ARROW_RETURN_NOT_OK(WithContext(reader->Parse(*manifest), path + ": "));
-  ARROW_RETURN_NOT_OK(reader->RemoveOtherEpochs());
   return reader;
 }
 
@@ -163,14 +260,34 @@ Status CheckpointReader::ParseQuery(std::istream& words, QueryCheckpoint** query
   const auto [end, error] = std::from_chars(hash.data(), hash.data() + hash.size(), plan_hash, 16);
   if (error != std::errc() || end != hash.data() + hash.size()) return DamagedLine();
   ARROW_ASSIGN_OR_RAISE(const std::string name, FromHex(hex_name));
-  const size_t place = queries_.size();
   const auto [entry, is_new] = queries_.try_emplace(name);
   if (!is_new) return DamagedLine();
   *query = &entry->second;
   (*query)->vfs_ = &vfs_;
-  (*query)->path_ = QueryPath(directory_, epoch_, place);
+  (*query)->directory_ = directory_;
   (*query)->plan_hash_ = plan_hash;
   (*query)->ended_ = state == kEnded;
+  return Status::OK();
+}
+
+Status CheckpointReader::ParsePart(std::istream& words, QueryCheckpoint* query) {
+  std::string name;
+  std::string place;
+  words >> name >> place;
+  if (place == kNoFile) place.clear();
+  const bool is_one = !words.fail() && query != nullptr && (place.empty() || IsPlace(place));
+  return is_one && query->parts_.emplace(name, place).second ? Status::OK() : DamagedLine();
+}
+
+Status CheckpointReader::ParsePosition(std::istream& words, QueryCheckpoint* query) {
+  int scan = 0;
+  int64_t split = 0;
+  std::string hex;
+  words >> scan >> split;
+  if (words.fail() || split < 0 || query == nullptr) return DamagedLine();
+  words >> hex;  // nothing stands for an empty position
+  ARROW_ASSIGN_OR_RAISE(std::string position, FromHex(hex));
+  query->positions_[scan].emplace_back(split, std::move(position));
   return Status::OK();
 }
 
@@ -194,15 +311,10 @@ Status CheckpointReader::Parse(const std::string& manifest) {
       words >> epoch_;
     } else if (word == "query") {
       ARROW_RETURN_NOT_OK(ParseQuery(words, &query));
+    } else if (word == "part") {
+      ARROW_RETURN_NOT_OK(ParsePart(words, query));
     } else if (word == "position") {
-      int scan = 0;
-      int64_t split = 0;
-      std::string hex;
-      words >> scan >> split;
-      if (words.fail() || split < 0 || query == nullptr) return DamagedLine();
-      words >> hex;  // nothing stands for an empty position
-      ARROW_ASSIGN_OR_RAISE(std::string position, FromHex(hex));
-      query->positions_[scan].emplace_back(split, std::move(position));
+      ARROW_RETURN_NOT_OK(ParsePosition(words, query));
       continue;
     }
     if (words.fail() || epoch_ < 0) return DamagedLine();
@@ -211,8 +323,9 @@ Status CheckpointReader::Parse(const std::string& manifest) {
 }
 
 Status CheckpointReader::RemoveOtherEpochs() const {
-  const std::string kept = fmt::format("epoch-{}", epoch_);
-  return RemoveEpochs(vfs_, directory_, [&](std::string_view name) { return name != kept; });
+  EpochFiles kept;
+  for (const auto& [name, query] : queries_) AddFiles(query.parts_, &kept);
+  return RemoveOthers(vfs_, directory_, kept);
 }
 
 const QueryCheckpoint* CheckpointReader::Find(const std::string& name) const {
@@ -229,7 +342,7 @@ std::vector<std::string> CheckpointReader::QueryNames() const {
 Status RemoveCheckpoint(Vfs& vfs, const std::string& directory) {
   const Status removed = vfs.Remove(JoinPath(directory, kManifestName));
   if (!removed.ok() && KindOf(removed) != ErrorKind::kNotFound) return removed;
-  return RemoveEpochs(vfs, directory, [](std::string_view) { return true; });
+  return RemoveOthers(vfs, directory, {});
 }
 
 }  // namespace headrace

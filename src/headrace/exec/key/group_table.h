@@ -9,8 +9,8 @@
 #include <utility>
 #include <vector>
 
-#include "headrace/exec/key/key_encoder.h"
 #include "headrace/exec/key/row_blocks.h"
+#include "headrace/types/key/key_encoder.h"
 
 namespace headrace {
 

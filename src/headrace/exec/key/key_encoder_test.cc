@@ -1,5 +1,5 @@
 // Equality keys: equal cells, and only those, have equal encodings, whatever the column's encoding.
-#include "headrace/exec/key/key_encoder.h"
+#include "headrace/types/key/key_encoder.h"
 
 #include <gtest/gtest.h>
 
@@ -8,8 +8,8 @@
 #include <map>
 
 #include "headrace/base/hash.h"
-#include "headrace/exec/key/key_hash.h"
 #include "headrace/exec/op/pipe_drive.h"
+#include "headrace/types/key/key_hash.h"
 
 namespace headrace {
 namespace {

@@ -7,8 +7,8 @@
 
 #include "arrow/array.h"
 #include "arrow/type.h"
-#include "headrace/exec/key/cells.h"
 #include "headrace/types/encoding.h"
+#include "headrace/types/key/cells.h"
 
 namespace headrace {
 namespace {

@@ -15,7 +15,7 @@ Status LowerStreamAggregate(const AggregateNode& aggregate, Lowering& lowering) 
   lowering.ExchangeByHash(aggregate.keys);
   lowering.Append(std::make_shared<StreamAggregateSpec>(
       aggregate.input()->schema(), aggregate.keys, aggregate.calls, aggregate.emit,
-      aggregate.window, aggregate.input()->properties().change_mode));
+      aggregate.input()->properties().change_mode));
   return Status::OK();
 }
 

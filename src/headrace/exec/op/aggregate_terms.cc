@@ -12,6 +12,7 @@
 #include "headrace/base/check.h"
 #include "headrace/expression/expression.h"
 #include "headrace/function/aggregate/narrow_kernel.h"
+#include "headrace/function/aggregate/removing_kernel.h"
 #include "headrace/types/encoding.h"
 
 namespace headrace {
@@ -22,13 +23,23 @@ T& FieldAt(std::byte* row, size_t offset) {
   return *reinterpret_cast<T*>(row + offset);
 }
 
+/// The kernel that a call runs with; null when it cannot take rows back and must.
+const AggregateKernel* KernelFor(const FunctionCall& call, bool removes) {
+  const AggregateKernel& kernel = *call.overload->aggregate;
+  if (removes) {
+    return call.args.empty() ? (kernel.remove == nullptr ? nullptr : &kernel)
+                             : RemovingKernel(kernel, *PlainType(call.args[0]->type));
+  }
+  return call.args.size() == 1 ? &NarrowKernel(kernel, *PlainType(call.args[0]->type)) : &kernel;
+}
+
 Status CheckCall(const FunctionCall& call, bool removes) {
   HEADRACE_CHECK(call.overload != nullptr && call.overload->aggregate != nullptr,
                  "a call that is no aggregate");
   if (call.distinct) {
     return Error(ErrorKind::kUnsupported, "{}(DISTINCT ...) is not supported", call.function->id);
   }
-  if (removes && call.overload->aggregate->remove == nullptr) {
+  if (KernelFor(call, removes) == nullptr) {
     return Error(ErrorKind::kUnsupported,
                  "{} cannot take rows back, which an aggregate over changes needs",
                  call.function->id);
@@ -62,12 +73,9 @@ Result<AggregateTermsPtr> AggregateTerms::Make(const SchemaPtr& schema,
 Status AggregateTerms::AddCall(const FunctionCall& call, bool removes) {
   ARROW_RETURN_NOT_OK(CheckCall(call, removes));
   AggregateCall added;
-  added.kernel = call.overload->aggregate;
+  added.kernel = KernelFor(call, removes);
   added.type = call.type;
   added.name = call.name;
-  if (!removes && call.args.size() == 1) {
-    added.kernel = &NarrowKernel(*added.kernel, *PlainType(call.args[0]->type));
-  }
   for (const ExpressionPtr& arg : call.args) {
     const bool is_column = arg->kind == Expression::Kind::kColumn;
     added.columns.push_back(is_column ? arg->column : -1);
@@ -92,7 +100,6 @@ size_t AggregateTerms::Place(size_t size, size_t align) {
 void AggregateTerms::LayOut() {
   if (fields_.first) first_offset_ = Place(sizeof(RowPosition), alignof(RowPosition));
   if (fields_.rows) rows_offset_ = Place(sizeof(int64_t), alignof(int64_t));
-  if (fields_.deadline) deadline_offset_ = Place(sizeof(int64_t), alignof(int64_t));
   if (has_extra_) extra_offset_ = Place(sizeof(int64_t), alignof(int64_t));
   for (AggregateCall& call : calls_) {
     call.offset = Place(call.kernel->size, call.kernel->align);
@@ -121,7 +128,6 @@ void AggregateTerms::Init(std::byte* row) const {
     FirstOf(row) = {kLast, kLast};
   }
   if (fields_.rows) RowsOf(row) = 0;
-  if (fields_.deadline) DeadlineOf(row) = std::numeric_limits<int64_t>::max();
   if (has_extra_) CountedExtraOf(row) = 0;
   for (const AggregateCall& call : calls_) call.kernel->init(row + call.offset);
 }
@@ -146,10 +152,6 @@ RowPosition& AggregateTerms::FirstOf(std::byte* row) const {
 
 int64_t& AggregateTerms::RowsOf(std::byte* row) const {
   return FieldAt<int64_t>(row, rows_offset_);
-}
-
-int64_t& AggregateTerms::DeadlineOf(std::byte* row) const {
-  return FieldAt<int64_t>(row, deadline_offset_);
 }
 
 int64_t& AggregateTerms::CountedExtraOf(std::byte* row) const {

@@ -7,17 +7,16 @@
 #include <string>
 #include <vector>
 
-#include "headrace/exec/key/key_encoder.h"
 #include "headrace/function/function.h"
 #include "headrace/plan/node.h"
+#include "headrace/types/key/key_encoder.h"
 
 namespace headrace {
 
 /// What is kept per group besides the states of the calls.
 struct GroupFields {
-  bool first = false;     // the RowPosition of its first row
-  bool rows = false;      // how many rows it has
-  bool deadline = false;  // the watermark that closes it; not saved: it follows from the key
+  bool first = false;  // the RowPosition of its first row
+  bool rows = false;   // how many rows it has
 };
 
 /// One call. Its state is at `offset` in the row.
@@ -58,7 +57,6 @@ class AggregateTerms {
   int64_t ExtraBytesOf(const std::byte* row) const;
   RowPosition& FirstOf(std::byte* row) const;
   int64_t& RowsOf(std::byte* row) const;
-  int64_t& DeadlineOf(std::byte* row) const;
   /// As counted last; see GroupStore::CountExtra.
   int64_t& CountedExtraOf(std::byte* row) const;
 
@@ -81,7 +79,6 @@ class AggregateTerms {
   size_t row_align_ = 1;
   size_t first_offset_ = 0;
   size_t rows_offset_ = 0;
-  size_t deadline_offset_ = 0;
   size_t extra_offset_ = 0;
   bool has_extra_ = false;
   bool has_destroy_ = false;

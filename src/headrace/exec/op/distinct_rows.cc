@@ -5,7 +5,7 @@
 #include <string_view>
 #include <unordered_map>
 
-#include "headrace/exec/key/key_encoder.h"
+#include "headrace/types/key/key_encoder.h"
 
 namespace headrace {
 namespace {

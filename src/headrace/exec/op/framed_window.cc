@@ -16,13 +16,13 @@
 #include "arrow/scalar.h"
 #include "arrow/type.h"
 #include "headrace/base/check.h"
-#include "headrace/exec/key/key_encoder.h"
 #include "headrace/exec/op/distinct_rows.h"
 #include "headrace/exec/op/frame_aggregate.h"
 #include "headrace/exec/op/lower.h"
 #include "headrace/exec/op/window_frames.h"
 #include "headrace/exec/physical.h"
 #include "headrace/types/encoding.h"
+#include "headrace/types/key/key_encoder.h"
 
 namespace headrace {
 namespace {

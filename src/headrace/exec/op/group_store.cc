@@ -57,11 +57,11 @@ class SavedColumns {
   const int64_t* rows_ = nullptr;
 };
 
-Result<ArrayPtr> SavedInt64(std::span<const uint32_t> groups, arrow::MemoryPool* pool,
-                            const std::function<int64_t(uint32_t)>& value_of) {
+Result<ArrayPtr> SavedInt64(std::span<std::byte* const> states, arrow::MemoryPool* pool,
+                            const std::function<int64_t(std::byte*)>& value_of) {
   arrow::Int64Builder builder(pool);
-  ARROW_RETURN_NOT_OK(builder.Reserve(static_cast<int64_t>(groups.size())));
-  for (uint32_t group : groups) builder.UnsafeAppend(value_of(group));
+  ARROW_RETURN_NOT_OK(builder.Reserve(static_cast<int64_t>(states.size())));
+  for (std::byte* state : states) builder.UnsafeAppend(value_of(state));
   return builder.Finish();
 }
 
@@ -170,27 +170,11 @@ Status GroupStore::Save(std::span<const uint32_t> groups, arrow::MemoryPool* poo
 
 Result<std::shared_ptr<arrow::RecordBatch>> GroupStore::SavedBatch(std::span<const uint32_t> groups,
                                                                    arrow::MemoryPool* pool) const {
-  ARROW_ASSIGN_OR_RAISE(std::vector<ArrayPtr> columns, KeyColumnsOf(groups, pool));
-  std::string saved;
-  for (const AggregateCall& call : terms_->calls()) {
-    arrow::BinaryBuilder builder(pool);
-    for (uint32_t group : groups) {
-      saved.clear();
-      ARROW_RETURN_NOT_OK(call.kernel->save(Row(group) + call.offset, &saved));
-      ARROW_RETURN_NOT_OK(builder.Append(saved));
-    }
-    ARROW_ASSIGN_OR_RAISE(columns.emplace_back(), builder.Finish());
-  }
-  const auto add = [&](const std::function<int64_t(uint32_t)>& value_of) {
-    return SavedInt64(groups, pool, value_of).Value(&columns.emplace_back());
-  };
-  if (terms_->fields().first) {
-    ARROW_RETURN_NOT_OK(add([&](uint32_t id) { return terms_->FirstOf(Row(id)).split; }));
-    ARROW_RETURN_NOT_OK(add([&](uint32_t id) { return terms_->FirstOf(Row(id)).row; }));
-  }
-  if (terms_->fields().rows) {
-    ARROW_RETURN_NOT_OK(add([&](uint32_t id) { return terms_->RowsOf(Row(id)); }));
-  }
+  ARROW_ASSIGN_OR_RAISE(std::vector<ArrayPtr> keys, KeyColumnsOf(groups, pool));
+  std::vector<std::byte*> states;
+  states.reserve(groups.size());
+  for (uint32_t group : groups) states.push_back(Row(group));
+  ARROW_ASSIGN_OR_RAISE(auto columns, SaveStates(*terms_, std::move(keys), states, pool));
   return arrow::RecordBatch::Make(terms_->saved_schema(), static_cast<int64_t>(groups.size()),
                                   std::move(columns));
 }
@@ -272,6 +256,34 @@ Result<std::vector<ArrayPtr>> GroupStore::Results(std::span<const uint32_t> grou
   ARROW_ASSIGN_OR_RAISE(std::vector<ArrayPtr> columns, KeyColumnsOf(groups, pool));
   ARROW_ASSIGN_OR_RAISE(auto results, FinishStates(*terms_, states, contexts));
   columns.insert(columns.end(), results.begin(), results.end());
+  return columns;
+}
+
+Result<std::vector<ArrayPtr>> SaveStates(const AggregateTerms& terms,
+                                         std::vector<ArrayPtr> key_columns,
+                                         std::span<std::byte* const> states,
+                                         arrow::MemoryPool* pool) {
+  std::vector<ArrayPtr> columns = std::move(key_columns);
+  std::string saved;
+  for (const AggregateCall& call : terms.calls()) {
+    arrow::BinaryBuilder builder(pool);
+    for (const std::byte* state : states) {
+      saved.clear();
+      ARROW_RETURN_NOT_OK(call.kernel->save(state + call.offset, &saved));
+      ARROW_RETURN_NOT_OK(builder.Append(saved));
+    }
+    ARROW_ASSIGN_OR_RAISE(columns.emplace_back(), builder.Finish());
+  }
+  const auto add = [&](const std::function<int64_t(std::byte*)>& value_of) {
+    return SavedInt64(states, pool, value_of).Value(&columns.emplace_back());
+  };
+  if (terms.fields().first) {
+    ARROW_RETURN_NOT_OK(add([&](std::byte* state) { return terms.FirstOf(state).split; }));
+    ARROW_RETURN_NOT_OK(add([&](std::byte* state) { return terms.FirstOf(state).row; }));
+  }
+  if (terms.fields().rows) {
+    ARROW_RETURN_NOT_OK(add([&](std::byte* state) { return terms.RowsOf(state); }));
+  }
   return columns;
 }
 

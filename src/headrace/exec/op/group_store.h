@@ -86,6 +86,12 @@ class GroupStore {
   Reservation reservation_;
 };
 
+/// The columns of terms.saved_schema() for states of the given keys.
+Result<std::vector<ArrayPtr>> SaveStates(const AggregateTerms& terms,
+                                         std::vector<ArrayPtr> key_columns,
+                                         std::span<std::byte* const> states,
+                                         arrow::MemoryPool* pool);
+
 /// Merges rows of a saved batch: row rows[i] into states[i].
 Status MergeSavedStates(const AggregateTerms& terms, const arrow::RecordBatch& batch,
                         std::span<const uint32_t> rows, std::span<std::byte* const> states,

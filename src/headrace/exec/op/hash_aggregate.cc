@@ -8,11 +8,11 @@
 
 #include "arrow/array/array_primitive.h"
 #include "arrow/type.h"
-#include "headrace/exec/key/key_codes.h"
 #include "headrace/exec/op/aggregate_slice.h"
 #include "headrace/exec/op/front_groups.h"
 #include "headrace/exec/op/hash_aggregate_state.h"
 #include "headrace/exec/op/keyed_groups.h"
+#include "headrace/types/key/key_codes.h"
 
 namespace headrace {
 namespace {

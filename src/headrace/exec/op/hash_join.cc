@@ -6,6 +6,7 @@
 #include "headrace/exec/op/hash_join.h"
 
 #include "arrow/type.h"
+#include "headrace/base/check.h"
 #include "headrace/exec/op/hash_join_state.h"
 #include "headrace/exec/op/lower.h"
 #include "headrace/exec/op/project.h"
@@ -78,6 +79,13 @@ void AppendRest(const JoinNode& join, const HashJoinTermsPtr& terms,
   lowering.OpenAlso(std::move(probe), /*in_turn=*/true);
 }
 
+/// What only a lookup join can do; the rule LookUpTables leaves none of it behind.
+void CheckProbe(const HashJoinTerms& terms, const PlanProperties& probe) {
+  const bool ends = probe.boundedness == Boundedness::kBounded;
+  HEADRACE_CHECK(ends || !terms.keeps_build(), "a join keeps what an endless input did not match");
+  HEADRACE_CHECK(probe.change_mode == ChangeMode::kAppend, "a join by hash of changes");
+}
+
 }  // namespace
 
 Status LowerJoin(const PlanNode& node, Lowering& lowering) {
@@ -85,6 +93,7 @@ Status LowerJoin(const PlanNode& node, Lowering& lowering) {
   const HashJoinTermsPtr terms = TermsOf(join, lowering.columns_read());
   const size_t probe_side = terms->probe_is_left ? 0 : 1;
   const PlanPtr& probe = join.inputs()[probe_side];
+  CheckProbe(*terms, probe->properties());
   ARROW_RETURN_NOT_OK(lowering.Lower(*join.inputs()[1 - probe_side]));
   int build = 0;
   auto pieces = std::static_pointer_cast<HashJoinPieces>(

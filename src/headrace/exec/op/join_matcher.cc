@@ -9,6 +9,7 @@
 #include "arrow/array/util.h"
 #include "arrow/type.h"
 #include "headrace/exec/op/filter.h"
+#include "headrace/exec/op/take_rows.h"
 #include "headrace/expression/evaluate.h"
 #include "headrace/types/encoding.h"
 
@@ -18,22 +19,6 @@ namespace {
 constexpr size_t kPrefetchAhead = 16;
 // Arrays up to this size are in a core's cache.
 constexpr int64_t kCachedBytes = int64_t{256} << 10;
-
-bool IsRange(const std::vector<uint32_t>& rows) {
-  for (size_t i = 0; i < rows.size(); ++i) {
-    if (rows[i] != rows[0] + i) return false;
-  }
-  return true;
-}
-
-Result<Batch> TakeRows(const Batch& batch, const std::vector<uint32_t>& rows,
-                       arrow::MemoryPool* pool) {
-  const auto count = static_cast<int64_t>(rows.size());
-  if (count == 0) return batch.Slice(0, 0);
-  if (IsRange(rows)) return batch.Slice(rows[0], count);
-  const arrow::UInt32Array indices(count, arrow::Buffer::Wrap(rows.data(), rows.size()));
-  return batch.Take(indices, pool);
-}
 
 template <typename Value>
 Result<ArrayPtr> Int64s(int64_t count, arrow::MemoryPool* pool, Value value) {

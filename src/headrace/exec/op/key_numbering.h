@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "headrace/exec/key/group_table.h"
-#include "headrace/exec/key/key_encoder.h"
+#include "headrace/types/key/key_encoder.h"
 
 namespace headrace {
 
@@ -22,6 +22,12 @@ class KeyNumbering {
   int64_t BytesToAssign() const;
   /// The numbers of the rows found last; new keys get the next ones.
   const std::vector<uint32_t>& Assign();
+
+  /// Of the rows found last, before Assign: their numbers, GroupTable::kNoGroup for keys that are
+  /// new.
+  const std::vector<uint32_t>& found() const { return numbers_; }
+  /// The key columns of the first input. REQUIRES: has_keys().
+  const std::vector<KeyColumn>& columns() const { return encoders_.front().keys(); }
 
   bool has_keys() const { return !encoders_.empty(); }
   /// Numbers given are below this.

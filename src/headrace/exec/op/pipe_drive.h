@@ -173,6 +173,7 @@ struct PipeSettings {
   int lane = 0;
   int lanes = 1;
   CallbackEvaluator* callbacks = nullptr;
+  SpillSpace* spill = nullptr;
   /// What happens while the operator is blocked.
   std::function<void()> while_blocked;
 };
@@ -216,6 +217,7 @@ class Pipe {
     context.budget = budget_;
     context.pool = Pool();
     context.callbacks = options_.callbacks;
+    context.spill = options_.spill;
     return context;
   }
 

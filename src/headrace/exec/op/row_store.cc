@@ -331,6 +331,20 @@ int32_t RowStore::Add(const Batch& batch) {
   return static_cast<int32_t>(chunk);
 }
 
+std::vector<ArrayPtr> RowStore::ColumnsOf(int32_t chunk) const {
+  std::vector<ArrayPtr> columns;
+  for (const Column& column : columns_) {
+    columns.push_back(column.views[static_cast<size_t>(chunk)].array);
+  }
+  return columns;
+}
+
+void RowStore::Replace(int32_t chunk, const std::vector<ArrayPtr>& columns) {
+  for (size_t i = 0; i < columns_.size(); ++i) {
+    columns_[i].views[static_cast<size_t>(chunk)] = ViewOf(columns_[i], columns[i]);
+  }
+}
+
 void RowStore::Remove(int32_t chunk) {
   for (Column& column : columns_) {
     View& view = column.views[static_cast<size_t>(chunk)];

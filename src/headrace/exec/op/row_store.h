@@ -31,6 +31,11 @@ class RowStore {
   /// Forgets a chunk; its number is given to a chunk added later.
   void Remove(int32_t chunk);
 
+  /// The columns of a chunk.
+  std::vector<ArrayPtr> ColumnsOf(int32_t chunk) const;
+  /// The same cells in other memory.
+  void Replace(int32_t chunk, const std::vector<ArrayPtr>& columns);
+
   size_t num_columns() const { return columns_.size(); }
   /// One cell per reference. kMemoryLimit when its text exceeds 2 GiB: bound it with BytesOf.
   Result<ArrayPtr> Gather(size_t column, std::span<const RowRef> rows,

@@ -1,5 +1,5 @@
-// One lane of a stream aggregate. A batch is cleaned of late rows, its groups are looked up, rows
-// are added or taken back, and the updates to be seen go to an outbox that leaves in pieces.
+// One lane of a stream aggregate. The groups of a batch are looked up, rows are added or taken
+// back, and the updates to be seen go to an outbox that leaves in pieces.
 #include "headrace/exec/op/stream_aggregate.h"
 
 #include <algorithm>
@@ -13,7 +13,6 @@
 #include "headrace/exec/op/aggregate_slice.h"
 #include "headrace/exec/op/keyed_groups.h"
 #include "headrace/exec/op/stream_rows.h"
-#include "headrace/exec/op/stream_window.h"
 #include "headrace/exec/spill/state_file.h"
 #include "headrace/types/encoding.h"
 
@@ -23,22 +22,8 @@ namespace {
 using GroupRef = KeyedGroups::GroupRef;
 
 Result<AggregateTermsPtr> TermsOf(const StreamAggregateSpec& spec) {
-  const GroupFields fields{.rows = true, .deadline = spec.window.has_value()};
-  return AggregateTerms::Make(spec.schema, spec.keys, spec.calls, fields,
+  return AggregateTerms::Make(spec.schema, spec.keys, spec.calls, GroupFields{.rows = true},
                               spec.change_mode == ChangeMode::kRetract);
-}
-
-Result<std::optional<StreamWindow>> WindowOf(const StreamAggregateSpec& spec) {
-  if (!spec.window.has_value()) return std::optional<StreamWindow>();
-  ARROW_ASSIGN_OR_RAISE(StreamWindow window,
-                        StreamWindow::Make(*spec.schema, spec.keys, *spec.window));
-  return std::optional<StreamWindow>(window);
-}
-
-const SchemaPtr& WatermarkSchema() {
-  static const auto* schema =
-      new SchemaPtr(arrow::schema({arrow::field("watermark", arrow::int64(), /*nullable=*/false)}));
-  return *schema;
 }
 
 class StreamAggregate final : public Operator {
@@ -49,7 +34,6 @@ class StreamAggregate final : public Operator {
     ARROW_RETURN_NOT_OK(Keep(context));
     ARROW_RETURN_NOT_OK(spec_.Check());
     ARROW_ASSIGN_OR_RAISE(terms_, TermsOf(spec_));
-    ARROW_ASSIGN_OR_RAISE(window_, WindowOf(spec_));
     contexts_ = terms_->ContextsOf(context.pool);
     groups_.emplace(terms_, context.budget);
     return Status::OK();
@@ -70,17 +54,7 @@ class StreamAggregate final : public Operator {
     return Flow::NeedInput();
   }
 
-  Result<Flow> Advance(int, Watermark watermark, Out& out) override {
-    if (!window_.has_value()) return Flow::NeedInput();
-    if (closing_.empty() && window_->watermark() < watermark.micros) {
-      window_->Advance(watermark);
-      FindClosed();
-    }
-    if (!closing_.empty()) return EmitClosing(out);
-    const Watermark promise = window_->Promise();
-    if (promise.micros != Watermark::kNone) out.EmitWatermark(promise);
-    return Flow::NeedInput();
-  }
+  Result<Flow> Advance(int, Watermark, Out&) override { return Flow::NeedInput(); }
 
   Result<Flow> Finish(int, Out& out) override {
     if (!is_finishing_) {
@@ -101,36 +75,25 @@ class StreamAggregate final : public Operator {
           store->Groups(), context().pool,
           [&](const arrow::RecordBatch& batch) { return writer.Write(key_group, batch); }));
     }
-    return window_.has_value() ? SaveWatermark(writer) : Status::OK();
+    return Status::OK();
   }
 
   Status Load(StateReader& reader) override {
     const auto [first, last] = KeyGroupsOfLane(context().lane, context().lanes);
     for (const StateSection& section : reader.sections()) {
-      const bool is_owned = section.key_group >= first && section.key_group < last;
-      if (!is_owned && section.key_group != kWatermarkKeyGroup) continue;
-      ARROW_ASSIGN_OR_RAISE(auto batch, reader.Read(section));
-      if (batch->schema()->Equals(*WatermarkSchema())) {
-        ARROW_RETURN_NOT_OK(LoadWatermark(*batch));
-      } else if (is_owned) {
-        ARROW_RETURN_NOT_OK(LoadGroups(section.key_group, *batch));
-      }
+      if (section.key_group < first || section.key_group >= last) continue;
+      ARROW_ASSIGN_OR_RAISE(const auto batch, reader.Read(section));
+      ARROW_RETURN_NOT_OK(LoadGroups(section.key_group, *batch));
     }
     return Status::OK();
   }
 
  private:
-  // Every lane writes its watermark there, and every lane reads it from there.
-  static constexpr int kWatermarkKeyGroup = 0;
-
   // -- Rows in --
 
   Status Prepare(const Batch& batch) {
-    ARROW_ASSIGN_OR_RAISE(
-        rows_, StreamRows::Make(batch, *terms_, window_ ? &*window_ : nullptr, context().pool));
-    if (context().metrics != nullptr) {
-      context().metrics->late_rows.fetch_add(rows_->late_rows, std::memory_order_relaxed);
-    }
+    ARROW_ASSIGN_OR_RAISE(const Batch rows, batch.Compact(context().pool));
+    ARROW_ASSIGN_OR_RAISE(rows_, StreamRows::Make(rows, *terms_, context().pool));
     return Status::OK();
   }
 
@@ -141,8 +104,8 @@ class StreamAggregate final : public Operator {
     if (const int64_t refused = groups_->Assign(rows_->keys, 0, count, all.extra_bytes())) {
       return refused;
     }
-    KeepDeadlines(rows_->deadlines);
     const bool sees_changes = spec_.emit == EmitPolicy::kChanges;
+    if (sees_changes && spec_.only_appears()) return ApplyFirsts();
     std::vector<GroupRef> touched;
     if (sees_changes || !rows_->removed.empty()) touched = Touched();
     GroupUpdates updates;
@@ -160,19 +123,26 @@ class StreamAggregate final : public Operator {
     return 0;
   }
 
+  // Without calls a group is given once, when it has its first row.
+  Result<int64_t> ApplyFirsts() {
+    std::vector<GroupRef> firsts;
+    for (const GroupRef& ref : Touched()) {
+      if (terms_->RowsOf(groups_->Row(ref)) == 0) firsts.push_back(ref);
+    }
+    ARROW_RETURN_NOT_OK(rows_->AddAndRemove(*terms_, groups_->states(), contexts_, context().pool));
+    groups_->CountAndSettle();  // Push settles what is refused here
+    if (firsts.empty()) return 0;
+    ARROW_ASSIGN_OR_RAISE(auto columns, groups_->Results(firsts, context().pool, contexts_));
+    outbox_ = Batch(std::move(columns), static_cast<int64_t>(firsts.size()));
+    return 0;
+  }
+
   // The groups of the rows assigned last, each once, in order.
   std::vector<GroupRef> Touched() const {
     std::vector<GroupRef> touched = groups_->groups();
     std::sort(touched.begin(), touched.end());
     touched.erase(std::unique(touched.begin(), touched.end()), touched.end());
     return touched;
-  }
-
-  void KeepDeadlines(const std::vector<int64_t>& deadlines) {
-    for (size_t row = 0; row < deadlines.size(); ++row) {
-      terms_->DeadlineOf(groups_->states()[row]) = deadlines[row];
-      earliest_deadline_ = std::min(earliest_deadline_, deadlines[row]);
-    }
   }
 
   // Groups that have a row in the output: the total always, once it was shown.
@@ -217,33 +187,16 @@ class StreamAggregate final : public Operator {
     return all;
   }
 
-  // Fills closing_ with the groups whose windows are closed, the earliest last.
-  void FindClosed() {
-    if (!window_->IsClosed(earliest_deadline_)) return;
-    earliest_deadline_ = StreamWindow::kNever;
-    std::vector<std::pair<int64_t, GroupRef>> closed;
-    for (const GroupRef& ref : AllGroups()) {
-      const int64_t deadline = terms_->DeadlineOf(groups_->Row(ref));
-      if (window_->IsClosed(deadline)) {
-        closed.emplace_back(deadline, ref);
-      } else {
-        earliest_deadline_ = std::min(earliest_deadline_, deadline);
-      }
-    }
-    std::sort(closed.rbegin(), closed.rend());
-    for (const auto& [deadline, ref] : closed) closing_.push_back(ref);
-  }
-
-  // Emits and drops some groups off the end of closing_. Changes were shown as they came.
+  // Emits and drops some groups off the end of closing_.
   Result<Flow> EmitClosing(Out& out) {
     const size_t count =
         std::min(closing_.size(), static_cast<size_t>(std::max<int64_t>(context().batch_rows, 1)));
     std::vector<GroupRef> some(closing_.rbegin(),
                                closing_.rbegin() + static_cast<std::ptrdiff_t>(count));
     closing_.resize(closing_.size() - count);
-    if (spec_.emit == EmitPolicy::kAtEnd) {
-      total_shown_ = true;
-      const std::vector<GroupRef> shown = Shown(some);
+    total_shown_ = true;
+    const std::vector<GroupRef> shown = Shown(some);
+    if (!shown.empty()) {
       ARROW_ASSIGN_OR_RAISE(auto columns, groups_->Results(shown, context().pool, contexts_));
       out.Emit(Batch(std::move(columns), static_cast<int64_t>(shown.size())));
     }
@@ -267,24 +220,6 @@ class StreamAggregate final : public Operator {
 
   // -- State --
 
-  Status SaveWatermark(StateWriter& writer) const {
-    arrow::Int64Builder builder(context().pool);
-    ARROW_RETURN_NOT_OK(builder.Append(window_->watermark()));
-    ARROW_ASSIGN_OR_RAISE(ArrayPtr watermark, builder.Finish());
-    return writer.Write(kWatermarkKeyGroup,
-                        *arrow::RecordBatch::Make(WatermarkSchema(), 1, {watermark}));
-  }
-
-  // Lanes were quiescent: their watermarks are the same, except those that no row ever came to.
-  Status LoadWatermark(const arrow::RecordBatch& batch) {
-    const auto& watermarks = static_cast<const arrow::Int64Array&>(*batch.column(0));
-    if (!window_.has_value() || watermarks.length() != 1 || watermarks.null_count() > 0) {
-      return Error(ErrorKind::kBadData, "the saved watermark is not one of this aggregation");
-    }
-    window_->Advance({watermarks.Value(0)});
-    return Status::OK();
-  }
-
   Status LoadGroups(int key_group, const arrow::RecordBatch& batch) {
     EncodedKeys keys;
     ARROW_RETURN_NOT_OK(EncodeSavedKeys(*terms_, batch, context().pool, &keys));
@@ -303,9 +238,6 @@ class StreamAggregate final : public Operator {
     refused = groups_->CountAndSettle();
     if (refused > 0) return context().budget->OverLimit(refused);
     total_shown_ = spec_.keys.empty() && spec_.emit == EmitPolicy::kChanges;
-    if (window_.has_value()) {
-      KeepDeadlines(window_->DeadlinesOf(*batch.column(spec_.window->key)));
-    }
     return Status::OK();
   }
 
@@ -313,8 +245,6 @@ class StreamAggregate final : public Operator {
   AggregateTermsPtr terms_;
   std::vector<KernelContext> contexts_;
   std::optional<KeyedGroups> groups_;
-  std::optional<StreamWindow> window_;
-  int64_t earliest_deadline_ = StreamWindow::kNever;
 
   std::optional<StreamRows> rows_;  // of the batch that is pushed, until they are applied
   bool is_applied_ = false;
@@ -329,7 +259,6 @@ class StreamAggregate final : public Operator {
 std::string StreamAggregateSpec::Describe() const {
   std::string text = DescribeAggregate(*schema, keys, calls);
   text += emit == EmitPolicy::kAtEnd ? ", emit=at_end" : ", emit=changes";
-  if (window.has_value()) text += fmt::format(", window={}us", window->size_micros);
   return text;
 }
 
@@ -338,7 +267,6 @@ Status StreamAggregateSpec::Check() const {
     return Error(ErrorKind::kUnsupported,
                  "a stream aggregate takes rows that are added or taken back, got upserts");
   }
-  ARROW_RETURN_NOT_OK(WindowOf(*this).status());
   return TermsOf(*this).status();
 }
 

@@ -1,4 +1,4 @@
-// Division of a batch into rows that are added, taken back and late; interleaving of updates.
+// Division of a batch into rows that are added and taken back; interleaving of updates.
 #include "headrace/exec/op/stream_rows.h"
 
 #include <algorithm>
@@ -29,21 +29,6 @@ Result<ArrayPtr> Take(const ArrayPtr& values, const ArrayPtr& rows, arrow::Memor
                               &context);
 }
 
-// Leaves the rows of `batch` that are not late, and their deadlines.
-Result<Batch> WithoutLateRows(const Batch& batch, const StreamWindow& window,
-                              std::vector<int64_t>* deadlines, arrow::MemoryPool* pool) {
-  ARROW_ASSIGN_OR_RAISE(ArrayPtr starts, Decode(batch.column(window.column()), pool));
-  *deadlines = window.DeadlinesOf(*starts);
-  std::vector<uint32_t> kept;
-  for (size_t row = 0; row < deadlines->size(); ++row) {
-    if (!window.IsClosed((*deadlines)[row])) kept.push_back(static_cast<uint32_t>(row));
-  }
-  if (kept.size() == deadlines->size()) return batch;
-  std::erase_if(*deadlines, [&](int64_t deadline) { return window.IsClosed(deadline); });
-  ARROW_ASSIGN_OR_RAISE(ArrayPtr rows, ArrayOf<arrow::UInt32Builder>(kept, pool));
-  return batch.Take(*rows, pool);
-}
-
 // The arguments and states of some rows, as a slice.
 Result<std::vector<std::vector<Argument>>> TakeArguments(
     const std::vector<std::vector<Argument>>& arguments, const std::vector<uint32_t>& rows,
@@ -59,6 +44,15 @@ Result<std::vector<std::vector<Argument>>> TakeArguments(
   return taken;
 }
 
+std::vector<uint64_t> NumbersOf(const std::vector<GroupRef>& refs) {
+  std::vector<uint64_t> numbers;
+  numbers.reserve(refs.size());
+  for (const GroupRef& ref : refs) {
+    numbers.push_back((static_cast<uint64_t>(ref.key_group) << 32) | ref.group);
+  }
+  return numbers;
+}
+
 Result<Batch> RowsOf(const KeyedGroups& groups, std::span<const GroupRef> refs,
                      arrow::MemoryPool* pool, std::span<KernelContext> contexts) {
   ARROW_ASSIGN_OR_RAISE(auto columns, groups.Results(refs, pool, contexts));
@@ -68,28 +62,29 @@ Result<Batch> RowsOf(const KeyedGroups& groups, std::span<const GroupRef> refs,
 }  // namespace
 
 Result<StreamRows> StreamRows::Make(const Batch& batch, const AggregateTerms& terms,
-                                    const StreamWindow* window, arrow::MemoryPool* pool) {
+                                    arrow::MemoryPool* pool) {
   StreamRows rows;
-  ARROW_ASSIGN_OR_RAISE(Batch kept, batch.Compact(pool));
-  rows.first = kept.PositionOf(0);
-  if (window != nullptr) {
-    ARROW_ASSIGN_OR_RAISE(kept, WithoutLateRows(kept, *window, &rows.deadlines, pool));
-    rows.late_rows = batch.num_rows() - kept.num_rows();
-  }
-  ARROW_RETURN_NOT_OK(terms.encoder().Encode(kept, pool, &rows.keys));
-  ARROW_ASSIGN_OR_RAISE(rows.arguments, terms.ArgumentsOf(kept, pool));
+  rows.first = batch.PositionOf(0);
+  ARROW_RETURN_NOT_OK(terms.encoder().Encode(batch, pool, &rows.keys));
+  ARROW_ASSIGN_OR_RAISE(rows.arguments, terms.ArgumentsOf(batch, pool));
   const auto* changes =
-      kept.change() == nullptr ? nullptr : kept.change()->data()->GetValues<int8_t>(1);
-  for (uint32_t row = 0; row < kept.num_rows(); ++row) {
+      batch.change() == nullptr ? nullptr : batch.change()->data()->GetValues<int8_t>(1);
+  for (uint32_t row = 0; row < batch.num_rows(); ++row) {
     const bool is_added = changes == nullptr || changes[row] > 0;
     (is_added ? rows.added : rows.removed).push_back(row);
   }
   return rows;
 }
 
+void StreamRows::LeaveOut(const std::vector<std::byte*>& states) {
+  for (std::vector<uint32_t>* some : {&added, &removed}) {
+    std::erase_if(*some, [&](uint32_t row) { return states[row] == nullptr; });
+  }
+}
+
 Status StreamRows::AddAndRemove(const AggregateTerms& terms, const std::vector<std::byte*>& states,
                                 std::span<KernelContext> contexts, arrow::MemoryPool* pool) const {
-  if (removed.empty()) {
+  if (added.size() == static_cast<size_t>(keys.num_rows)) {
     return AggregateSlice(terms, arguments, 0, keys.num_rows).Add(contexts, states, first);
   }
   for (const std::vector<uint32_t>* some : {&added, &removed}) {
@@ -104,6 +99,42 @@ Status StreamRows::AddAndRemove(const AggregateTerms& terms, const std::vector<s
   return Status::OK();
 }
 
+Result<Batch> InterleaveUpdates(const Batch& old_rows, const std::vector<uint64_t>& old_numbers,
+                                const Batch& new_rows, const std::vector<uint64_t>& new_numbers,
+                                arrow::MemoryPool* pool) {
+  struct Row {
+    uint64_t number;
+    int8_t change;
+    uint32_t place;
+  };
+  std::vector<Row> rows;
+  rows.reserve(old_numbers.size() + new_numbers.size());
+  for (const uint64_t number : old_numbers) {
+    rows.push_back({number, -1, static_cast<uint32_t>(rows.size())});
+  }
+  for (const uint64_t number : new_numbers) {
+    rows.push_back({number, 1, static_cast<uint32_t>(rows.size())});
+  }
+  std::stable_sort(rows.begin(), rows.end(), [](const Row& left, const Row& right) {
+    return std::pair(left.number, left.change) < std::pair(right.number, right.change);
+  });
+  std::vector<uint32_t> order;
+  std::vector<int8_t> changes;
+  for (const Row& row : rows) {
+    order.push_back(row.place);
+    changes.push_back(row.change);
+  }
+  Batch all = new_rows;
+  if (old_rows.num_rows() > 0) {
+    ARROW_ASSIGN_OR_RAISE(all, ConcatenateBatches({old_rows, new_rows}, pool));
+  }
+  ARROW_ASSIGN_OR_RAISE(ArrayPtr indices, ArrayOf<arrow::UInt32Builder>(order, pool));
+  ARROW_ASSIGN_OR_RAISE(all, all.Take(*indices, pool));
+  ARROW_ASSIGN_OR_RAISE(ArrayPtr change, ArrayOf<arrow::Int8Builder>(changes, pool));
+  all.set_change(std::move(change));
+  return all;
+}
+
 Status GroupUpdates::KeepOld(const KeyedGroups& groups, std::vector<GroupRef> refs,
                              arrow::MemoryPool* pool, std::span<KernelContext> contexts) {
   old_refs_ = std::move(refs);
@@ -113,25 +144,8 @@ Status GroupUpdates::KeepOld(const KeyedGroups& groups, std::vector<GroupRef> re
 Result<Batch> GroupUpdates::WithNew(const KeyedGroups& groups, const std::vector<GroupRef>& refs,
                                     arrow::MemoryPool* pool,
                                     std::span<KernelContext> contexts) const {
-  ARROW_ASSIGN_OR_RAISE(Batch all, RowsOf(groups, refs, pool, contexts));
-  if (!old_refs_.empty()) {
-    ARROW_ASSIGN_OR_RAISE(all, ConcatenateBatches({old_rows_, all}, pool));
-  }
-  std::vector<uint32_t> order;
-  std::vector<int8_t> changes;
-  size_t old_row = 0;
-  size_t new_row = 0;
-  while (order.size() < old_refs_.size() + refs.size()) {
-    const bool is_old = old_row < old_refs_.size() &&
-                        (new_row == refs.size() || old_refs_[old_row] <= refs[new_row]);
-    order.push_back(static_cast<uint32_t>(is_old ? old_row++ : old_refs_.size() + new_row++));
-    changes.push_back(is_old ? -1 : 1);
-  }
-  ARROW_ASSIGN_OR_RAISE(ArrayPtr indices, ArrayOf<arrow::UInt32Builder>(order, pool));
-  ARROW_ASSIGN_OR_RAISE(all, all.Take(*indices, pool));
-  ARROW_ASSIGN_OR_RAISE(ArrayPtr change, ArrayOf<arrow::Int8Builder>(changes, pool));
-  all.set_change(std::move(change));
-  return all;
+  ARROW_ASSIGN_OR_RAISE(const Batch new_rows, RowsOf(groups, refs, pool, contexts));
+  return InterleaveUpdates(old_rows_, NumbersOf(old_refs_), new_rows, NumbersOf(refs), pool);
 }
 
 }  // namespace headrace

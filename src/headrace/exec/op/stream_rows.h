@@ -7,27 +7,32 @@
 #include <vector>
 
 #include "headrace/exec/op/keyed_groups.h"
-#include "headrace/exec/op/stream_window.h"
 
 namespace headrace {
 
-/// The rows of a batch that are not late.
+/// The rows of a batch, taken apart.
 struct StreamRows {
   EncodedKeys keys;
   std::vector<std::vector<Argument>> arguments;  // per call
-  std::vector<int64_t> deadlines;                // per row; empty without a window
   std::vector<uint32_t> added;                   // rows by what is done with them
   std::vector<uint32_t> removed;
   RowPosition first;
-  int64_t late_rows = 0;
 
-  /// `window` may be null.
+  /// `batch` is compacted.
   static Result<StreamRows> Make(const Batch& batch, const AggregateTerms& terms,
-                                 const StreamWindow* window, arrow::MemoryPool* pool);
+                                 arrow::MemoryPool* pool);
+  /// Rows whose state is null are neither added nor removed.
+  void LeaveOut(const std::vector<std::byte*>& states);
   /// `states` holds the state row of every row.
   Status AddAndRemove(const AggregateTerms& terms, const std::vector<std::byte*>& states,
                       std::span<KernelContext> contexts, arrow::MemoryPool* pool) const;
 };
+
+/// Old rows (change −1) and new rows (+1) in one batch, by their numbers; of the same number the
+/// old row comes directly before the new one.
+Result<Batch> InterleaveUpdates(const Batch& old_rows, const std::vector<uint64_t>& old_numbers,
+                                const Batch& new_rows, const std::vector<uint64_t>& new_numbers,
+                                arrow::MemoryPool* pool);
 
 /// Old rows (change −1) and new rows (+1) of groups, in one batch; a group's old row comes directly
 /// before its new one.

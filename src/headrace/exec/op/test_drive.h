@@ -56,6 +56,7 @@ class World {
     context.spill = spill.get();
     context.vfs = options.vfs;
     context.metrics = &metrics;
+    context.aside = aside;
     return context;
   }
 
@@ -64,6 +65,7 @@ class World {
   std::shared_ptr<MemoryBudget> budget;
   std::unique_ptr<SpillSpace> spill;
   OperatorMetrics metrics;
+  RowsAside* aside = nullptr;
 };
 
 /// The lanes of one operator. Calls that want memory are answered as the scheduler does: first the

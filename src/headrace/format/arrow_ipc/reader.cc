@@ -18,6 +18,7 @@
 #include "headrace/format/bound_file.h"
 #include "headrace/format/file_source.h"
 #include "headrace/format/format.h"
+#include "headrace/format/whole_file_rows.h"
 
 namespace headrace {
 namespace arrow_ipc {
@@ -253,6 +254,11 @@ Result<SourcePtr> OpenArrowIpc(Vfs& vfs, std::vector<std::string> paths, const O
     files.push_back({std::move(info), std::move(file)});
   }
   return MakeFileSource(vfs, "arrow_ipc", std::move(files));
+}
+
+Result<std::unique_ptr<RowFormat>> StreamArrowIpc(const SchemaPtr& schema, const OptionMap&,
+                                                  OptionReader&) {
+  return MakeWholeFileFormat(OpenArrowIpc, schema);
 }
 
 }  // namespace headrace

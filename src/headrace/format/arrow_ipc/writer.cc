@@ -42,7 +42,7 @@ class IpcEncoder final : public FileEncoder {
 }  // namespace
 }  // namespace arrow_ipc
 
-Result<std::unique_ptr<Sink>> CreateArrowIpc(Vfs& vfs, std::string path, const OptionMap& options) {
+Result<MakeEncoder> EncodeArrowIpc(const std::string&, const OptionMap& options) {
   OptionReader reader("arrow_ipc writer", options);
   ARROW_ASSIGN_OR_RAISE(const std::string compression, reader.Text("compression", "none"));
   ARROW_RETURN_NOT_OK(reader.Finish());
@@ -58,7 +58,7 @@ Result<std::unique_ptr<Sink>> CreateArrowIpc(Vfs& vfs, std::string path, const O
                           arrow::ipc::MakeFileWriter(std::move(stream), schema, write));
     return std::make_unique<arrow_ipc::IpcEncoder>(std::move(writer), pool);
   };
-  return MakeFileSink(vfs, "arrow_ipc", std::move(path), std::move(make));
+  return make;
 }
 
 }  // namespace headrace

@@ -10,6 +10,7 @@
 
 #include "arrow/type.h"
 #include "arrow/util/decimal.h"
+#include "headrace/base/ascii_case.h"
 #include "headrace/base/error.h"
 #include "headrace/base/hex.h"
 #include "headrace/types/calendar.h"
@@ -184,14 +185,6 @@ bool ParseShortReal(std::string_view text, double* value) {
       10000000000, 100000000000, 1000000000000, 10000000000000, 100000000000000};
   const double digits = static_cast<double>(whole * kTens[fraction_digits] + fraction);
   *value = (negative ? -digits : digits) / kPowers[fraction_digits];
-  return true;
-}
-
-bool EqualsIgnoringCase(std::string_view text, std::string_view lower) {
-  if (text.size() != lower.size()) return false;
-  for (size_t i = 0; i < text.size(); ++i) {
-    if ((text[i] | 0x20) != lower[i]) return false;
-  }
   return true;
 }
 

@@ -34,8 +34,14 @@ struct Bytes {
 template <typename Value, typename Parse>
 class ValueColumn final : public ColumnBuilder {
  public:
-  ValueColumn(const TypePtr& type, const FieldRules& rules, arrow::MemoryPool* pool, Parse parse)
-      : type_(type), rules_(rules), pool_(pool), values_(pool), parse_(std::move(parse)) {}
+  ValueColumn(const TypePtr& type, std::string expected, const FieldRules& rules,
+              arrow::MemoryPool* pool, Parse parse)
+      : type_(type),
+        expected_(std::move(expected)),
+        rules_(rules),
+        pool_(pool),
+        values_(pool),
+        parse_(std::move(parse)) {}
 
   Status Append(const RowBlock& block, int column, std::vector<int64_t>* misfits) override {
     ARROW_RETURN_NOT_OK(values_.Reserve(block.num_rows));
@@ -58,7 +64,7 @@ class ValueColumn final : public ColumnBuilder {
     length_ += block.num_rows;
     return Status::OK();
   }
-  std::string expected() const override { return type_->ToString(); }
+  std::string expected() const override { return expected_; }
 
   Result<ArrayPtr> Finish() override {
     const int64_t length = std::exchange(length_, 0);
@@ -86,6 +92,7 @@ class ValueColumn final : public ColumnBuilder {
   }
 
   const TypePtr type_;
+  const std::string expected_;
   const FieldRules& rules_;
   arrow::MemoryPool* const pool_;
   arrow::TypedBufferBuilder<Bytes<sizeof(Value)>> values_;
@@ -161,10 +168,16 @@ struct Maker {
   const TypePtr& type;
   const FieldRules& rules;
   arrow::MemoryPool* pool;
+  const TimeForm* times;  // may be null
 
   template <typename Value, typename Parse>
   Made Make(Parse parse) const {
-    return std::make_unique<ValueColumn<Value, Parse>>(type, rules, pool, std::move(parse));
+    return Make<Value>(type->ToString(), std::move(parse));
+  }
+  template <typename Value, typename Parse>
+  Made Make(std::string expected, Parse parse) const {
+    return std::make_unique<ValueColumn<Value, Parse>>(type, std::move(expected), rules, pool,
+                                                       std::move(parse));
   }
 
   template <typename ArrowType>
@@ -211,7 +224,17 @@ struct Maker {
     });
   }
 
+  Made SpelledTimestamp() const {
+    TimestampText reader(*times, *type);
+    std::string expected = reader.expected();
+    return Make<int64_t>(std::move(expected),
+                         [reader = std::move(reader)](std::string_view text, int64_t* out) {
+                           return reader.Read(text, out);
+                         });
+  }
+
   Made Timestamp() const {
+    if (times != nullptr) return SpelledTimestamp();
     const auto& timestamp = static_cast<const arrow::TimestampType&>(*type);
     return Make<int64_t>([unit = timestamp.unit(), zoned = !timestamp.timezone().empty()](
                              std::string_view text, int64_t* out) {
@@ -274,8 +297,9 @@ bool NullSpellings::ContainsSlow(std::string_view text) const {
 
 Result<std::unique_ptr<ColumnBuilder>> MakeColumnBuilder(const TypePtr& type,
                                                          const FieldRules& rules,
-                                                         arrow::MemoryPool* pool) {
-  const Maker maker{type, rules, pool};
+                                                         arrow::MemoryPool* pool,
+                                                         const TimeForm* times) {
+  const Maker maker{type, rules, pool, times};
   switch (type->id()) {
     case arrow::Type::INT8:
       return maker.Integer<arrow::Int8Type>();

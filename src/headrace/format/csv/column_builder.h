@@ -8,6 +8,7 @@
 
 #include "headrace/format/csv/field_text.h"
 #include "headrace/format/csv/row_scanner.h"
+#include "headrace/format/time_form.h"
 #include "headrace/types/batch.h"
 
 namespace headrace::csv {
@@ -48,10 +49,12 @@ struct FieldRules {
   NullSpellings nulls;
 };
 
-/// kUnsupported names types that CSV fields cannot hold.
+/// kUnsupported names types that CSV fields cannot hold. `times` (may be null, is copied) tells how
+/// timestamps are spelled; without it they are ISO text, with a zone exactly when the type has one.
 Result<std::unique_ptr<ColumnBuilder>> MakeColumnBuilder(const TypePtr& type,
                                                          const FieldRules& rules,
-                                                         arrow::MemoryPool* pool);
+                                                         arrow::MemoryPool* pool,
+                                                         const TimeForm* times = nullptr);
 std::unique_ptr<ColumnBuilder> MakeTextBuilder(const FieldRules& rules, arrow::MemoryPool* pool);
 
 /// What a value takes in a batch: bits of a fixed-width type, or 32 and the text.

@@ -98,11 +98,17 @@ Result<Dialect> ReadShared(OptionReader& reader, const OptionMap& options, std::
 }  // namespace
 
 Result<Dialect> ReadDialect(OptionReader& reader, const OptionMap& options, std::string_view path) {
+  ARROW_ASSIGN_OR_RAISE(Dialect dialect, ReadStreamDialect(reader, options, path));
+  ARROW_ASSIGN_OR_RAISE(dialect.on_error, ReadOnError(reader));
+  return dialect;
+}
+
+Result<Dialect> ReadStreamDialect(OptionReader& reader, const OptionMap& options,
+                                  std::string_view path) {
   ARROW_ASSIGN_OR_RAISE(Dialect dialect, ReadShared(reader, options, path));
   ARROW_ASSIGN_OR_RAISE(dialect.comment,
                         OptionalCharacter(reader, options, "comment", Dialect::kNone));
   ARROW_ASSIGN_OR_RAISE(dialect.skip_rows, reader.Integer("skip_rows", 0, 0, int64_t{1} << 40));
-  ARROW_ASSIGN_OR_RAISE(dialect.on_error, ReadOnError(reader));
   ARROW_RETURN_NOT_OK(CheckCharacters(dialect));
   ARROW_RETURN_NOT_OK(CheckNulls(dialect));
   return dialect;

@@ -39,6 +39,9 @@ struct Dialect {
 /// on_error. A path
 /// that ends in .tsv (.tsv.gz …) has a tab for its delimiter by default.
 Result<Dialect> ReadDialect(OptionReader& reader, const OptionMap& options, std::string_view path);
+/// Without on_error, which a stream has for itself.
+Result<Dialect> ReadStreamDialect(OptionReader& reader, const OptionMap& options,
+                                  std::string_view path);
 Result<Dialect> ReadOutputDialect(OptionReader& reader, const OptionMap& options,
                                   std::string_view path);
 

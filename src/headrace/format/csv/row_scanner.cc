@@ -54,6 +54,7 @@ bool RowScanner::SkipLine() {
   if (const char* cr = Find(begin, p == nullptr ? end : p, '\r'); cr != nullptr) p = cr;
   const bool cut = p == nullptr || (*p == '\r' && p + 1 == end);
   if (cut && !window_.last()) return false;
+  preamble_is_whole_ &= !(cut && grows_);
   if (p == nullptr) {
     p = end;
   } else {
@@ -147,8 +148,10 @@ Result<bool> RowScanner::IndexMore() {
   size_t end;
   while (true) {
     end = window_.size();
-    if (!window_.last() && end > 0 && window_.data()[end - 1] == '\r') --end;
+    const bool goes_on = grows_ || !window_.last();
+    if (goes_on && end > 0 && window_.data()[end - 1] == '\r') --end;
     if (indexed_ < end) break;
+    if (window_.last() && grows_) return false;
     if (window_.last()) return IndexEnd();
     ARROW_RETURN_NOT_OK(Refill());
   }
@@ -305,10 +308,16 @@ Status RowScanner::PassOddRow(RowBlock* block) {
   const size_t fields = structure_.row_ends[next_row_] - structure_.FirstField(next_row_);
   const uint32_t end = structure_.field_ends[structure_.row_ends[next_row_] - 1];
   if (!IsNoRow(fields, window_.data() + end)) {
+    Status error;
     if (dialect_.on_error == OnError::kFail) {
-      return ErrorAt(line(), fmt::format("expected {} fields, got {}", names_.size(), fields));
+      error = ErrorAt(line(), fmt::format("expected {} fields, got {}", names_.size(), fields));
+      if (!on_odd_row_) return error;
     }
     ++rejected_rows_;
+    if (on_odd_row_) {
+      const std::string_view row(window_.data() + cursor_, end - cursor_);
+      ARROW_RETURN_NOT_OK(on_odd_row_(offset(), line(), std::move(error), row));
+    }
     if (dialect_.on_error == OnError::kNull) MendRow(fields, block);
   }
   MoveBehindRows(1);
@@ -337,6 +346,11 @@ void RowScanner::MendRow(size_t fields, RowBlock* block) {
             1,
             static_cast<int64_t>(mended_text_.size()) + cost_.fixed_bytes,
             line()};
+}
+
+std::string_view RowScanner::RowText(const RowBlock& block, int64_t row) const {
+  const uint32_t begin = block.begin(row, 0);
+  return {block.data + begin, block.ends[(row + 1) * block.num_columns - 1] - begin};
 }
 
 Status RowScanner::FieldError(const RowBlock& block, int64_t row, int column,

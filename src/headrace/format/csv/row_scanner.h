@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <string>
@@ -52,8 +53,21 @@ class RowScanner {
              std::shared_ptr<arrow::io::InputStream> stream, int64_t line, int64_t read_bytes,
              arrow::MemoryPool* pool);
 
-  /// Passes a byte order mark and skip_rows.
+  /// From here on the end of the stream is not that of the text: what is behind the last row end
+  /// waits for more.
+  void set_grows(bool grows) { grows_ = grows; }
+  /// The stream may have grown.
+  void ReadAgain() { window_.ReadAgain(); }
+  /// Called for rows of another number of fields, which are then passed over: with the byte of the
+  /// stream and the line where the row starts, the error and the row. An error that it gives is
+  /// that of the scanner.
+  using OnOddRow =
+      std::function<Status(int64_t offset, int64_t line, Status error, std::string_view row)>;
+  void set_on_odd_row(OnOddRow on_odd_row) { on_odd_row_ = std::move(on_odd_row); }
+
+  /// Passes a byte order mark and skip_rows. In a text that grows, check that it is whole.
   Status PassPreamble();
+  bool preamble_is_whole() const { return preamble_is_whole_; }
   /// The fields of the next row as text, without moving past it when `peek`; empty at the end.
   Result<std::vector<std::string>> NextTexts(bool peek);
   /// From here on every row must have as many fields as there are names; errors tell the names.
@@ -73,6 +87,13 @@ class RowScanner {
   /// The error for a field of the last block that is not what the column holds.
   Status FieldError(const RowBlock& block, int64_t row, int column,
                     std::string_view expected) const;
+
+  /// Of a row of the last block: its bytes, the byte of the stream and the line where it starts.
+  std::string_view RowText(const RowBlock& block, int64_t row) const;
+  int64_t OffsetOf(const RowBlock& block, int64_t row) const {
+    return dropped_ + block.begin(row, 0);
+  }
+  int64_t LineOf(const RowBlock& block, int64_t row) const { return LineAt(block.begin(row, 0)); }
 
   const FieldText& field_text() const { return field_text_; }
   /// Rows that were left out or mended because of their number of fields, since the last call.
@@ -124,6 +145,9 @@ class RowScanner {
   std::string mended_text_;
   Structure mended_;
   int64_t rejected_rows_ = 0;
+  bool grows_ = false;
+  bool preamble_is_whole_ = true;
+  OnOddRow on_odd_row_;
 };
 
 }  // namespace headrace::csv

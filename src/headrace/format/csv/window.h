@@ -23,6 +23,8 @@ class Window {
   size_t size() const { return size_; }
   /// Whether the stream ends at size().
   bool last() const { return last_; }
+  /// The stream may give more than it did.
+  void ReadAgain() { last_ = false; }
   void set_read_bytes(int64_t bytes) { read_bytes_ = static_cast<size_t>(bytes); }
 
   /// Drops the first `consumed` bytes and reads on: afterwards there are more bytes, or last().

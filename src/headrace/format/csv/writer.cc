@@ -329,7 +329,7 @@ Status CheckColumns(const arrow::Schema& schema) {
 }  // namespace
 }  // namespace csv
 
-Result<std::unique_ptr<Sink>> CreateCsv(Vfs& vfs, std::string path, const OptionMap& options) {
+Result<MakeEncoder> EncodeCsv(const std::string& path, const OptionMap& options) {
   OptionReader reader("csv writer", options);
   ARROW_ASSIGN_OR_RAISE(const csv::Dialect dialect, csv::ReadOutputDialect(reader, options, path));
   ARROW_RETURN_NOT_OK(reader.Finish());
@@ -342,7 +342,7 @@ Result<std::unique_ptr<Sink>> CreateCsv(Vfs& vfs, std::string path, const Option
     if (dialect.header) ARROW_RETURN_NOT_OK(encoder->WriteHeader());
     return std::unique_ptr<FileEncoder>(std::move(encoder));
   };
-  return MakeFileSink(vfs, "csv", std::move(path), std::move(make));
+  return make;
 }
 
 }  // namespace headrace

@@ -3,11 +3,12 @@
 
 namespace headrace::json_lines {
 
-void FieldBuilders::Add(const std::string& name, std::unique_ptr<ValueBuilder> builder) {
+void FieldBuilders::Add(const std::string& name, std::unique_ptr<ValueBuilder> builder,
+                        bool required) {
   const bool plain = name.find_first_of("\"\\") == std::string::npos;
   built_ += builder != nullptr ? 1 : 0;
   index_.emplace(name, fields_.size());
-  fields_.push_back({name, plain, std::move(builder)});
+  fields_.push_back({name, plain, required && builder != nullptr, std::move(builder)});
 }
 
 Fit FieldBuilders::Append(JsonObject& object, Reading& reading) {
@@ -15,8 +16,7 @@ Fit FieldBuilders::Append(JsonObject& object, Reading& reading) {
   seen_ = 0;
   const Fit fit = AppendFields(object, reading);
   if (fit == Fit::kNoMemory || seen_ == built_) return fit;
-  const Fit filled = FillMissing(reading);
-  return filled == Fit::kFits ? fit : filled;
+  return FillMissing(fit, reading);
 }
 
 Fit FieldBuilders::AppendFields(JsonObject& object, Reading& reading) {
@@ -53,6 +53,12 @@ Fit FieldBuilders::AppendField(simdjson::ondemand::field& member, Reading& readi
     }
     return Reject(member.value(), fmt::format("key \"{}\" once", field.name), reading);
   }
+  if (field.required && TokenOf(member.value()) == "null") [[unlikely]] {
+    reading.path.clear();
+    const Fit fit = Reject(member.value(), "a value (the column is NOT NULL)", reading);
+    reading.path = field.name;
+    return fit;
+  }
   field.seen_in = object_;
   ++seen_;
   const Fit fit = field.builder->Append(member.value(), reading);
@@ -79,18 +85,24 @@ Fit FieldBuilders::FindField(simdjson::ondemand::field& member, size_t* index, R
   return fit;
 }
 
-Fit FieldBuilders::FillMissing(Reading& reading) {
+Fit FieldBuilders::FillMissing(Fit all, Reading& reading) {
   for (Field& field : fields_) {
     if (field.builder == nullptr || field.seen_in == object_) continue;
     const Fit fit = field.builder->AppendNull(reading);
     if (fit != Fit::kFits) return fit;
+    if (!field.required || all != Fit::kFits) continue;
+    reading.place = nullptr;
+    reading.path = field.name;
+    reading.expected = "a value (the column is NOT NULL)";
+    reading.got = "none";
+    all = Fit::kMisfit;
   }
-  return Fit::kFits;
+  return all;
 }
 
 Fit FieldBuilders::AppendNulls(Reading& reading) {
   ++object_;
-  return FillMissing(reading);
+  return FillMissing(Fit::kFits, reading);
 }
 
 Result<std::vector<ArrayPtr>> FieldBuilders::Finish() {

@@ -18,6 +18,7 @@
 #include "headrace/format/json_lines/evidence.h"
 #include "headrace/format/json_lines/options.h"
 #include "headrace/format/json_lines/record_parser.h"
+#include "headrace/format/json_lines/record_rows.h"
 #include "headrace/format/json_lines/record_stream.h"
 #include "headrace/format/json_lines/value_builder.h"
 
@@ -37,118 +38,52 @@ class JsonReader final : public SplitReader {
                                                    const ScanRequest& request,
                                                    const ReadContext& context) {
     auto reader = std::make_unique<JsonReader>(std::move(records), options, request, context);
-    for (int i = 0; i < schema->num_fields(); ++i) {
-      std::unique_ptr<ValueBuilder> builder;
-      if (std::binary_search(reader->columns_.begin(), reader->columns_.end(), i)) {
-        ARROW_ASSIGN_OR_RAISE(builder, MakeValueBuilder(schema->field(i)->type(),
-                                                        options.unknown_keys_fail, context.pool));
-      }
-      reader->fields_.Add(schema->field(i)->name(), std::move(builder));
-    }
+    ARROW_RETURN_NOT_OK(reader->rows_.Prepare(*schema, nullptr, context.pool));
     return std::unique_ptr<SplitReader>(std::move(reader));
   }
 
   JsonReader(std::unique_ptr<RecordStream> records, const Options& options,
              const ScanRequest& request, const ReadContext& context)
       : records_(std::move(records)),
-        parser_(*records_),
+        rows_(*records_, options.on_error, options.unknown_keys_fail, request.projection),
         request_(request),
-        pool_(context.pool),
         rejected_rows_(context.rejected_rows),
-        columns_(DistinctColumns(request.projection)),
-        fields_(options.unknown_keys_fail),
-        rows_left_(request.limit.value_or(std::numeric_limits<int64_t>::max())) {
-    reading_.on_error = options.on_error;
-  }
+        fails_(options.on_error == OnError::kFail),
+        rows_left_(request.limit.value_or(std::numeric_limits<int64_t>::max())) {}
 
   Result<ReadResult> Next() override {
     while (true) {
-      ARROW_ASSIGN_OR_RAISE(const int64_t rows, FillRows());
-      if (rows == 0) return ReadResult(EndOfSplit{});
-      rows_left_ -= static_cast<int64_t>(kept_.size());
-      ARROW_ASSIGN_OR_RAISE(Batch batch, FinishBatch(rows));
+      ARROW_RETURN_NOT_OK(FillRows());
+      if (rows_.rows() == 0) return ReadResult(EndOfSplit{});
+      ARROW_ASSIGN_OR_RAISE(Batch batch, rows_.Finish());
+      rows_left_ -= batch.num_rows();
       if (batch.num_rows() > 0) return ReadResult(std::move(batch));
     }
   }
 
  private:
-  /// Appends rows up to the limits of a batch; how many, with those that are to be skipped.
-  Result<int64_t> FillRows() {
+  /// Appends rows up to the limits of a batch. Counts those that are left out or mended.
+  Status FillRows() {
     const int64_t rows_max = std::min(request_.batch_rows, rows_left_);
-    reading_.bytes = 0;
-    kept_.clear();
-    int64_t rows = 0;
-    while (static_cast<int64_t>(kept_.size()) < rows_max && rows < request_.batch_rows &&
-           reading_.bytes < request_.batch_bytes) {
+    while (rows_.good_rows() < rows_max && rows_.rows() < request_.batch_rows &&
+           rows_.bytes() < request_.batch_bytes) {
       std::string_view record;
       ARROW_ASSIGN_OR_RAISE(const bool more, records_->Next(&record));
       if (!more) break;
-      ARROW_ASSIGN_OR_RAISE(const bool keep, AppendRecord(record));
-      if (keep) kept_.push_back(static_cast<uint32_t>(rows));
-      ++rows;
+      ARROW_ASSIGN_OR_RAISE(const RecordRows::Row row, rows_.Append(record));
+      if (row == RecordRows::Row::kFits) [[likely]]
+        continue;
+      if (fails_) return rows_.Error();
+      if (rejected_rows_ != nullptr) rejected_rows_->fetch_add(1);
     }
-    return rows;
-  }
-
-  /// Appends one row; whether it is to be kept. Counts those that are left out or mended.
-  Result<bool> AppendRecord(std::string_view record) {
-    reading_.mended = 0;
-    ARROW_ASSIGN_OR_RAISE(const bool fits, AppendFields(record));
-    if (fits && reading_.mended == 0) [[likely]]
-      return true;
-    if (rejected_rows_ != nullptr) rejected_rows_->fetch_add(1);
-    return fits || reading_.on_error == OnError::kNull;
-  }
-
-  /// False for a record that is not as it should be and was, as a whole, taken for nulls.
-  Result<bool> AppendFields(std::string_view record) {
-    JsonObject object;
-    switch (parser_.Parse(record, &object)) {
-      case RecordParser::Kind::kBroken: {
-        ARROW_RETURN_NOT_OK(CheckMemory(fields_.AppendNulls(reading_)));
-        if (reading_.on_error == OnError::kFail) return parser_.BrokenError();
-        return false;
-      }
-      case RecordParser::Kind::kNull:
-        ARROW_RETURN_NOT_OK(CheckMemory(fields_.AppendNulls(reading_)));
-        return true;
-      case RecordParser::Kind::kObject:
-        break;
-    }
-    Fit fit = fields_.Append(object, reading_);
-    if (fit == Fit::kFits && parser_.AtEnd()) [[likely]]
-      return true;
-    ARROW_RETURN_NOT_OK(CheckMemory(fit));
-    if (reading_.on_error != OnError::kFail) return false;
-    if (fit == Fit::kMisfit) return parser_.MisfitError(reading_);
-    if (fit == Fit::kBroken) {
-      return parser_.BrokenError(reading_.place, reading_.path, reading_.expected);
-    }
-    return parser_.BrokenError(nullptr, "", "expected the end of the record after its object");
-  }
-
-  Status CheckMemory(Fit fit) const {
-    return fit == Fit::kNoMemory ? DecodeError(reading_.status, records_->path(), "json_lines")
-                                 : Status::OK();
-  }
-
-  Result<Batch> FinishBatch(int64_t rows) {
-    ARROW_ASSIGN_OR_RAISE(const std::vector<ArrayPtr> arrays, fields_.Finish());
-    Batch batch(InProjectionOrder(arrays, columns_, request_.projection), rows);
-    if (static_cast<int64_t>(kept_.size()) == rows) return batch;
-    auto selection = std::make_shared<const std::vector<uint32_t>>(kept_);
-    return batch.WithSelection(std::move(selection)).Compact(pool_);
+    return Status::OK();
   }
 
   const std::unique_ptr<RecordStream> records_;
-  RecordParser parser_;
+  RecordRows rows_;
   const ScanRequest request_;
-  arrow::MemoryPool* const pool_;
   const std::shared_ptr<std::atomic<int64_t>> rejected_rows_;  // may be null
-  const std::vector<int> columns_;                             // that are built
-  FieldBuilders fields_;
-  Reading reading_;
-  std::vector<uint32_t> kept_;  // rows of the batch that are not skipped
+  const bool fails_;
   int64_t rows_left_;
 };
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <limits>
 #include <utility>
 
 #include "arrow/buffer.h"
@@ -100,6 +101,19 @@ Result<std::unique_ptr<RecordStream>> RecordStream::Open(Vfs& vfs, const FileInf
   return records;
 }
 
+Result<std::unique_ptr<RecordStream>> RecordStream::Follow(
+    const StreamFile& file, const RowPlace& from, std::shared_ptr<arrow::io::InputStream> text,
+    arrow::MemoryPool* pool) {
+  std::unique_ptr<RecordStream> records(
+      new RecordStream(*file.vfs, file.info, std::numeric_limits<int64_t>::max(), pool));
+  records->stream_ = std::move(text);
+  records->base_ = records->line_begin_ = from.offset;
+  records->lines_ = from.row;
+  records->grows_ = true;
+  ARROW_RETURN_NOT_OK(records->Refill());
+  return records;
+}
+
 Status RecordStream::Start(Layout layout, int64_t begin) {
   begin_ = begin;
   base_ = line_begin_ = begin > 0 ? begin - 1 : 0;
@@ -188,9 +202,13 @@ Result<bool> RecordStream::TakeLine(std::string_view* record) {
     searched = size;
     ARROW_RETURN_NOT_OK(Refill());
   }
+  if (found == nullptr && grows_) return false;
   const char* const end = found == nullptr ? data() + size_ : static_cast<const char*>(found);
   const size_t bytes = static_cast<size_t>(end - data()) - position_;
-  HandOut(position_, bytes, record);
+  const bool has_mark = base_ + static_cast<int64_t>(position_) == 0 && bytes >= 3 &&
+                        std::memcmp(data() + position_, "\xEF\xBB\xBF", 3) == 0;
+  const size_t mark = has_mark ? 3 : 0;
+  HandOut(position_ + mark, bytes - mark, record);
   position_ += bytes;
   if (found == nullptr) return bytes > 0;
   ++position_;

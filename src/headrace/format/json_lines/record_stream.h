@@ -10,6 +10,7 @@
 
 #include "arrow/type_fwd.h"
 #include "headrace/format/json_lines/options.h"
+#include "headrace/format/row_stream.h"
 #include "headrace/io/vfs.h"
 
 namespace headrace::json_lines {
@@ -29,11 +30,24 @@ class RecordStream {
   static Result<std::unique_ptr<RecordStream>> Open(Vfs& vfs, const FileInfo& file, Layout layout,
                                                     int64_t begin, int64_t end,
                                                     arrow::MemoryPool* pool);
+  /// The lines of a text that may grow, on from `from`, where `text` begins.
+  static Result<std::unique_ptr<RecordStream>> Follow(const StreamFile& file, const RowPlace& from,
+                                                      std::shared_ptr<arrow::io::InputStream> text,
+                                                      arrow::MemoryPool* pool);
   ~RecordStream();
 
   /// The next record that is not blank, valid until the next call; false at the end. `record` has
   /// no blanks at its ends.
   Result<bool> Next(std::string_view* record);
+
+  /// Of a text that may grow: reads on where the end was, and a line without a line end is none.
+  void ReadAgain() { at_end_ = false; }
+  /// It does not grow any more.
+  void EndOfFile() { grows_ = false; }
+  /// Where the next line starts.
+  RowPlace place() const { return {base_ + static_cast<int64_t>(position_), lines_}; }
+  /// Where the last record did.
+  RowPlace record_place() const { return {record_line_begin_, record_lines_}; }
 
   /// "file:line:column: message" for a place in the last record. Counts the lines before a part
   /// that does not begin the file.
@@ -84,6 +98,7 @@ class RecordStream {
   bool is_array_ = false;
   Place place_ = Place::kBegin;
   bool at_end_ = false;
+  bool grows_ = false;
 };
 
 }  // namespace headrace::json_lines

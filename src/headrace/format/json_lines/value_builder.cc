@@ -51,10 +51,10 @@ bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 template <typename Builder, typename Value, typename Read>
 class ScalarBuilder final : public ValueBuilder {
  public:
-  ScalarBuilder(const TypePtr& type, arrow::MemoryPool* pool, Read read)
+  ScalarBuilder(const TypePtr& type, std::string expected, arrow::MemoryPool* pool, Read read)
       : builder_(type, pool),
         read_(std::move(read)),
-        expected_(type->ToString()),
+        expected_(std::move(expected)),
         bytes_(static_cast<int64_t>(sizeof(Value)) + 1) {}
 
   Fit Append(JsonValue& value, Reading& reading) override {
@@ -337,10 +337,12 @@ using Made = Result<std::unique_ptr<ValueBuilder>>;
 struct Maker {
   const TypePtr& type;
   arrow::MemoryPool* pool;
+  const TimeForm* times;  // may be null
 
   template <typename Builder, typename Value, typename Read>
   Made Make(Read read) const {
-    return std::make_unique<ScalarBuilder<Builder, Value, Read>>(type, pool, std::move(read));
+    return std::make_unique<ScalarBuilder<Builder, Value, Read>>(type, type->ToString(), pool,
+                                                                 std::move(read));
   }
 
   template <typename ArrowType>
@@ -455,7 +457,22 @@ struct Maker {
     });
   }
 
+  Made SpelledTimestamp() const {
+    TimestampText text_reader(*times, *type);
+    std::string expected = text_reader.expected();
+    auto read = [text_reader](JsonValue& value, int64_t* out, Reading&) {
+      std::string_view text = TokenOf(value);
+      const bool quoted = text.starts_with('"');
+      if (quoted && GetText(value, &text) != simdjson::SUCCESS) return Fit::kMisfit;
+      if (!quoted && !(text_reader.takes_numbers() && IsNumber(text))) return Fit::kMisfit;
+      return text_reader.Read(text, out) ? Fit::kFits : Fit::kMisfit;
+    };
+    return std::make_unique<ScalarBuilder<arrow::TimestampBuilder, int64_t, decltype(read)>>(
+        type, std::move(expected), pool, std::move(read));
+  }
+
   Made Timestamp() const {
+    if (times != nullptr) return SpelledTimestamp();
     const auto& timestamp = static_cast<const arrow::TimestampType&>(*type);
     return Text<arrow::TimestampBuilder, int64_t>(
         [unit = timestamp.unit(), zoned = !timestamp.timezone().empty()](std::string_view text,
@@ -492,14 +509,15 @@ struct Maker {
 
   Made List(bool unknown_keys_fail) const {
     ARROW_ASSIGN_OR_RAISE(auto values,
-                          MakeValueBuilder(type->field(0)->type(), unknown_keys_fail, pool));
+                          MakeValueBuilder(type->field(0)->type(), unknown_keys_fail, pool, times));
     return std::make_unique<ListBuilder>(type, std::move(values), pool);
   }
 
   Made Struct(bool unknown_keys_fail) const {
     FieldBuilders fields(unknown_keys_fail);
     for (const auto& field : type->fields()) {
-      ARROW_ASSIGN_OR_RAISE(auto builder, MakeValueBuilder(field->type(), unknown_keys_fail, pool));
+      ARROW_ASSIGN_OR_RAISE(auto builder,
+                            MakeValueBuilder(field->type(), unknown_keys_fail, pool, times));
       fields.Add(field->name(), std::move(builder));
     }
     return std::make_unique<StructBuilder>(type, std::move(fields), pool);
@@ -513,7 +531,8 @@ struct Maker {
                    "JSON objects are strings",
                    type->ToString());
     }
-    ARROW_ASSIGN_OR_RAISE(auto items, MakeValueBuilder(map.item_type(), unknown_keys_fail, pool));
+    ARROW_ASSIGN_OR_RAISE(auto items,
+                          MakeValueBuilder(map.item_type(), unknown_keys_fail, pool, times));
     return std::make_unique<MapBuilder>(type, std::move(items), pool);
   }
 };
@@ -648,8 +667,9 @@ Fit Broken(JsonValue& value, simdjson::error_code error, Reading& reading) {
   return Fit::kBroken;
 }
 
-Made MakeValueBuilder(const TypePtr& type, bool unknown_keys_fail, arrow::MemoryPool* pool) {
-  const Maker maker{type, pool};
+Made MakeValueBuilder(const TypePtr& type, bool unknown_keys_fail, arrow::MemoryPool* pool,
+                      const TimeForm* times) {
+  const Maker maker{type, pool, times};
   using arrow::Type;
   switch (type->id()) {
     case Type::NA:

@@ -13,6 +13,7 @@
 
 #include "arrow/type_fwd.h"
 #include "headrace/format/json_lines/options.h"
+#include "headrace/format/time_form.h"
 
 namespace headrace::json_lines {
 
@@ -53,16 +54,21 @@ class ValueBuilder {
   virtual Result<ArrayPtr> Finish() = 0;
 };
 
-/// kUnsupported names types that JSON cannot hold.
+/// kUnsupported names types that JSON cannot hold. `times` (may be null, is copied) tells how
+/// timestamps are spelled; without it they are ISO text, with a zone exactly when the type has one.
 Result<std::unique_ptr<ValueBuilder>> MakeValueBuilder(const TypePtr& type, bool unknown_keys_fail,
-                                                       arrow::MemoryPool* pool);
+                                                       arrow::MemoryPool* pool,
+                                                       const TimeForm* times = nullptr);
 
 /// The fields of an object, each to its builder; a field that is missing is null.
 class FieldBuilders {
  public:
   FieldBuilders(bool unknown_keys_fail) : unknown_keys_fail_(unknown_keys_fail) {}
-  /// `builder` is null for a field that is passed over.
-  void Add(const std::string& name, std::unique_ptr<ValueBuilder> builder);
+  /// `builder` is null for a field that is passed over. A `required` one that is missing or null
+  /// does not fit.
+  void Add(const std::string& name, std::unique_ptr<ValueBuilder> builder, bool required = false);
+
+  bool unknown_keys_fail() const { return unknown_keys_fail_; }
 
   Fit Append(JsonObject& object, Reading& reading);
   Fit AppendNulls(Reading& reading);
@@ -73,6 +79,7 @@ class FieldBuilders {
   struct Field {
     std::string name;
     bool plain;  // reads the same in JSON
+    bool required;
     std::unique_ptr<ValueBuilder> builder;
     int64_t seen_in = -1;  // the object that it was seen in last
   };
@@ -81,7 +88,8 @@ class FieldBuilders {
   Fit AppendFields(JsonObject& object, Reading& reading);
   Fit AppendField(simdjson::ondemand::field& member, Reading& reading);
   Fit FindField(simdjson::ondemand::field& member, size_t* index, Reading& reading);
-  Fit FillMissing(Reading& reading);
+  /// `all` is how the fields that came fitted.
+  Fit FillMissing(Fit all, Reading& reading);
 
   const bool unknown_keys_fail_;
   std::vector<Field> fields_;

@@ -56,8 +56,7 @@ class JsonEncoder final : public FileEncoder {
 }  // namespace
 }  // namespace json_lines
 
-Result<std::unique_ptr<Sink>> CreateJsonLines(Vfs& vfs, std::string path,
-                                              const OptionMap& options) {
+Result<MakeEncoder> EncodeJsonLines(const std::string& path, const OptionMap& options) {
   ARROW_RETURN_NOT_OK(OptionReader("json_lines writer", options).Finish());
   MakeEncoder make = [path](const SchemaPtr& schema,
                             std::shared_ptr<arrow::io::OutputStream> stream,
@@ -67,7 +66,7 @@ Result<std::unique_ptr<Sink>> CreateJsonLines(Vfs& vfs, std::string path,
     ARROW_ASSIGN_OR_RAISE(stream, PackInto(std::move(stream), path, pool));
     return std::make_unique<json_lines::JsonEncoder>(std::move(rows), std::move(stream), pool);
   };
-  return MakeFileSink(vfs, "json_lines", std::move(path), std::move(make));
+  return make;
 }
 
 }  // namespace headrace

@@ -18,6 +18,7 @@
 #include "headrace/format/parquet/guard.h"
 #include "headrace/format/parquet/row_filter.h"
 #include "headrace/format/parquet/statistics.h"
+#include "headrace/format/whole_file_rows.h"
 
 namespace headrace {
 namespace parquet_format {
@@ -361,6 +362,11 @@ Result<SourcePtr> OpenParquet(Vfs& vfs, std::vector<std::string> paths, const Op
     files.push_back({std::move(info), std::move(file)});
   }
   return MakeFileSource(vfs, "parquet", std::move(files));
+}
+
+Result<std::unique_ptr<RowFormat>> StreamParquet(const SchemaPtr& schema, const OptionMap&,
+                                                 OptionReader&) {
+  return MakeWholeFileFormat(OpenParquet, schema);
 }
 
 }  // namespace headrace

@@ -247,7 +247,7 @@ class ParquetEncoder final : public FileEncoder {
 }  // namespace
 }  // namespace parquet_format
 
-Result<std::unique_ptr<Sink>> CreateParquet(Vfs& vfs, std::string path, const OptionMap& options) {
+Result<MakeEncoder> EncodeParquet(const std::string&, const OptionMap& options) {
   using namespace parquet_format;
   ARROW_ASSIGN_OR_RAISE(const WriterOptions read, ReadOptions(options));
   MakeEncoder make = [read](const SchemaPtr& schema,
@@ -257,7 +257,7 @@ Result<std::unique_ptr<Sink>> CreateParquet(Vfs& vfs, std::string path, const Op
     ARROW_ASSIGN_OR_RAISE(const auto told, ToldSchema(*schema, pool));
     return std::make_unique<ParquetEncoder>(std::move(stream), std::move(plain), told, read, pool);
   };
-  return MakeFileSink(vfs, "parquet", std::move(path), std::move(make));
+  return make;
 }
 
 }  // namespace headrace

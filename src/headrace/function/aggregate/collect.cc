@@ -4,6 +4,8 @@
 #include "arrow/array/builder_binary.h"
 #include "arrow/array/builder_nested.h"
 #include "arrow/type.h"
+#include "headrace/function/aggregate/removing_kernel.h"
+#include "headrace/function/aggregate/retained_rows.h"
 #include "headrace/function/aggregate/state_kernel.h"
 #include "headrace/function/cell.h"
 #include "headrace/function/define.h"
@@ -13,11 +15,7 @@ namespace {
 
 using enum ArgPattern;
 
-struct Entry {
-  RowPosition position;
-  bool is_valid;
-  std::string_view cell;
-};
+using Entry = RetainedRows::Entry;
 
 /// Entries one behind the other: position, whether there is a value, the cell with its length.
 struct Collected {
@@ -77,41 +75,32 @@ struct Collected {
   }
 };
 
-/// Every row, nulls too.
-struct AllRows {
-  template <typename Into>
-  static Status Add(KernelContext&, const AggregateRows& rows, Into&& into) {
-    const Argument& arg = rows.args[0];
-    const Validity valid(arg);
-    std::string cell;
-    for (int64_t row = 0; row < rows.length; ++row) {
-      cell.clear();
-      if (valid[row]) ARROW_RETURN_NOT_OK(EncodeCell(*arg.array, arg.is_constant ? 0 : row, &cell));
-      into(row).Add(PositionOfRow(rows, row), valid[row], cell);
-    }
-    return Status::OK();
-  }
-};
-
 struct TextRows {
   template <typename Into>
   static Status Add(KernelContext&, const AggregateRows& rows, Into&& into) {
     const BytesView text(rows.args[0]);
     ForEachComplete(rows, [&](int64_t row) {
-      Collected& state = into(row);
+      auto& state = into(row);
       state.separator = rows.args.size() > 1 ? BytesView(rows.args[1])[row] : ",";
       state.Add(PositionOfRow(rows, row), true, text[row]);
     });
     return Status::OK();
   }
+  template <typename Into>
+  static Status Remove(KernelContext&, const AggregateRows& rows, Into&& into) {
+    const BytesView text(rows.args[0]);
+    ForEachComplete(rows, [&](int64_t row) { into(row).Remove(true, text[row]); });
+    return Status::OK();
+  }
 };
 
+template <typename State>
 Status FinishList(KernelContext& ctx, std::byte* const* groups, size_t offset, int64_t count,
                   arrow::ArrayBuilder* out) {
   auto& lists = static_cast<arrow::ListBuilder&>(*out);
   const arrow::DataType& type = *ctx.result_type->field(0)->type();
   for (int64_t i = 0; i < count; ++i) {
-    ARROW_ASSIGN_OR_RAISE(const auto entries, StateAt<Collected>(groups[i], offset).Entries());
+    ARROW_ASSIGN_OR_RAISE(const auto entries, StateAt<State>(groups[i], offset).Entries());
     ARROW_RETURN_NOT_OK(entries.empty() ? lists.AppendNull() : lists.Append());
     for (const Entry& entry : entries) {
       ARROW_RETURN_NOT_OK(entry.is_valid ? AppendCell(entry.cell, type, lists.value_builder())
@@ -121,11 +110,12 @@ Status FinishList(KernelContext& ctx, std::byte* const* groups, size_t offset, i
   return Status::OK();
 }
 
+template <typename State>
 Status FinishText(KernelContext& ctx, std::byte* const* groups, size_t offset, int64_t count,
                   arrow::ArrayBuilder* out) {
   std::string joined;
   for (int64_t i = 0; i < count; ++i) {
-    const auto& state = StateAt<Collected>(groups[i], offset);
+    const auto& state = StateAt<State>(groups[i], offset);
     ARROW_ASSIGN_OR_RAISE(const auto entries, state.Entries());
     joined.clear();
     for (const Entry& entry : entries) {
@@ -138,14 +128,18 @@ Status FinishText(KernelContext& ctx, std::byte* const* groups, size_t offset, i
   return Status::OK();
 }
 
-constexpr AggregateKernel kListKernel = StateKernel<Collected, AllRows>(FinishList);
-constexpr AggregateKernel kTextKernel = StateKernel<Collected, TextRows>(FinishText);
+constexpr AggregateKernel kListKernel = StateKernel<Collected, AllRows>(FinishList<Collected>);
+constexpr AggregateKernel kTextKernel = StateKernel<Collected, TextRows>(FinishText<Collected>);
+constexpr AggregateKernel kRetainedListKernel =
+    StateKernel<RetainedRows, Retained<AllRows>>(FinishList<RetainedRows>);
+constexpr AggregateKernel kRetainedTextKernel =
+    StateKernel<RetainedRows, Retained<TextRows>>(FinishText<RetainedRows>);
 constexpr Overload kListForm[] = {
     {.args = kArgs<kAny>, .result = ListOfFirstType, .aggregate = &kListKernel},
 };
 constexpr Overload kTextForm[] = {
-    {.args = kArgs<kString>, .result = StringType, .aggregate = &kTextKernel},
-    {.args = kArgs<kString, kString>, .result = StringType, .aggregate = &kTextKernel},
+    {.args = kArgs<kText>, .result = StringType, .aggregate = &kTextKernel},
+    {.args = kArgs<kText, kString>, .result = StringType, .aggregate = &kTextKernel},
 };
 
 constexpr Example kListExamples[] = {{"list(x)", "[3, NULL, 1]", "(3), (NULL), (1)"},
@@ -154,6 +148,11 @@ constexpr Example kStringAggExamples[] = {{"string_agg(x, '-')", "b-a", "('b'), 
                                           {"string_agg(x)", "NULL", "(CAST(NULL AS VARCHAR))"}};
 
 }  // namespace
+
+const AggregateKernel* RemovingCollection(const AggregateKernel& kernel) {
+  if (&kernel == &kListKernel) return &kRetainedListKernel;
+  return &kernel == &kTextKernel ? &kRetainedTextKernel : nullptr;
+}
 
 HEADRACE_DEFINE_FUNCTION(kList) = {
     .id = "list",
@@ -170,13 +169,14 @@ HEADRACE_DEFINE_FUNCTION(kList) = {
 HEADRACE_DEFINE_FUNCTION(kStringAgg) = {
     .id = "string_agg",
     .kind = FunctionKind::kAggregate,
-    .names = {.sql = "string_agg|group_concat|listagg"},
+    .names = {.sql = "string_agg|group_concat|listagg|collect"},
     .overloads = kTextForm,
     .nulls = NullRule::kSkip,
     .flags = function_flag::kOrderSensitive,
     .arguments = "x, separator",
     .doc =
-        "The texts that are not null in the order of the input, with the separator (a comma) "
+        "The values that are not null as text, in the order of the input, with the separator (a "
+        "comma) "
         "between them.",
     .examples = kStringAggExamples,
 };

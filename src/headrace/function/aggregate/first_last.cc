@@ -2,6 +2,8 @@
 #include "arrow/array/builder_base.h"
 #include "arrow/type.h"
 #include "headrace/function/aggregate/accumulate.h"
+#include "headrace/function/aggregate/removing_kernel.h"
+#include "headrace/function/aggregate/retained_rows.h"
 #include "headrace/function/cell.h"
 #include "headrace/function/define.h"
 #include "headrace/function/state_bytes.h"
@@ -118,6 +120,27 @@ constexpr AggregateKernel kKernel = {
     .bytes = Bytes,
 };
 
+template <bool kLast>
+Status FinishRetained(KernelContext& ctx, std::byte* const* groups, size_t offset, int64_t count,
+                      arrow::ArrayBuilder* out) {
+  ARROW_RETURN_NOT_OK(out->Reserve(count));
+  for (int64_t i = 0; i < count; ++i) {
+    const auto& state = StateAt<RetainedRows>(groups[i], offset);
+    if (state.rows.empty()) {
+      ARROW_RETURN_NOT_OK(out->AppendNull());
+      continue;
+    }
+    const RetainedRows::Entry entry = kLast ? state.Last() : state.First();
+    ARROW_RETURN_NOT_OK(entry.is_valid ? AppendCell(entry.cell, *ctx.result_type, out)
+                                       : out->AppendNull());
+  }
+  return Status::OK();
+}
+
+template <bool kLast>
+constexpr AggregateKernel kRetainedKernel =
+    StateKernel<RetainedRows, Retained<AllRows>>(FinishRetained<kLast>);
+
 constexpr ArgPattern kAnything[] = {ArgPattern::kAny};
 template <bool kLast>
 constexpr Overload kOverloads[] = {
@@ -133,6 +156,11 @@ constexpr Example kLastExamples[] = {
 };
 
 }  // namespace
+
+const AggregateKernel* RemovingEnd(const AggregateKernel& kernel) {
+  if (&kernel == &kKernel<false>) return &kRetainedKernel<false>;
+  return &kernel == &kKernel<true> ? &kRetainedKernel<true> : nullptr;
+}
 
 HEADRACE_DEFINE_FUNCTION(kFirst) = {
     .id = "first",

@@ -4,7 +4,9 @@
 #include "arrow/array/builder_base.h"
 #include "arrow/type.h"
 #include "headrace/function/aggregate/accumulate.h"
+#include "headrace/function/aggregate/counted_values.h"
 #include "headrace/function/aggregate/narrow_kernel.h"
+#include "headrace/function/aggregate/removing_kernel.h"
 #include "headrace/function/cell.h"
 #include "headrace/function/define.h"
 #include "headrace/function/order.h"
@@ -281,6 +283,40 @@ const AggregateKernel* NarrowFor(const arrow::DataType& argument) {
   return kernel;
 }
 
+// -- States that can take rows back --
+
+template <bool kMax, typename Tag>
+Status FinishCounted(KernelContext& ctx, std::byte* const* groups, size_t offset, int64_t count,
+                     arrow::ArrayBuilder* out) {
+  ARROW_RETURN_NOT_OK(out->Reserve(count));
+  for (int64_t i = 0; i < count; ++i) {
+    const auto& state = StateAt<CountedValues<Tag>>(groups[i], offset);
+    if (state.empty()) {
+      ARROW_RETURN_NOT_OK(out->AppendNull());
+      continue;
+    }
+    const typename Tag::Value best = kMax ? state.Greatest() : state.Least();
+    if constexpr (std::is_same_v<typename Tag::Value, std::string_view>) {
+      ARROW_RETURN_NOT_OK(AppendCell(best, *ctx.result_type, out));
+    } else {
+      const std::string_view cell(reinterpret_cast<const char*>(&best), sizeof(best));
+      ARROW_RETURN_NOT_OK(AppendCell(cell, *ctx.result_type, out));
+    }
+  }
+  return Status::OK();
+}
+
+template <bool kMax, typename Tag>
+constexpr AggregateKernel kCountedKernel =
+    StateKernel<CountedValues<Tag>, RemovableValues<Tag>>(FinishCounted<kMax, Tag>);
+
+template <bool kMax>
+const AggregateKernel* CountedFor(const arrow::DataType& argument) {
+  const AggregateKernel* kernel = nullptr;
+  VisitOrdered(argument.id(), [&](auto tag) { kernel = &kCountedKernel<kMax, decltype(tag)>; });
+  return kernel;
+}
+
 constexpr ArgPattern kComparable[] = {ArgPattern::kCommonComparable};
 template <bool kMax>
 constexpr Overload kOverloads[] = {
@@ -301,6 +337,12 @@ const AggregateKernel* NarrowExtreme(const AggregateKernel& kernel,
                                      const arrow::DataType& argument) {
   if (&kernel == &kKernel<false>) return NarrowFor<false>(argument);
   return &kernel == &kKernel<true> ? NarrowFor<true>(argument) : nullptr;
+}
+
+const AggregateKernel* RemovingExtreme(const AggregateKernel& kernel,
+                                       const arrow::DataType& argument) {
+  if (&kernel == &kKernel<false>) return CountedFor<false>(argument);
+  return &kernel == &kKernel<true> ? CountedFor<true>(argument) : nullptr;
 }
 
 HEADRACE_DEFINE_FUNCTION(kMin) = {

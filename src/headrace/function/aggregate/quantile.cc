@@ -4,11 +4,16 @@
 #include <cmath>
 #include <map>
 
+#include "arrow/array/builder_decimal.h"
 #include "arrow/array/builder_primitive.h"
 #include "arrow/array/builder_time.h"
 #include "arrow/type.h"
+#include "arrow/util/decimal.h"
+#include "headrace/function/aggregate/counted_values.h"
+#include "headrace/function/aggregate/removing_kernel.h"
 #include "headrace/function/aggregate/state_kernel.h"
 #include "headrace/function/cell.h"
+#include "headrace/function/decimal_value.h"
 #include "headrace/function/define.h"
 #include "headrace/function/order.h"
 
@@ -150,14 +155,14 @@ T ContinuousQuantile(std::vector<T>& values, double fraction) {
   return Interpolate(low, high, place - std::floor(place));
 }
 
-template <typename T, typename Builder>
+template <typename T, typename Builder, typename State = ValueBag>
 Status FinishContinuous(KernelContext&, std::byte* const* groups, size_t offset, int64_t count,
                         arrow::ArrayBuilder* out) {
   auto& builder = static_cast<Builder&>(*out);
   ARROW_RETURN_NOT_OK(builder.Reserve(count));
   for (int64_t i = 0; i < count; ++i) {
-    const auto& bag = StateAt<ValueBag>(groups[i], offset);
-    ARROW_ASSIGN_OR_RAISE(std::vector<T> values, bag.Values<T>());
+    const auto& bag = StateAt<State>(groups[i], offset);
+    ARROW_ASSIGN_OR_RAISE(std::vector<T> values, bag.template Values<T>());
     if (values.empty()) {
       builder.UnsafeAppendNull();
     } else {
@@ -167,10 +172,70 @@ Status FinishContinuous(KernelContext&, std::byte* const* groups, size_t offset,
   return Status::OK();
 }
 
+/// The middle of integers of up to 64 bits as a float64, of the exact sum of both.
+template <typename T, typename State = ValueBag>
+Status FinishIntegerMedian(KernelContext&, std::byte* const* groups, size_t offset, int64_t count,
+                           arrow::ArrayBuilder* out) {
+  auto& builder = static_cast<arrow::DoubleBuilder&>(*out);
+  ARROW_RETURN_NOT_OK(builder.Reserve(count));
+  for (int64_t i = 0; i < count; ++i) {
+    ARROW_ASSIGN_OR_RAISE(std::vector<T> values,
+                          StateAt<State>(groups[i], offset).template Values<T>());
+    if (values.empty()) {
+      builder.UnsafeAppendNull();
+      continue;
+    }
+    const auto upper = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+    std::nth_element(values.begin(), upper, values.end());
+    const T lower = values.size() % 2 == 0 ? *std::max_element(values.begin(), upper) : *upper;
+    const Int128 sum = static_cast<Int128>(lower) + static_cast<Int128>(*upper);
+    builder.UnsafeAppend(static_cast<double>(sum) / 2);
+  }
+  return Status::OK();
+}
+
+/// The exact middle of decimals, with one decimal more: half of 0.05 is 0.025.
+template <typename State = ValueBag>
+Status FinishDecimalMedian(KernelContext& ctx, std::byte* const* groups, size_t offset,
+                           int64_t count, arrow::ArrayBuilder* out) {
+  auto& builder = static_cast<arrow::Decimal128Builder&>(*out);
+  for (int64_t i = 0; i < count; ++i) {
+    ARROW_ASSIGN_OR_RAISE(std::vector<Int128> values,
+                          StateAt<State>(groups[i], offset).template Values<Int128>());
+    if (values.empty()) {
+      ARROW_RETURN_NOT_OK(builder.AppendNull());
+      continue;
+    }
+    const auto upper = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+    std::nth_element(values.begin(), upper, values.end());
+    const bool is_even = values.size() % 2 == 0;
+    const Int128 lower = is_even ? *std::max_element(values.begin(), upper) : *upper;
+    Int128 sum;
+    Int128 middle;
+    if (__builtin_add_overflow(lower, *upper, &sum) ||
+        __builtin_mul_overflow(sum, Int128{5}, &middle) ||
+        !FitsPrecision(middle, PrecisionOf(*ctx.result_type))) {
+      return Error(ErrorKind::kOverflow, "the median does not fit {}", out->type()->ToString());
+    }
+    ARROW_RETURN_NOT_OK(builder.Append(
+        arrow::Decimal128(static_cast<int64_t>(middle >> 64), static_cast<uint64_t>(middle))));
+  }
+  return Status::OK();
+}
+
+Result<TypePtr> DecimalMedianType(std::span<const TypePtr> args) {
+  const int scale = ScaleOf(*args[0]) + 1;
+  if (scale <= kDecimalPrecisionMax) {
+    return arrow::decimal128(std::min(PrecisionOf(*args[0]) + 1, kDecimalPrecisionMax), scale);
+  }
+  return Error(ErrorKind::kTypeMismatch, "the median of {} has too many decimals; cast to DOUBLE",
+               args[0]->ToString());
+}
+
 /// The least value with at least that share of the values up to it.
-template <typename T>
-Status AppendDiscrete(const ValueBag& bag, const arrow::DataType& type, arrow::ArrayBuilder* out) {
-  ARROW_ASSIGN_OR_RAISE(std::vector<T> values, bag.Values<T>());
+template <typename T, typename State>
+Status AppendDiscrete(const State& bag, const arrow::DataType& type, arrow::ArrayBuilder* out) {
+  ARROW_ASSIGN_OR_RAISE(std::vector<T> values, bag.template Values<T>());
   if (values.empty()) return out->AppendNull();
   const auto size = static_cast<double>(values.size());
   const double rank = std::max(1.0, size - std::floor(size - bag.fraction * size));
@@ -195,6 +260,67 @@ Status FinishDiscrete(KernelContext& ctx, std::byte* const* groups, size_t offse
   }
   return Status::OK();
 }
+
+// ---- with rows taken back ----
+
+/// Values counted in their order, and the fraction of the second argument.
+template <typename Tag>
+struct CountedQuantileRows {
+  static constexpr bool kRemoves = true;
+
+  template <typename Into, typename Change>
+  static Status ForEach(const AggregateRows& rows, Into&& into, Change&& change) {
+    if (rows.args[0].array->type_id() == arrow::Type::NA) return Status::OK();
+    const typename Tag::Column column(rows.args[0]);
+    const Fractions fractions(rows);
+    Status status;
+    ForEachComplete(rows, [&](int64_t row) {
+      CountedValues<Tag>& state = into(row);
+      if (status.ok()) status = fractions.Note(row, state.empty(), &state.fraction);
+      change(state, typename Tag::Value(column[row]));
+    });
+    return status;
+  }
+  template <typename Into>
+  static Status Add(KernelContext&, const AggregateRows& rows, Into&& into) {
+    return ForEach(rows, into, [](auto& state, const auto& value) { state.Add(value); });
+  }
+  template <typename Into>
+  static Status Remove(KernelContext&, const AggregateRows& rows, Into&& into) {
+    return ForEach(rows, into, [](auto& state, const auto& value) { state.Remove(value); });
+  }
+};
+
+template <typename Tag>
+Status FinishCountedDiscrete(KernelContext& ctx, std::byte* const* groups, size_t offset,
+                             int64_t count, arrow::ArrayBuilder* out) {
+  for (int64_t i = 0; i < count; ++i) {
+    ARROW_RETURN_NOT_OK(AppendDiscrete<typename Tag::Value>(
+        StateAt<CountedValues<Tag>>(groups[i], offset), *ctx.result_type, out));
+  }
+  return Status::OK();
+}
+
+template <typename Tag>
+constexpr AggregateKernel CountedQuantile(decltype(AggregateKernel::finish) finish) {
+  return StateKernel<CountedValues<Tag>, CountedQuantileRows<Tag>>(finish);
+}
+
+using Doubles = representation::Fixed<double>;
+using Ticks = representation::Fixed<int64_t>;
+using Wide = representation::Fixed<Int128>;
+
+constexpr AggregateKernel kCountedNumbers = CountedQuantile<Doubles>(
+    FinishContinuous<double, arrow::DoubleBuilder, CountedValues<Doubles>>);
+constexpr AggregateKernel kCountedTimes = CountedQuantile<Ticks>(
+    FinishContinuous<int64_t, arrow::TimestampBuilder, CountedValues<Ticks>>);
+template <typename T>
+constexpr AggregateKernel kCountedIntegers = CountedQuantile<representation::Fixed<T>>(
+    FinishIntegerMedian<T, CountedValues<representation::Fixed<T>>>);
+constexpr AggregateKernel kCountedDecimals =
+    CountedQuantile<Wide>(FinishDecimalMedian<CountedValues<Wide>>);
+template <typename Tag>
+constexpr AggregateKernel kCountedDiscrete = CountedQuantile<Tag>(FinishCountedDiscrete<Tag>);
 
 // ---- approximate ----
 
@@ -322,12 +448,18 @@ constexpr AggregateKernel kNumbers =
     StateKernel<ValueBag, OrderedRows>(FinishContinuous<double, arrow::DoubleBuilder>);
 constexpr AggregateKernel kTimes =
     StateKernel<ValueBag, OrderedRows>(FinishContinuous<int64_t, arrow::TimestampBuilder>);
+template <typename T>
+constexpr AggregateKernel kIntegers = StateKernel<ValueBag, OrderedRows>(FinishIntegerMedian<T>);
+constexpr AggregateKernel kDecimals = StateKernel<ValueBag, OrderedRows>(FinishDecimalMedian<>);
 constexpr AggregateKernel kDiscrete = StateKernel<ValueBag, OrderedRows>(FinishDiscrete);
 constexpr AggregateKernel kApproximate = StateKernel<LogBuckets, BucketRows>(FinishApproximate);
 
 constexpr Overload kMedianForm[] = {
+    {.args = kArgs<kInt64>, .result = Float64Type, .aggregate = &kIntegers<int64_t>},
+    {.args = kArgs<kUInt64>, .result = Float64Type, .aggregate = &kIntegers<uint64_t>},
     {.args = kArgs<kFloat64>, .result = Float64Type, .aggregate = &kNumbers},
     {.args = kArgs<kTimestamp>, .result = FirstType, .aggregate = &kTimes},
+    {.args = kArgs<kDecimal128>, .result = DecimalMedianType, .aggregate = &kDecimals},
 };
 constexpr Overload kContinuousForm[] = {
     {.args = kArgs<kFloat64, kFloat64>, .result = Float64Type, .aggregate = &kNumbers},
@@ -354,6 +486,19 @@ constexpr Example kApproxQuantileExamples[] = {
 
 }  // namespace
 
+const AggregateKernel* RemovingQuantile(const AggregateKernel& kernel,
+                                        const arrow::DataType& argument) {
+  if (&kernel == &kNumbers) return &kCountedNumbers;
+  if (&kernel == &kTimes) return &kCountedTimes;
+  if (&kernel == &kDecimals) return &kCountedDecimals;
+  if (&kernel == &kIntegers<int64_t>) return &kCountedIntegers<int64_t>;
+  if (&kernel == &kIntegers<uint64_t>) return &kCountedIntegers<uint64_t>;
+  const AggregateKernel* discrete = nullptr;
+  if (&kernel != &kDiscrete) return discrete;
+  VisitOrdered(argument.id(), [&](auto tag) { discrete = &kCountedDiscrete<decltype(tag)>; });
+  return discrete;
+}
+
 HEADRACE_DEFINE_FUNCTION(kMedian) = {
     .id = "median",
     .kind = FunctionKind::kAggregate,
@@ -362,15 +507,16 @@ HEADRACE_DEFINE_FUNCTION(kMedian) = {
     .nulls = NullRule::kSkip,
     .arguments = "x",
     .doc =
-        "The middle value, between two the middle of both; NaN stands above all. Exact: the values "
-        "are kept.",
+        "The middle value, between two the middle of both, of decimals exact with one decimal "
+        "more; "
+        "NaN stands above all. The values are kept.",
     .examples = kMedianExamples,
 };
 
 HEADRACE_DEFINE_FUNCTION(kQuantileCont) = {
     .id = "quantile_cont",
     .kind = FunctionKind::kAggregate,
-    .names = {.sql = "quantile_cont"},
+    .names = {.sql = "quantile_cont|percentile_cont"},
     .overloads = kContinuousForm,
     .nulls = NullRule::kSkip,
     .arguments = "x, fraction",
@@ -382,7 +528,7 @@ HEADRACE_DEFINE_FUNCTION(kQuantileCont) = {
 HEADRACE_DEFINE_FUNCTION(kQuantileDisc) = {
     .id = "quantile_disc",
     .kind = FunctionKind::kAggregate,
-    .names = {.sql = "quantile_disc|quantile"},
+    .names = {.sql = "quantile_disc|quantile|percentile_disc"},
     .overloads = kDiscreteForm,
     .nulls = NullRule::kSkip,
     .arguments = "x, fraction",

@@ -184,7 +184,7 @@ HEADRACE_DEFINE_FUNCTION(kIfNull) = {
 
 HEADRACE_DEFINE_FUNCTION(kIf) = {
     .id = "if",
-    .names = {.sql = "if|iff", .ltseq = "if_else"},
+    .names = {.sql = "if|iff|iif", .ltseq = "if_else"},
     .overloads = kIfOverloads,
     .nulls = NullRule::kKernel,
     .arguments = "condition, value, otherwise",

@@ -12,6 +12,7 @@
 #include "headrace/function/define.h"
 #include "headrace/function/loop.h"
 #include "headrace/function/order.h"
+#include "headrace/function/scalar/json_parts.h"
 #include "headrace/function/scalar/list_column.h"
 #include "headrace/function/scalar/subscript.h"
 #include "headrace/function/text_column.h"
@@ -362,6 +363,10 @@ template <ScalarKernel kKernel, ResultRule kResult>
 constexpr Overload kItemForm[] = {
     {.args = kArgs<kList, kItem>, .result = kResult, .scalar = kKernel},
 };
+constexpr Overload kContainsForm[] = {
+    {.args = kArgs<kList, kItem>, .result = FoundType, .scalar = Contains},
+    {.args = kArgs<kString, kText>, .result = BooleanType, .scalar = JsonContains},
+};
 constexpr Overload kConcatForm[] = {
     {.args = kArgs<kCommon, kCommon>,
      .result = ConcatListsType,
@@ -407,6 +412,10 @@ constexpr Example kListContainsExamples[] = {
     {"list_contains(list_value(3, NULL, 1, 3), 1)", "true"},
     {"list_contains(list_value(3, NULL, 1, 3), 2)", "false"},
     {"list_contains(list_value(3, NULL, 1, 3), NULL)", "NULL"}};
+constexpr Example kArrayContainsExamples[] = {{"array_contains(list_value(3, NULL, 1), 1)", "true"},
+                                              {"array_contains('[3, \"x\"]', 'x')", "true"},
+                                              {"array_contains('[3, 1]', 2)", "false"},
+                                              {"array_contains(NULL, 2)", "NULL"}};
 constexpr Example kListPositionExamples[] = {
     {"list_position(list_value(3, NULL, 1, 3), 1)", "3"},
     {"list_position(list_value(3, NULL, 1, 3), 2)", "NULL"},
@@ -416,7 +425,7 @@ constexpr Example kListPositionExamples[] = {
 
 HEADRACE_DEFINE_FUNCTION(kListValue) = {
     .id = "list_value",
-    .names = {.sql = "list_value|list_pack|array_value"},
+    .names = {.sql = "list_value|list_pack|array_value|array"},
     .overloads = kListValueForm,
     .nulls = NullRule::kKernel,
     .arguments = "x, ...",
@@ -517,11 +526,22 @@ HEADRACE_DEFINE_FUNCTION(kListDistinct) = {
 
 HEADRACE_DEFINE_FUNCTION(kListContains) = {
     .id = "list_contains",
-    .names = {.sql = "list_contains|list_has|array_contains|array_has"},
+    .names = {.sql = "list_contains|list_has|array_has"},
     .overloads = kItemForm<Contains, FoundType>,
     .arguments = "x, item",
     .doc = "Whether an item of the list equals another value.",
     .examples = kListContainsExamples,
+};
+
+HEADRACE_DEFINE_FUNCTION(kArrayContains) = {
+    .id = "array_contains",
+    .names = {.sql = "array_contains"},
+    .overloads = kContainsForm,
+    .arguments = "x, item",
+    .doc =
+        "As list_contains; also of an array in JSON text, whose items are compared as text or as "
+        "numbers.",
+    .examples = kArrayContainsExamples,
 };
 
 HEADRACE_DEFINE_FUNCTION(kListPosition) = {

@@ -9,6 +9,7 @@
 #include "headrace/function/define.h"
 #include "headrace/function/loop.h"
 #include "headrace/function/order.h"
+#include "headrace/function/scalar/json_parts.h"
 #include "headrace/function/scalar/list_column.h"
 #include "headrace/function/text_column.h"
 #include "headrace/types/format_value.h"
@@ -307,6 +308,7 @@ constexpr Example kAllExamples[] = {{"list_all(list_value(true, false, NULL))", 
 constexpr Overload kCardinalityForm[] = {
     {.args = kArgs<kMap>, .result = Int64Type, .scalar = Length},
     {.args = kArgs<kList>, .result = Int64Type, .scalar = Length},
+    {.args = kArgs<kString>, .result = Int64Type, .scalar = JsonArrayLength},
 };
 constexpr Overload kToTextForm[] = {
     {.args = kArgs<kList, kString>, .result = StringType, .scalar = ToText},
@@ -326,6 +328,7 @@ constexpr Example kIntersectExamples[] = {
 constexpr Example kCardinalityExamples[] = {
     {"cardinality(map(list_value('a', 'b'), list_value(1, NULL)))", "2"},
     {"array_length(list_value(1, NULL))", "2"},
+    {"array_length('[1, 2]')", "2"},
     {"cardinality(NULL)", "NULL"}};
 constexpr Example kUniqueExamples[] = {{"list_unique(list_value(1, NULL, 3, 1))", "2"},
                                        {"list_unique(CAST(NULL AS BIGINT[]))", "NULL"}};

@@ -11,6 +11,7 @@
 #include "headrace/function/define.h"
 #include "headrace/function/loop.h"
 #include "headrace/function/order.h"
+#include "headrace/function/scalar/json_parts.h"
 #include "headrace/function/scalar/list_column.h"
 #include "headrace/function/scalar/subscript.h"
 #include "headrace/types/format_value.h"
@@ -103,6 +104,28 @@ Result<ArrayPtr> MakeMap(KernelContext& ctx, std::span<const Argument> args, con
                         TakeItems(*values.values(), value_places, ctx.pool));
   return std::make_shared<arrow::MapArray>(ctx.result_type, rows.length, offsets.FinishBuffer(),
                                            key_items, value_items);
+}
+
+/// A column as lists of one item.
+Result<Argument> InLists(KernelContext& ctx, const Argument& arg) {
+  const int64_t length = arg.array->length();
+  std::vector<int32_t> ends(static_cast<size_t>(length));
+  std::iota(ends.begin(), ends.end(), 1);
+  KernelContext list_ctx{ctx.pool, arrow::list(arg.array->type())};
+  ARROW_ASSIGN_OR_RAISE(ArrayPtr lists, MakeLists(list_ctx, ends, arg.array));
+  return Argument{std::move(lists), arg.is_constant};
+}
+
+Result<ArrayPtr> MakePair(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
+  ARROW_ASSIGN_OR_RAISE(Argument keys, InLists(ctx, args[0]));
+  ARROW_ASSIGN_OR_RAISE(Argument values, InLists(ctx, args[1]));
+  const Argument lists[] = {std::move(keys), std::move(values)};
+  return MakeMap(ctx, lists, rows);
+}
+
+Result<TypePtr> PairType(std::span<const TypePtr> args) {
+  const TypePtr lists[] = {arrow::list(args[0]), arrow::list(args[1])};
+  return MapType(lists);
 }
 
 const arrow::MapArray& MapOf(const Argument& arg) {
@@ -321,10 +344,13 @@ Result<int> FieldOf(const arrow::DataType& type, const std::string& name) {
 
 constexpr Overload kMapForm[] = {
     {.args = kArgs<kList, kList>, .result = MapType, .scalar = MakeMap},
+    {.args = kArgs<kString, kAny>, .result = PairType, .scalar = MakePair},
+    {.args = kArgs<kInt64, kAny>, .result = PairType, .scalar = MakePair},
 };
 template <bool kKeys>
 constexpr Overload kPartForm[] = {
     {.args = kArgs<kMap>, .result = PartType<kKeys>, .scalar = Part<kKeys>},
+    {.args = kArgs<kString>, .result = ListOfStringType, .scalar = kKeys ? JsonKeys : JsonValues},
 };
 constexpr Overload kLookupForm[] = {
     {.args = kArgs<kMap, kItem>, .result = ItemType, .scalar = MapValueOf},
@@ -361,12 +387,15 @@ constexpr Overload kFieldForm[] = {
 
 constexpr Example kMapExamples[] = {
     {"map(list_value('a', 'b'), list_value(1, NULL))", "{'a': 1, 'b': NULL}"},
+    {"map('a', 1)", "{'a': 1}"},
     {"map(NULL, list_value(1))", "NULL"}};
 constexpr Example kMapKeysExamples[] = {
     {"map_keys(map(list_value('a', 'b'), list_value(1, NULL)))", "['a', 'b']"},
+    {R"(map_keys('{"a": 1}'))", "['a']"},
     {"map_keys(NULL)", "NULL"}};
 constexpr Example kMapValuesExamples[] = {
     {"map_values(map(list_value('a', 'b'), list_value(1, NULL)))", "[1, NULL]"},
+    {R"(map_values('{"a": "x", "b": [1]}'))", "['x', '[1]']"},
     {"map_values(NULL)", "NULL"}};
 constexpr Example kMapExtractExamples[] = {
     {"map_extract_value(map(list_value('a', 'b'), list_value(1, NULL)), 'a')", "1"},
@@ -431,7 +460,9 @@ HEADRACE_DEFINE_FUNCTION(kMap) = {
     .names = {.sql = "map"},
     .overloads = kMapForm,
     .arguments = "keys, values",
-    .doc = "A map of a list of keys to a list of values, as many.",
+    .doc =
+        "A map of a list of keys to a list of values, as many; in SQL also of keys and values in "
+        "turns.",
     .examples = kMapExamples,
 };
 
@@ -440,7 +471,7 @@ HEADRACE_DEFINE_FUNCTION(kMapKeys) = {
     .names = {.sql = "map_keys"},
     .overloads = kPartForm<true>,
     .arguments = "x",
-    .doc = "A list of the keys of a map.",
+    .doc = "A list of the keys of a map, or of the object in JSON text.",
     .examples = kMapKeysExamples,
 };
 
@@ -449,7 +480,7 @@ HEADRACE_DEFINE_FUNCTION(kMapValues) = {
     .names = {.sql = "map_values"},
     .overloads = kPartForm<false>,
     .arguments = "x",
-    .doc = "A list of the values of a map.",
+    .doc = "A list of the values of a map, or as text of those of the object in JSON text.",
     .examples = kMapValuesExamples,
 };
 

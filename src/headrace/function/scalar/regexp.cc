@@ -303,7 +303,7 @@ constexpr Example kSplitExamples[] = {{"regexp_split('a, b,c', ', *')", "['a', '
 
 HEADRACE_DEFINE_FUNCTION(kRegexpMatches) = {
     .id = "regexp_matches",
-    .names = {.sql = "regexp_matches"},
+    .names = {.sql = "regexp_matches|regexp|regexp_like|rlike"},
     .overloads = kTestForm<Matches<false>>,
     .flags = function_flag::kElementwise,
     .arguments = "x, pattern, options",

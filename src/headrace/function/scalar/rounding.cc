@@ -62,7 +62,7 @@ Result<ArrayPtr> FloatDigits(KernelContext& ctx, std::span<const Argument> args,
 
 // ---- decimals and integers ----
 
-enum class Way : uint8_t { kNearest, kTowardsZero, kDown, kUp };
+enum class Way : uint8_t { kNearest, kNearestEven, kTowardsZero, kDown, kUp };
 
 /// value at `digits` fewer decimals, still in its own scale.
 template <Way kWay>
@@ -74,6 +74,11 @@ bool CutDigits(Int128 value, int digits, Int128* out) {
   Int128 cut = value - rest;
   if (kWay == Way::kNearest && (rest < 0 ? -rest : rest) >= power - (rest < 0 ? -rest : rest)) {
     cut += rest < 0 ? -power : power;
+  }
+  if (kWay == Way::kNearestEven) {
+    const Int128 size = rest < 0 ? -rest : rest;
+    const bool is_odd = cut / power % 2 != 0;
+    if (size > power - size || (size == power - size && is_odd)) cut += rest < 0 ? -power : power;
   }
   if (kWay == Way::kDown && rest < 0) cut -= power;
   if (kWay == Way::kUp && rest > 0) cut += power;
@@ -179,6 +184,7 @@ Result<ArrayPtr> Sign(KernelContext& ctx, std::span<const Argument> args, const 
 
 // Half away from zero, as decimals round.
 constexpr auto kRoundFloat = [](auto x) { return RoundHalfAway(x); };
+constexpr auto kRoundEvenFloat = [](auto x) { return std::nearbyint(x); };
 constexpr auto kFloorFloat = [](auto x) { return std::floor(x); };
 constexpr auto kCeilFloat = [](auto x) { return std::ceil(x); };
 constexpr auto kTruncFloat = [](auto x) { return std::trunc(x); };
@@ -225,6 +231,10 @@ constexpr Example kRoundExamples[] = {{"round(2.5)", "3"},
                                       {"round(2.567, 1)", "2.6"},
                                       {"round(155, -1)", "160"},
                                       {"round(NULL, 1)", "NULL"}};
+constexpr Example kRoundEvenExamples[] = {
+    {"round_even(2.5)", "2"},         {"round_even(-3.5)", "-4"},
+    {"round_even(2.345, 2)", "2.34"}, {"round_even(CAST('0.5' AS DOUBLE))", "0.0"},
+    {"round_even(150, -2)", "200"},   {"round_even(NULL, 1)", "NULL"}};
 constexpr Example kFloorExamples[] = {
     {"floor(-2.5)", "-3"}, {"floor(CAST('2.5' AS DOUBLE))", "2.0"}, {"floor(NULL)", "NULL"}};
 constexpr Example kCeilExamples[] = {
@@ -247,6 +257,17 @@ HEADRACE_DEFINE_FUNCTION(kRound) = {
         "The nearest whole number, or number of `digits` decimals (tens, hundreds … below zero); "
         "halves go away from zero. Decimals stay exact.",
     .examples = kRoundExamples,
+};
+
+HEADRACE_DEFINE_FUNCTION(kRoundEven) = {
+    .id = "round_even",
+    .names = {.sql = "round_even|roundbankers|bround"},
+    .overloads = kToDigits<kRoundEvenFloat, Way::kNearestEven>,
+    .arguments = "x, digits",
+    .doc =
+        "As round, but halves go to the even neighbour, as banks and Python's decimal round. "
+        "Decimals stay exact.",
+    .examples = kRoundEvenExamples,
 };
 
 HEADRACE_DEFINE_FUNCTION(kFloor) = {

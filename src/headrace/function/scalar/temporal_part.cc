@@ -4,6 +4,7 @@
 #include "headrace/function/date_part.h"
 #include "headrace/function/define.h"
 #include "headrace/function/loop.h"
+#include "headrace/function/scalar/epoch_millis.h"
 #include "headrace/function/tick_multiples.h"
 
 namespace headrace {
@@ -374,6 +375,9 @@ constexpr Overload kDatePartOverloads[] = {
      .scalar = DatePartKernel,
      .result_of_literals = DatePartType},
     {.args = kArgs<kString, kTime>, .scalar = DatePartKernel, .result_of_literals = TimePartType},
+    {.args = kArgs<kString, kInt64>,
+     .scalar = OfMillis<DatePartKernel, 1, 1>,
+     .result_of_literals = DatePartType},
 };
 constexpr Overload kDateTruncOverloads[] = {
     {.args = kArgs<kString, kTimestamp>, .result = SecondType, .scalar = DateTrunc},
@@ -383,6 +387,9 @@ constexpr Overload kDifferenceForm[] = {
     {.args = kArgs<kString, kTimestamp, kTimestamp>,
      .result = Int64Type,
      .scalar = Difference<kWhole>},
+    {.args = kArgs<kString, kInt64, kInt64>,
+     .result = Int64Type,
+     .scalar = OfMillis<Difference<kWhole>, 1, 2>},
 };
 template <DatePart kPart>
 constexpr Overload kPartForm[] = {
@@ -484,9 +491,8 @@ HEADRACE_DEFINE_FUNCTION(kDatePart) = {
     .doc =
         "A part of a date, timestamp or time of the day, zoned ones in their zone: year, quarter, "
         "month, week (ISO), day, dow (Sunday is 0), isodow, doy, hour, minute, second, millisecond "
-        "and microsecond "
-        "(with the seconds), isoyear, yearweek, decade, century, millennium, era; epoch and julian "
-        "as DOUBLE.",
+        "and microsecond (with the seconds), isoyear, yearweek, decade, century, millennium, era; "
+        "epoch and julian as DOUBLE. Integers are milliseconds since 1970-01-01.",
     .examples = kDatePartExamples,
 };
 
@@ -506,7 +512,7 @@ HEADRACE_DEFINE_FUNCTION(kDateDiff) = {
     .arguments = "part, start, end",
     .doc =
         "How many periods begin between two times: months between 31 January and 1 February are "
-        "1. See date_sub for whole ones.",
+        "1. See date_sub for whole ones. Integers are milliseconds since 1970-01-01.",
     .examples = kDateDiffExamples,
 };
 

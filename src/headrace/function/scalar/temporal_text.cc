@@ -4,6 +4,7 @@
 #include "headrace/function/civil_time.h"
 #include "headrace/function/define.h"
 #include "headrace/function/loop.h"
+#include "headrace/function/scalar/epoch_millis.h"
 #include "headrace/function/text_column.h"
 #include "headrace/function/time_format.h"
 
@@ -70,6 +71,7 @@ Result<ArrayPtr> NameOfTime(KernelContext& ctx, std::span<const Argument> args, 
 
 constexpr Overload kStrftimeOverloads[] = {
     {.args = kArgs<kTimestamp, kString>, .result = StringType, .scalar = Strftime},
+    {.args = kArgs<kInt64, kString>, .result = StringType, .scalar = OfMillis<Strftime, 0, 1>},
 };
 template <bool kTry>
 constexpr Overload kStrptimeForm[] = {
@@ -99,13 +101,13 @@ constexpr Example kMonthNameExamples[] = {{"monthname(DATE '2013-07-04')", "July
 
 HEADRACE_DEFINE_FUNCTION(kStrftime) = {
     .id = "strftime",
-    .names = {.sql = "strftime"},
+    .names = {.sql = "strftime|date_format"},
     .overloads = kStrftimeOverloads,
     .arguments = "x, format",
     .doc =
         "A time as text: %Y %m %d %H %M %S, %y %I %p %j %f (microseconds) %g (milliseconds) %n "
         "(nanoseconds) %a %A %b %B %u %w %U %W %V %G %z %x %X %c %%; %-d and the like without "
-        "zeros.",
+        "zeros. An integer is milliseconds since 1970-01-01.",
     .examples = kStrftimeExamples,
 };
 

@@ -252,7 +252,7 @@ HEADRACE_DEFINE_FUNCTION(kStringSplit) = {
 
 HEADRACE_DEFINE_FUNCTION(kConcatWith) = {
     .id = "concat_ws",
-    .names = {.sql = "concat_ws"},
+    .names = {.sql = "concat_ws|join"},
     .overloads = kConcatWithOverloads,
     .nulls = NullRule::kKernel,
     .arguments = "separator, x, ...",

@@ -45,6 +45,30 @@ Result<ArrayPtr> Position(KernelContext& ctx, std::span<const Argument> args, co
   return out.Finish(ctx.result_type);
 }
 
+/// The place of `part` in code points from 1 at or after the place `start`; 0 when there is none.
+int64_t PlaceFrom(std::string_view text, std::string_view part, int64_t start) {
+  if (start < 1) return 0;
+  const size_t begin = ByteOfPoint(text, start - 1);
+  if (begin == text.size() && CountPoints(text) < start - 1) return 0;
+  const size_t found = text.find(part, begin);
+  return found == std::string_view::npos ? 0 : CountPoints(text.substr(0, found)) + 1;
+}
+
+Result<ArrayPtr> Locate(KernelContext& ctx, std::span<const Argument> args, const Rows& rows) {
+  if (args.size() == 2) {
+    const Argument turned[] = {args[1], args[0]};
+    return Position(ctx, turned, rows);
+  }
+  const BytesView part(args[0]);
+  const BytesView text(args[1]);
+  const View<int64_t> start(args[2]);
+  ARROW_ASSIGN_OR_RAISE(auto out, Output<int64_t>::Make(rows.length, ctx.pool));
+  for (int64_t row = 0; row < rows.length; ++row) {
+    out.data()[row] = PlaceFrom(text[row], part[row], start[row]);
+  }
+  return out.Finish(ctx.result_type);
+}
+
 /// The pattern of each row, parsed again only where it differs from the one before.
 class PatternOfRow {
  public:
@@ -111,6 +135,10 @@ constexpr Overload kContainsOverloads[] = {
 constexpr Overload kPositionOverloads[] = {
     {.args = kArgs<kString, kString>, .result = Int64Type, .scalar = Position},
 };
+constexpr Overload kLocateOverloads[] = {
+    {.args = kArgs<kString, kString>, .result = Int64Type, .scalar = Locate},
+    {.args = kArgs<kString, kString, kInt64>, .result = Int64Type, .scalar = Locate},
+};
 template <bool kFolds>
 constexpr Overload kLikeForm[] = {
     {.args = kArgs<kString, kString>, .result = BooleanType, .scalar = Like<kFolds>},
@@ -122,6 +150,10 @@ constexpr Example kContainsExamples[] = {{"contains('headrace', 'dra')", "true"}
                                          {"contains(NULL, 'x')", "NULL"}};
 constexpr Example kPositionExamples[] = {
     {"strpos('aéb', 'b')", "3"}, {"strpos('abc', 'x')", "0"}, {"strpos(NULL, 'x')", "NULL"}};
+constexpr Example kLocateExamples[] = {{"locate('b', 'aéb')", "3"},
+                                       {"locate('a', 'banana', 3)", "4"},
+                                       {"locate('x', 'abc')", "0"},
+                                       {"locate('a', NULL)", "NULL"}};
 constexpr Example kLikeExamples[] = {{"like('headrace', 'h%r_ce')", "true"},
                                      {"like('headrace', 'race')", "false"},
                                      {"like('50%', '50$%', '$')", "true"},
@@ -152,8 +184,22 @@ HEADRACE_DEFINE_FUNCTION(kPosition) = {
     .overloads = kPositionOverloads,
     .flags = function_flag::kElementwise,
     .arguments = "x, part",
-    .doc = "The place of the first occurrence in code points from 1, or 0 when there is none.",
+    .doc =
+        "The place of the first occurrence in code points from 1, or 0 when there is none. In SQL "
+        "position takes the part first: position(part, x), position(part IN x).",
     .examples = kPositionExamples,
+};
+
+HEADRACE_DEFINE_FUNCTION(kLocate) = {
+    .id = "locate",
+    .names = {.sql = "locate"},
+    .overloads = kLocateOverloads,
+    .arguments = "part, x, start",
+    .doc =
+        "As strpos with the part first, in SQL also position(part, x): the place of the first "
+        "occurrence, of three arguments of the first at or after the place `start`; 0 when there "
+        "is none.",
+    .examples = kLocateExamples,
 };
 
 HEADRACE_DEFINE_FUNCTION(kLike) = {

@@ -79,9 +79,11 @@ Result<Pruned> PruneScan(const ScanNode& scan, Needed needed) {
   request.projection.clear();
   for (size_t i = 0; i < needed.size(); ++i) {
     const int column = scan.request.projection[i];
-    const bool is_event_time = scan.event_time.has_value() && scan.event_time->column == column;
+    const bool makes_watermarks =
+        scan.event_time.has_value() &&
+        (scan.event_time->column == column || scan.event_time->punctuation == column);
     pruned.places.push_back(-1);
-    if (!needed[i] && !is_event_time) continue;
+    if (!needed[i] && !makes_watermarks) continue;
     pruned.places.back() = static_cast<int>(request.projection.size());
     request.projection.push_back(column);
   }
@@ -151,9 +153,37 @@ Result<Pruned> PruneAggregate(const AggregateNode& aggregate, const Needed& need
   }
   ARROW_ASSIGN_OR_RAISE(Pruned input, PruneExactly(aggregate.input(), below));
   ARROW_ASSIGN_OR_RAISE(
-      pruned.plan, MakeAggregateNode(std::move(input.plan), Moved(aggregate.keys, input.places),
-                                     Moved(std::move(calls), input.places), aggregate.order,
-                                     aggregate.emit, aggregate.window));
+      pruned.plan,
+      MakeAggregateNode(std::move(input.plan), Moved(aggregate.keys, input.places),
+                        Moved(std::move(calls), input.places), aggregate.order, aggregate.emit));
+  return pruned;
+}
+
+Result<Pruned> PruneWindowAggregate(const WindowAggregateNode& aggregate, const Needed& needed) {
+  const size_t first_call = aggregate.keys.size() + 2;
+  Pruned pruned;
+  pruned.places.resize(first_call);
+  std::iota(pruned.places.begin(), pruned.places.end(), 0);
+  Needed below = NoneOf(*aggregate.input());
+  Need(aggregate.keys, &below);
+  Need(*aggregate.window.time, &below);
+  // Rows that are put aside are whole.
+  if (aggregate.window.late == LatePolicy::kAside) below.assign(below.size(), true);
+  std::vector<FunctionCall> calls;
+  for (size_t i = 0; i < aggregate.calls.size(); ++i) {
+    const bool stays = needed[first_call + i];
+    pruned.places.push_back(stays ? static_cast<int>(first_call + calls.size()) : -1);
+    if (!stays) continue;
+    calls.push_back(aggregate.calls[i]);
+    for (const ExpressionPtr& arg : calls.back().args) Need(*arg, &below);
+  }
+  ARROW_ASSIGN_OR_RAISE(Pruned input, PruneExactly(aggregate.input(), below));
+  StreamWindowSpec window = aggregate.window;
+  window.time = MoveColumns(window.time, input.places);
+  ARROW_ASSIGN_OR_RAISE(
+      pruned.plan, MakeWindowAggregateNode(std::move(input.plan), std::move(window),
+                                           Moved(aggregate.keys, input.places),
+                                           Moved(std::move(calls), input.places), aggregate.emit));
   return pruned;
 }
 
@@ -206,6 +236,59 @@ Result<Pruned> PruneJoin(const JoinNode& join, const Needed& needed) {
       pruned.plan, MakeJoinNode(sides.left.plan, sides.right.plan, join.kind, std::move(terms)));
   if (!has_right) pruned.places.resize(left_width);
   if (join.kind == JoinKind::kMark) pruned.places.push_back(pruned_left);
+  return pruned;
+}
+
+Result<Pruned> PruneIntervalJoin(const IntervalJoinNode& join, const Needed& needed) {
+  IntervalTerms terms = join.terms;
+  std::vector<int> left_keys = terms.left_keys;
+  std::vector<int> right_keys = terms.right_keys;
+  left_keys.push_back(terms.left_time);
+  right_keys.push_back(terms.right_time);
+  Needed both = needed;
+  if (terms.residual != nullptr) Need(*terms.residual, &both);
+  ARROW_ASSIGN_OR_RAISE(PrunedSides sides, PruneSides(join, both, left_keys, right_keys));
+  Pruned pruned;
+  pruned.places = sides.Places();
+  terms.left_keys = Moved(terms.left_keys, sides.left.places);
+  terms.right_keys = Moved(terms.right_keys, sides.right.places);
+  terms.left_time = sides.left.places[static_cast<size_t>(terms.left_time)];
+  terms.right_time = sides.right.places[static_cast<size_t>(terms.right_time)];
+  if (terms.residual != nullptr) terms.residual = MoveColumns(terms.residual, pruned.places);
+  ARROW_ASSIGN_OR_RAISE(pruned.plan, MakeIntervalJoinNode(sides.left.plan, sides.right.plan,
+                                                          join.kind, std::move(terms)));
+  return pruned;
+}
+
+/// What the filter and the residual compare is given too.
+Result<Pruned> PruneLookupJoin(const LookupJoinNode& join, const Needed& needed) {
+  const auto width = static_cast<size_t>(join.input()->schema()->num_fields());
+  const size_t num_columns = join.terms.columns.size();
+  Needed both = InputPart(needed, width);
+  both.resize(width + num_columns, false);
+  if (HasRightColumns(join.kind)) both = needed;
+  if (join.terms.residual != nullptr) Need(*join.terms.residual, &both);
+  Needed of_table(both.begin() + static_cast<int64_t>(width), both.end());
+  if (join.terms.filter != nullptr) Need(*join.terms.filter, &of_table);
+  Needed below = InputPart(both, width);
+  Need(join.terms.stream_keys, &below);
+  ARROW_ASSIGN_OR_RAISE(Pruned pruned, PruneExactly(join.input(), below));
+  LookupTerms terms = join.terms;
+  terms.stream_keys = Moved(terms.stream_keys, pruned.places);
+  terms.columns.clear();
+  std::vector<int> table_places;
+  const int first = pruned.plan->schema()->num_fields();
+  for (size_t i = 0; i < num_columns; ++i) {
+    const auto place = static_cast<int>(terms.columns.size());
+    table_places.push_back(of_table[i] ? place : -1);
+    pruned.places.push_back(of_table[i] ? first + place : -1);
+    if (of_table[i]) terms.columns.push_back(join.terms.columns[i]);
+  }
+  if (terms.residual != nullptr) terms.residual = MoveColumns(terms.residual, pruned.places);
+  if (terms.filter != nullptr) terms.filter = MoveColumns(terms.filter, table_places);
+  ARROW_ASSIGN_OR_RAISE(pruned.plan, MakeLookupJoinNode(std::move(pruned.plan), join.table,
+                                                        join.kind, std::move(terms)));
+  if (!HasRightColumns(join.kind)) pruned.places.resize(width);
   return pruned;
 }
 
@@ -357,7 +440,12 @@ Result<Pruned> Prune(const PlanPtr& plan, const Needed& needed) {
   if (const auto* node = As<LimitNode>(*plan)) return PruneLimit(*node, needed);
   if (const auto* node = As<SortNode>(*plan)) return PruneSort(*node, needed);
   if (const auto* node = As<AggregateNode>(*plan)) return PruneAggregate(*node, needed);
+  if (const auto* node = As<WindowAggregateNode>(*plan)) {
+    return PruneWindowAggregate(*node, needed);
+  }
   if (const auto* node = As<JoinNode>(*plan)) return PruneJoin(*node, needed);
+  if (const auto* node = As<LookupJoinNode>(*plan)) return PruneLookupJoin(*node, needed);
+  if (const auto* node = As<IntervalJoinNode>(*plan)) return PruneIntervalJoin(*node, needed);
   if (const auto* node = As<AsofJoinNode>(*plan)) return PruneAsofJoin(*node, needed);
   if (const auto* node = As<WindowNode>(*plan)) return PruneWindow(*node, needed);
   if (const auto* node = As<FramedWindowNode>(*plan)) return PruneFramedWindow(*node, needed);

@@ -231,6 +231,11 @@ Result<PlanPtr> Push(PlanPtr plan, Terms terms) {
     return PushBelow(plan, below, std::move(terms));
   }
   if (As<UnionNode>(*plan) != nullptr) return PushIntoUnion(plan, std::move(terms));
+  if (const auto* join = As<IntervalJoinNode>(*plan)) {
+    const bool inner = join->kind == JoinKind::kInner;
+    return PushIntoSides(plan, inner || join->kind == JoinKind::kLeft,
+                         inner || join->kind == JoinKind::kRight, std::move(terms));
+  }
   if (As<AsofJoinNode>(*plan) != nullptr) return PushIntoSides(plan, true, false, std::move(terms));
   ARROW_ASSIGN_OR_RAISE(PlanPtr rewritten,
                         RewriteInputs(plan, [](const PlanPtr& input) { return Push(input, {}); }));

@@ -1,0 +1,1 @@
+"""`./dev bench stream`: streaming SQL beside what people write by hand, in micro-batches."""

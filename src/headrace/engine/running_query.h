@@ -1,0 +1,55 @@
+// RunningQuery: a query of a job from its start to its end – how far it is, and its table in
+// checkpoints.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "headrace/engine/job.h"
+#include "headrace/engine/query_run.h"
+#include "headrace/exec/checkpoint/checkpoint.h"
+
+namespace headrace {
+
+/// What the last checkpoint has of a table, and where: it is saved again when it has changed.
+struct SavedTable {
+  int64_t changes = -1;  // none
+  std::string rows;
+  std::string count;
+};
+
+/// Of the thread of its job.
+struct RunningQuery {
+  explicit RunningQuery(JobQuery of_query);
+
+  JobQuery query;
+  uint64_t plan_hash = 0;
+  const QueryCheckpoint* restore = nullptr;
+  std::unique_ptr<QueryRun> run;
+  TableWait wait;
+  bool started = false;
+  bool loaded = false;
+  bool ended = false;
+  bool paused = false;  // since the last checkpoint, because its results have no room
+  int64_t rows_out = 0;
+  int64_t loaded_micros = -1;  // when it was loaded
+  int64_t next_expiry_micros = 0;
+  SavedTable saved_table;
+
+  bool active() const { return started && !ended; }
+  bool has_room() const { return query.results == nullptr || query.results->HasRoom(); }
+  void SetLoaded(int64_t now_micros);
+
+  JobQueryStatus status(int64_t now_micros) const;
+  /// Deletes rows that are older than the retention, when it is time.
+  Status ExpireWhenDue(int64_t now_micros);
+  /// The rows of the table as parts of a checkpoint; nothing without a table.
+  Status SaveTable(CheckpointWriter& writer, arrow::MemoryPool* pool);
+  Status RestoreTable(arrow::MemoryPool* pool) const;
+
+ private:
+  JobTableStatus TableStatus(int64_t now_micros, const QueryMetrics& metrics) const;
+};
+
+}  // namespace headrace

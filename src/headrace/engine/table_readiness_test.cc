@@ -1,0 +1,57 @@
+// Waits for tables on a clock that the test moves.
+#include "headrace/engine/table_readiness.h"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+namespace headrace {
+namespace {
+
+using Answer = TableWait::Answer;
+constexpr int64_t kSecond = 1'000'000;
+
+TEST(TableWait, WithoutALimitItIsWaitedFor) {
+  TableWait wait({});
+  wait.Begin(0);
+  EXPECT_EQ(wait.At(1'000'000 * kSecond), Answer::kWait);
+}
+
+TEST(TableWait, TheTimeBeginsWithLoading) {
+  TableWait wait({.wait_micros = 5 * kSecond});
+  EXPECT_EQ(wait.At(100 * kSecond), Answer::kWait);
+  wait.Begin(100 * kSecond);
+  EXPECT_EQ(wait.At(105 * kSecond - 1), Answer::kWait);
+  EXPECT_EQ(wait.At(105 * kSecond), Answer::kFail);
+}
+
+TEST(TableWait, AStandInLetsThemGoOn) {
+  TableWait wait({.wait_micros = kSecond, .then = NotReady::kGoOn});
+  wait.Begin(0);
+  EXPECT_EQ(wait.At(kSecond - 1), Answer::kWait);
+  EXPECT_EQ(wait.At(kSecond), Answer::kGoOn);
+}
+
+TEST(TableWait, RetriesWaitLongerEachTimeUpToALimit) {
+  TableWait wait({.wait_micros = kSecond,
+                  .then = NotReady::kRetry,
+                  .retries = 5,
+                  .delay_micros = 4 * kSecond});
+  wait.Begin(0);
+  std::vector<int64_t> seconds;  // at which a wait begins anew
+  int64_t now = 0;
+  while (true) {
+    const int64_t before = wait.retries();
+    const Answer answer = wait.At(now);
+    if (answer == Answer::kFail) break;
+    ASSERT_EQ(answer, Answer::kWait);
+    if (wait.retries() > before) seconds.push_back(now / kSecond);
+    now += kSecond;
+  }
+  // 1 + 4, + 8, + 16, + 30, + 30.
+  EXPECT_EQ(seconds, (std::vector<int64_t>{1, 5, 13, 29, 59}));
+  EXPECT_EQ(now / kSecond, 89);
+}
+
+}  // namespace
+}  // namespace headrace

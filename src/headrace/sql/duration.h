@@ -1,0 +1,14 @@
+// Lengths of time as streams write them: 5s, 100ms, 2 hours.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace headrace::sql {
+
+/// Microseconds of "1h 30m", "5 seconds", "30" (a bare number is seconds), "INTERVAL '5' MINUTE";
+/// null: it is no length of time that is whole in microseconds, not negative and fits.
+std::optional<int64_t> ReadDuration(std::string_view text);
+
+}  // namespace headrace::sql
