@@ -5,7 +5,9 @@
 
 #include "arrow/type.h"
 #include "headrace/plan/make_node.h"
+#include "headrace/plan/row_buffer.h"
 #include "headrace/plan/rule/rule.h"
+#include "headrace/plan/temporal_join.h"
 #include "headrace/plan/transform.h"
 
 namespace headrace {
@@ -28,6 +30,17 @@ void Need(const std::vector<int>& columns, Needed* needed) {
   for (int column : columns) (*needed)[static_cast<size_t>(column)] = true;
 }
 
+void Need(const Ordering& order, Needed* needed) {
+  for (const SortKey& key : order) (*needed)[static_cast<size_t>(key.column)] = true;
+}
+
+void Need(const FramedCall& framed, Needed* needed) {
+  for (const ExpressionPtr& arg : framed.call.args) Need(*arg, needed);
+  for (const ExpressionPtr& value : {framed.frame.start.value, framed.frame.end.value}) {
+    if (value != nullptr) Need(*value, needed);
+  }
+}
+
 Needed NoneOf(const PlanNode& node) {
   return Needed(static_cast<size_t>(node.schema()->num_fields()), false);
 }
@@ -42,6 +55,21 @@ std::vector<FunctionCall> Moved(std::vector<FunctionCall> calls, const std::vect
     for (ExpressionPtr& arg : call.args) arg = MoveColumns(arg, places);
   }
   return calls;
+}
+
+std::vector<FramedCall> Moved(std::vector<FramedCall> calls, const std::vector<int>& places) {
+  for (FramedCall& framed : calls) {
+    for (ExpressionPtr& arg : framed.call.args) arg = MoveColumns(arg, places);
+    for (ExpressionPtr* value : {&framed.frame.start.value, &framed.frame.end.value}) {
+      if (*value != nullptr) *value = MoveColumns(*value, places);
+    }
+  }
+  return calls;
+}
+
+Ordering Moved(Ordering order, const std::vector<int>& places) {
+  for (SortKey& key : order) key.column = places[static_cast<size_t>(key.column)];
+  return order;
 }
 
 /// The first `width` entries of what is needed of a node that appends columns to its input's.
@@ -128,11 +156,10 @@ Result<Pruned> PruneLimit(const LimitNode& limit, const Needed& needed) {
 }
 
 Result<Pruned> PruneSort(const SortNode& sort, Needed needed) {
-  for (const SortKey& key : sort.keys) needed[static_cast<size_t>(key.column)] = true;
+  Need(sort.keys, &needed);
   ARROW_ASSIGN_OR_RAISE(Pruned pruned, PruneExactly(sort.input(), needed));
-  Ordering keys = sort.keys;
-  for (SortKey& key : keys) key.column = pruned.places[static_cast<size_t>(key.column)];
-  ARROW_ASSIGN_OR_RAISE(pruned.plan, MakeSortNode(std::move(pruned.plan), std::move(keys)));
+  ARROW_ASSIGN_OR_RAISE(pruned.plan,
+                        MakeSortNode(std::move(pruned.plan), Moved(sort.keys, pruned.places)));
   return pruned;
 }
 
@@ -239,8 +266,10 @@ Result<Pruned> PruneJoin(const JoinNode& join, const Needed& needed) {
   return pruned;
 }
 
-Result<Pruned> PruneIntervalJoin(const IntervalJoinNode& join, const Needed& needed) {
-  IntervalTerms terms = join.terms;
+/// Of joins by keys and times, whose terms have the same names; `make` makes the node.
+template <typename Node, typename MakeNode>
+Result<Pruned> PruneTimedJoin(const Node& join, const Needed& needed, const MakeNode& make) {
+  auto terms = join.terms;
   std::vector<int> left_keys = terms.left_keys;
   std::vector<int> right_keys = terms.right_keys;
   left_keys.push_back(terms.left_time);
@@ -255,8 +284,8 @@ Result<Pruned> PruneIntervalJoin(const IntervalJoinNode& join, const Needed& nee
   terms.left_time = sides.left.places[static_cast<size_t>(terms.left_time)];
   terms.right_time = sides.right.places[static_cast<size_t>(terms.right_time)];
   if (terms.residual != nullptr) terms.residual = MoveColumns(terms.residual, pruned.places);
-  ARROW_ASSIGN_OR_RAISE(pruned.plan, MakeIntervalJoinNode(sides.left.plan, sides.right.plan,
-                                                          join.kind, std::move(terms)));
+  ARROW_ASSIGN_OR_RAISE(pruned.plan,
+                        make(sides.left.plan, sides.right.plan, join.kind, std::move(terms)));
   return pruned;
 }
 
@@ -346,14 +375,9 @@ Result<Pruned> PruneFramedWindow(const FramedWindowNode& window, const Needed& n
   }
   if (!calls.empty()) {
     Need(window.partition_by, &below);
-    for (const SortKey& key : window.order) below[static_cast<size_t>(key.column)] = true;
+    Need(window.order, &below);
   }
-  for (const FramedCall& framed : calls) {
-    for (const ExpressionPtr& arg : framed.call.args) Need(*arg, &below);
-    for (const ExpressionPtr& value : {framed.frame.start.value, framed.frame.end.value}) {
-      if (value != nullptr) Need(*value, &below);
-    }
-  }
+  for (const FramedCall& call : calls) Need(call, &below);
   ARROW_ASSIGN_OR_RAISE(Pruned pruned, Prune(window.input(), below));
   int next = pruned.plan->schema()->num_fields();
   const std::vector<int> places = pruned.places;
@@ -361,17 +385,41 @@ Result<Pruned> PruneFramedWindow(const FramedWindowNode& window, const Needed& n
     pruned.places.push_back(needed[width + i] ? next++ : -1);
   }
   if (calls.empty()) return pruned;
-  for (FramedCall& framed : calls) {
-    for (ExpressionPtr& arg : framed.call.args) arg = MoveColumns(arg, places);
-    for (ExpressionPtr* value : {&framed.frame.start.value, &framed.frame.end.value}) {
-      if (*value != nullptr) *value = MoveColumns(*value, places);
-    }
-  }
-  Ordering order = window.order;
-  for (SortKey& key : order) key.column = places[static_cast<size_t>(key.column)];
   ARROW_ASSIGN_OR_RAISE(
       pruned.plan, MakeFramedWindowNode(std::move(pruned.plan), Moved(window.partition_by, places),
-                                        std::move(order), std::move(calls)));
+                                        Moved(window.order, places), Moved(calls, places)));
+  return pruned;
+}
+
+/// Without calls it still says which rows there are, and in which order.
+Result<Pruned> PruneRowBuffer(const RowBufferNode& buffer, const Needed& needed) {
+  const auto width = static_cast<size_t>(buffer.input()->schema()->num_fields());
+  RowBufferTerms terms = buffer.terms;
+  Needed below = InputPart(needed, width);
+  Need(terms.partition_by, &below);
+  Need(terms.order, &below);
+  for (const int column : {terms.time, terms.clock}) {
+    if (column >= 0) below[static_cast<size_t>(column)] = true;
+  }
+  std::vector<FramedCall> calls;
+  for (size_t i = 0; i < buffer.calls.size(); ++i) {
+    if (!needed[width + i]) continue;
+    calls.push_back(buffer.calls[i]);
+    Need(calls.back(), &below);
+  }
+  ARROW_ASSIGN_OR_RAISE(Pruned pruned, PruneExactly(buffer.input(), below));
+  int next = pruned.plan->schema()->num_fields();
+  const std::vector<int> places = pruned.places;
+  for (size_t i = 0; i < buffer.calls.size(); ++i) {
+    pruned.places.push_back(needed[width + i] ? next++ : -1);
+  }
+  terms.partition_by = Moved(terms.partition_by, places);
+  terms.order = Moved(terms.order, places);
+  for (int* column : {&terms.time, &terms.clock}) {
+    if (*column >= 0) *column = places[static_cast<size_t>(*column)];
+  }
+  ARROW_ASSIGN_OR_RAISE(pruned.plan, MakeRowBufferNode(std::move(pruned.plan), std::move(terms),
+                                                       Moved(calls, places)));
   return pruned;
 }
 
@@ -445,10 +493,16 @@ Result<Pruned> Prune(const PlanPtr& plan, const Needed& needed) {
   }
   if (const auto* node = As<JoinNode>(*plan)) return PruneJoin(*node, needed);
   if (const auto* node = As<LookupJoinNode>(*plan)) return PruneLookupJoin(*node, needed);
-  if (const auto* node = As<IntervalJoinNode>(*plan)) return PruneIntervalJoin(*node, needed);
+  if (const auto* node = As<IntervalJoinNode>(*plan)) {
+    return PruneTimedJoin(*node, needed, MakeIntervalJoinNode);
+  }
+  if (const auto* node = As<TemporalJoinNode>(*plan)) {
+    return PruneTimedJoin(*node, needed, MakeTemporalJoinNode);
+  }
   if (const auto* node = As<AsofJoinNode>(*plan)) return PruneAsofJoin(*node, needed);
   if (const auto* node = As<WindowNode>(*plan)) return PruneWindow(*node, needed);
   if (const auto* node = As<FramedWindowNode>(*plan)) return PruneFramedWindow(*node, needed);
+  if (const auto* node = As<RowBufferNode>(*plan)) return PruneRowBuffer(*node, needed);
   if (const auto* node = As<UnionNode>(*plan)) return PruneUnion(*node, needed);
   if (const auto* node = As<UnnestNode>(*plan)) return PruneUnnest(*node, needed);
   if (const auto* node = As<SampleNode>(*plan)) return PruneSample(*node, needed);

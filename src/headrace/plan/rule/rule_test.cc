@@ -1,6 +1,8 @@
 // Each rule: the plan before and after.
 #include "headrace/plan/rule/rule.h"
 
+#include "headrace/plan/row_buffer.h"
+#include "headrace/plan/temporal_join.h"
 #include "headrace/plan/test_plans.h"
 
 namespace headrace {
@@ -207,6 +209,50 @@ TEST(PruneColumns, MovesKeysOfJoins) {
             "  join inner on a = k\n"
             "    scan t [a, x]\n"
             "    scan r [k, v]\n");
+}
+
+PlanPtr Timed(const std::string& name) {
+  const TypePtr time = arrow::timestamp(arrow::TimeUnit::MICRO);
+  return Scan(Table(
+      name,
+      {arrow::field(name + "_k", arrow::int64()), arrow::field(name + "_ts", time),
+       arrow::field(name + "_v", arrow::int64()), arrow::field(name + "_w", arrow::int64())}));
+}
+
+TEST(PruneColumns, MovesKeysAndTimesOfTemporalJoins) {
+  TemporalTerms terms;
+  terms.left_keys = {0};
+  terms.right_keys = {0};
+  terms.left_time = 1;
+  terms.right_time = 1;
+  const PlanPtr joined =
+      MakeTemporalJoinNode(Timed("l"), Timed("r"), JoinKind::kLeft, terms).ValueOrDie();
+  EXPECT_EQ(After(PruneColumns, Project(joined, {Col("r_w"), Col("l_v")})),
+            "project r_w, l_v\n"
+            "  temporal_join left on l_k = r_k, versions of r_ts as of l_ts\n"
+            "    scan l [l_k, l_ts, l_v]\n"
+            "    scan r [r_k, r_ts, r_w]\n");
+}
+
+TEST(PruneColumns, MovesPartitionsAndOrdersOfRowBuffers) {
+  RowBufferTerms terms;
+  terms.partition_by = {0};
+  terms.rows = 3;
+  terms.order = {SortKey{.column = 2}};
+  terms.expire_micros = 5;
+  terms.clock = 1;
+  const PlanPtr buffer = MakeRowBufferNode(Timed("l"), terms, {}).ValueOrDie();
+  EXPECT_EQ(After(PruneColumns, Project(buffer, {Col("l_k")})),
+            "project l_k\n"
+            "  row_buffer by l_k last 3 rows expire 5 us\n"
+            "    scan l [l_k, l_ts, l_v]\n");
+  terms.expire_micros.reset();
+  terms.clock = -1;
+  const PlanPtr without_clock = MakeRowBufferNode(Timed("l"), terms, {}).ValueOrDie();
+  EXPECT_EQ(After(PruneColumns, Project(without_clock, {Col("l_w")})),
+            "project l_w\n"
+            "  row_buffer by l_k last 3 rows\n"
+            "    scan l [l_k, l_v, l_w]\n");
 }
 
 TEST(PruneColumns, KeepsCallbacks) {
