@@ -16,23 +16,19 @@
 #include "headrace/exec/op/interval_side.h"
 #include "headrace/exec/op/lower.h"
 #include "headrace/exec/op/pair_condition.h"
+#include "headrace/exec/op/stream_state.h"
 #include "headrace/exec/op/take_rows.h"
 #include "headrace/exec/physical.h"
-#include "headrace/exec/spill/state_file.h"
 #include "headrace/types/encoding.h"
 
 namespace headrace {
 namespace {
 
 constexpr int kLeft = 0;
-constexpr size_t kRowsPerSection = 4096;
-/// Every lane writes the watermarks there, and every lane reads them from there.
-constexpr int kWatermarkKeyGroup = 0;
 
 const SchemaPtr& WatermarkSchema() {
-  static const auto* schema = new SchemaPtr(
-      arrow::schema({arrow::field("left_watermark", arrow::int64(), /*nullable=*/false),
-                     arrow::field("right_watermark", arrow::int64(), /*nullable=*/false)}));
+  static const auto* schema =
+      new SchemaPtr(WatermarkSchemaOf({"left_watermark", "right_watermark"}));
   return *schema;
 }
 
@@ -126,31 +122,22 @@ class IntervalJoin final : public Operator {
 
   Status Save(StateWriter& writer) override {
     for (int port : {0, 1}) {
-      const auto saved = Of(port).buffer->ByKeyGroup();
-      for (int key_group = 0; key_group < kKeyGroups; ++key_group) {
-        const auto& all = saved[static_cast<size_t>(key_group)];
-        for (size_t begin = 0; begin < all.size(); begin += kRowsPerSection) {
-          const size_t count = std::min(all.size() - begin, kRowsPerSection);
-          ARROW_RETURN_NOT_OK(
-              SaveRows(port, key_group, std::span(all).subspan(begin, count), writer));
-        }
-      }
+      ARROW_RETURN_NOT_OK(
+          SaveInSections(Of(port).buffer->ByKeyGroup(),
+                         [&](int key_group, std::span<const IntervalBuffer::SavedRow> rows) {
+                           return SaveRows(port, key_group, rows, writer);
+                         }));
     }
-    return SaveWatermarks(writer);
+    const int64_t watermarks[] = {Of(0).watermark, Of(1).watermark};
+    return SaveWatermarks(WatermarkSchema(), watermarks, writer, context().pool);
   }
 
   Status Load(StateReader& reader) override {
-    const auto [first, last] = KeyGroupsOfLane(context().lane, context().lanes);
-    for (const StateSection& section : reader.sections()) {
-      const bool is_owned = section.key_group >= first && section.key_group < last;
-      if (!is_owned && section.key_group != kWatermarkKeyGroup) continue;
-      ARROW_ASSIGN_OR_RAISE(const auto batch, reader.Read(section));
-      if (batch->schema()->Equals(*WatermarkSchema())) {
-        LoadWatermarks(*batch);
-      } else if (is_owned) {
-        ARROW_RETURN_NOT_OK(LoadRows(*batch));
-      }
-    }
+    int64_t watermarks[] = {Of(0).watermark, Of(1).watermark};
+    ARROW_RETURN_NOT_OK(
+        LoadStreamState(reader, context(), WatermarkSchema(), watermarks,
+                        [this](int, const arrow::RecordBatch& rows) { return LoadRows(rows); }));
+    for (int port : {0, 1}) Of(port).watermark = watermarks[port];
     return Status::OK();
   }
 
@@ -411,26 +398,6 @@ class IntervalJoin final : public Operator {
     return writer.Write(key_group,
                         *arrow::RecordBatch::Make(arrow::schema(std::move(fields)),
                                                   static_cast<int64_t>(refs.size()), columns));
-  }
-
-  Status SaveWatermarks(StateWriter& writer) const {
-    arrow::Int64Builder left(context().pool);
-    arrow::Int64Builder right(context().pool);
-    ARROW_RETURN_NOT_OK(left.Append(Of(0).watermark));
-    ARROW_RETURN_NOT_OK(right.Append(Of(1).watermark));
-    ARROW_ASSIGN_OR_RAISE(ArrayPtr of_left, left.Finish());
-    ARROW_ASSIGN_OR_RAISE(ArrayPtr of_right, right.Finish());
-    return writer.Write(kWatermarkKeyGroup,
-                        *arrow::RecordBatch::Make(WatermarkSchema(), 1, {of_left, of_right}));
-  }
-
-  void LoadWatermarks(const arrow::RecordBatch& batch) {
-    for (int port : {0, 1}) {
-      const auto& watermarks = static_cast<const arrow::Int64Array&>(*batch.column(port));
-      for (int64_t row = 0; row < watermarks.length(); ++row) {
-        Of(port).watermark = std::max(Of(port).watermark, watermarks.Value(row));
-      }
-    }
   }
 
   /// The side of a saved section; −1: of none.

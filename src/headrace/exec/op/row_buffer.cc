@@ -22,9 +22,9 @@
 #include "headrace/exec/op/framed_window.h"
 #include "headrace/exec/op/key_numbering.h"
 #include "headrace/exec/op/lower.h"
+#include "headrace/exec/op/stream_state.h"
 #include "headrace/exec/op/take_rows.h"
 #include "headrace/exec/physical.h"
-#include "headrace/exec/spill/state_file.h"
 #include "headrace/plan/transform.h"
 #include "headrace/types/encoding.h"
 #include "headrace/types/time_scale.h"
@@ -32,17 +32,13 @@
 namespace headrace {
 namespace {
 
-constexpr size_t kRowsPerSection = 4096;
-/// Every lane writes the watermark there, and reads it from there.
-constexpr int kWatermarkKeyGroup = 0;
 /// A step looks at so many rows, kept and new ones, where frames slide; else at fewer, which are
 /// sorted for every row.
 constexpr size_t kSlidingRows = 524'288;
 constexpr size_t kSortedRows = 131'072;
 
 const SchemaPtr& WatermarkSchema() {
-  static const auto* schema = new SchemaPtr(
-      arrow::schema({arrow::field("row_buffer_watermark", arrow::int64(), /*nullable=*/false)}));
+  static const auto* schema = new SchemaPtr(WatermarkSchemaOf({"row_buffer_watermark"}));
   return *schema;
 }
 
@@ -155,32 +151,15 @@ class RowBufferOperator final : public Operator {
     for (const TakenRow& row : waiting_) {
       group_of(row.partition).push_back({row.row, row.time, true});
     }
-    for (int group = 0; group < kKeyGroups; ++group) {
-      const auto& all = by_key_group[static_cast<size_t>(group)];
-      for (size_t begin = 0; begin < all.size(); begin += kRowsPerSection) {
-        const size_t count = std::min(all.size() - begin, kRowsPerSection);
-        ARROW_RETURN_NOT_OK(SaveRows(group, std::span(all).subspan(begin, count), writer));
-      }
-    }
-    return SaveWatermark(writer);
+    ARROW_RETURN_NOT_OK(SaveInSections(
+        by_key_group,
+        [&](int group, std::span<const SavedRow> rows) { return SaveRows(group, rows, writer); }));
+    return SaveWatermarks(WatermarkSchema(), {&watermark_, 1}, writer, context().pool);
   }
 
   Status Load(StateReader& reader) override {
-    const auto [first, last] = KeyGroupsOfLane(context().lane, context().lanes);
-    for (const StateSection& section : reader.sections()) {
-      const bool is_owned = section.key_group >= first && section.key_group < last;
-      if (!is_owned && section.key_group != kWatermarkKeyGroup) continue;
-      ARROW_ASSIGN_OR_RAISE(const auto batch, reader.Read(section));
-      if (batch->schema()->Equals(*WatermarkSchema())) {
-        const auto& saved = static_cast<const arrow::Int64Array&>(*batch->column(0));
-        for (int64_t row = 0; row < saved.length(); ++row) {
-          watermark_ = std::max(watermark_, saved.Value(row));
-        }
-      } else if (is_owned) {
-        ARROW_RETURN_NOT_OK(LoadRows(*batch));
-      }
-    }
-    return Status::OK();
+    return LoadStreamState(reader, context(), WatermarkSchema(), {&watermark_, 1},
+                           [this](int, const arrow::RecordBatch& rows) { return LoadRows(rows); });
   }
 
  private:
@@ -624,14 +603,6 @@ class RowBufferOperator final : public Operator {
     return writer.Write(key_group,
                         *arrow::RecordBatch::Make(SavedSchema(), static_cast<int64_t>(refs.size()),
                                                   std::move(columns)));
-  }
-
-  Status SaveWatermark(StateWriter& writer) const {
-    arrow::Int64Builder builder(context().pool);
-    ARROW_RETURN_NOT_OK(builder.Append(watermark_));
-    ARROW_ASSIGN_OR_RAISE(ArrayPtr column, builder.Finish());
-    return writer.Write(kWatermarkKeyGroup,
-                        *arrow::RecordBatch::Make(WatermarkSchema(), 1, {std::move(column)}));
   }
 
   Status LoadRows(const arrow::RecordBatch& section) {

@@ -18,9 +18,9 @@
 #include "headrace/exec/op/key_numbering.h"
 #include "headrace/exec/op/lower.h"
 #include "headrace/exec/op/pair_condition.h"
+#include "headrace/exec/op/stream_state.h"
 #include "headrace/exec/op/take_rows.h"
 #include "headrace/exec/physical.h"
-#include "headrace/exec/spill/state_file.h"
 #include "headrace/types/encoding.h"
 #include "headrace/types/time_scale.h"
 
@@ -29,14 +29,10 @@ namespace {
 
 constexpr int kLeft = 0;
 constexpr int kRight = 1;
-constexpr size_t kRowsPerSection = 4096;
-/// Every lane writes the watermarks there, and every lane reads them from there.
-constexpr int kWatermarkKeyGroup = 0;
 
 const SchemaPtr& WatermarkSchema() {
-  static const auto* schema = new SchemaPtr(
-      arrow::schema({arrow::field("stream_watermark", arrow::int64(), /*nullable=*/false),
-                     arrow::field("version_watermark", arrow::int64(), /*nullable=*/false)}));
+  static const auto* schema =
+      new SchemaPtr(WatermarkSchemaOf({"stream_watermark", "version_watermark"}));
   return *schema;
 }
 
@@ -117,30 +113,17 @@ class TemporalJoin final : public Operator {
       group.insert(group.end(), versions_[key].begin(), versions_[key].end());
     }
     for (const int port : {kLeft, kRight}) {
-      for (int group = 0; group < kKeyGroups; ++group) {
-        const auto& all = saved[static_cast<size_t>(port)][static_cast<size_t>(group)];
-        for (size_t begin = 0; begin < all.size(); begin += kRowsPerSection) {
-          const size_t count = std::min(all.size() - begin, kRowsPerSection);
-          ARROW_RETURN_NOT_OK(SaveRows(port, group, std::span(all).subspan(begin, count), writer));
-        }
-      }
+      ARROW_RETURN_NOT_OK(SaveInSections(saved[static_cast<size_t>(port)],
+                                         [&](int group, std::span<const Version> rows) {
+                                           return SaveRows(port, group, rows, writer);
+                                         }));
     }
-    return SaveWatermarks(writer);
+    return SaveWatermarks(WatermarkSchema(), watermarks_, writer, context().pool);
   }
 
   Status Load(StateReader& reader) override {
-    const auto [first, last] = KeyGroupsOfLane(context().lane, context().lanes);
-    for (const StateSection& section : reader.sections()) {
-      const bool is_owned = section.key_group >= first && section.key_group < last;
-      if (!is_owned && section.key_group != kWatermarkKeyGroup) continue;
-      ARROW_ASSIGN_OR_RAISE(const auto batch, reader.Read(section));
-      if (batch->schema()->Equals(*WatermarkSchema())) {
-        LoadWatermarks(*batch);
-      } else if (is_owned) {
-        ARROW_RETURN_NOT_OK(LoadRows(*batch));
-      }
-    }
-    return Status::OK();
+    return LoadStreamState(reader, context(), WatermarkSchema(), watermarks_,
+                           [this](int, const arrow::RecordBatch& rows) { return LoadRows(rows); });
   }
 
  private:
@@ -413,26 +396,6 @@ class TemporalJoin final : public Operator {
     const auto count = static_cast<int64_t>(refs.size());
     return writer.Write(key_group,
                         *arrow::RecordBatch::Make(SavedSchema(port), count, std::move(columns)));
-  }
-
-  Status SaveWatermarks(StateWriter& writer) const {
-    std::vector<ArrayPtr> columns;
-    for (const int64_t watermark : watermarks_) {
-      arrow::Int64Builder builder(context().pool);
-      ARROW_RETURN_NOT_OK(builder.Append(watermark));
-      ARROW_ASSIGN_OR_RAISE(columns.emplace_back(), builder.Finish());
-    }
-    return writer.Write(kWatermarkKeyGroup,
-                        *arrow::RecordBatch::Make(WatermarkSchema(), 1, std::move(columns)));
-  }
-
-  void LoadWatermarks(const arrow::RecordBatch& batch) {
-    for (const int port : {kLeft, kRight}) {
-      const auto& saved = static_cast<const arrow::Int64Array&>(*batch.column(port));
-      for (int64_t row = 0; row < saved.length(); ++row) {
-        WatermarkOf(port) = std::max(WatermarkOf(port), saved.Value(row));
-      }
-    }
   }
 
   Status LoadRows(const arrow::RecordBatch& section) {

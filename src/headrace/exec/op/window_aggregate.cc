@@ -13,21 +13,17 @@
 #include "headrace/exec/op/aggregate_slice.h"
 #include "headrace/exec/op/lower.h"
 #include "headrace/exec/op/stream_rows.h"
+#include "headrace/exec/op/stream_state.h"
 #include "headrace/exec/op/window_state.h"
 #include "headrace/exec/physical.h"
-#include "headrace/exec/spill/state_file.h"
 #include "headrace/types/encoding.h"
 #include "headrace/types/format_value.h"
 
 namespace headrace {
 namespace {
 
-// Every lane writes its watermark there, and every lane reads it from there.
-constexpr int kWatermarkKeyGroup = 0;
-
 const SchemaPtr& WatermarkSchema() {
-  static const auto* schema =
-      new SchemaPtr(arrow::schema({arrow::field("watermark", arrow::int64(), /*nullable=*/false)}));
+  static const auto* schema = new SchemaPtr(WatermarkSchemaOf({"watermark"}));
   return *schema;
 }
 
@@ -93,27 +89,17 @@ class WindowAggregate final : public Operator {
     ARROW_RETURN_NOT_OK(state_->Save([&](int key_group, const arrow::RecordBatch& batch) {
       return writer.Write(key_group, batch);
     }));
-    arrow::Int64Builder builder(context().pool);
-    ARROW_RETURN_NOT_OK(builder.Append(watermark_.micros));
-    ARROW_ASSIGN_OR_RAISE(ArrayPtr watermark, builder.Finish());
-    return writer.Write(kWatermarkKeyGroup,
-                        *arrow::RecordBatch::Make(WatermarkSchema(), 1, {watermark}));
+    return SaveWatermarks(WatermarkSchema(), {&watermark_.micros, 1}, writer, context().pool);
   }
 
   // Lanes were quiescent: their watermarks are the same, except those that no row ever came to.
   Status Load(StateReader& reader) override {
-    const auto [first, last] = KeyGroupsOfLane(context().lane, context().lanes);
-    for (const StateSection& section : reader.sections()) {
-      const bool is_owned = section.key_group >= first && section.key_group < last;
-      if (!is_owned && section.key_group != kWatermarkKeyGroup) continue;
-      ARROW_ASSIGN_OR_RAISE(const auto batch, reader.Read(section));
-      if (batch->schema()->Equals(*WatermarkSchema())) {
-        ARROW_RETURN_NOT_OK(LoadWatermark(*batch));
-      } else if (is_owned) {
-        ARROW_ASSIGN_OR_RAISE(const int64_t refused, state_->Load(section.key_group, *batch));
-        if (refused > 0) return context().budget->OverLimit(refused);
-      }
-    }
+    ARROW_RETURN_NOT_OK(LoadStreamState(
+        reader, context(), WatermarkSchema(), {&watermark_.micros, 1},
+        [this](int key_group, const arrow::RecordBatch& groups) -> Status {
+          ARROW_ASSIGN_OR_RAISE(const int64_t refused, state_->Load(key_group, groups));
+          return refused > 0 ? context().budget->OverLimit(refused) : Status::OK();
+        }));
     if (watermark_.micros != Watermark::kNone) {
       state_->SetWatermark(terms_->times.TicksOf(watermark_));
     }
@@ -298,15 +284,6 @@ class WindowAggregate final : public Operator {
   }
 
   // -- State --
-
-  Status LoadWatermark(const arrow::RecordBatch& batch) {
-    const auto& watermarks = static_cast<const arrow::Int64Array&>(*batch.column(0));
-    if (watermarks.length() != 1 || watermarks.null_count() > 0) {
-      return Error(ErrorKind::kBadData, "the saved watermark is not one of this aggregation");
-    }
-    watermark_ = std::max(watermark_, Watermark{watermarks.Value(0)});
-    return Status::OK();
-  }
 
   const WindowAggregateSpec spec_;
   std::optional<WindowTerms> terms_;
