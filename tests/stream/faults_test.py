@@ -604,3 +604,45 @@ def test_windows_of_a_silent_stream_close(job: Job, following: Callable[..., Any
     wait_until_caught(process, signal.SIGTERM)
     process.send_signal(signal.SIGTERM)
     assert process.wait(WAITS_SECONDS_MAX) == 0
+
+
+def test_what_is_joined_with_a_silent_stream_goes_on(
+    job: Job, following: Callable[..., Any]
+) -> None:
+    """A replay beside streams that never have a row, or have no more: a join, a temporal join and
+    a union go on without them, and when they wake their rows are not lost."""
+    silent = FOLLOWED.replace("STREAM s", "STREAM r").replace("s.jsonl", "r.jsonl")
+    rates = """
+    CREATE TABLE rates (k STRING PRIMARY KEY, rate BIGINT, ts TIMESTAMP, WATERMARK FOR ts AS ts)
+      WITH (connector = 'file', path = 'rates.jsonl', format = 'json', watch = true);
+    """
+    queries = """
+    CREATE SINK pairs WITH (connector = 'file', path = 'pairs.jsonl') AS
+    SELECT s.id, r.id AS other FROM s LEFT JOIN r
+    ON s.k = r.k AND r.ts BETWEEN s.ts AND s.ts + INTERVAL '2' SECOND;
+    CREATE SINK rated WITH (connector = 'file', path = 'rated.jsonl') AS
+    SELECT s.id, rate FROM s LEFT JOIN rates FOR SYSTEM_TIME AS OF s.ts ON s.k = rates.k;
+    CREATE SINK windows WITH (connector = 'file', path = 'windows.jsonl') AS SELECT _window_end,
+    COUNT(*) AS n FROM (SELECT ts FROM s UNION ALL SELECT ts FROM r) WINDOW TUMBLING (ts, 10s)
+    """
+    text = (FOLLOWED + silent + rates).replace(
+        "watch = true", "watch = true, 'watermark.idle_timeout' = '300ms'"
+    )
+    job.write(text + queries, [row(i) for i in range(100)])
+    job.write_lines("r.jsonl", [])
+    rates_of_keys = [{"k": f"k{i}", "rate": i, "ts": "2026-01-01"} for i in range(7)]
+    job.write_lines("rates.jsonl", rates_of_keys)
+    process = following("--threads", "2")
+    # Rows up to 99 - 5 s - 2 s have met all their partners.
+    job.wait_for("unmatched rows", lambda: len(job.lines("pairs.jsonl")) == 92)
+    job.wait_for("rates", lambda: len(job.lines("rated.jsonl")) >= 94)
+    job.wait_for("windows", lambda: len(job.lines("windows.jsonl")) == 9)
+    job.write_lines("r.jsonl", [row(1000, k="k1", ts="2026-01-05 09:01:40")], mode="a")
+    pair = {"id": 99, "other": 1000}
+    job.wait_for("a pair", lambda: pair in job.lines("pairs.jsonl"))
+    job.write_lines("s.jsonl", [row(i) for i in range(100, 200)], mode="a")
+    job.wait_for("more windows", lambda: len(job.lines("windows.jsonl")) == 19)
+    assert job.lines("windows.jsonl")[10] == {"_window_end": "2026-01-05 09:01:50", "n": 11}
+    wait_until_caught(process, signal.SIGTERM)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(WAITS_SECONDS_MAX) == 0

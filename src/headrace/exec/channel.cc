@@ -3,6 +3,7 @@
 #include "headrace/exec/channel.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "headrace/base/check.h"
 
@@ -12,7 +13,7 @@ Channel::Channel(ChannelSpec spec, std::shared_ptr<MemoryBudget> budget)
     : spec_(spec),
       reservation_(std::move(budget)),
       queues_(static_cast<size_t>(spec.readers)),
-      writer_marks_(static_cast<size_t>(spec.writers)),
+      writers_(static_cast<size_t>(spec.writers)),
       writers_open_(spec.writers) {
   HEADRACE_CHECK(spec.order == ChannelOrder::kArrival || spec.readers == 1,
                  "order by splits has one reader");
@@ -82,26 +83,47 @@ void Channel::WakeReader(Queue& queue) {
 
 void Channel::Advance(int writer, Watermark watermark) {
   std::lock_guard lock(mutex_);
-  Watermark& mark = writer_marks_[static_cast<size_t>(writer)];
+  Watermark& mark = writers_[static_cast<size_t>(writer)].watermark;
   mark = std::max(mark, watermark);
-  SpreadWatermark();
+  SpreadNews();
 }
 
-void Channel::SpreadWatermark() {
-  const Watermark least = *std::min_element(writer_marks_.begin(), writer_marks_.end());
-  if (least <= spread_ || least.micros == Watermark::kEnd) return;
-  spread_ = least;
+void Channel::SetIdle(int writer, bool is_idle) {
+  std::lock_guard lock(mutex_);
+  writers_[static_cast<size_t>(writer)].is_idle = is_idle;
+  SpreadNews();
+}
+
+void Channel::SpreadNews() {
+  Watermark least{Watermark::kEnd};  // of those that are waited for
+  Watermark greatest;                // of those that are idle
+  bool any_idle = false;
+  for (const Writer& writer : writers_) {
+    Watermark& bound = writer.is_idle ? greatest : least;
+    bound = writer.is_idle ? std::max(bound, writer.watermark) : std::min(bound, writer.watermark);
+    any_idle = any_idle || writer.is_idle;
+  }
+  const bool is_idle = any_idle && least.micros == Watermark::kEnd;
+  const Watermark watermark = is_idle ? greatest : least;
+  if (watermark > spread_ && watermark.micros != Watermark::kEnd) {
+    spread_ = watermark;
+    Spread(watermark);
+  }
+  if (is_idle != std::exchange(spread_idle_, is_idle)) Spread(Idleness{is_idle});
+}
+
+void Channel::Spread(QueueItem news) {
   for (Queue& queue : queues_) {
     if (queue.closed) continue;
-    queue.items.emplace_back(least);
+    queue.items.push_back(news);
     WakeReader(queue);
   }
 }
 
 void Channel::Finish(int writer) {
   std::lock_guard lock(mutex_);
-  writer_marks_[static_cast<size_t>(writer)] = Watermark{Watermark::kEnd};
-  SpreadWatermark();
+  writers_[static_cast<size_t>(writer)] = {Watermark{Watermark::kEnd}};
+  SpreadNews();
   --writers_open_;
   for (Queue& queue : queues_) WakeReader(queue);
 }
@@ -134,6 +156,7 @@ Channel::Item Channel::Read(int reader, const Waker& waker) {
     auto item = std::move(queue.items.front());
     queue.items.pop_front();
     if (auto* watermark = std::get_if<Watermark>(&item)) return *watermark;
+    if (auto* idleness = std::get_if<Idleness>(&item)) return *idleness;
     batch = std::move(std::get<Batch>(item));
   }
   if (batch.has_value()) {

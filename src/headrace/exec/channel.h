@@ -33,7 +33,8 @@ struct ChannelSpec {
 /// reader can always go on: no deadlock at any number of lanes.
 class Channel {
  public:
-  using Item = std::variant<Batch, Watermark, Pending, EndOfSplit>;  // EndOfSplit: all has ended
+  using Item =
+      std::variant<Batch, Watermark, Idleness, Pending, EndOfSplit>;  // EndOfSplit: all has ended
 
   Channel(ChannelSpec spec, std::shared_ptr<MemoryBudget> budget);
 
@@ -43,8 +44,10 @@ class Channel {
   /// kNeedInput: taken. kBlocked: full, `waker` is woken when there is room. kFinished: the reader
   /// is gone.
   Flow Write(int reader, Batch& batch, const Waker& waker);
-  /// The readers see the least watermark over all writers that have not finished.
+  /// The readers see the least watermark over all writers that have not finished and are not idle.
   void Advance(int writer, Watermark watermark);
+  /// The readers are idle when all that have not finished are; they see the greatest watermark then.
+  void SetIdle(int writer, bool is_idle);
   void Finish(int writer);
 
   // Readers.
@@ -59,8 +62,13 @@ class Channel {
     int64_t bytes = 0;
     bool ended = false;
   };
+  struct Writer {
+    Watermark watermark;  // kEnd: it has finished
+    bool is_idle = false;
+  };
+  using QueueItem = std::variant<Batch, Watermark, Idleness>;
   struct Queue {
-    std::deque<std::variant<Batch, Watermark>> items;
+    std::deque<QueueItem> items;
     int64_t bytes = 0;
     bool closed = false;
     bool waiting = false;
@@ -73,14 +81,16 @@ class Channel {
   void Append(Queue& queue, Batch batch, int64_t bytes);
   std::optional<Batch> TakeInSplitOrder(Queue& queue);
   static void WakeReader(Queue& queue);
-  void SpreadWatermark();
+  void SpreadNews();
+  void Spread(QueueItem news);
 
   const ChannelSpec spec_;
   mutable std::mutex mutex_;
   Reservation reservation_;
   std::vector<Queue> queues_;
-  std::vector<Watermark> writer_marks_;
+  std::vector<Writer> writers_;
   Watermark spread_;
+  bool spread_idle_ = false;
   int writers_open_;
   std::deque<int64_t> split_order_;
   std::map<int64_t, SplitBuffer> splits_;

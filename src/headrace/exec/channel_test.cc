@@ -123,6 +123,31 @@ TEST(ChannelTest, WatermarkIsTheLeastOfAllOpenWriters) {
   EXPECT_TRUE(std::holds_alternative<EndOfSplit>(channel.Read(0, Waker())));
 }
 
+TEST(ChannelTest, IdleWritersHoldNoWatermarkBack) {
+  Channel channel(ChannelSpec{ChannelOrder::kArrival, 3, 1}, Unlimited());
+  const auto read = [&] { return channel.Read(0, Waker()); };
+  const auto idleness = [&] { return std::get<Idleness>(read()).is_idle; };
+  channel.Advance(0, Watermark{50});
+  channel.Advance(1, Watermark{20});
+  channel.SetIdle(2, true);
+  EXPECT_EQ(std::get<Watermark>(read()).micros, 20);
+  channel.SetIdle(1, true);
+  EXPECT_EQ(std::get<Watermark>(read()).micros, 50);
+  channel.SetIdle(0, true);
+  EXPECT_TRUE(idleness());
+  channel.Advance(2, Watermark{60});
+  EXPECT_EQ(std::get<Watermark>(read()).micros, 60) << "the greatest of idle writers";
+  channel.SetIdle(1, false);
+  EXPECT_FALSE(idleness());
+  EXPECT_TRUE(std::holds_alternative<Pending>(read())) << "20 is behind what was promised";
+  channel.Finish(1);
+  EXPECT_TRUE(idleness()) << "of those that write";
+  channel.Finish(0);
+  channel.Finish(2);
+  EXPECT_FALSE(idleness());
+  EXPECT_TRUE(std::holds_alternative<EndOfSplit>(read()));
+}
+
 TEST(ChannelTest, AClosedReaderFinishesItsWriters) {
   Channel channel(ChannelSpec{ChannelOrder::kArrival, 1, 2}, Unlimited());
   channel.Close(1);

@@ -19,7 +19,7 @@ constexpr int64_t kFinishSplit = std::numeric_limits<int64_t>::max();
 }  // namespace
 
 Driver::Driver(Parts parts)
-    : parts_(std::move(parts)), stages_(num_stages()), port_done_(parts_.inputs.size(), false) {
+    : parts_(std::move(parts)), stages_(num_stages()), ports_(parts_.inputs.size()) {
   HEADRACE_CHECK(parts_.output != nullptr || !parts_.operators.empty(),
                  "a pipeline without operators needs an output");
 }
@@ -47,28 +47,29 @@ Result<Driver::Step> Driver::RunAnyStage() {
 }
 
 Result<Driver::Step> Driver::Pull() {
-  const bool many_ports = parts_.inputs.size() > 1;
-  const int wanted = many_ports ? parts_.operators[0]->Wants() : 0;
-  if (wanted >= 0) return PullFrom(wanted, many_ports);
-  const int ports = static_cast<int>(port_done_.size());
+  if (AdvanceIdlePort()) return Step::kProgress;
+  const int wanted = many_ports() ? parts_.operators[0]->Wants() : 0;
+  if (wanted >= 0) return PullFrom(wanted);
+  const int ports = static_cast<int>(ports_.size());
   for (int i = 0; i < ports; ++i) {
     const int port = (Operator::RatherPort(wanted) + i) % ports;
-    if (port_done_[static_cast<size_t>(port)]) continue;
-    ARROW_ASSIGN_OR_RAISE(const Step step, PullFrom(port, many_ports));
+    if (ports_[static_cast<size_t>(port)].done) continue;
+    ARROW_ASSIGN_OR_RAISE(const Step step, PullFrom(port));
     if (step != Step::kBlocked) return step;
   }
   return Step::kBlocked;
 }
 
-Result<Driver::Step> Driver::PullFrom(int port, bool many_ports) {
-  HEADRACE_CHECK(port >= 0 && static_cast<size_t>(port) < port_done_.size() &&
-                     !port_done_[static_cast<size_t>(port)],
+Result<Driver::Step> Driver::PullFrom(int port) {
+  HEADRACE_CHECK(port >= 0 && static_cast<size_t>(port) < ports_.size() &&
+                     !ports_[static_cast<size_t>(port)].done,
                  "an operator wants a port that has ended");
   ARROW_ASSIGN_OR_RAISE(InputItem item, parts_.inputs[static_cast<size_t>(port)]->Next());
   Stage& first = stages_[0];
   first.port = port;
   if (auto* batch = std::get_if<Batch>(&item)) {
-    first.ordinal = OrdinalOf(*batch, many_ports);
+    SetIdle(port, false);
+    first.ordinal = OrdinalOf(*batch);
     if (!parts_.reads_parts) batch->set_ordinal(first.ordinal);
     first.batch = std::move(*batch);
     first.pending = Slot::kBatch;
@@ -76,15 +77,17 @@ Result<Driver::Step> Driver::PullFrom(int port, bool many_ports) {
       parts_.metrics[0]->rows_in.fetch_add(first.batch.num_rows(), std::memory_order_relaxed);
     }
   } else if (auto* watermark = std::get_if<Watermark>(&item)) {
-    first.watermark = *watermark;
-    first.pending = Slot::kWatermark;
+    AdvancePort(port, *watermark);
+  } else if (auto* idleness = std::get_if<Idleness>(&item)) {
+    SetIdle(port, idleness->is_idle);
   } else if (auto* ended = std::get_if<SplitEnded>(&item)) {
     if (!parts_.one_split) EndSplit(parts_.split_base + ended->split);
   } else if (std::holds_alternative<Pending>(item)) {
     return Step::kBlocked;
   } else {
-    port_done_[static_cast<size_t>(port)] = true;
-    if (many_ports) {
+    ports_[static_cast<size_t>(port)] = {.done = true};
+    TellIdleness();
+    if (many_ports()) {
       first.pending = Slot::kFinish;
       first.ordinal = {parts_.split_base, 0};
     } else {
@@ -94,10 +97,56 @@ Result<Driver::Step> Driver::PullFrom(int port, bool many_ports) {
   return Step::kProgress;
 }
 
+void Driver::AdvancePort(int port, Watermark watermark) {
+  ports_[static_cast<size_t>(port)].watermark = watermark;
+  Stage& first = stages_[0];
+  first.port = port;
+  first.watermark = watermark;
+  first.pending = Slot::kWatermark;
+}
+
+void Driver::SetIdle(int port, bool is_idle) {
+  if (ports_[static_cast<size_t>(port)].idle == is_idle) return;
+  ports_[static_cast<size_t>(port)].idle = is_idle;
+  TellIdleness();
+}
+
+/// Items are pulled when no stage has one in work, so the output may be told at once.
+void Driver::TellIdleness() {
+  bool any_idle = false;
+  bool any_active = false;
+  for (const Port& port : ports_) {
+    any_idle = any_idle || port.idle;
+    any_active = any_active || (!port.idle && !port.done);
+  }
+  const bool is_idle = any_idle && !any_active;
+  if (is_idle == is_idle_) return;
+  is_idle_ = is_idle;
+  if (parts_.output != nullptr) parts_.output->SetIdle(is_idle);
+}
+
+/// An operator waits for the watermarks of all its ports. That of an idle one is the least of the
+/// others, or while all are idle the greatest of all; rows that it gives later are late where they
+/// lie before it.
+bool Driver::AdvanceIdlePort() {
+  Watermark bound{is_idle_ ? Watermark::kNone : Watermark::kEnd};
+  for (const Port& port : ports_) {
+    if (port.done) continue;
+    if (is_idle_) bound = std::max(bound, port.watermark);
+    if (!is_idle_ && !port.idle) bound = std::min(bound, port.watermark);
+  }
+  for (size_t port = 0; port < ports_.size(); ++port) {
+    if (!ports_[port].idle || ports_[port].watermark >= bound) continue;
+    AdvancePort(static_cast<int>(port), bound);
+    return true;
+  }
+  return false;
+}
+
 /// Ports merge into one sequence.
-Ordinal Driver::OrdinalOf(const Batch& batch, bool many_ports) {
+Ordinal Driver::OrdinalOf(const Batch& batch) {
   if (parts_.one_split) return {parts_.split_base, next_batch_++};
-  if (many_ports) return {parts_.split_base, 0};
+  if (many_ports()) return {parts_.split_base, 0};
   return {parts_.split_base + batch.ordinal().split, batch.ordinal().seq};
 }
 
@@ -193,9 +242,9 @@ void Driver::CompleteCall(size_t index) {
   stage.pending = Slot::kNothing;
   stage.batch = Batch();
   if (!finished) return;
-  if (index == 0 && parts_.inputs.size() > 1) {
-    for (bool done : port_done_) {
-      if (!done) return;
+  if (index == 0 && many_ports()) {
+    for (const Port& port : ports_) {
+      if (!port.done) return;
     }
   }
   stage.done = true;

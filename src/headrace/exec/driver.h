@@ -22,6 +22,7 @@ class PipelineOutput {
   virtual Result<Flow> Push(Batch& batch) = 0;
   virtual void EndSplit(int64_t split) = 0;
   virtual void Advance(Watermark watermark) = 0;
+  virtual void SetIdle(bool is_idle) = 0;
   virtual void Finish() = 0;
 };
 
@@ -80,10 +81,22 @@ class Driver {
     std::map<int64_t, int64_t> next_seq;  // per split, of what this stage gives out
   };
 
+  /// One input of the first operator.
+  struct Port {
+    bool done = false;
+    bool idle = false;
+    Watermark watermark;  // given to the operator
+  };
+
   size_t num_stages() const { return parts_.operators.size() + 1; }
   Result<Step> RunAnyStage();
   Result<Step> Pull();
-  Result<Step> PullFrom(int port, bool many_ports);
+  Result<Step> PullFrom(int port);
+  bool many_ports() const { return ports_.size() > 1; }
+  void SetIdle(int port, bool is_idle);
+  void TellIdleness();
+  bool AdvanceIdlePort();
+  void AdvancePort(int port, Watermark watermark);
   Result<Step> RunStage(size_t index);
   Result<Flow> CallOperator(size_t index, Out& out);
   Result<Step> RunOutput(Stage& stage);
@@ -92,13 +105,14 @@ class Driver {
   void CompleteCall(size_t index);
   void CloseUpTo(size_t index);
   void EndSplit(int64_t split);
-  Ordinal OrdinalOf(const Batch& batch, bool many_ports);
+  Ordinal OrdinalOf(const Batch& batch);
   Ordinal FinishOrdinal() const;
   void FinishOutput();
 
   Parts parts_;
   std::vector<Stage> stages_;
-  std::vector<bool> port_done_;
+  std::vector<Port> ports_;
+  bool is_idle_ = false;  // as its output was told
   int64_t bytes_wanted_ = 0;
   size_t memory_stage_ = 0;
   int64_t next_batch_ = 0;           // of the one split

@@ -131,7 +131,7 @@ class StreamInput final : public PipelineInput {
         waker_(std::move(waker)) {}
 
   Result<InputItem> Next() override {
-    if (auto watermark = DueWatermark()) return *watermark;
+    if (auto news = DueNews()) return *std::move(news);
     if (paused_->load()) return Pending{};
     bool any_open = false;
     for (size_t tried = 0; tried < lanes_.size(); ++tried) {
@@ -149,7 +149,7 @@ class StreamInput final : public PipelineInput {
     }
     if (!any_open) return EndOfInput{};
     if (watermark_ == nullptr) return Pending{};
-    if (auto watermark = DueWatermark()) return *watermark;
+    if (auto news = DueNews()) return *std::move(news);
     watermark_->WakeLater(lane_, waker_);
     return Pending{};
   }
@@ -178,7 +178,8 @@ class StreamInput final : public PipelineInput {
         watermark_ == nullptr ? Watermark::kNone : watermark_->Latest(lane.split.index);
     return latest == Watermark::kNone ? "" : fmt::format("@{}", latest);
   }
-  InputItem Stamp(Lane& lane, Batch batch) {
+  Batch Stamp(Lane& lane, Batch batch) {
+    is_idle_ = false;
     batch.set_ordinal({lane.split.index, lane.seq++});
     if (watermark_ == nullptr) return batch;
     const arrow::Array* marks = columns_.marks ? batch.column(*columns_.marks).get() : nullptr;
@@ -186,12 +187,17 @@ class StreamInput final : public PipelineInput {
     return batch;
   }
 
-  std::optional<Watermark> DueWatermark() {
+  std::optional<InputItem> DueNews() {
     if (watermark_ == nullptr || lanes_.empty()) return std::nullopt;
     const Watermark watermark = watermark_->Now(paused_->load());
-    if (watermark.micros == Watermark::kEnd || watermark <= given_) return std::nullopt;
-    given_ = watermark;
-    return watermark;
+    if (watermark.micros != Watermark::kEnd && watermark > given_) {
+      given_ = watermark;
+      return watermark;
+    }
+    const bool is_idle = watermark_->IsIdle();
+    if (is_idle == is_idle_) return std::nullopt;
+    is_idle_ = is_idle;
+    return Idleness{is_idle};
   }
 
   std::vector<Lane> lanes_;
@@ -202,6 +208,7 @@ class StreamInput final : public PipelineInput {
   const Waker waker_;
   size_t next_ = 0;
   Watermark given_;
+  bool is_idle_ = false;  // as told
 };
 
 class MeasuredInput final : public PipelineInput {
@@ -284,6 +291,7 @@ class ChannelInput final : public PipelineInput {
     Channel::Item item = channel_->Read(reader_, waker_);
     if (auto* batch = std::get_if<Batch>(&item)) return std::move(*batch);
     if (auto* watermark = std::get_if<Watermark>(&item)) return *watermark;
+    if (auto* idleness = std::get_if<Idleness>(&item)) return *idleness;
     if (std::holds_alternative<Pending>(item)) return Pending{};
     return EndOfInput{};
   }

@@ -26,7 +26,7 @@ struct SplitEnded {
   int64_t split = 0;
 };
 struct EndOfInput {};
-using InputItem = std::variant<Batch, Watermark, SplitEnded, Pending, EndOfInput>;
+using InputItem = std::variant<Batch, Watermark, Idleness, SplitEnded, Pending, EndOfInput>;
 
 /// One lane's view of an input. One thread at a time.
 class PipelineInput {

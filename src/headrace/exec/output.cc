@@ -23,6 +23,7 @@ class ChannelOutput final : public PipelineOutput {
   }
   void EndSplit(int64_t split) override { channel_->EndSplit(split); }
   void Advance(Watermark watermark) override { channel_->Advance(writer_, watermark); }
+  void SetIdle(bool is_idle) override { channel_->SetIdle(writer_, is_idle); }
   void Finish() override { channel_->Finish(writer_); }
 
  private:
@@ -60,6 +61,7 @@ class HashOutput final : public PipelineOutput {
   }
   void EndSplit(int64_t split) override { channel_->EndSplit(split); }
   void Advance(Watermark watermark) override { channel_->Advance(writer_, watermark); }
+  void SetIdle(bool is_idle) override { channel_->SetIdle(writer_, is_idle); }
   void Finish() override { channel_->Finish(writer_); }
 
  private:

@@ -103,6 +103,16 @@ bool ScanWatermark::AllIdle() const {
   });
 }
 
+/// While all splits are idle.
+bool ScanWatermark::MovesWithClock() const { return is_live_ && LatestOfAll() != Watermark::kNone; }
+
+bool ScanWatermark::IsIdle() const {
+  std::lock_guard lock(mutex_);
+  const bool any_open = std::any_of(splits_.begin(), splits_.end(),
+                                    [](const auto& split) { return !split.second.has_ended; });
+  return any_open && AllIdle() && !MovesWithClock();
+}
+
 int64_t ScanWatermark::LatestOfAll() const {
   int64_t latest = Watermark::kNone;
   for (const auto& [index, split] : splits_) latest = std::max(latest, split.latest);
@@ -119,8 +129,7 @@ Watermark ScanWatermark::Now(bool is_paused) const {
   if (AllIdle()) {
     time = LatestOfAll();
     const int64_t silence = now - read_at_ - event_time_.idle_micros;
-    const bool moves = is_live_ && !is_paused && silence > 0 && time != Watermark::kNone;
-    if (moves) time = SaturatingAdd(time, silence);
+    if (MovesWithClock() && !is_paused && silence > 0) time = SaturatingAdd(time, silence);
   }
   return {time == Watermark::kNone ? time : SaturatingAdd(time, -event_time_.delay_micros)};
 }
@@ -128,8 +137,8 @@ Watermark ScanWatermark::Now(bool is_paused) const {
 std::optional<int64_t> ScanWatermark::NextChange() const {
   if (event_time_.idle_micros <= 0) return std::nullopt;
   if (AllIdle()) {
-    const bool moves = is_live_ && LatestOfAll() != Watermark::kNone;
-    return moves ? std::optional(clock_.MonotonicMicros() + kIdleStepMicros) : std::nullopt;
+    if (!MovesWithClock()) return std::nullopt;
+    return clock_.MonotonicMicros() + kIdleStepMicros;
   }
   std::optional<int64_t> next;
   for (const auto& [index, split] : splits_) {

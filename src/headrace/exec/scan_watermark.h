@@ -19,8 +19,8 @@ namespace headrace {
 ///
 /// While all splits are idle it goes on from the greatest time of all. It then moves with the clock
 /// if the stream is live, that is, if its latest time was no further behind the wall clock than
-/// the delay and the idle time together: a silence of a stream that is replayed says nothing about
-/// its time.
+/// the delay and the idle time together. A silence of a stream that is replayed says nothing about
+/// its time, nor does that of one that never had a row: such a stream is idle.
 class ScanWatermark {
  public:
   /// `clock` outlives it.
@@ -42,6 +42,7 @@ class ScanWatermark {
 
   /// kNone: nothing can be promised. `is_paused`: the clock stands still.
   Watermark Now(bool is_paused) const;
+  bool IsIdle() const;
   /// Has `waker` woken once when the watermark may have moved: when another lane has read
   /// something, or time has passed.
   void WakeLater(int lane, const Waker& waker);
@@ -56,6 +57,7 @@ class ScanWatermark {
 
   void TellWhetherLive(int64_t wall_micros);
   bool AllIdle() const;
+  bool MovesWithClock() const;
   int64_t LatestOfAll() const;
   std::optional<int64_t> NextChange() const;
   void WakeOthers(int lane);

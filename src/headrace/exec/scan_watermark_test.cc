@@ -193,6 +193,30 @@ TEST_F(ScanWatermarkTest, RowsFarAheadOfTheClockDoNotMoveIt) {
   EXPECT_EQ(Now(), kStart + 2 * kDay);
 }
 
+TEST_F(ScanWatermarkTest, AScanIsIdleWhoseSilenceSaysNothingOfItsTime) {
+  Make({.column = 0, .delay_micros = 0, .idle_micros = 30 * kSecond}, 2);
+  WaitAll(2);
+  clock_.AdvanceMicros(30 * kSecond);
+  mark_->Waits(0);
+  EXPECT_FALSE(mark_->IsIdle()) << "split 1 was not asked again";
+  mark_->Waits(1);
+  EXPECT_TRUE(mark_->IsIdle()) << "it never had a row";
+  Saw(0, {kStart - kDay});
+  EXPECT_FALSE(mark_->IsIdle());
+  WaitAll(2);
+  clock_.AdvanceMicros(30 * kSecond);
+  WaitAll(2);
+  EXPECT_TRUE(mark_->IsIdle()) << "a replay";
+  Saw(0, {kStart + 60 * kSecond});
+  WaitAll(2);
+  clock_.AdvanceMicros(30 * kSecond);
+  WaitAll(2);
+  EXPECT_FALSE(mark_->IsIdle()) << "its watermark moves with the clock";
+  mark_->Ended(0, 0);
+  mark_->Ended(1, 0);
+  EXPECT_FALSE(mark_->IsIdle());
+}
+
 TEST_F(ScanWatermarkTest, OtherLanesAreWokenByRowsAndAllByTime) {
   Make({.column = 0, .delay_micros = 0, .idle_micros = 30 * kSecond}, 2);
   int woken = 0;
@@ -309,6 +333,33 @@ TEST(StreamInputTest, ATimerWakesALaneWhoseSplitIsSilent) {
   paused->store(false);
   EXPECT_TRUE(std::holds_alternative<Pending>(next(0))) << "lane 1 was not asked";
   EXPECT_TRUE(is_watermark(next(1), kStart + 300 * kSecond));
+}
+
+TEST(StreamInputTest, SaysThatItIsIdleUntilItHasRows) {
+  SimulatedClock clock(kStart);
+  auto source = std::make_shared<FeedSource>(1);
+  ScanRequest request;
+  request.projection = {0};
+  const EventTime event_time{.column = 0, .delay_micros = 0, .idle_micros = 30 * kSecond};
+  const PlanPtr plan = MakeScanNode(source, request, "", event_time).ValueOrDie();
+  auto watermark = std::make_shared<ScanWatermark>(event_time, clock);
+  watermark->Add(0);
+  const auto input =
+      MakeStreamInput(static_cast<const ScanNode&>(*plan), request,
+                      source->Splits(request).ValueOrDie(), {},
+                      std::make_shared<std::atomic<bool>>(false), watermark, 0, ReadContext())
+          .ValueOrDie();
+  const auto next = [&] { return input->Next().ValueOrDie(); };
+  EXPECT_TRUE(std::holds_alternative<Pending>(next()));
+  clock.AdvanceMicros(30 * kSecond);
+  EXPECT_TRUE(std::get<Idleness>(next()).is_idle);
+  EXPECT_TRUE(std::holds_alternative<Pending>(next()));
+  source->feeds[0]->items.emplace_back(RowsAt({kStart - kDay}));
+  EXPECT_TRUE(std::holds_alternative<Batch>(next())) << "this alone ends it";
+  EXPECT_EQ(std::get<Watermark>(next()).micros, kStart - kDay);
+  EXPECT_TRUE(std::holds_alternative<Pending>(next()));
+  clock.AdvanceMicros(30 * kSecond);
+  EXPECT_TRUE(std::get<Idleness>(next()).is_idle);
 }
 
 }  // namespace

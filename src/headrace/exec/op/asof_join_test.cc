@@ -371,6 +371,7 @@ class PositionsOutput final : public PipelineOutput {
   }
   void EndSplit(int64_t) override {}
   void Advance(Watermark) override {}
+  void SetIdle(bool) override {}
   void Finish() override {}
 
  private:
