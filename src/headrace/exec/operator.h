@@ -161,6 +161,8 @@ class OperatorSpec {
   /// "keys=[tier], calls=[count()]": parameters for EXPLAIN; "" when there are none.
   virtual std::string Describe() const { return ""; }
   virtual int num_ports() const { return 1; }
+  /// Each row that comes in comes out once or is left out.
+  virtual bool only_leaves_out() const { return false; }
   /// Null when lanes share nothing.
   virtual std::shared_ptr<GlobalState> MakeGlobal() const { return nullptr; }
   virtual std::unique_ptr<Operator> Make(std::shared_ptr<GlobalState> global) const = 0;

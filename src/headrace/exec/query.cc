@@ -5,8 +5,6 @@
 
 #include "headrace/base/check.h"
 #include "headrace/exec/checkpoint/checkpoint.h"
-#include "headrace/exec/op/filter.h"
-#include "headrace/exec/op/lookup_join.h"
 
 namespace headrace {
 
@@ -409,21 +407,12 @@ int64_t Query::rows_scanned() const {
   return rows;
 }
 
-namespace {
-
-bool OnlyLeavesOut(const OperatorSpec& spec) {
-  if (const auto* join = dynamic_cast<const LookupJoinSpec*>(&spec)) return join->only_leaves_out();
-  return dynamic_cast<const FilterSpec*>(&spec) != nullptr;
-}
-
-}  // namespace
-
 int64_t Query::filtered_rows() const {
   int64_t rows = 0;
   for (const auto& pipeline : pipelines_) {
     const auto& operators = pipeline->spec->operators;
     for (size_t i = 0; i < operators.size(); ++i) {
-      if (!OnlyLeavesOut(*operators[i].spec)) continue;
+      if (!operators[i].spec->only_leaves_out()) continue;
       rows += pipeline->metrics[i]->rows_in.load() - pipeline->metrics[i]->rows_out.load();
     }
   }

@@ -135,11 +135,17 @@ Status Parser::ParseWindowClause(Select* select) {
   if (select->time_window != nullptr) return Unexpected("one WINDOW of time");
   window.kind = *KindNamed(kClauseWords, Take());
   Take();
+  return ParseWindowEnd(std::move(window), first, &select->time_window);
+}
+
+/// [time,] lengths …) of a window that begins with `first`.
+Status Parser::ParseWindowEnd(WindowClause window, const Token& first,
+                              std::shared_ptr<const WindowClause>* parsed) {
   ARROW_RETURN_NOT_OK(ParseWindowTerms(&window));
   ARROW_RETURN_NOT_OK(ExpectSymbol(")"));
   window.span = SpanFrom(first.span.begin);
   ARROW_RETURN_NOT_OK(CheckWindow(window));
-  select->time_window = std::make_shared<const WindowClause>(std::move(window));
+  *parsed = std::make_shared<const WindowClause>(std::move(window));
   return Status::OK();
 }
 
@@ -163,12 +169,7 @@ Status Parser::ParseGroupWindow(Select* select) {
   window.is_table_function = true;
   window.kind = *KindNamed(kFunctionWords, Take());
   Take();
-  ARROW_RETURN_NOT_OK(ParseWindowTerms(&window));
-  ARROW_RETURN_NOT_OK(ExpectSymbol(")"));
-  window.span = SpanFrom(first.span.begin);
-  ARROW_RETURN_NOT_OK(CheckWindow(window));
-  select->time_window = std::make_shared<const WindowClause>(std::move(window));
-  return Status::OK();
+  return ParseWindowEnd(std::move(window), first, &select->time_window);
 }
 
 bool Parser::StartsGroupWindow() const {
@@ -271,12 +272,7 @@ Status Parser::ParseWindowedTable(TableReference* table) {
   } else {
     ARROW_RETURN_NOT_OK(ExpectSymbol(","));
   }
-  ARROW_RETURN_NOT_OK(ParseWindowTerms(&window));
-  ARROW_RETURN_NOT_OK(ExpectSymbol(")"));
-  window.span = SpanFrom(first.span.begin);
-  ARROW_RETURN_NOT_OK(CheckWindow(window));
-  table->window = std::make_shared<const WindowClause>(std::move(window));
-  return Status::OK();
+  return ParseWindowEnd(std::move(window), first, &table->window);
 }
 
 /// [TABLE] name | (query): what a window function reads.

@@ -118,6 +118,8 @@ class Parser {
   Status ParseRowBuffer(UnboundWindow* window, std::vector<Term>* parts);
   Status ParseRowBufferEmit(RowBuffer* buffer);
   Status ParseWindowTerms(WindowClause* window);
+  Status ParseWindowEnd(WindowClause window, const Token& first,
+                        std::shared_ptr<const WindowClause>* parsed);
   int64_t WindowClause::* AcceptLengthName(const WindowClause& window);
   void SkipArgumentName(std::string_view name);
   bool StartsGroupWindow() const;

@@ -21,6 +21,7 @@ class FilterSpec final : public OperatorSpec {
   explicit FilterSpec(ExpressionPtr predicate) : predicate(std::move(predicate)) {}
   std::string name() const override { return "filter"; }
   std::string Describe() const override;
+  bool only_leaves_out() const override { return true; }
   std::unique_ptr<Operator> Make(std::shared_ptr<GlobalState> global) const override;
 
   const ExpressionPtr predicate;

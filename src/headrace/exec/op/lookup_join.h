@@ -26,14 +26,13 @@ class LookupJoinSpec final : public OperatorSpec {
   LookupJoinSpec(SchemaPtr stream, SourcePtr table, JoinKind kind, LookupTerms terms);
   std::string name() const override { return "lookup_join"; }
   std::string Describe() const override;
+  bool only_leaves_out() const override;
   std::shared_ptr<GlobalState> MakeGlobal() const override;
   std::unique_ptr<Operator> Make(std::shared_ptr<GlobalState> global) const override;
 
   bool keeps_stream() const { return kind == JoinKind::kLeft || kind == JoinKind::kFull; }
   bool keeps_table() const { return kind == JoinKind::kRight || kind == JoinKind::kFull; }
   bool gives_pairs() const { return HasRightColumns(kind); }
-  /// Each row of the stream comes out once or is left out.
-  bool only_leaves_out() const;
 
   const SchemaPtr stream;
   const SourcePtr table;
