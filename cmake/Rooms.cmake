@@ -20,11 +20,22 @@ function(headrace_optimize_kernels sources)
   set_source_files_properties(${sources} PROPERTIES COMPILE_OPTIONS -O3)
 endfunction()
 
+# Files that Highway includes once per instruction set stand for themselves.
+function(headrace_keep_dispatch_apart sources)
+  foreach(source IN LISTS sources)
+    file(STRINGS "${source}" includes REGEX "hwy/foreach_target\\.h")
+    if(includes)
+      set_source_files_properties("${source}" PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+    endif()
+  endforeach()
+endfunction()
+
 function(headrace_add_room room)
   set(library headrace_${room})
   headrace_glob("${PROJECT_SOURCE_DIR}/src/headrace/${room}" sources tests)
   if(sources)
     headrace_optimize_kernels("${sources}")
+    headrace_keep_dispatch_apart("${sources}")
     add_library(${library} STATIC ${sources})
     target_link_libraries(${library} PUBLIC ${HEADRACE_LOWER_ROOMS} headrace_dependencies)
   else()
@@ -39,6 +50,11 @@ function(headrace_add_room room)
     endif()
     set_target_properties(${room}_test PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/unit")
   endif()
+endfunction()
+
+# The files of the room `function` name the parts of their rows alike (kOverloads, kExamples), so they stay apart.
+function(headrace_keep_functions_apart)
+  set_target_properties(headrace_function PROPERTIES UNITY_BUILD OFF)
 endfunction()
 
 # Declares the rooms of one rank. Each links every room of the ranks declared before, none of its own.

@@ -10,6 +10,7 @@ import machine
 
 ROOT = machine.ROOT
 MEMORY_PER_COMPILER = 2 << 30
+FILES_PER_UNIT = 6  # of the sanitized tree
 # Arrow's own allocators would hide its buffers from the sanitizers.
 SANITIZED = {"ARROW_DEFAULT_MEMORY_POOL": "system", "UBSAN_OPTIONS": "print_stacktrace=1"}
 
@@ -25,11 +26,14 @@ def job_count():
 
 def cmake_arguments(asan):
     switch = "ON" if asan else "OFF"
+    # Several files compile as one in half the time; the release tree sees that each stands alone.
+    unity = ["-DCMAKE_UNITY_BUILD=ON", f"-DCMAKE_UNITY_BUILD_BATCH_SIZE={FILES_PER_UNIT}"]
     return [
         f"-DPython_EXECUTABLE={machine.PYTHON}",
         "-DCMAKE_BUILD_TYPE=Release",
         f"-DHEADRACE_SANITIZE={switch}",
         f"-DHEADRACE_WERROR={switch}",
+        *(unity if asan else []),
     ]
 
 
@@ -71,9 +75,14 @@ def lay_out_python(folder):
             link.symlink_to(path)
 
 
-def ninja_name(target):
-    """A source file stands for its object: the quickest way to see one file compile."""
-    return f"{ROOT / target}^" if target.endswith(".cc") else target
+def ninja_name(target, folder):
+    """A source file stands for its object, or for that of the unit which includes it."""
+    if not target.endswith(".cc"):
+        return target
+    for unit in folder.glob("CMakeFiles/*/Unity/*.cxx"):
+        if f'"{ROOT / target}"' in unit.read_text():
+            return f"{unit.relative_to(folder)}.o"
+    return f"{ROOT / target}^"
 
 
 def build(targets=(), asan=False, keep_going=False, quiet=False):
@@ -83,7 +92,7 @@ def build(targets=(), asan=False, keep_going=False, quiet=False):
     with machine.locked(folder / ".lock", "another build"):
         configure(folder, cmake_arguments(asan))
         lay_out_python(folder)
-        names = [ninja_name(target) for target in targets]
+        names = [ninja_name(target, folder) for target in targets]
         command = ["ninja", "-C", str(folder), f"-j{job_count()}", *names]
         if keep_going:
             command += ["-k", "0"]

@@ -61,7 +61,7 @@ ExpressionPtr ColumnOf(const PlanPtr& plan, int index) {
 }
 
 /// All values of all int64 columns, row by row.
-Result<std::vector<std::vector<int64_t>>> Rows(Cursor cursor) {
+Result<std::vector<std::vector<int64_t>>> AllRows(Cursor cursor) {
   std::vector<std::vector<int64_t>> rows;
   while (true) {
     ARROW_ASSIGN_OR_RAISE(auto batch, cursor.Next());
@@ -130,7 +130,7 @@ TEST(JoinExplosionTest, DroppingTheCursorEarlyEndsTheQuery) {
     Cursor cursor = session->Run(OneRowMatches(1'000'000)).ValueOrDie();
     ASSERT_TRUE(cursor.Next().ok());
   }
-  auto rows = Rows(session->Run(OneRowMatches(10)).ValueOrDie());
+  auto rows = AllRows(session->Run(OneRowMatches(10)).ValueOrDie());
   ASSERT_TRUE(rows.ok()) << rows.status();
   EXPECT_EQ(rows->size(), 12U);
 }
@@ -267,7 +267,7 @@ TEST(OrderSeamTest, RowsComeInTheSameOrderAtAnyNumberOfLanes) {
              Scope(*scan->schema()), Dialect::kSql)
             .ValueOrDie();
     auto session = Session::Make(settings).ValueOrDie();
-    auto rows = Rows(session->Run(PlanFilter(scan, predicate).ValueOrDie()).ValueOrDie());
+    auto rows = AllRows(session->Run(PlanFilter(scan, predicate).ValueOrDie()).ValueOrDie());
     ASSERT_TRUE(rows.ok()) << rows.status();
     EXPECT_EQ(*rows, expected) << settings.threads << " lanes, " << settings.batch_rows;
   }
@@ -292,7 +292,7 @@ TEST(CancelSeamTest, SpillingQueriesCutOffAnywhereLeaveNothing) {
   const PlanPtr groups = PlanAggregate(scan, {{key, "a"}}, {{key, "a"}}).ValueOrDie();
   auto session = Session::Make(settings).ValueOrDie();
   const int64_t start = SystemClock().MonotonicMicros();
-  EXPECT_EQ(Rows(session->Run(sort).ValueOrDie()).ValueOrDie().size(), size_t{kRows});
+  EXPECT_EQ(AllRows(session->Run(sort).ValueOrDie()).ValueOrDie().size(), size_t{kRows});
   const int64_t whole_micros = SystemClock().MonotonicMicros() - start;
   Rng rng(1);
   int64_t spilled = 0;
@@ -315,7 +315,7 @@ TEST(CancelSeamTest, SpillingQueriesCutOffAnywhereLeaveNothing) {
   EXPECT_GT(spilled, 0);
   EXPECT_TRUE(std::filesystem::is_empty(settings.temp_dir));
   EXPECT_EQ(session->pool()->bytes_allocated(), 0);
-  EXPECT_EQ(Rows(session->Run(sort).ValueOrDie()).ValueOrDie().size(), size_t{kRows});
+  EXPECT_EQ(AllRows(session->Run(sort).ValueOrDie()).ValueOrDie().size(), size_t{kRows});
   std::filesystem::remove_all(settings.temp_dir);
 }
 
@@ -327,7 +327,7 @@ TEST(LimitSeamTest, LimitEndsTheQueryAndTheSessionLives) {
     PlanPtr scan =
         Table(Int64Schema({"a"}), {Int64s(100'000, [](int64_t row) { return row; })}, options);
     for (int64_t count : {0, 1, 10, 1500}) {
-      auto rows = Rows(session->Run(PlanLimit(scan, count, 5).ValueOrDie()).ValueOrDie());
+      auto rows = AllRows(session->Run(PlanLimit(scan, count, 5).ValueOrDie()).ValueOrDie());
       ASSERT_TRUE(rows.ok()) << rows.status();
       ASSERT_EQ(static_cast<int64_t>(rows->size()), count);
       for (int64_t row = 0; row < count; ++row)

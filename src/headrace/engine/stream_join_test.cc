@@ -15,13 +15,13 @@
 namespace headrace {
 namespace {
 
-using Rows = std::vector<std::vector<int64_t>>;  // −1: null
+using IntRows = std::vector<std::vector<int64_t>>;  // −1: null
 
 constexpr int64_t kDelay = 20;
 
 /// Columns <prefix>k, <prefix>ts, <prefix>v; times are at most kDelay out of order.
-Rows RandomRows(Rng& rng, int64_t count) {
-  Rows rows;
+IntRows RandomStreamRows(Rng& rng, int64_t count) {
+  IntRows rows;
   for (int64_t row = 0; row < count; ++row) {
     rows.push_back({static_cast<int64_t>(rng.Below(6)),
                     kDelay + row * 2 - static_cast<int64_t>(rng.Below(kDelay)), row});
@@ -35,7 +35,7 @@ SchemaPtr SchemaOf(const std::string& prefix) {
                         arrow::field(prefix + "v", arrow::int64())});
 }
 
-PlanPtr StreamOf(const std::string& prefix, const Rows& rows, int64_t rows_per_split,
+PlanPtr StreamOf(const std::string& prefix, const IntRows& rows, int64_t rows_per_split,
                  bool has_time = true) {
   std::vector<ArrayPtr> columns;
   for (size_t column = 0; column < 3; ++column) {
@@ -61,7 +61,7 @@ UnboundPtr Micros(int64_t micros) {
   return Unbound::Literal(std::make_shared<arrow::DurationScalar>(micros, arrow::TimeUnit::MICRO));
 }
 
-ExpressionPtr Bound(const UnboundPtr& condition) {
+ExpressionPtr BoundCondition(const UnboundPtr& condition) {
   Scope scope;
   for (const char* prefix : {"l", "r"}) {
     const SchemaPtr schema = SchemaOf(prefix);
@@ -77,10 +77,10 @@ UnboundPtr Within(int64_t lower, int64_t upper) {
                       Call("<=", {Col("rts"), Call("+", {Col("lts"), Micros(upper)})})});
 }
 
-Result<Rows> RowsOf(const PlanPtr& plan, const Settings& settings) {
+Result<IntRows> JoinedRowsOf(const PlanPtr& plan, const Settings& settings) {
   ARROW_ASSIGN_OR_RAISE(auto session, Session::Make(settings));
   ARROW_ASSIGN_OR_RAISE(Cursor cursor, session->Run(plan));
-  Rows rows;
+  IntRows rows;
   while (true) {
     ARROW_ASSIGN_OR_RAISE(const auto batch, cursor.Next());
     if (batch == nullptr) return rows;
@@ -94,8 +94,9 @@ Result<Rows> RowsOf(const PlanPtr& plan, const Settings& settings) {
   }
 }
 
-Rows Expected(const Rows& left, const Rows& right, JoinKind kind, int64_t lower, int64_t upper) {
-  Rows pairs;
+IntRows Expected(const IntRows& left, const IntRows& right, JoinKind kind, int64_t lower,
+                 int64_t upper) {
+  IntRows pairs;
   std::vector<bool> matched(right.size(), false);
   for (const auto& l : left) {
     bool any = false;
@@ -118,8 +119,8 @@ Rows Expected(const Rows& left, const Rows& right, JoinKind kind, int64_t lower,
 TEST(StreamJoinTest, AgreesWithNestedLoopsOnAnyLanes) {
   for (uint64_t seed = 1; seed <= 60; ++seed) {
     Rng rng(seed);
-    const Rows left = RandomRows(rng, static_cast<int64_t>(rng.Below(400)));
-    const Rows right = RandomRows(rng, static_cast<int64_t>(rng.Below(400)));
+    const IntRows left = RandomStreamRows(rng, static_cast<int64_t>(rng.Below(400)));
+    const IntRows right = RandomStreamRows(rng, static_cast<int64_t>(rng.Below(400)));
     const auto kind = static_cast<JoinKind>(rng.Below(4));
     const int64_t lower = static_cast<int64_t>(rng.Below(40)) - 20;
     const int64_t upper = lower + static_cast<int64_t>(rng.Below(20));
@@ -131,11 +132,11 @@ TEST(StreamJoinTest, AgreesWithNestedLoopsOnAnyLanes) {
     settings.memory_limit = int64_t{1} << 30;
     // Rows of a split come in order: one split keeps them at most kDelay out of order.
     const PlanPtr plan = PlanJoin(StreamOf("l", left, 0), StreamOf("r", right, 0), kind,
-                                  Bound(Call("and", {SameKey(), Within(lower, upper)})))
+                                  BoundCondition(Call("and", {SameKey(), Within(lower, upper)})))
                              .ValueOrDie();
     SCOPED_TRACE(fmt::format("seed {} threads {}", seed, settings.threads));
     ASSERT_OK_AND_ASSIGN(const PlanPtr optimized, Optimize(plan));
-    ASSERT_OK_AND_ASSIGN(Rows rows, RowsOf(optimized, settings));
+    ASSERT_OK_AND_ASSIGN(IntRows rows, JoinedRowsOf(optimized, settings));
     std::sort(rows.begin(), rows.end());
     ASSERT_EQ(rows, Expected(left, right, kind, lower, upper)) << Explain(*optimized);
   }
@@ -143,7 +144,8 @@ TEST(StreamJoinTest, AgreesWithNestedLoopsOnAnyLanes) {
 
 Result<PlanPtr> Joined(const UnboundPtr& condition, JoinOptions options = {},
                        JoinKind kind = JoinKind::kInner) {
-  return PlanJoin(StreamOf("l", {}, 0), StreamOf("r", {}, 0), kind, Bound(condition), options);
+  return PlanJoin(StreamOf("l", {}, 0), StreamOf("r", {}, 0), kind, BoundCondition(condition),
+                  options);
 }
 
 TEST(StreamJoinTest, BoundsAreReadOffTheCondition) {
@@ -181,7 +183,7 @@ TEST(StreamJoinTest, SaysHowToBoundIt) {
   EXPECT_ERROR(Joined(Call("and", {SameKey(), Within(0, 1)}), {}, JoinKind::kSemi), kUnsupported,
                "inner, left, right or full");
   EXPECT_ERROR(PlanJoin(StreamOf("l", {}, 0), StreamOf("r", {}, 0, /*has_time=*/false),
-                        JoinKind::kInner, Bound(Call("and", {SameKey(), Within(0, 1)}))),
+                        JoinKind::kInner, BoundCondition(Call("and", {SameKey(), Within(0, 1)}))),
                kUnsupported, "the right one has none");
 }
 

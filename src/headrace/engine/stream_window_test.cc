@@ -18,15 +18,15 @@ namespace headrace {
 namespace {
 
 constexpr int64_t kSecond = 1'000'000;
-constexpr int64_t kJitterMicros = 4 * kSecond;
+constexpr int64_t kStreamJitterMicros = 4 * kSecond;
 
-std::shared_ptr<arrow::RecordBatch> Rows(int64_t count, Rng& rng) {
+std::shared_ptr<arrow::RecordBatch> RandomBatch(int64_t count, Rng& rng) {
   const auto type = arrow::timestamp(arrow::TimeUnit::MICRO);
   arrow::TimestampBuilder times(type, arrow::default_memory_pool());
   arrow::Int64Builder keys;
   arrow::Int64Builder values;
   for (int64_t row = 0; row < count; ++row) {
-    const auto late = static_cast<int64_t>(rng.Below(kJitterMicros));
+    const auto late = static_cast<int64_t>(rng.Below(kStreamJitterMicros));
     EXPECT_OK(rng.Below(50) == 0 ? times.AppendNull() : times.Append(row * 20'000 - late));
     EXPECT_OK(keys.Append(static_cast<int64_t>(rng.Below(7))));
     EXPECT_OK(values.Append(static_cast<int64_t>(rng.Below(100))));
@@ -102,7 +102,7 @@ TEST(StreamWindowTest, AStreamGivesWhatATableGives) {
   for (uint64_t seed = 1; seed <= 60; ++seed) {
     SCOPED_TRACE(seed);
     Rng rng(seed);
-    const auto rows = Rows(1500, rng);
+    const auto rows = RandomBatch(1500, rng);
     const StreamWindowSpec window = RandomWindow(rng);
     const bool has_key = rng.Below(4) != 0;
     const EmitPolicy emit = rng.Below(2) == 0 ? EmitPolicy::kChanges : EmitPolicy::kAtEnd;
@@ -121,8 +121,8 @@ TEST(StreamWindowTest, AStreamGivesWhatATableGives) {
                                  std::nullopt, window, has_key, EmitPolicy::kAtEnd));
     const Cells of_stream =
         RowsOf(settings, Windows(MemoryTable::Make(rows->schema(), {rows}, stream).ValueOrDie(),
-                                 EventTime{.column = 0, .delay_micros = kJitterMicros}, window,
-                                 has_key, emit));
+                                 EventTime{.column = 0, .delay_micros = kStreamJitterMicros},
+                                 window, has_key, emit));
     ASSERT_EQ(of_stream, of_table);
     rows_seen += of_table.size();
   }

@@ -17,8 +17,8 @@
 namespace headrace {
 namespace {
 
-constexpr int64_t kSecond = 1'000'000;
-constexpr int64_t kDay = 86'400 * kSecond;
+constexpr int64_t kSecondMicros = 1'000'000;
+constexpr int64_t kDay = 86'400 * kSecondMicros;
 constexpr int64_t kStart = 20'000 * kDay;  // of the clock
 
 ArrayPtr Times(const std::vector<int64_t>& micros,
@@ -86,20 +86,20 @@ TEST_F(ScanWatermarkTest, PunctuationSaysWhichRowsMoveIt) {
 }
 
 TEST_F(ScanWatermarkTest, ASilentSplitIsLeftOutAndComesBack) {
-  Make({.column = 0, .delay_micros = 0, .idle_micros = 30 * kSecond}, 2);
-  Saw(0, {kStart - 100 * kSecond});
+  Make({.column = 0, .delay_micros = 0, .idle_micros = 30 * kSecondMicros}, 2);
+  Saw(0, {kStart - 100 * kSecondMicros});
   Saw(1, {kStart});
-  EXPECT_EQ(Now(), kStart - 100 * kSecond);
+  EXPECT_EQ(Now(), kStart - 100 * kSecondMicros);
   mark_->Waits(0);
-  clock_.AdvanceMicros(30 * kSecond - 1);
+  clock_.AdvanceMicros(30 * kSecondMicros - 1);
   mark_->Waits(0);
-  EXPECT_EQ(Now(), kStart - 100 * kSecond);
+  EXPECT_EQ(Now(), kStart - 100 * kSecondMicros);
   clock_.AdvanceMicros(1);
-  EXPECT_EQ(Now(), kStart - 100 * kSecond) << "it may have rows: nobody has asked";
+  EXPECT_EQ(Now(), kStart - 100 * kSecondMicros) << "it may have rows: nobody has asked";
   mark_->Waits(0);
   EXPECT_EQ(Now(), kStart);
-  Saw(0, {kStart - 50 * kSecond});
-  EXPECT_EQ(Now(), kStart - 50 * kSecond);
+  Saw(0, {kStart - 50 * kSecondMicros});
+  EXPECT_EQ(Now(), kStart - 50 * kSecondMicros);
 }
 
 TEST_F(ScanWatermarkTest, NoIdleTimeHoldsItBackForEver) {
@@ -112,30 +112,30 @@ TEST_F(ScanWatermarkTest, NoIdleTimeHoldsItBackForEver) {
 }
 
 TEST_F(ScanWatermarkTest, ASilentLiveStreamMovesWithTheClock) {
-  Make({.column = 0, .delay_micros = 5 * kSecond, .idle_micros = 30 * kSecond}, 2);
-  Saw(0, {kStart - 7 * kSecond});
-  Saw(1, {kStart - 1 * kSecond});
+  Make({.column = 0, .delay_micros = 5 * kSecondMicros, .idle_micros = 30 * kSecondMicros}, 2);
+  Saw(0, {kStart - 7 * kSecondMicros});
+  Saw(1, {kStart - 1 * kSecondMicros});
   WaitAll(2);
-  clock_.AdvanceMicros(30 * kSecond);
+  clock_.AdvanceMicros(30 * kSecondMicros);
   WaitAll(2);
-  EXPECT_EQ(Now(), kStart - 6 * kSecond) << "the greatest of all";
-  clock_.AdvanceMicros(20 * kSecond);
-  EXPECT_EQ(Now(), kStart + 14 * kSecond);
-  EXPECT_EQ(mark_->Now(/*is_paused=*/true).micros, kStart - 6 * kSecond);
-  EXPECT_LT(Now(), clock_.WallMicros() - 30 * kSecond) << "rows of now are never late";
+  EXPECT_EQ(Now(), kStart - 6 * kSecondMicros) << "the greatest of all";
+  clock_.AdvanceMicros(20 * kSecondMicros);
+  EXPECT_EQ(Now(), kStart + 14 * kSecondMicros);
+  EXPECT_EQ(mark_->Now(/*is_paused=*/true).micros, kStart - 6 * kSecondMicros);
+  EXPECT_LT(Now(), clock_.WallMicros() - 30 * kSecondMicros) << "rows of now are never late";
 }
 
 TEST_F(ScanWatermarkTest, AResumedStreamKnowsItsTime) {
-  Make({.column = 0, .delay_micros = 5 * kSecond, .idle_micros = 30 * kSecond}, 2);
-  mark_->Resume(0, kStart - 2 * kSecond);
+  Make({.column = 0, .delay_micros = 5 * kSecondMicros, .idle_micros = 30 * kSecondMicros}, 2);
+  mark_->Resume(0, kStart - 2 * kSecondMicros);
   EXPECT_EQ(Now(), Watermark::kNone) << "split 1 has given nothing, in no run";
-  mark_->Resume(1, kStart - 7 * kSecond);
-  EXPECT_EQ(Now(), kStart - 12 * kSecond);
-  EXPECT_EQ(mark_->Latest(0), kStart - 2 * kSecond);
+  mark_->Resume(1, kStart - 7 * kSecondMicros);
+  EXPECT_EQ(Now(), kStart - 12 * kSecondMicros);
+  EXPECT_EQ(mark_->Latest(0), kStart - 2 * kSecondMicros);
   WaitAll(2);
-  clock_.AdvanceMicros(40 * kSecond);
+  clock_.AdvanceMicros(40 * kSecondMicros);
   WaitAll(2);
-  EXPECT_EQ(Now(), kStart + 3 * kSecond) << "live, and silent for 10 s longer than it may be";
+  EXPECT_EQ(Now(), kStart + 3 * kSecondMicros) << "live, and silent for 10 s longer than it may be";
 }
 
 /// A wall clock that is set, beside a monotonic one that is not.
@@ -157,24 +157,26 @@ class SetClock final : public Clock {
 
 TEST(ScanWatermarkClockTest, JumpsOfTheWallClockDoNotMoveIt) {
   SetClock clock(kStart);
-  ScanWatermark mark({.column = 0, .delay_micros = 5 * kSecond, .idle_micros = 30 * kSecond},
-                     clock);
+  ScanWatermark mark(
+      {.column = 0, .delay_micros = 5 * kSecondMicros, .idle_micros = 30 * kSecondMicros}, clock);
   mark.Add(0);
   mark.Saw(0, 0, *Times({kStart}), nullptr);
   mark.Waits(0);
   clock.SetBy(1000 * kDay);
   mark.Waits(0);
-  EXPECT_EQ(mark.Now(false).micros, kStart - 5 * kSecond);
-  clock.Advance(31 * kSecond);
+  EXPECT_EQ(mark.Now(false).micros, kStart - 5 * kSecondMicros);
+  clock.Advance(31 * kSecondMicros);
   mark.Waits(0);
-  EXPECT_EQ(mark.Now(false).micros, kStart - 4 * kSecond) << "silence is not of the wall clock";
+  EXPECT_EQ(mark.Now(false).micros, kStart - 4 * kSecondMicros)
+      << "silence is not of the wall clock";
   clock.SetBy(-2000 * kDay);
-  mark.Saw(0, 0, *Times({kStart + 60 * kSecond}), nullptr);
-  EXPECT_EQ(mark.Now(false).micros, kStart - 5 * kSecond) << "far ahead of a clock that is behind";
+  mark.Saw(0, 0, *Times({kStart + 60 * kSecondMicros}), nullptr);
+  EXPECT_EQ(mark.Now(false).micros, kStart - 5 * kSecondMicros)
+      << "far ahead of a clock that is behind";
 }
 
 TEST_F(ScanWatermarkTest, ASilentReplayStandsStill) {
-  Make({.column = 0, .delay_micros = 5, .idle_micros = 30 * kSecond}, 1);
+  Make({.column = 0, .delay_micros = 5, .idle_micros = 30 * kSecondMicros}, 1);
   Saw(0, {kStart - 100 * kDay});
   WaitAll(1);
   clock_.AdvanceMicros(10 * kDay);
@@ -218,7 +220,7 @@ TEST_F(ScanWatermarkTest, AScanIsIdleWhoseSilenceSaysNothingOfItsTime) {
 }
 
 TEST_F(ScanWatermarkTest, OtherLanesAreWokenByRowsAndAllByTime) {
-  Make({.column = 0, .delay_micros = 0, .idle_micros = 30 * kSecond}, 2);
+  Make({.column = 0, .delay_micros = 0, .idle_micros = 30 * kSecondMicros}, 2);
   int woken = 0;
   const Waker waker([&] { ++woken; });
   Saw(0, {kStart});
@@ -231,13 +233,13 @@ TEST_F(ScanWatermarkTest, OtherLanesAreWokenByRowsAndAllByTime) {
   EXPECT_EQ(woken, 1);
   mark_->Saw(1, 1, *Times({kStart + 2}), nullptr);
   EXPECT_EQ(woken, 1) << "once";
-  EXPECT_EQ(clock_.NextCallMicros(), kStart + 30 * kSecond);
-  clock_.AdvanceMicros(30 * kSecond);
+  EXPECT_EQ(clock_.NextCallMicros(), kStart + 30 * kSecondMicros);
+  clock_.AdvanceMicros(30 * kSecondMicros);
   EXPECT_EQ(woken, 2) << "one timer for two calls";
 }
 
 /// Gives batches of one column of times as they are put in.
-class Feed final : public SplitReader {
+class TimesFeed final : public SplitReader {
  public:
   Result<ReadResult> Next() override {
     if (items.empty()) return ReadResult(Pending{});
@@ -252,7 +254,7 @@ class Feed final : public SplitReader {
 class FeedSource final : public Source {
  public:
   explicit FeedSource(size_t splits) : feeds(splits) {
-    for (Feed*& feed : feeds) feed = nullptr;
+    for (TimesFeed*& feed : feeds) feed = nullptr;
   }
   std::string name() const override { return "feed"; }
   const SchemaPtr& schema() const override { return schema_; }
@@ -264,12 +266,12 @@ class FeedSource final : public Source {
   }
   Result<std::unique_ptr<SplitReader>> Open(const Split& split, const ScanRequest&,
                                             const ReadContext&) override {
-    auto feed = std::make_unique<Feed>();
+    auto feed = std::make_unique<TimesFeed>();
     feeds[static_cast<size_t>(split.index)] = feed.get();
     return feed;
   }
   Result<std::string> Snapshot() override { return std::string(); }
-  std::vector<Feed*> feeds;
+  std::vector<TimesFeed*> feeds;
 
  private:
   SchemaPtr schema_ = arrow::schema({arrow::field("at", arrow::timestamp(arrow::TimeUnit::MICRO))});
@@ -286,7 +288,7 @@ TEST(StreamInputTest, ATimerWakesALaneWhoseSplitIsSilent) {
   auto source = std::make_shared<FeedSource>(2);
   ScanRequest request;
   request.projection = {0};
-  const EventTime event_time{.column = 0, .delay_micros = 0, .idle_micros = 30 * kSecond};
+  const EventTime event_time{.column = 0, .delay_micros = 0, .idle_micros = 30 * kSecondMicros};
   const PlanPtr plan = MakeScanNode(source, request, "", event_time).ValueOrDie();
   auto watermark = std::make_shared<ScanWatermark>(event_time, clock);
   const std::vector<Split> splits = source->Splits(request).ValueOrDie();
@@ -307,32 +309,32 @@ TEST(StreamInputTest, ATimerWakesALaneWhoseSplitIsSilent) {
     const auto* watermark = std::get_if<Watermark>(&item);
     return watermark != nullptr && watermark->micros == micros;
   };
-  source->feeds[0]->items.emplace_back(RowsAt({kStart - 60 * kSecond}));
+  source->feeds[0]->items.emplace_back(RowsAt({kStart - 60 * kSecondMicros}));
   source->feeds[1]->items.emplace_back(RowsAt({kStart}));
   EXPECT_TRUE(std::holds_alternative<Batch>(next(0)));
   EXPECT_TRUE(std::holds_alternative<Pending>(next(0)));
   EXPECT_TRUE(std::holds_alternative<Batch>(next(1)));
   EXPECT_EQ(woken[0], 1);
-  EXPECT_TRUE(is_watermark(next(0), kStart - 60 * kSecond));
+  EXPECT_TRUE(is_watermark(next(0), kStart - 60 * kSecondMicros));
   EXPECT_TRUE(std::holds_alternative<Pending>(next(0)));
-  EXPECT_TRUE(is_watermark(next(1), kStart - 60 * kSecond));
-  clock.AdvanceMicros(15 * kSecond);
-  source->feeds[1]->items.emplace_back(RowsAt({kStart + 15 * kSecond}));
+  EXPECT_TRUE(is_watermark(next(1), kStart - 60 * kSecondMicros));
+  clock.AdvanceMicros(15 * kSecondMicros);
+  source->feeds[1]->items.emplace_back(RowsAt({kStart + 15 * kSecondMicros}));
   EXPECT_TRUE(std::holds_alternative<Batch>(next(1)));
   EXPECT_TRUE(std::holds_alternative<Pending>(next(1)));
   EXPECT_TRUE(std::holds_alternative<Pending>(next(0)));
   const int before = woken[0];
-  clock.AdvanceMicros(15 * kSecond);
+  clock.AdvanceMicros(15 * kSecondMicros);
   EXPECT_GT(woken[0], before);
-  EXPECT_TRUE(is_watermark(next(0), kStart + 15 * kSecond));
+  EXPECT_TRUE(is_watermark(next(0), kStart + 15 * kSecondMicros));
   paused->store(true);
-  clock.AdvanceMicros(300 * kSecond);
-  EXPECT_TRUE(is_watermark(next(1), kStart + 15 * kSecond));
+  clock.AdvanceMicros(300 * kSecondMicros);
+  EXPECT_TRUE(is_watermark(next(1), kStart + 15 * kSecondMicros));
   EXPECT_TRUE(std::holds_alternative<Pending>(next(1))) << "nothing moves in a pause";
   EXPECT_TRUE(std::holds_alternative<Pending>(next(0)));
   paused->store(false);
   EXPECT_TRUE(std::holds_alternative<Pending>(next(0))) << "lane 1 was not asked";
-  EXPECT_TRUE(is_watermark(next(1), kStart + 300 * kSecond));
+  EXPECT_TRUE(is_watermark(next(1), kStart + 300 * kSecondMicros));
 }
 
 TEST(StreamInputTest, SaysThatItIsIdleUntilItHasRows) {

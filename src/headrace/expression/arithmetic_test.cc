@@ -6,14 +6,11 @@
 
 #include "arrow/array/array_decimal.h"
 #include "arrow/array/array_primitive.h"
-#include "arrow/compute/initialize.h"
 #include "arrow/util/decimal.h"
 #include "headrace/expression/test_binding.h"
 
 namespace headrace {
 namespace {
-
-const bool kComputeIsReady = arrow::compute::Initialize().ok();
 
 constexpr int64_t kRows = 200;
 

@@ -9,6 +9,7 @@
 #include "arrow/util/bitmap_ops.h"
 #include "headrace/expression/cast_row.h"
 #include "headrace/expression/evaluate.h"
+#include "headrace/expression/type_groups.h"
 #include "headrace/types/calendar.h"
 #include "headrace/types/encoding.h"
 #include "headrace/types/format_value.h"
@@ -81,8 +82,6 @@ bool IsSpanCast(Type::type from, Type::type to) {
   return (arrow::is_integer(from) && to == Type::DURATION) ||
          (from == Type::DURATION && arrow::is_integer(to));
 }
-
-bool IsBytes(Type::type id) { return id == Type::BINARY || id == Type::FIXED_SIZE_BINARY; }
 
 Result<ArrayPtr> CastPlain(const ArrayPtr& array, const TypePtr& to, const CastCall& call) {
   const arrow::DataType& from = *array->type();

@@ -5,6 +5,7 @@
 #include "arrow/type.h"
 #include "headrace/base/floor_divide.h"
 #include "headrace/expression/cast_row.h"
+#include "headrace/expression/type_groups.h"
 #include "headrace/types/calendar.h"
 
 namespace headrace {
@@ -14,8 +15,6 @@ using arrow::Type;
 
 constexpr int64_t kMillisPerDay = kSecondsPerDay * 1000;
 
-bool IsDate(Type::type id) { return id == Type::DATE32 || id == Type::DATE64; }
-bool IsTime(Type::type id) { return id == Type::TIME32 || id == Type::TIME64; }
 bool IsWide(Type::type id) { return id != Type::DATE32 && id != Type::TIME32; }
 
 int64_t UnitsPerDay(const arrow::DataType& type) {

@@ -2,13 +2,10 @@
 #include <cmath>
 
 #include "arrow/array/array_primitive.h"
-#include "arrow/compute/initialize.h"
 #include "headrace/expression/test_binding.h"
 
 namespace headrace {
 namespace {
-
-const bool kComputeIsReady = arrow::compute::Initialize().ok();
 
 using arrow::TimeUnit;
 

@@ -13,6 +13,7 @@
 #include "arrow/type_traits.h"
 #include "headrace/expression/bind.h"
 #include "headrace/expression/evaluate.h"
+#include "headrace/expression/type_groups.h"
 #include "headrace/types/encoding.h"
 #include "headrace/types/type_table.h"
 
@@ -128,9 +129,6 @@ std::string ZoneOf(const arrow::DataType& type) {
                                       : "";
 }
 
-bool IsTime(Type::type id) { return id == Type::TIME32 || id == Type::TIME64; }
-bool IsDate(Type::type id) { return id == Type::DATE32 || id == Type::DATE64; }
-
 /// Null when there is none.
 TypePtr CommonTemporal(const TypePtr& left, const TypePtr& right) {
   const Type::type a = left->id();
@@ -176,8 +174,6 @@ Result<TypePtr> CommonNested(const TypePtr& left, const TypePtr& right) {
   }
   return arrow::struct_(std::move(fields));
 }
-
-bool IsBytes(Type::type id) { return id == Type::BINARY || id == Type::FIXED_SIZE_BINARY; }
 
 // ---- literals ----
 

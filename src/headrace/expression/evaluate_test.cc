@@ -6,14 +6,11 @@
 #include "arrow/array/array_dict.h"
 #include "arrow/array/array_primitive.h"
 #include "arrow/array/builder_primitive.h"
-#include "arrow/compute/initialize.h"
 #include "headrace/expression/test_binding.h"
 #include "headrace/function/view.h"
 
 namespace headrace {
 namespace {
-
-const bool kComputeIsReady = arrow::compute::Initialize().ok();
 
 const TypePtr& Int64() {
   static const TypePtr type = arrow::int64();

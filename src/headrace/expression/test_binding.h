@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "arrow/compute/initialize.h"
 #include "arrow/scalar.h"
 #include "headrace/expression/bind.h"
 #include "headrace/expression/evaluate.h"
@@ -12,6 +13,8 @@
 #include "headrace/types/format_value.h"
 
 namespace headrace {
+
+inline const bool kComputeIsReady = arrow::compute::Initialize().ok();
 
 inline UnboundPtr Col(const std::string& name) { return Unbound::Column({name}); }
 inline UnboundPtr Lit(ScalarPtr value) { return Unbound::Literal(std::move(value)); }

@@ -170,6 +170,19 @@ Result<UnboundPtr> TransformUnbound(const UnboundPtr& expression, const UnboundV
   return changed ? std::make_shared<const Unbound>(std::move(copy)) : expression;
 }
 
+UnboundPtr TextLiteral(const std::string& text, TextSpan span) {
+  return Unbound::Literal(std::make_shared<arrow::StringScalar>(text), span);
+}
+
+bool HoldsQuery(const UnboundPtr& expression) {
+  bool found = false;
+  const auto look = [&](const UnboundPtr& node) -> Result<UnboundPtr> {
+    found = found || node->kind == Unbound::Kind::kQuery;
+    return nullptr;
+  };
+  return TransformUnbound(expression, look).ok() && found;
+}
+
 std::string DefaultName(const Unbound& expression) {
   std::string text = TextOf(expression);
   const bool is_bracketed = expression.kind == Unbound::Kind::kCall && text.starts_with('(');

@@ -103,6 +103,11 @@ UnboundPtr MakeLambda(std::vector<std::string> names, const UnboundPtr& body, in
 using UnboundVisit = std::function<Result<UnboundPtr>(const UnboundPtr&)>;
 Result<UnboundPtr> TransformUnbound(const UnboundPtr& expression, const UnboundVisit& visit);
 
+UnboundPtr TextLiteral(const std::string& text, TextSpan span = {});
+
+/// Whether a subquery stands in it.
+bool HoldsQuery(const UnboundPtr& expression);
+
 /// The name an expression has when none is given: a column's own, else its text in SQL.
 std::string DefaultName(const Unbound& expression);
 

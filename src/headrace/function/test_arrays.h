@@ -11,20 +11,13 @@
 #include "arrow/array/concatenate.h"
 #include "arrow/array/util.h"
 #include "arrow/builder.h"
-#include "arrow/json/from_string.h"
-#include "arrow/memory_pool.h"
 #include "arrow/type.h"
 #include "headrace/base/rng.h"
 #include "headrace/base/test_status.h"
 #include "headrace/function/function.h"
+#include "headrace/types/test_arrays.h"
 
 namespace headrace {
-
-inline arrow::MemoryPool* TestPool() { return arrow::default_memory_pool(); }
-
-inline ArrayPtr FromJson(const TypePtr& type, const std::string& json) {
-  return arrow::json::ArrayFromJSONString(type, json).ValueOrDie();
-}
 
 /// The same values behind an offset that is no multiple of 8, with other values on both sides.
 inline ArrayPtr Sliced(const ArrayPtr& array) {

@@ -206,10 +206,6 @@ Result<PlanPtr> PlanIntervalJoin(const PlanPtr& left, const PlanPtr& right, Join
   return DropKeys(std::move(join), *left, *right, keyed);
 }
 
-bool IsEndless(const PlanNode& plan) {
-  return plan.properties().boundedness == Boundedness::kUnbounded;
-}
-
 /// The side that is kept in memory, or looked up in: the one that ends.
 JoinSide DefaultBuild(const PlanNode& left, const PlanNode& right, JoinKind kind) {
   const bool left_ends = !IsEndless(left);

@@ -12,10 +12,6 @@
 namespace headrace {
 namespace {
 
-bool IsEndless(const PlanNode& plan) {
-  return plan.properties().boundedness == Boundedness::kUnbounded;
-}
-
 /// Whether `node` is part of a stream: it, or what it reads, has no end.
 bool IsOfStream(const PlanNode& node) {
   return IsEndless(node) || std::any_of(node.inputs().begin(), node.inputs().end(),
@@ -67,11 +63,6 @@ std::string StateOf(const PlanNode& node) {
   }
   if (As<JoinNode>(node) != nullptr) return "the side that ends";
   return "";
-}
-
-const char* NameOf(ChangeMode mode) {
-  constexpr const char* kNames[] = {"append", "upsert", "retract"};
-  return kNames[static_cast<size_t>(mode)];
 }
 
 /// " {append, event time ts; state: …}"

@@ -6,6 +6,7 @@
 #include "arrow/type.h"
 #include "headrace/plan/lift_calls.h"
 #include "headrace/plan/make_node.h"
+#include "headrace/plan/transform.h"
 
 namespace headrace {
 namespace {
@@ -18,14 +19,6 @@ Side SideOf(const Expression& expression, int left_width) {
   for (int column : ColumnsOf(expression)) (column < left_width ? left : right) = true;
   if (left && right) return Side::kBoth;
   return left ? Side::kLeft : right ? Side::kRight : Side::kNone;
-}
-
-ExpressionPtr OverRight(const ExpressionPtr& expression, int left_width) {
-  return ReplaceColumns(expression, [&](const Expression& column) -> ExpressionPtr {
-    auto moved = std::make_shared<Expression>(column);
-    moved->column -= left_width;
-    return moved;
-  });
 }
 
 }  // namespace

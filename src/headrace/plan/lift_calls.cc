@@ -140,10 +140,6 @@ class ColumnQueue {
   size_t next_ = 0;
 };
 
-bool IsEndless(const PlanNode& plan) {
-  return plan.properties().boundedness == Boundedness::kUnbounded;
-}
-
 /// The keys of ORDER BY over columns of the plan.
 Ordering OrderOf(const WindowSpec& window, ColumnQueue* columns) {
   Ordering keys;

@@ -15,18 +15,6 @@
 namespace headrace {
 namespace {
 
-const char* NameOf(ChangeMode mode) {
-  switch (mode) {
-    case ChangeMode::kAppend:
-      return "append";
-    case ChangeMode::kUpsert:
-      return "upsert";
-    case ChangeMode::kRetract:
-      return "retract";
-  }
-  return "";
-}
-
 Status RequireAppend(const PlanNode& input, const char* node) {
   const ChangeMode mode = input.properties().change_mode;
   if (mode == ChangeMode::kAppend) return Status::OK();

@@ -94,6 +94,11 @@ std::string PairsOf(const PlanNode& join, const std::vector<int>& left,
 
 }  // namespace
 
+const char* NameOf(ChangeMode mode) {
+  constexpr const char* kNames[] = {"append", "upsert", "retract"};
+  return kNames[static_cast<size_t>(mode)];
+}
+
 std::string ScanNode::Describe() const {
   std::string text =
       fmt::format("{} [{}]", source->name(),

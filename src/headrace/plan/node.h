@@ -17,6 +17,9 @@ namespace headrace {
 class PlanNode;
 using PlanPtr = std::shared_ptr<const PlanNode>;
 
+/// For people: "append".
+const char* NameOf(ChangeMode mode);
+
 /// Properties of the rows that leave a node.
 struct PlanProperties {
   SchemaPtr schema;
@@ -48,6 +51,11 @@ class PlanNode {
   PlanProperties properties_;
   std::vector<PlanPtr> inputs_;
 };
+
+/// Whether it has no end.
+inline bool IsEndless(const PlanNode& plan) {
+  return plan.properties().boundedness == Boundedness::kUnbounded;
+}
 
 /// Event time of a stream: rows of a split are at most `delay_micros` out of order (0: they ascend,
 /// equal times may repeat).

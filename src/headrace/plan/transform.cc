@@ -30,6 +30,11 @@ Result<bool> TransformWindow(std::shared_ptr<const WindowSpec>* window, const Vi
   return changed;
 }
 
+void AppendAlternatives(const ExpressionPtr& expression, std::vector<ExpressionPtr>* terms) {
+  if (!IsOr(*expression)) return terms->push_back(expression);
+  for (const ExpressionPtr& arg : expression->args) AppendAlternatives(arg, terms);
+}
+
 }  // namespace
 
 Result<ExpressionPtr> Transform(const ExpressionPtr& expression, const Visit& visit) {
@@ -91,6 +96,25 @@ bool NeverRaises(const Expression& expression) {
   if (std::find(kTotal.begin(), kTotal.end(), id) == kTotal.end()) return false;
   return std::all_of(expression.args.begin(), expression.args.end(),
                      [](const ExpressionPtr& arg) { return NeverRaises(*arg); });
+}
+
+bool IsOr(const Expression& expression) {
+  return IsCallOf(expression, FunctionKind::kScalar) &&
+         std::string_view(expression.function->id) == "or";
+}
+
+std::vector<ExpressionPtr> SplitDisjunction(const ExpressionPtr& expression) {
+  std::vector<ExpressionPtr> terms;
+  AppendAlternatives(expression, &terms);
+  return terms;
+}
+
+ExpressionPtr OverRight(const ExpressionPtr& expression, int left_width) {
+  return ReplaceColumns(expression, [&](const Expression& column) -> ExpressionPtr {
+    auto moved = std::make_shared<Expression>(column);
+    moved->column -= left_width;
+    return moved;
+  });
 }
 
 ExpressionPtr MakeConjunction(std::vector<ExpressionPtr> terms) {

@@ -20,12 +20,18 @@ void ForEachPart(const Expression& expression,
 /// Columns of `expressions` moved: column c becomes `places[c]`. REQUIRES: places[c] >= 0.
 ExpressionPtr MoveColumns(const ExpressionPtr& expression, const std::vector<int>& places);
 
+/// `expression` over columns of a join, all of its right side, as one over the columns of that side.
+ExpressionPtr OverRight(const ExpressionPtr& expression, int left_width);
+
 /// An aggregate with OVER is no call of kAggregate.
 bool IsCallOf(const Expression& expression, FunctionKind kind);
 /// A column or a literal: nothing is gained by computing it before.
 bool IsLeaf(const Expression& expression);
 /// Comparisons and connectives over columns and literals: they give a value for every row.
 bool NeverRaises(const Expression& expression);
+/// The terms of a disjunction (OR), flattened; the expression itself when it is none.
+std::vector<ExpressionPtr> SplitDisjunction(const ExpressionPtr& expression);
+bool IsOr(const Expression& expression);
 /// The terms joined by AND. REQUIRES: not empty.
 ExpressionPtr MakeConjunction(std::vector<ExpressionPtr> terms);
 

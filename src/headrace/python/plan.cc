@@ -101,7 +101,7 @@ PlanHandle Limit(const PlanHandle& self, int64_t count, int64_t offset) {
   return Derive(self, {}, [&] { return PlanLimit(self.plan, count, offset); });
 }
 
-Result<NullPlacement> PlacementOf(const std::optional<std::string>& name) {
+Result<NullPlacement> SortPlacementOf(const std::optional<std::string>& name) {
   if (!name.has_value()) return NullPlacement::kLast;
   if (*name == "first") return NullPlacement::kFirst;
   if (*name == "last") return NullPlacement::kLast;
@@ -115,7 +115,7 @@ PlanHandle Sort(const PlanHandle& self, const std::vector<KeyTuple>& keys) {
   return Derive(self, std::move(callbacks), [&]() -> Result<PlanPtr> {
     std::vector<SortExpression> bound;
     for (const auto& [handle, descending, nulls] : keys) {
-      ARROW_ASSIGN_OR_RAISE(const NullPlacement placement, PlacementOf(nulls));
+      ARROW_ASSIGN_OR_RAISE(const NullPlacement placement, SortPlacementOf(nulls));
       ARROW_ASSIGN_OR_RAISE(ExpressionPtr key, BindHandle(handle, ScopeOf(self)));
       bound.push_back({std::move(key), descending, placement});
     }

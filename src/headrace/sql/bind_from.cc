@@ -214,16 +214,6 @@ Result<ExpressionPtr> WithinTerm(const JoinBounds& bounds, const Relation& left,
   return headrace::Bind(*term, ScopeOfPlaces(both), Dialect::kSql);
 }
 
-Result<bool> HoldsQuery(const UnboundPtr& expression) {
-  bool found = false;
-  const UnboundVisit visit = [&](const UnboundPtr& node) -> Result<UnboundPtr> {
-    found = found || node->kind == Unbound::Kind::kQuery;
-    return nullptr;
-  };
-  ARROW_RETURN_NOT_OK(TransformUnbound(expression, visit));
-  return found;
-}
-
 /// Takes the terms with subqueries out of the condition of a join; null: nothing is left.
 Result<UnboundPtr> TakeQueries(const JoinClause& join, const UnboundPtr& condition,
                                std::vector<UnboundPtr>* terms) {
@@ -236,8 +226,7 @@ Result<UnboundPtr> TakeQueries(const JoinClause& join, const UnboundPtr& conditi
     }
     return rest;
   }
-  ARROW_ASSIGN_OR_RAISE(const bool holds_query, HoldsQuery(condition));
-  if (!holds_query) return condition;
+  if (!HoldsQuery(condition)) return condition;
   if (join.kind != JoinClause::Kind::kInner) {
     return WithSpan(Error(ErrorKind::kUnsupported,
                           "a subquery in ON that uses columns of both sides works in inner joins; "

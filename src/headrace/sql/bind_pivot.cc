@@ -18,10 +18,6 @@ constexpr size_t kPivotColumnsMax = 10'000;
 constexpr const char* kInput = " input of pivot";
 constexpr const char* kElements = " elements";
 
-UnboundPtr Text(const std::string& text) {
-  return Unbound::Literal(std::make_shared<arrow::StringScalar>(text));
-}
-
 SelectItem ItemOf(UnboundPtr expression, std::string name) {
   SelectItem item;
   item.expression = std::move(expression);
@@ -238,7 +234,7 @@ Result<Select> Binder::SelectOfUnpivot(const Pivot& pivot, const std::string& qu
       if (i % width != 0) continue;
       std::string name = entry.name.empty() ? columns[i] : entry.name;
       for (size_t j = 1; entry.name.empty() && j < width; ++j) name += "_" + columns[i + j];
-      names.push_back(Text(name));
+      names.push_back(TextLiteral(name));
     }
   }
   const std::string table = qualifier.empty() ? kInput : qualifier;

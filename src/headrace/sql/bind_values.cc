@@ -20,15 +20,6 @@ namespace {
 
 std::string NameOfColumn(size_t index) { return fmt::format("col{}", index); }
 
-bool HoldsQuery(const UnboundPtr& expression) {
-  bool found = false;
-  const auto look = [&](const UnboundPtr& node) -> Result<UnboundPtr> {
-    found = found || node->kind == Unbound::Kind::kQuery;
-    return nullptr;
-  };
-  return TransformUnbound(expression, look).ok() && found;
-}
-
 /// A column of VALUES. markers[row] − 1 is the place in `computed` of what is computed there; 0:
 /// the constant counts.
 struct ValuesColumn {

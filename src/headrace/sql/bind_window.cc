@@ -30,7 +30,7 @@ constexpr std::array<BoundNames, 2> kBoundNames = {
       {"tumble_end", "hop_end", "session_end", "window_end"}}}};
 
 template <typename Names>
-bool IsOneOf(const Names& names, std::string_view name) {
+bool IsWordOf(const Names& names, std::string_view name) {
   return std::any_of(names.begin(), names.end(),
                      [&](std::string_view known) { return EqualsIgnoringCase(known, name); });
 }
@@ -40,9 +40,9 @@ const char* BoundMeant(const Unbound& expression) {
   for (const BoundNames& names : kBoundNames) {
     const bool is_column = expression.kind == Unbound::Kind::kColumn &&
                            expression.path.size() <= 2 &&
-                           IsOneOf(names.columns, expression.path.back());
+                           IsWordOf(names.columns, expression.path.back());
     const bool is_call =
-        expression.kind == Unbound::Kind::kCall && IsOneOf(names.calls, expression.name);
+        expression.kind == Unbound::Kind::kCall && IsWordOf(names.calls, expression.name);
     if (is_column || is_call) return names.use;
   }
   return nullptr;
@@ -275,7 +275,7 @@ UnboundPtr SelectBinder::WindowBoundOf(const Unbound& name) {
 UnboundPtr SelectBinder::EventTimeOf(const Unbound& name) const {
   if (name.kind != Unbound::Kind::kColumn || name.path.size() > 2) return nullptr;
   constexpr std::array<std::string_view, 2> kNames = {"_event_time", "_timestamp"};
-  if (!IsOneOf(kNames, name.path.back())) return nullptr;
+  if (!IsWordOf(kNames, name.path.back())) return nullptr;
   for (const int column : EventTimesOf(*relation_.plan)) {
     if (static_cast<size_t>(column) >= relation_.scope.entries().size()) continue;
     const Scope::Entry& entry = relation_.scope.entries()[static_cast<size_t>(column)];

@@ -12,10 +12,8 @@ namespace headrace::sql {
 namespace {
 
 constexpr int64_t kMillis = 1000;
-constexpr int64_t kSecond = 1000 * kMillis;
 constexpr int64_t kMinute = 60 * kSecond;
 constexpr int64_t kHour = 60 * kMinute;
-constexpr int64_t kDay = 24 * kHour;
 
 constexpr std::array<std::pair<std::string_view, int64_t>, 20> kUnits = {
     {{"us", 1},          {"microsecond", 1}, {"ms", kMillis},     {"millisecond", kMillis},
@@ -34,7 +32,7 @@ std::optional<int64_t> MicrosOfUnit(std::string_view word) {
 }
 
 bool IsBetween(char c) { return c == ' ' || c == ',' || c == '\'' || c == '\t'; }
-bool IsDigit(char c) { return (c >= '0' && c <= '9') || c == '.'; }
+bool IsOfNumber(char c) { return (c >= '0' && c <= '9') || c == '.'; }
 
 /// Characters of `text` from `place` for which `is` holds; moves `place` behind them.
 template <typename Is>
@@ -70,10 +68,10 @@ std::optional<int64_t> ReadDuration(std::string_view text) {
   }
   for (TakeWhile(text, &place, IsBetween); place < text.size();
        TakeWhile(text, &place, IsBetween)) {
-    const std::string_view count = TakeWhile(text, &place, IsDigit);
+    const std::string_view count = TakeWhile(text, &place, IsOfNumber);
     TakeWhile(text, &place, IsBetween);
     const std::string_view word =
-        TakeWhile(text, &place, [](char c) { return !IsBetween(c) && !IsDigit(c); });
+        TakeWhile(text, &place, [](char c) { return !IsBetween(c) && !IsOfNumber(c); });
     const std::optional<int64_t> unit = word.empty() ? kSecond : MicrosOfUnit(word);
     if (!unit.has_value() || !AddUnits(count, *unit, &micros)) return std::nullopt;
     any = true;

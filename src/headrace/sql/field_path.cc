@@ -12,10 +12,6 @@
 namespace headrace::sql {
 namespace {
 
-UnboundPtr TextLiteral(const std::string& text, TextSpan span) {
-  return Unbound::Literal(std::make_shared<arrow::StringScalar>(text), span);
-}
-
 /// What stands behind the column, one after the other.
 class PathWalk {
  public:

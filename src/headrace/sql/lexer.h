@@ -9,6 +9,9 @@
 
 namespace headrace::sql {
 
+/// From the begin of `first` to the end of `last`.
+inline TextSpan Around(TextSpan first, TextSpan last) { return {first.begin, last.end}; }
+
 struct Token {
   enum class Kind : uint8_t {
     kWord,        // a keyword or a plain name

@@ -17,11 +17,11 @@ constexpr std::array<std::string_view, 14> kOfFiles = {
     "author",      "phase",      "data_retention", "compliance", "depends_on",
     "sla.",        "deployment", "observability",  "team"};
 
-bool IsBlank(char c) { return c == ' ' || c == '\t' || c == '\r'; }
+bool IsBlankInLine(char c) { return c == ' ' || c == '\t' || c == '\r'; }
 
 std::string_view Trimmed(std::string_view text) {
-  while (!text.empty() && IsBlank(text.front())) text.remove_prefix(1);
-  while (!text.empty() && IsBlank(text.back())) text.remove_suffix(1);
+  while (!text.empty() && IsBlankInLine(text.front())) text.remove_prefix(1);
+  while (!text.empty() && IsBlankInLine(text.back())) text.remove_suffix(1);
   return text;
 }
 

@@ -5,11 +5,7 @@
 #include "headrace/sql/parser.h"
 
 namespace headrace::sql {
-namespace {
-
-TextSpan Around(TextSpan first, TextSpan last) { return {first.begin, last.end}; }
-
-}  // namespace
+namespace {}  // namespace
 
 /// name( – also for the reserved words that are functions, and the calls without parentheses.
 bool Parser::StartsCall() const {

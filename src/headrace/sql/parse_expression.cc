@@ -36,8 +36,6 @@ Status CheckNodes(int64_t nodes, TextSpan span) {
       span);
 }
 
-TextSpan Around(TextSpan first, TextSpan last) { return {first.begin, last.end}; }
-
 }  // namespace
 
 Result<UnboundPtr> Parser::ParseWholeExpression() {

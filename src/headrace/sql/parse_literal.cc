@@ -10,6 +10,7 @@
 #include "arrow/type.h"
 #include "arrow/util/decimal.h"
 #include "headrace/base/hex.h"
+#include "headrace/sql/duration.h"
 #include "headrace/sql/parser.h"
 
 namespace headrace::sql {
@@ -103,8 +104,6 @@ struct IntervalUnit {
   int32_t months;
   int64_t micros;
 };
-constexpr int64_t kSecond = 1'000'000;
-constexpr int64_t kDay = 86'400 * kSecond;
 constexpr std::array<IntervalUnit, 13> kIntervalUnits = {{{"microsecond", 0, 1},
                                                           {"millisecond", 0, 1000},
                                                           {"second", 0, kSecond},

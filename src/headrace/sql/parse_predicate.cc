@@ -45,8 +45,6 @@ const MatchOperator* MatchOf(const Token& token) {
   return nullptr;
 }
 
-TextSpan Around(TextSpan first, TextSpan last) { return {first.begin, last.end}; }
-
 }  // namespace
 
 bool Parser::StartsPredicate() const {

@@ -9,24 +9,24 @@
 namespace headrace::sql {
 namespace {
 
-using Kind = WindowClause::Kind;
+using WindowKind = WindowClause::Kind;
 
 struct WindowWord {
   std::string_view word;
-  Kind kind;
+  WindowKind kind;
 };
 /// Of WINDOW …; table functions go by those of `kFunctionWords`.
-constexpr std::array<WindowWord, 7> kClauseWords = {{{"TUMBLING", Kind::kTumbling},
-                                                     {"TUMBLE", Kind::kTumbling},
-                                                     {"SLIDING", Kind::kSliding},
-                                                     {"HOPPING", Kind::kSliding},
-                                                     {"SESSION", Kind::kSession},
-                                                     {"CUMULATE", Kind::kCumulate},
-                                                     {"CUMULATING", Kind::kCumulate}}};
-constexpr std::array<WindowWord, 4> kFunctionWords = {{{"TUMBLE", Kind::kTumbling},
-                                                       {"HOP", Kind::kSliding},
-                                                       {"SESSION", Kind::kSession},
-                                                       {"CUMULATE", Kind::kCumulate}}};
+constexpr std::array<WindowWord, 7> kClauseWords = {{{"TUMBLING", WindowKind::kTumbling},
+                                                     {"TUMBLE", WindowKind::kTumbling},
+                                                     {"SLIDING", WindowKind::kSliding},
+                                                     {"HOPPING", WindowKind::kSliding},
+                                                     {"SESSION", WindowKind::kSession},
+                                                     {"CUMULATE", WindowKind::kCumulate},
+                                                     {"CUMULATING", WindowKind::kCumulate}}};
+constexpr std::array<WindowWord, 4> kFunctionWords = {{{"TUMBLE", WindowKind::kTumbling},
+                                                       {"HOP", WindowKind::kSliding},
+                                                       {"SESSION", WindowKind::kSession},
+                                                       {"CUMULATE", WindowKind::kCumulate}}};
 
 struct LengthWord {
   std::string_view word;
@@ -42,24 +42,24 @@ constexpr std::array<LengthWord, 6> kLengthWords = {{{"SIZE", &WindowClause::siz
 /// What the lengths of a window are, in the order in which they stand without names.
 std::vector<int64_t WindowClause::*> PlacesOf(const WindowClause& window) {
   switch (window.kind) {
-    case Kind::kSession:
+    case WindowKind::kSession:
       return {&WindowClause::gap_micros};
-    case Kind::kTumbling:
+    case WindowKind::kTumbling:
       return {&WindowClause::size_micros, &WindowClause::offset_micros};
-    case Kind::kSliding:
+    case WindowKind::kSliding:
       if (!window.is_table_function) {
         return {&WindowClause::size_micros, &WindowClause::step_micros,
                 &WindowClause::offset_micros};
       }
       [[fallthrough]];
-    case Kind::kCumulate:
+    case WindowKind::kCumulate:
       return {&WindowClause::step_micros, &WindowClause::size_micros, &WindowClause::offset_micros};
   }
   return {};
 }
 
 template <typename Words>
-std::optional<Kind> KindNamed(const Words& words, const Token& token) {
+std::optional<WindowKind> KindNamed(const Words& words, const Token& token) {
   for (const WindowWord& known : words) {
     if (token.IsWord(known.word)) return known.kind;
   }
@@ -67,7 +67,8 @@ std::optional<Kind> KindNamed(const Words& words, const Token& token) {
 }
 
 Status CheckWindow(const WindowClause& window) {
-  const bool is_stepped = window.kind == Kind::kSliding || window.kind == Kind::kCumulate;
+  const bool is_stepped =
+      window.kind == WindowKind::kSliding || window.kind == WindowKind::kCumulate;
   if (!is_stepped) return Status::OK();
   if (window.step_micros <= window.size_micros && window.size_micros % window.step_micros == 0) {
     return Status::OK();
@@ -195,7 +196,7 @@ Status Parser::ParseWindowLengths(WindowClause* window) {
   do {
     int64_t WindowClause::* place = AcceptLengthName(*window);
     const bool is_named = place != nullptr;
-    const bool is_key = !is_named && window->kind == Kind::kSession && next > 0;
+    const bool is_key = !is_named && window->kind == WindowKind::kSession && next > 0;
     if (is_key) {
       ARROW_ASSIGN_OR_RAISE(window->partition_by.emplace_back(), ParseExpression());
       continue;
@@ -222,7 +223,8 @@ int64_t WindowClause::* Parser::AcceptLengthName(const WindowClause& window) {
     Take();
     if (known.word == "ADVANCE") AcceptWord("BY");
     if (!AcceptSymbol("=>")) AcceptSymbol(":=");
-    const bool is_gap = window.kind == Kind::kSession && known.place == &WindowClause::size_micros;
+    const bool is_gap =
+        window.kind == WindowKind::kSession && known.place == &WindowClause::size_micros;
     return is_gap ? &WindowClause::gap_micros : known.place;
   }
   return nullptr;

@@ -75,7 +75,7 @@ Result<std::optional<int64_t>> CountOf(const OptionMap& options, std::string_vie
   return static_cast<int64_t>(*number);
 }
 
-std::string_view Trimmed(std::string_view text) {
+std::string_view WithoutBlanks(std::string_view text) {
   constexpr std::string_view kBlank = " \t\n";
   const size_t begin = text.find_first_not_of(kBlank);
   if (begin == std::string_view::npos) return "";
@@ -96,13 +96,13 @@ Result<ScalarPtr> ValueOf(std::string_view text, const TypePtr& type) {
 Status ReadDefault(const TableDefinition& table, std::string_view item,
                    std::vector<ScalarPtr>* defaults) {
   const size_t equals = item.find('=');
-  const std::string name(Trimmed(item.substr(0, equals)));
+  const std::string name(WithoutBlanks(item.substr(0, equals)));
   std::vector<std::string> names;
   for (int i = 0; equals != std::string_view::npos && i < table.schema->num_fields(); ++i) {
     const arrow::Field& field = *table.schema->field(i);
     names.push_back(field.name());
     if (!EqualsIgnoringCase(field.name(), name)) continue;
-    const Result<ScalarPtr> value = ValueOf(Trimmed(item.substr(equals + 1)), field.type());
+    const Result<ScalarPtr> value = ValueOf(WithoutBlanks(item.substr(equals + 1)), field.type());
     ARROW_RETURN_NOT_OK(
         WithContext(value.status(),
                     fmt::format("table {}: option on_not_ready.defaults: {}: ", table.name, name)));

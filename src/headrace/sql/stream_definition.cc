@@ -35,7 +35,7 @@ constexpr std::array<std::string_view, 13> kRunOptions = {"dlq.path",
                                                           "ready.timeout"};
 
 template <typename Names>
-bool IsOneOf(const Names& names, std::string_view name) {
+bool IsAmong(const Names& names, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
@@ -195,7 +195,7 @@ Result<int> ColumnNamed(const arrow::Schema& schema, const std::string& name, co
 }  // namespace
 
 bool IsEngineOption(std::string_view name) {
-  return IsOneOf(kTimeOptions, name) || IsOneOf(kRunOptions, name);
+  return IsAmong(kTimeOptions, name) || IsAmong(kRunOptions, name);
 }
 
 bool KeepsRows(const Statement& statement) {
@@ -212,7 +212,7 @@ std::vector<std::string> NamesWithConnectors(const StreamOptions& with) {
   std::vector<std::string> names;
   for (const auto& [key, value] : with.values) {
     const std::string name = NameBefore(key);
-    if (!name.empty() && !IsOneOf(names, name)) names.push_back(name);
+    if (!name.empty() && !IsAmong(names, name)) names.push_back(name);
   }
   return names;
 }

@@ -10,7 +10,7 @@
 namespace headrace::sql {
 namespace {
 
-Statement Parsed(std::string_view text) {
+Statement ParsedStatement(std::string_view text) {
   Result<Statement> parsed = Parser(text).ParseStatement();
   EXPECT_TRUE(parsed.ok()) << text << "\n" << parsed.status().ToString();
   return parsed.ok() ? *std::move(parsed) : Statement();
@@ -24,7 +24,7 @@ void ExpectRefused(std::string_view text, std::string_view message) {
 }
 
 TEST(StreamParser, Stream) {
-  const Statement stream = Parsed(
+  const Statement stream = ParsedStatement(
       "CREATE STREAM trades (id BIGINT NOT NULL, user STRING, px DECIMAL(18,2), ts TIMESTAMP, tags "
       "ARRAY(STRING), WATERMARK FOR ts AS ts - INTERVAL '5' SECOND) WITH (connector = 'file', "
       "'bootstrap.servers' = \"a:9\", datasource.path = x-y.jsonl, watch = TRUE, n = -5, gap = "
@@ -47,16 +47,18 @@ TEST(StreamParser, Stream) {
 }
 
 TEST(StreamParser, Keys) {
-  EXPECT_EQ(Parsed("CREATE TABLE t (a INT PRIMARY KEY, b INT) WITH (connector = 'x')").primary_key,
+  EXPECT_EQ(ParsedStatement("CREATE TABLE t (a INT PRIMARY KEY, b INT) WITH (connector = 'x')")
+                .primary_key,
             std::vector<std::string>{"a"});
   const std::vector<std::string> both = {"b", "a"};
-  EXPECT_EQ(Parsed("CREATE TABLE t (a INT, b INT, PRIMARY KEY (b, a) NOT ENFORCED)").primary_key,
-            both);
-  const Statement marked = Parsed("CREATE TABLE t AS SELECT a AS k PRIMARY KEY, b FROM s");
+  EXPECT_EQ(
+      ParsedStatement("CREATE TABLE t (a INT, b INT, PRIMARY KEY (b, a) NOT ENFORCED)").primary_key,
+      both);
+  const Statement marked = ParsedStatement("CREATE TABLE t AS SELECT a AS k PRIMARY KEY, b FROM s");
   EXPECT_TRUE(marked.query->select->items[0].is_key);
   EXPECT_EQ(marked.query->select->items[0].name, "k");
   EXPECT_FALSE(marked.query->select->items[1].is_key);
-  EXPECT_TRUE(Parsed("SELECT a PRIMARY KEY FROM s").query->select->items[0].is_key);
+  EXPECT_TRUE(ParsedStatement("SELECT a PRIMARY KEY FROM s").query->select->items[0].is_key);
   ExpectRefused("CREATE TABLE t (a INT PRIMARY KEY, b INT PRIMARY KEY)", "one primary key");
 }
 
@@ -68,7 +70,7 @@ TEST(StreamParser, ClausesStandInAnyOrder) {
         "count(*) > 1 EMIT ON WINDOW CLOSE LIMIT 5 WITH (connector = 'x')",
         "CREATE SINK o AS SELECT k, count(*) FROM s HAVING count(*) > 1 GROUP BY k LIMIT 5 WINDOW "
         "TUMBLING (ts, INTERVAL '1' MINUTE) WITH (connector = 'x') EMIT FINAL"}) {
-    const Statement sink = Parsed(text);
+    const Statement sink = ParsedStatement(text);
     const Select& select = *sink.query->select;
     ASSERT_NE(select.time_window, nullptr) << text;
     EXPECT_EQ(select.time_window->size_micros, 60'000'000);
@@ -81,7 +83,7 @@ TEST(StreamParser, ClausesStandInAnyOrder) {
 }
 
 WindowClause WindowOf(const std::string& clause) {
-  const Statement parsed = Parsed("SELECT count(*) FROM s WINDOW " + clause);
+  const Statement parsed = ParsedStatement("SELECT count(*) FROM s WINDOW " + clause);
   return *parsed.query->select->time_window;
 }
 
@@ -114,7 +116,7 @@ TEST(StreamParser, WindowFunctionsOfFrom) {
        {"SELECT 1 FROM TABLE(HOP(TABLE s, DESCRIPTOR(ts), INTERVAL '5' MINUTE, INTERVAL '10' "
         "MINUTE)) AS w WHERE a",
         "SELECT 1 FROM HOP(s, ts, 5m, 10m) w WHERE a"}) {
-    const Statement parsed = Parsed(text);
+    const Statement parsed = ParsedStatement(text);
     const TableReference& table = *parsed.query->select->from;
     EXPECT_EQ(table.name, "s");
     EXPECT_EQ(table.alias, "w");
@@ -123,21 +125,22 @@ TEST(StreamParser, WindowFunctionsOfFrom) {
     EXPECT_EQ(table.window->step_micros, 300'000'000);
   }
   const Statement session =
-      Parsed("SELECT 1 FROM SESSION(TABLE s PARTITION BY a, b, DESCRIPTOR(ts), 10s)");
+      ParsedStatement("SELECT 1 FROM SESSION(TABLE s PARTITION BY a, b, DESCRIPTOR(ts), 10s)");
   EXPECT_EQ(session.query->select->from->window->partition_by.size(), 2);
-  const Statement plain = Parsed("SELECT 1 FROM SESSION(s PARTITION BY a, b, ts, 10s)");
+  const Statement plain = ParsedStatement("SELECT 1 FROM SESSION(s PARTITION BY a, b, ts, 10s)");
   EXPECT_EQ(plain.query->select->from->window->partition_by.size(), 2);
   ASSERT_NE(plain.query->select->from->window->time, nullptr);
   EXPECT_EQ(plain.query->select->from->window->time->path, std::vector<std::string>{"ts"});
-  const Statement untimed = Parsed("SELECT 1 FROM SESSION(s PARTITION BY a, 10s)");
+  const Statement untimed = ParsedStatement("SELECT 1 FROM SESSION(s PARTITION BY a, 10s)");
   EXPECT_EQ(untimed.query->select->from->window->partition_by.size(), 1);
-  EXPECT_EQ(Parsed("SELECT 1 FROM TUMBLE((SELECT * FROM s), ts, 10s)").query->select->from->kind,
-            TableReference::Kind::kQuery);
+  EXPECT_EQ(
+      ParsedStatement("SELECT 1 FROM TUMBLE((SELECT * FROM s), ts, 10s)").query->select->from->kind,
+      TableReference::Kind::kQuery);
 }
 
 TEST(StreamParser, BoundsOfJoins) {
   const auto bounds = [](const std::string& text) {
-    return Parsed("SELECT 1 FROM a JOIN b " + text).query->select->joins[0].bounds;
+    return ParsedStatement("SELECT 1 FROM a JOIN b " + text).query->select->joins[0].bounds;
   };
   const std::pair<int64_t, int64_t> ten = {600'000'000, 600'000'000};
   EXPECT_EQ(bounds("ON a.k = b.k WITHIN INTERVAL '10' MINUTE").within_micros, ten);
@@ -150,13 +153,13 @@ TEST(StreamParser, BoundsOfJoins) {
   EXPECT_EQ(bounds("WITHIN 5s GRACE PERIOD 0 SECONDS ON a.k = b.k").grace_micros, 0);
   EXPECT_TRUE(bounds("ON a.k = b.k ALLOW UNBOUNDED STATE").allow_unbounded);
   const Statement versioned =
-      Parsed("SELECT 1 FROM a JOIN rates FOR SYSTEM_TIME AS OF a.ts AS r ON a.k = r.k");
+      ParsedStatement("SELECT 1 FROM a JOIN rates FOR SYSTEM_TIME AS OF a.ts AS r ON a.k = r.k");
   EXPECT_NE(versioned.query->select->joins[0].right.as_of, nullptr);
   EXPECT_EQ(versioned.query->select->joins[0].right.alias, "r");
 }
 
 TEST(StreamParser, RowBuffers) {
-  const Statement parsed = Parsed(
+  const Statement parsed = ParsedStatement(
       "SELECT avg(x) OVER (ROWS WINDOW BUFFER 100 ROWS PARTITION BY k EMIT EVERY RECORD EXPIRE "
       "AFTER NEVER) FROM s");
   const UnboundWindow& window = *parsed.query->select->items[0].expression->window;
@@ -166,7 +169,7 @@ TEST(StreamParser, RowBuffers) {
   EXPECT_EQ(window.frame->start.kind, FrameBound::Kind::kUnboundedPreceding);
   EXPECT_EQ(window.frame->end.kind, FrameBound::Kind::kUnboundedFollowing);
   EXPECT_EQ(window.buffer, (RowBuffer{100, false, std::nullopt}));
-  const Statement full = Parsed(
+  const Statement full = ParsedStatement(
       "SELECT avg(x) OVER (ROWS WINDOW BUFFER 9 ROWS ORDER BY ts ROWS BETWEEN 2 PRECEDING AND "
       "CURRENT ROW EMIT ON BUFFER FULL EXPIRE AFTER INTERVAL '5' MINUTE INACTIVITY) FROM s");
   const UnboundWindow& last = *full.query->select->items[0].expression->window;
@@ -178,7 +181,8 @@ TEST(StreamParser, RowBuffers) {
 
 TEST(StreamParser, LengthsOfWindows) {
   const auto window = [](const std::string& text) {
-    const auto parsed = Parsed("SELECT count(*) FROM s WINDOW " + text).query->select->time_window;
+    const auto parsed =
+        ParsedStatement("SELECT count(*) FROM s WINDOW " + text).query->select->time_window;
     return std::vector<int64_t>{parsed->size_micros / 1'000'000, parsed->step_micros / 1'000'000,
                                 parsed->gap_micros / 1'000'000, parsed->offset_micros / 1'000'000};
   };
@@ -198,24 +202,25 @@ TEST(StreamParser, IntoAndInsert) {
        {"SELECT a INTO o FROM s WITH (connector = 'x')",
         "SELECT a FROM s INTO o WITH (connector = 'x')",
         "SELECT a FROM s EMIT CHANGES INTO o WITH (connector = 'x')"}) {
-    const Statement parsed = Parsed(text);
+    const Statement parsed = ParsedStatement(text);
     ASSERT_TRUE(parsed.into.has_value()) << text;
     EXPECT_EQ(parsed.into->name, "o");
     EXPECT_TRUE(parsed.with.has_value());
   }
-  EXPECT_TRUE(Parsed("SELECT a FROM s INTO 'file:///o.csv'").into->is_uri);
-  EXPECT_EQ(Parsed("INSERT INTO o SELECT a FROM s EMIT CHANGES").name, "o");
+  EXPECT_TRUE(ParsedStatement("SELECT a FROM s INTO 'file:///o.csv'").into->is_uri);
+  EXPECT_EQ(ParsedStatement("INSERT INTO o SELECT a FROM s EMIT CHANGES").name, "o");
   ExpectRefused("SELECT a FROM (SELECT a FROM s EMIT FINAL)", "at the end of the whole statement");
 }
 
 TEST(StreamParser, WordsStayNames) {
-  const Statement parsed = Parsed(
+  const Statement parsed = ParsedStatement(
       "SELECT stream, emit, status, metrics AS properties, sink within, changes final FROM source "
       "table, watermark tumbling WHERE session > hop AND key = 1 GROUP BY window_start, emit");
   EXPECT_EQ(parsed.query->select->items[4].name, "within");
   EXPECT_EQ(parsed.query->select->items[5].name, "final");
   EXPECT_FALSE(parsed.emit.has_value());
-  EXPECT_EQ(Parsed("SELECT 1 FROM s WINDOW w AS (ORDER BY a)").query->select->windows.size(), 1);
+  EXPECT_EQ(
+      ParsedStatement("SELECT 1 FROM s WINDOW w AS (ORDER BY a)").query->select->windows.size(), 1);
 }
 
 TEST(Durations, AreRead) {

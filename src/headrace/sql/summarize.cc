@@ -9,10 +9,6 @@
 namespace headrace::sql {
 namespace {
 
-UnboundPtr Text(const std::string& text) {
-  return Unbound::Literal(std::make_shared<arrow::StringScalar>(text));
-}
-
 UnboundPtr Number(double number) {
   return Unbound::Literal(std::make_shared<arrow::DoubleScalar>(number));
 }
@@ -101,8 +97,8 @@ Result<PlanPtr> Binder::BindSummary(const Statement& statement) {
   std::vector<UnboundPtr> types;
   for (int i = 0; i < schema.num_fields(); ++i) {
     places.Add("", std::to_string(i), schema.field(i)->type());
-    names.push_back(Text(schema.field(i)->name()));
-    types.push_back(Text(SqlNameOf(*PlainType(schema.field(i)->type()))));
+    names.push_back(TextLiteral(schema.field(i)->name()));
+    types.push_back(TextLiteral(SqlNameOf(*PlainType(schema.field(i)->type()))));
   }
   std::vector<std::pair<std::string, UnboundPtr>> lists = {
       {"column_name", Unbound::Call("list_value", std::move(names))},

@@ -6,8 +6,6 @@
 #include "arrow/array.h"
 #include "arrow/array/builder_binary.h"
 #include "arrow/array/util.h"
-#include "arrow/json/from_string.h"
-#include "arrow/memory_pool.h"
 #include "arrow/record_batch.h"
 #include "arrow/type.h"
 #include "arrow/util/key_value_metadata.h"
@@ -16,15 +14,10 @@
 #include "headrace/memory/pool.h"
 #include "headrace/types/encoding.h"
 #include "headrace/types/ordering.h"
+#include "headrace/types/test_arrays.h"
 
 namespace headrace {
 namespace {
-
-arrow::MemoryPool* Pool() { return arrow::default_memory_pool(); }
-
-ArrayPtr FromJson(const TypePtr& type, const std::string& json) {
-  return arrow::json::ArrayFromJSONString(type, json).ValueOrDie();
-}
 
 Selection Select(std::vector<uint32_t> rows) {
   return std::make_shared<const std::vector<uint32_t>>(std::move(rows));
@@ -37,7 +30,7 @@ Batch Numbers(const std::string& json) {
 
 // The first column in its plain type, as JSON-like text.
 std::string Text(const Batch& batch) {
-  return Decode(batch.column(0), Pool()).ValueOrDie()->ToString();
+  return Decode(batch.column(0), TestPool()).ValueOrDie()->ToString();
 }
 
 TEST(BatchTest, SelectedRowsAreTheRowsThatCount) {
@@ -61,7 +54,7 @@ TEST(BatchTest, CompactGathersTheSelectedRows) {
       {Select({0, 3}), Numbers("[0, null]")},
       {Select({4}), Numbers("[4]")}};
   for (const auto& [selection, expected] : cases) {
-    ASSERT_OK_AND_ASSIGN(const Batch compact, batch.WithSelection(selection).Compact(Pool()));
+    ASSERT_OK_AND_ASSIGN(const Batch compact, batch.WithSelection(selection).Compact(TestPool()));
     EXPECT_EQ(compact.selection(), nullptr);
     EXPECT_EQ(compact.num_rows(), expected.num_rows());
     EXPECT_TRUE(compact.column(0)->Equals(expected.column(0))) << Text(compact);
@@ -72,7 +65,7 @@ TEST(BatchTest, CompactGathersTheSelectedRows) {
 
 TEST(BatchTest, CompactOfASliceSelectsWithinIt) {
   const Batch batch = Numbers("[9, 9, 0, 1, 2, 3]").Slice(2, 4).WithSelection(Select({0, 2}));
-  ASSERT_OK_AND_ASSIGN(const Batch compact, batch.Compact(Pool()));
+  ASSERT_OK_AND_ASSIGN(const Batch compact, batch.Compact(TestPool()));
   EXPECT_TRUE(compact.column(0)->Equals(FromJson(arrow::int64(), "[0, 2]")));
 }
 
@@ -83,9 +76,9 @@ TEST(BatchTest, TakeWorksOnEveryEncoding) {
   const ArrayPtr indices = FromJson(arrow::int64(), "[2, 3, 0, 0, null]");
   for (const TypePtr& type : {arrow::utf8(), arrow::large_utf8(), arrow::utf8_view(),
                               arrow::dictionary(arrow::int8(), arrow::utf8())}) {
-    ASSERT_OK_AND_ASSIGN(const ArrayPtr column, Encode(plain, type, Pool()));
-    ASSERT_OK_AND_ASSIGN(const Batch taken, Batch({column}, 4).Take(*indices, Pool()));
-    ASSERT_OK_AND_ASSIGN(const ArrayPtr decoded, Decode(taken.column(0), Pool()));
+    ASSERT_OK_AND_ASSIGN(const ArrayPtr column, Encode(plain, type, TestPool()));
+    ASSERT_OK_AND_ASSIGN(const Batch taken, Batch({column}, 4).Take(*indices, TestPool()));
+    ASSERT_OK_AND_ASSIGN(const ArrayPtr decoded, Decode(taken.column(0), TestPool()));
     EXPECT_TRUE(decoded->Equals(expected)) << type->ToString() << decoded->ToString();
     EXPECT_EQ(taken.num_rows(), 5);
   }
@@ -101,7 +94,7 @@ TEST(BatchTest, TakeWorksOnNumbersOfEveryWidth) {
         arrow::float64(), arrow::timestamp(arrow::TimeUnit::MICRO, "UTC")}) {
     for (const auto& [json, expected] : cases) {
       const Batch batch = Batch({FromJson(type, json)}, 5).Slice(1, 3);
-      ASSERT_OK_AND_ASSIGN(const Batch taken, batch.Take(*indices, Pool()));
+      ASSERT_OK_AND_ASSIGN(const Batch taken, batch.Take(*indices, TestPool()));
       EXPECT_TRUE(taken.column(0)->Equals(FromJson(type, expected))) << type->ToString();
       EXPECT_OK(taken.column(0)->ValidateFull());
     }
@@ -121,7 +114,7 @@ TEST(BatchTest, TakeWorksOnNestedTypes) {
       {arrow::null(), {"[null, null]", "[null, null, null]"}}};
   for (const auto& [type, json] : cases) {
     const Batch batch({FromJson(type, json.first)}, 2);
-    ASSERT_OK_AND_ASSIGN(const Batch taken, batch.Take(*indices, Pool()));
+    ASSERT_OK_AND_ASSIGN(const Batch taken, batch.Take(*indices, TestPool()));
     EXPECT_TRUE(taken.column(0)->Equals(FromJson(PlainType(type), json.second)))
         << taken.column(0)->ToString();
     EXPECT_OK(taken.column(0)->ValidateFull());
@@ -199,10 +192,10 @@ TEST(ConcatenateTest, EncodingsMayDifferFromBatchToBatch) {
        {arrow::dictionary(arrow::int8(), arrow::utf8()), arrow::utf8(), arrow::utf8_view(),
         arrow::dictionary(arrow::uint32(), arrow::large_utf8()), arrow::large_utf8()}) {
     const ArrayPtr plain = FromJson(arrow::utf8(), R"(["x", "a", null])")->Slice(1);
-    batches.emplace_back(std::vector<ArrayPtr>{*Encode(plain, type, Pool())}, 2);
+    batches.emplace_back(std::vector<ArrayPtr>{*Encode(plain, type, TestPool())}, 2);
   }
   batches[0].set_ordinal({5, 1});
-  ASSERT_OK_AND_ASSIGN(const Batch all, ConcatenateBatches(batches, Pool()));
+  ASSERT_OK_AND_ASSIGN(const Batch all, ConcatenateBatches(batches, TestPool()));
   EXPECT_EQ(all.num_rows(), 10);
   EXPECT_EQ(all.ordinal().split, 5);
   EXPECT_TRUE(all.column(0)->Equals(
@@ -220,13 +213,13 @@ TEST(ConcatenateTest, DifferentDictionariesDoNotMixCodes) {
   };
   ASSERT_OK_AND_ASSIGN(const Batch all, ConcatenateBatches({make("[0, 1]", R"(["a", "b"])"),
                                                             make("[0, 1]", R"(["b", null])")},
-                                                           Pool()));
+                                                           TestPool()));
   EXPECT_TRUE(all.column(0)->Equals(FromJson(arrow::utf8(), R"(["a", "b", "b", null])")));
   const Batch one = make("[0, 1]", R"(["a", "b"])");
   ASSERT_OK_AND_ASSIGN(const Batch shared,
-                       ConcatenateBatches({one.Slice(1, 1), one, one.Slice(0, 1)}, Pool()));
+                       ConcatenateBatches({one.Slice(1, 1), one, one.Slice(0, 1)}, TestPool()));
   EXPECT_TRUE(shared.column(0)->type()->Equals(symbol)) << "one dictionary stays a dictionary";
-  ASSERT_OK_AND_ASSIGN(const ArrayPtr decoded, Decode(shared.column(0), Pool()));
+  ASSERT_OK_AND_ASSIGN(const ArrayPtr decoded, Decode(shared.column(0), TestPool()));
   EXPECT_TRUE(decoded->Equals(FromJson(arrow::utf8(), R"(["b", "a", "b", "a"])")));
 }
 
@@ -234,16 +227,16 @@ TEST(ConcatenateTest, ChangesAreFilledInWithInsertions) {
   Batch changed = Numbers("[1, 2]");
   changed.set_change(FromJson(arrow::int8(), "[-1, 1]"));
   ASSERT_OK_AND_ASSIGN(const Batch all,
-                       ConcatenateBatches({Numbers("[0]"), changed, Numbers("[3]")}, Pool()));
+                       ConcatenateBatches({Numbers("[0]"), changed, Numbers("[3]")}, TestPool()));
   EXPECT_TRUE(all.change()->Equals(FromJson(arrow::int8(), "[1, -1, 1, 1]")));
   ASSERT_OK_AND_ASSIGN(const Batch plain,
-                       ConcatenateBatches({Numbers("[0]"), Numbers("[1]")}, Pool()));
+                       ConcatenateBatches({Numbers("[0]"), Numbers("[1]")}, TestPool()));
   EXPECT_EQ(plain.change(), nullptr);
 }
 
 TEST(ConcatenateTest, ColumnsOfOtherTypesAreRefused) {
   const Batch text({FromJson(arrow::utf8(), R"(["a"])")}, 1);
-  EXPECT_ERROR(ConcatenateBatches({Numbers("[0]"), text}, Pool()), kTypeMismatch, "int64");
+  EXPECT_ERROR(ConcatenateBatches({Numbers("[0]"), text}, TestPool()), kTypeMismatch, "int64");
 }
 
 TEST(BatchTest, EveryAllocationIsChargedToThePool) {

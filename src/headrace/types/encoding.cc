@@ -177,7 +177,7 @@ bool IsView(const arrow::DataType& type) {
 }
 
 template <typename Builder, typename InArray>
-Result<DataPtr> CopyText(const InArray& in, const TypePtr& to, arrow::MemoryPool* pool) {
+Result<DataPtr> CopyViews(const InArray& in, const TypePtr& to, arrow::MemoryPool* pool) {
   Builder builder(pool);
   ARROW_RETURN_NOT_OK(builder.Reserve(in.length()));
   for (int64_t i = 0; i < in.length(); ++i) {
@@ -194,13 +194,13 @@ Result<DataPtr> CopyText(const InArray& in, const TypePtr& to, arrow::MemoryPool
 // Views are copied value by value; only the valid ones are looked at.
 Result<DataPtr> TextFromView(const DataPtr& in, const TypePtr& to, arrow::MemoryPool* pool) {
   const arrow::BinaryViewArray views(WithType(in, arrow::binary_view()));
-  if (IsLarge(*to)) return CopyText<arrow::LargeBinaryBuilder>(views, to, pool);
+  if (IsLarge(*to)) return CopyViews<arrow::LargeBinaryBuilder>(views, to, pool);
   int64_t bytes = 0;
   for (int64_t i = 0; i < views.length(); ++i) {
     if (views.IsValid(i)) bytes += static_cast<int64_t>(views.GetView(i).size());
   }
   if (bytes > arrow::kBinaryMemoryLimit) return TooLarge(to, bytes);
-  return CopyText<arrow::BinaryBuilder>(views, to, pool);
+  return CopyViews<arrow::BinaryBuilder>(views, to, pool);
 }
 
 Result<DataPtr> ConvertText(const DataPtr& in, const TypePtr& to, arrow::MemoryPool* pool) {
@@ -208,10 +208,10 @@ Result<DataPtr> ConvertText(const DataPtr& in, const TypePtr& to, arrow::MemoryP
   if (IsView(*to)) {
     if (IsLarge(*in->type)) {
       const arrow::LargeBinaryArray values(WithType(in, arrow::large_binary()));
-      return CopyText<arrow::BinaryViewBuilder>(values, to, pool);
+      return CopyViews<arrow::BinaryViewBuilder>(values, to, pool);
     }
     const arrow::BinaryArray values(WithType(in, arrow::binary()));
-    return CopyText<arrow::BinaryViewBuilder>(values, to, pool);
+    return CopyViews<arrow::BinaryViewBuilder>(values, to, pool);
   }
   ARROW_ASSIGN_OR_RAISE(OffsetSlice slice, SliceOffsets(*in, to, IsLarge(*to), pool));
   ARROW_ASSIGN_OR_RAISE(BufferPtr validity, ValidityOf(*in, pool));

@@ -8,21 +8,14 @@
 #include "arrow/array/builder_binary.h"
 #include "arrow/array/concatenate.h"
 #include "arrow/array/util.h"
-#include "arrow/json/from_string.h"
-#include "arrow/memory_pool.h"
 #include "arrow/record_batch.h"
 #include "arrow/type.h"
 #include "arrow/util/key_value_metadata.h"
 #include "headrace/base/test_status.h"
+#include "headrace/types/test_arrays.h"
 
 namespace headrace {
 namespace {
-
-arrow::MemoryPool* Pool() { return arrow::default_memory_pool(); }
-
-ArrayPtr FromJson(const TypePtr& type, const std::string& json) {
-  return arrow::json::ArrayFromJSONString(type, json).ValueOrDie();
-}
 
 ArrayPtr Dictionary(const TypePtr& index, const TypePtr& value, const std::string& indices,
                     const std::string& values) {
@@ -40,13 +33,14 @@ void CheckAllSlices(const ArrayPtr& encoded, const ArrayPtr& plain) {
     for (int64_t length = 0; length <= plain->length() - offset; ++length) {
       SCOPED_TRACE(testing::Message() << "slice " << offset << " + " << length);
       const ArrayPtr expected = plain->Slice(offset, length);
-      ASSERT_OK_AND_ASSIGN(const ArrayPtr decoded, Decode(encoded->Slice(offset, length), Pool()));
+      ASSERT_OK_AND_ASSIGN(const ArrayPtr decoded,
+                           Decode(encoded->Slice(offset, length), TestPool()));
       ASSERT_OK(decoded->ValidateFull());
       ASSERT_TRUE(decoded->Equals(expected)) << decoded->ToString() << expected->ToString();
-      ASSERT_OK_AND_ASSIGN(const ArrayPtr restored, Encode(expected, encoded->type(), Pool()));
+      ASSERT_OK_AND_ASSIGN(const ArrayPtr restored, Encode(expected, encoded->type(), TestPool()));
       ASSERT_OK(restored->ValidateFull());
       ASSERT_TRUE(restored->type()->Equals(encoded->type()));
-      ASSERT_OK_AND_ASSIGN(const ArrayPtr again, Decode(restored, Pool()));
+      ASSERT_OK_AND_ASSIGN(const ArrayPtr again, Decode(restored, TestPool()));
       ASSERT_TRUE(again->Equals(expected)) << again->ToString() << expected->ToString();
     }
   }
@@ -201,7 +195,7 @@ TEST(EncodingTest, RunEnds) {
         arrow::RunEndEncodedArray::Make(6, FromJson(ends, "[2, 3, 6]"),
                                         FromJson(arrow::large_utf8(), R"(["a", null, "b"])")));
     for (int64_t offset = 0; offset <= 6; ++offset) {
-      ASSERT_OK_AND_ASSIGN(const ArrayPtr decoded, Decode(runs->Slice(offset), Pool()));
+      ASSERT_OK_AND_ASSIGN(const ArrayPtr decoded, Decode(runs->Slice(offset), TestPool()));
       EXPECT_TRUE(decoded->Equals(plain->Slice(offset))) << decoded->ToString();
     }
   }
@@ -219,22 +213,23 @@ TEST(EncodingTest, AllNullsAndEmpty) {
 
 TEST(EncodingTest, PlainArraysPassUntouched) {
   const ArrayPtr array = FromJson(arrow::list(arrow::utf8()), R"([["a"], null])")->Slice(1);
-  ASSERT_OK_AND_ASSIGN(const ArrayPtr decoded, Decode(array, Pool()));
+  ASSERT_OK_AND_ASSIGN(const ArrayPtr decoded, Decode(array, TestPool()));
   EXPECT_EQ(decoded, array);
 }
 
 TEST(EncodingTest, NamesOfItemsAreRestored) {
   const auto type = arrow::list(arrow::field("element", arrow::int32(), /*nullable=*/false));
   const ArrayPtr array = FromJson(arrow::list(arrow::int32()), "[[1], [2, 3]]");
-  ASSERT_OK_AND_ASSIGN(const ArrayPtr encoded, Encode(array, type, Pool()));
+  ASSERT_OK_AND_ASSIGN(const ArrayPtr encoded, Encode(array, type, TestPool()));
   EXPECT_TRUE(encoded->type()->Equals(type, /*check_metadata=*/true));
   EXPECT_OK(encoded->ValidateFull());
 }
 
 TEST(EncodingTest, CodesSurviveAWiderIndex) {
   const ArrayPtr narrow = Dictionary(arrow::int8(), arrow::utf8(), "[1, 0]", R"(["a", "b", "c"])");
-  ASSERT_OK_AND_ASSIGN(const ArrayPtr wide,
-                       Encode(narrow, arrow::dictionary(arrow::int32(), arrow::utf8()), Pool()));
+  ASSERT_OK_AND_ASSIGN(
+      const ArrayPtr wide,
+      Encode(narrow, arrow::dictionary(arrow::int32(), arrow::utf8()), TestPool()));
   const auto& codes = static_cast<const arrow::DictionaryArray&>(*wide);
   EXPECT_EQ(codes.GetValueIndex(0), 1);
   EXPECT_EQ(codes.dictionary()->length(), 3);
@@ -248,20 +243,21 @@ ArrayPtr DistinctTexts(int64_t count) {
 
 TEST(EncodingTest, ANarrowIndexHoldsWhatItCan) {
   const auto narrow = arrow::dictionary(arrow::int8(), arrow::utf8());
-  EXPECT_OK(Encode(DistinctTexts(128), narrow, Pool()));
-  EXPECT_ERROR(Encode(DistinctTexts(129), narrow, Pool()), kOverflow, "int8");
-  EXPECT_OK(Encode(DistinctTexts(256), arrow::dictionary(arrow::uint8(), arrow::utf8()), Pool()));
+  EXPECT_OK(Encode(DistinctTexts(128), narrow, TestPool()));
+  EXPECT_ERROR(Encode(DistinctTexts(129), narrow, TestPool()), kOverflow, "int8");
+  EXPECT_OK(
+      Encode(DistinctTexts(256), arrow::dictionary(arrow::uint8(), arrow::utf8()), TestPool()));
   // A dictionary that is too large is built again from the values that occur.
   ASSERT_OK_AND_ASSIGN(
       const ArrayPtr wide,
-      Encode(DistinctTexts(1000), arrow::dictionary(arrow::int32(), arrow::utf8()), Pool()));
-  ASSERT_OK_AND_ASSIGN(const ArrayPtr few, Encode(wide->Slice(990), narrow, Pool()));
+      Encode(DistinctTexts(1000), arrow::dictionary(arrow::int32(), arrow::utf8()), TestPool()));
+  ASSERT_OK_AND_ASSIGN(const ArrayPtr few, Encode(wide->Slice(990), narrow, TestPool()));
   EXPECT_OK(few->ValidateFull());
 }
 
 TEST(EncodingTest, OtherTypesAreRefusedByName) {
   const ArrayPtr array = FromJson(arrow::int32(), "[1]");
-  const auto refused = Encode(array, arrow::utf8(), Pool());
+  const auto refused = Encode(array, arrow::utf8(), TestPool());
   EXPECT_ERROR(refused, kTypeMismatch, "expected a column of type string, got int32");
 }
 
@@ -270,8 +266,8 @@ TEST(EncodingTest, TextOverTwoGibibytesIsAnError) {
   std::vector<int64_t> offsets = {0, 5, (int64_t{1} << 31) + 7};
   const auto large = std::make_shared<arrow::LargeStringArray>(
       2, arrow::Buffer::Wrap(offsets), std::make_shared<arrow::Buffer>("hello"));
-  EXPECT_ERROR(Decode(large, Pool()), kMemoryLimit, "2147483647 bytes");
-  ASSERT_OK_AND_ASSIGN(const ArrayPtr part, Decode(large->Slice(0, 1), Pool()));
+  EXPECT_ERROR(Decode(large, TestPool()), kMemoryLimit, "2147483647 bytes");
+  ASSERT_OK_AND_ASSIGN(const ArrayPtr part, Decode(large->Slice(0, 1), TestPool()));
   EXPECT_TRUE(part->Equals(FromJson(arrow::utf8(), R"(["hello"])")));
 }
 
@@ -282,12 +278,12 @@ TEST(RestoreSchemaTest, GivesExactlyTheSchemaOrNamesTheColumn) {
   const Batch batch({Dictionary(arrow::int8(), arrow::utf8(), "[0, 0]", R"(["a"])"),
                      FromJson(arrow::int32(), "[1, 2]")},
                     2);
-  ASSERT_OK_AND_ASSIGN(const auto restored, RestoreSchema(batch, schema, Pool()));
+  ASSERT_OK_AND_ASSIGN(const auto restored, RestoreSchema(batch, schema, TestPool()));
   EXPECT_TRUE(restored->schema()->Equals(*schema, /*check_metadata=*/true));
   EXPECT_OK(restored->ValidateFull());
   const auto wrong = arrow::schema({schema->field(0), arrow::field("n", arrow::int64())});
-  EXPECT_ERROR(RestoreSchema(batch, wrong, Pool()), kTypeMismatch, "column n: expected");
-  EXPECT_ERROR(RestoreSchema(batch, arrow::schema({schema->field(0)}), Pool()), kInternal,
+  EXPECT_ERROR(RestoreSchema(batch, wrong, TestPool()), kTypeMismatch, "column n: expected");
+  EXPECT_ERROR(RestoreSchema(batch, arrow::schema({schema->field(0)}), TestPool()), kInternal,
                "expected a batch of 1 columns, got 2");
 }
 
@@ -297,7 +293,7 @@ TEST(DecodeBatchTest, KeepsSelectionOrdinalAndChanges) {
   batch.set_change(FromJson(arrow::int8(), "[1, -1, 1]"));
   batch = batch.WithSelection(
       std::make_shared<const std::vector<uint32_t>>(std::vector<uint32_t>{0, 2}));
-  ASSERT_OK_AND_ASSIGN(const Batch decoded, DecodeBatch(batch, Pool()));
+  ASSERT_OK_AND_ASSIGN(const Batch decoded, DecodeBatch(batch, TestPool()));
   EXPECT_TRUE(decoded.column(0)->type()->Equals(arrow::utf8()));
   EXPECT_EQ(decoded.num_rows(), 2);
   EXPECT_EQ(decoded.ordinal().seq, 2);

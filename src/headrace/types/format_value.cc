@@ -215,7 +215,7 @@ void AppendList(const Array& array, int64_t row, std::string* out) {
   AppendItems(*list.values(), list.value_offset(row), list.value_length(row), out);
 }
 
-void AppendStruct(const arrow::StructArray& array, int64_t row, std::string* out) {
+void AppendStructText(const arrow::StructArray& array, int64_t row, std::string* out) {
   *out += '{';
   for (int i = 0; i < array.num_fields(); ++i) {
     if (i > 0) *out += ", ";
@@ -226,7 +226,7 @@ void AppendStruct(const arrow::StructArray& array, int64_t row, std::string* out
   *out += '}';
 }
 
-void AppendMap(const arrow::MapArray& array, int64_t row, std::string* out) {
+void AppendMapText(const arrow::MapArray& array, int64_t row, std::string* out) {
   *out += '{';
   const int64_t begin = array.value_offset(row);
   for (int64_t i = begin; i < begin + array.value_length(row); ++i) {
@@ -243,7 +243,7 @@ void AppendByArrow(const Array& array, int64_t row, std::string* out) {
   *out += scalar.ok() ? (*scalar)->ToString() : scalar.status().message();
 }
 
-void AppendNumber(const Array& array, int64_t row, std::string* out) {
+void AppendNumberText(const Array& array, int64_t row, std::string* out) {
   switch (array.type_id()) {
     case Type::INT8:
       return Append(out, "{}", As<arrow::Int8Array>(array).Value(row));
@@ -339,9 +339,9 @@ void AppendNested(const Array& array, int64_t row, bool nested, std::string* out
     case Type::FIXED_SIZE_LIST:
       return AppendList<arrow::FixedSizeListArray>(array, row, out);
     case Type::STRUCT:
-      return AppendStruct(As<arrow::StructArray>(array), row, out);
+      return AppendStructText(As<arrow::StructArray>(array), row, out);
     case Type::MAP:
-      return AppendMap(As<arrow::MapArray>(array), row, out);
+      return AppendMapText(As<arrow::MapArray>(array), row, out);
     case Type::DICTIONARY: {
       const auto& codes = As<arrow::DictionaryArray>(array);
       return AppendCell(*codes.dictionary(), codes.GetValueIndex(row), nested, out);
@@ -360,7 +360,7 @@ void AppendCell(const Array& array, int64_t row, bool nested, std::string* out) 
   } else if (id == Type::BOOL) {
     *out += As<arrow::BooleanArray>(array).Value(row) ? "true" : "false";
   } else if (arrow::is_numeric(id) || arrow::is_decimal(id)) {
-    AppendNumber(array, row, out);
+    AppendNumberText(array, row, out);
   } else if (arrow::is_temporal(id) || arrow::is_interval(id) || id == Type::DURATION) {
     AppendTemporal(array, row, out);
   } else if (arrow::is_base_binary_like(id) || id == Type::STRING_VIEW || id == Type::BINARY_VIEW ||

@@ -27,7 +27,7 @@ void AppendList(const arrow::Array& values, int64_t begin, int64_t end, std::str
   *out += ']';
 }
 
-void AppendStruct(const arrow::StructArray& array, int64_t row, std::string* out) {
+void AppendJsonObject(const arrow::StructArray& array, int64_t row, std::string* out) {
   *out += '{';
   for (int i = 0; i < array.num_fields(); ++i) {
     if (i > 0) *out += ',';
@@ -38,7 +38,7 @@ void AppendStruct(const arrow::StructArray& array, int64_t row, std::string* out
   *out += '}';
 }
 
-void AppendMap(const arrow::MapArray& array, int64_t row, std::string* out) {
+void AppendJsonMap(const arrow::MapArray& array, int64_t row, std::string* out) {
   *out += '{';
   for (int64_t i = array.value_offset(row); i < array.value_offset(row + 1); ++i) {
     if (i > array.value_offset(row)) *out += ',';
@@ -50,7 +50,7 @@ void AppendMap(const arrow::MapArray& array, int64_t row, std::string* out) {
 }
 
 /// FormatValue spells numbers as JSON does, but for NaN and the infinities.
-void AppendNumber(const arrow::Array& array, int64_t row, std::string* out) {
+void AppendJsonNumber(const arrow::Array& array, int64_t row, std::string* out) {
   const size_t begin = out->size();
   AppendValue(array, row, out);
   const char last = out->back();
@@ -108,9 +108,9 @@ void AppendJson(const arrow::Array& array, int64_t row, std::string* out) {
       *out += static_cast<const arrow::BooleanArray&>(array).Value(row) ? "true" : "false";
       return;
     case Type::STRUCT:
-      return AppendStruct(static_cast<const arrow::StructArray&>(array), row, out);
+      return AppendJsonObject(static_cast<const arrow::StructArray&>(array), row, out);
     case Type::MAP:
-      return AppendMap(static_cast<const arrow::MapArray&>(array), row, out);
+      return AppendJsonMap(static_cast<const arrow::MapArray&>(array), row, out);
     case Type::LIST: {
       const auto& list = static_cast<const arrow::ListArray&>(array);
       return AppendList(*list.values(), list.value_offset(row), list.value_offset(row + 1), out);
@@ -122,7 +122,7 @@ void AppendJson(const arrow::Array& array, int64_t row, std::string* out) {
     default:
       break;
   }
-  if (IsNumber(*array.type())) return AppendNumber(array, row, out);
+  if (IsNumber(*array.type())) return AppendJsonNumber(array, row, out);
   AppendJsonString(FormatValue(array, row), out);
 }
 

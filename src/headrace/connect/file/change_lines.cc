@@ -15,7 +15,7 @@
 namespace headrace {
 namespace {
 
-constexpr size_t kBufferBytes = size_t{256} << 10;
+constexpr size_t kLinesBytesMax = size_t{256} << 10;
 constexpr std::string_view kTombstone = "\"_deleted\":true}\n";
 
 class ChangeEncoder final : public FileEncoder {
@@ -52,7 +52,7 @@ class ChangeEncoder final : public FileEncoder {
         buffer_.back() = ',';
         buffer_ += kTombstone;
       }
-      if (buffer_.size() >= kBufferBytes) ARROW_RETURN_NOT_OK(FlushBuffer());
+      if (buffer_.size() >= kLinesBytesMax) ARROW_RETURN_NOT_OK(FlushBuffer());
     }
     return Status::OK();
   }

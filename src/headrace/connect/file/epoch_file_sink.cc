@@ -17,9 +17,9 @@
 namespace headrace {
 namespace {
 
-constexpr const char* kOwner = "file sink";
+constexpr const char* kSinkOwner = "file sink";
 
-constexpr Alias kAliases[] = {
+constexpr Alias kSinkAliases[] = {
     {"append", "append_if_exists"}, {"csv_delimiter", "delimiter"}, {"csv_has_header", "header"},
     {"has_headers", "header"},      {"has_header", "header"},
 };
@@ -172,7 +172,7 @@ Status SuggestOwn(const Status& status, const OptionMap& options) {
     const std::string nearest = NearestName(name, own);
     const bool is_told = status.message().find("unknown option " + name) != std::string::npos;
     if (nearest.empty() || !is_told) continue;
-    return Error(ErrorKind::kInvalidArgument, "{}: unknown option {}; did you mean {}?", kOwner,
+    return Error(ErrorKind::kInvalidArgument, "{}: unknown option {}; did you mean {}?", kSinkOwner,
                  name, nearest);
   }
   return status;
@@ -182,9 +182,9 @@ Status SuggestOwn(const Status& status, const OptionMap& options) {
 
 Result<std::unique_ptr<Sink>> CreateEpochFileSink(const ConnectContext& context,
                                                   const OptionMap& given) {
-  ARROW_ASSIGN_OR_RAISE(const OptionMap options, WithOneSpelling(given, kAliases, kOwner));
-  OptionReader reader(kOwner, options);
-  ARROW_ASSIGN_OR_RAISE(std::string path, ReadPath(reader, context.base_folder, kOwner));
+  ARROW_ASSIGN_OR_RAISE(const OptionMap options, WithOneSpelling(given, kSinkAliases, kSinkOwner));
+  OptionReader reader(kSinkOwner, options);
+  ARROW_ASSIGN_OR_RAISE(std::string path, ReadPath(reader, context.base_folder, kSinkOwner));
   OptionMap rest = options;
   ARROW_ASSIGN_OR_RAISE(const FileFormat* format, ReadFormat(reader, path, &rest));
   ARROW_ASSIGN_OR_RAISE(EpochFileOptions read, TakeOptions(reader, &rest));
@@ -192,7 +192,7 @@ Result<std::unique_ptr<Sink>> CreateEpochFileSink(const ConnectContext& context,
   if (target.is_stream) {
     return Error(ErrorKind::kInvalidArgument,
                  "{}: expected a file, got a stream (connector stdout writes to a terminal): {}",
-                 kOwner, path);
+                 kSinkOwner, path);
   }
   read.path = target.path;
   read.is_text = format->is_text;
@@ -200,8 +200,8 @@ Result<std::unique_ptr<Sink>> CreateEpochFileSink(const ConnectContext& context,
   if (!read.is_text &&
       (rotation.bytes_max >= 0 || rotation.rows_max >= 0 || rotation.interval_micros >= 0)) {
     return Error(ErrorKind::kInvalidArgument,
-                 "{}: rotation is for text formats; every epoch is a file of its own in {}", kOwner,
-                 format->name);
+                 "{}: rotation is for text formats; every epoch is a file of its own in {}",
+                 kSinkOwner, format->name);
   }
   const bool is_csv = std::string_view(format->name) == "csv";
   const bool is_json = std::string_view(format->name) == "json_lines";
@@ -215,7 +215,7 @@ Result<std::unique_ptr<Sink>> CreateEpochFileSink(const ConnectContext& context,
   }
   const bool takes_changes = is_json && !context.key.empty();
   if (takes_changes) make = ChangeLines(path, context.key);
-  std::string name = fmt::format("{} {}", kOwner, path);
+  std::string name = fmt::format("{} {}", kSinkOwner, path);
   return MakeEpochFileSink(context.vfs, context.clock, std::move(name), std::move(read),
                            std::move(make), takes_changes);
 }

@@ -11,9 +11,9 @@
 namespace headrace {
 namespace {
 
-constexpr const char* kOwner = "file stream";
+constexpr const char* kStreamOwner = "file stream";
 
-constexpr Alias kAliases[] = {
+constexpr Alias kStreamAliases[] = {
     {"follow", "watch"},
     {"watching", "watch"},
     {"poll.interval", "poll_interval"},
@@ -46,7 +46,7 @@ Result<int64_t> ReadMillis(OptionReader& reader, const char* name, int64_t micro
 
 Result<FileStreamOptions> ReadFileStreamOptions(OptionReader& reader, const std::string& folder) {
   FileStreamOptions read;
-  ARROW_ASSIGN_OR_RAISE(read.pattern, ReadPath(reader, folder, kOwner));
+  ARROW_ASSIGN_OR_RAISE(read.pattern, ReadPath(reader, folder, kStreamOwner));
   ARROW_ASSIGN_OR_RAISE(read.watch, reader.Flag("watch", false));
   ARROW_ASSIGN_OR_RAISE(read.poll_micros, ReadMillis(reader, "poll_interval", read.poll_micros));
   ARROW_ASSIGN_OR_RAISE(read.discovery_micros,
@@ -95,8 +95,8 @@ Result<SourcePtr> OpenFileStream(const ConnectContext& context, const OptionMap&
     return Error(ErrorKind::kInvalidArgument,
                  "file stream: expected declared columns, as in CREATE STREAM s (a BIGINT, …)");
   }
-  ARROW_ASSIGN_OR_RAISE(OptionMap options, WithOneSpelling(given, kAliases, kOwner));
-  OptionReader reader(kOwner, options);
+  ARROW_ASSIGN_OR_RAISE(OptionMap options, WithOneSpelling(given, kStreamAliases, kStreamOwner));
+  OptionReader reader(kStreamOwner, options);
   ARROW_ASSIGN_OR_RAISE(FileStreamOptions read, ReadFileStreamOptions(reader, context.base_folder));
   ARROW_ASSIGN_OR_RAISE(const FileFormat* format, ReadFormat(reader, read.pattern, &options));
   ARROW_ASSIGN_OR_RAISE(std::shared_ptr<const RowFormat> rows,

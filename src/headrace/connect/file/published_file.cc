@@ -15,7 +15,7 @@
 namespace headrace {
 namespace {
 
-constexpr std::string_view kMagic = "headrace sink journal 1\n";
+constexpr std::string_view kJournalMagic = "headrace sink journal 1\n";
 constexpr int64_t kCopyBytes = int64_t{1} << 20;
 constexpr int kNumberDigits = 6;
 
@@ -103,17 +103,17 @@ Status Copy(const Tail& tail, int64_t from, WritableFile& file) {
 // ---- The journal ----
 
 std::string WriteJournal(const SinkJournal& journal) {
-  return fmt::format("{}epoch {}\nlength {}\nrows {}\nbegun {}\nnumber {}\nrotating {}\n", kMagic,
-                     journal.epoch, journal.length, journal.rows, journal.begun_micros,
-                     journal.number, journal.is_rotating ? 1 : 0);
+  return fmt::format("{}epoch {}\nlength {}\nrows {}\nbegun {}\nnumber {}\nrotating {}\n",
+                     kJournalMagic, journal.epoch, journal.length, journal.rows,
+                     journal.begun_micros, journal.number, journal.is_rotating ? 1 : 0);
 }
 
 Result<SinkJournal> ReadJournal(std::string_view text, const std::string& path) {
   const std::string_view all = text;
   SinkJournal journal;
   int64_t rotating = 0;
-  bool fits = text.starts_with(kMagic);
-  if (fits) text.remove_prefix(kMagic.size());
+  bool fits = text.starts_with(kJournalMagic);
+  if (fits) text.remove_prefix(kJournalMagic.size());
   const std::pair<std::string_view, int64_t*> fields[] = {
       {"epoch ", &journal.epoch},        {"length ", &journal.length}, {"rows ", &journal.rows},
       {"begun ", &journal.begun_micros}, {"number ", &journal.number}, {"rotating ", &rotating}};

@@ -11,7 +11,7 @@
 namespace headrace {
 namespace {
 
-constexpr std::string_view kMagic = "files1";
+constexpr std::string_view kPositionMagic = "files1";
 
 /// Line ends and percent signs of a path as %XX.
 std::string EscapePath(std::string_view path) {
@@ -75,7 +75,7 @@ Result<FileHead> HeadOf(arrow::io::RandomAccessFile& file, int64_t bytes) {
 }
 
 std::string WritePosition(const FilePosition& position) {
-  std::string text = fmt::format("{} {} {}\n", kMagic, position.rows, position.errors);
+  std::string text = fmt::format("{} {} {}\n", kPositionMagic, position.rows, position.errors);
   for (const auto& file : position.files) {
     text += fmt::format("{} {} {} {} {} {} {}\n", file->inode, file->place.offset, file->place.row,
                         file->head.bytes, file->head.hash, file->finished ? 1 : 0,
@@ -88,7 +88,7 @@ Result<FilePosition> ReadPosition(std::string_view text) {
   FilePosition position;
   std::string_view rest = text;
   std::string_view first = Take(&rest, '\n');
-  const bool is_one = Take(&first, ' ') == kMagic && TakeNumber(&first, &position.rows) &&
+  const bool is_one = Take(&first, ' ') == kPositionMagic && TakeNumber(&first, &position.rows) &&
                       TakeNumber(&first, &position.errors);
   if (!is_one) {
     return Error(ErrorKind::kInvalidArgument, "expected the position of a file stream, got '{}'",

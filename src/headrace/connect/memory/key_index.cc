@@ -133,14 +133,13 @@ bool CanBeKey(const arrow::DataType& type) {
   }
 }
 
-struct MixedHash {
-  using is_avalanching = void;
-  size_t operator()(uint64_t hash) const { return hash; }
-};
-
 }  // namespace
 
 struct KeyIndex::Rows {
+  struct MixedHash {
+    using is_avalanching = void;
+    size_t operator()(uint64_t hash) const { return hash; }
+  };
   struct Chain {
     int64_t first;
     int64_t last;

@@ -18,14 +18,6 @@ arrow::MemoryPool* PoolOf(const ReadContext& context) {
   return context.pool == nullptr ? arrow::default_memory_pool() : context.pool;
 }
 
-Status CheckColumns(std::span<const int> columns, const arrow::Schema& schema) {
-  for (const int column : columns) {
-    if (column >= 0 && column < schema.num_fields()) continue;
-    return Error(ErrorKind::kInternal, "no column number {} among {}", column, schema.num_fields());
-  }
-  return Status::OK();
-}
-
 }  // namespace
 
 // ---- Lookups ----

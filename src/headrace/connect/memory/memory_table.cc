@@ -66,14 +66,6 @@ std::vector<int64_t> StartsOf(const std::vector<Batch>& batches) {
   return starts;
 }
 
-Status CheckColumns(std::span<const int> columns, const arrow::Schema& schema) {
-  for (const int column : columns) {
-    if (column >= 0 && column < schema.num_fields()) continue;
-    return Error(ErrorKind::kInternal, "no column number {} among {}", column, schema.num_fields());
-  }
-  return Status::OK();
-}
-
 }  // namespace
 
 class MemoryTable::IndexReader final : public LookupReader {

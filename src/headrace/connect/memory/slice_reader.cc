@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "arrow/type.h"
+
 namespace headrace {
 namespace {
 
@@ -85,6 +87,14 @@ Result<std::unique_ptr<SplitReader>> OpenRowRange(RowRange range, const ScanRequ
     reader->Seek(row);
   }
   return reader;
+}
+
+Status CheckColumns(std::span<const int> columns, const arrow::Schema& schema) {
+  for (const int column : columns) {
+    if (column >= 0 && column < schema.num_fields()) continue;
+    return Error(ErrorKind::kInternal, "no column number {} among {}", column, schema.num_fields());
+  }
+  return Status::OK();
 }
 
 Result<int64_t> ParsePosition(std::string_view text) {

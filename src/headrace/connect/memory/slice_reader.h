@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "headrace/table/source.h"
@@ -22,6 +23,9 @@ struct RowRange {
 /// Its Position() is the number of the next row, as text.
 Result<std::unique_ptr<SplitReader>> OpenRowRange(RowRange range, const ScanRequest& request,
                                                   const ReadContext& context);
+
+/// kInternal unless `columns` are of `schema`.
+Status CheckColumns(std::span<const int> columns, const arrow::Schema& schema);
 
 /// A position written by this room's readers; kInvalidArgument when it is none.
 Result<int64_t> ParsePosition(std::string_view text);

@@ -18,12 +18,12 @@ SchemaPtr Changes() {
                         arrow::field("n", arrow::int64())});
 }
 
-std::shared_ptr<KeyedTable> Make() {
+std::shared_ptr<KeyedTable> MakeOrders() {
   return KeyedTable::Make("totals", Totals(), {0}).ValueOrDie();
 }
 
 TEST(TableSinkTest, AppendedRowsReplaceThoseOfTheirKey) {
-  auto table = Make();
+  auto table = MakeOrders();
   TableSink sink(table);
   EXPECT_EQ(sink.name(), "table totals");
   ASSERT_OK(sink.Open(Totals(), arrow::default_memory_pool()));
@@ -37,7 +37,7 @@ TEST(TableSinkTest, AppendedRowsReplaceThoseOfTheirKey) {
 }
 
 TEST(TableSinkTest, RowsTakenBackAreDeletedUnlessGivenAnew) {
-  auto table = Make();
+  auto table = MakeOrders();
   TableSink sink(table);
   for (const ChangeMode mode : {ChangeMode::kAppend, ChangeMode::kUpsert, ChangeMode::kRetract}) {
     EXPECT_TRUE(sink.Accepts(mode));
@@ -49,7 +49,7 @@ TEST(TableSinkTest, RowsTakenBackAreDeletedUnlessGivenAnew) {
 }
 
 TEST(TableSinkTest, OtherRowsAreRefused) {
-  auto table = Make();
+  auto table = MakeOrders();
   TableSink sink(table);
   arrow::MemoryPool* pool = arrow::default_memory_pool();
   EXPECT_ERROR(sink.Write(*Rows(Totals(), "[]")), kTypeMismatch, "of an open sink");

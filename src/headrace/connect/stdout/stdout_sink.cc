@@ -16,7 +16,7 @@ namespace headrace {
 namespace {
 
 constexpr int64_t kFlushMicros = 5'000;
-constexpr size_t kBufferBytes = size_t{64} << 10;
+constexpr size_t kPrintedBytesMax = size_t{64} << 10;
 
 /// Outlives the sink while the clock has a call to it.
 class TextBuffer {
@@ -29,7 +29,7 @@ class TextBuffer {
     ARROW_RETURN_NOT_OK(failure_);
     const bool was_empty = text_.empty();
     text_ += text;
-    if (text_.size() >= kBufferBytes) ARROW_RETURN_NOT_OK(WriteAll());
+    if (text_.size() >= kPrintedBytesMax) ARROW_RETURN_NOT_OK(WriteAll());
     return was_empty && !text_.empty();
   }
   Status Flush() {
@@ -72,7 +72,7 @@ class StdoutSink final : public Sink {
     for (int64_t row = 0; row < rows_->num_rows(); ++row) {
       rows_->Append(row, &text_);
       text_ += '\n';
-      if (text_.size() >= kBufferBytes) ARROW_RETURN_NOT_OK(Add());
+      if (text_.size() >= kPrintedBytesMax) ARROW_RETURN_NOT_OK(Add());
     }
     return text_.empty() ? Status::OK() : Add();
   }

@@ -15,7 +15,6 @@ namespace {
 constexpr size_t kSlotsMin = 8;
 constexpr size_t kCapacityMin = 4;
 constexpr int64_t kDeadBytesMin = 4096;
-constexpr size_t kCacheLineBytes = 64;
 constexpr int64_t kIdsMax = int64_t{1} << 31;
 // Rows whose cache lines are fetched together.
 constexpr int64_t kProbeRows = 64;
@@ -51,8 +50,6 @@ inline bool SameBytes(std::string_view left, std::string_view right) {
   const size_t last = size - sizeof(uint64_t);
   return word(left.data() + last) == word(right.data() + last);
 }
-
-size_t RoundUp(size_t value, size_t align) { return (value + align - 1) / align * align; }
 
 }  // namespace
 

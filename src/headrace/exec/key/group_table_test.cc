@@ -13,7 +13,7 @@ namespace {
 
 using pipe_test::Pool;
 
-std::vector<uint32_t> Rows(int64_t count) {
+std::vector<uint32_t> RowNumbers(int64_t count) {
   std::vector<uint32_t> rows(static_cast<size_t>(count));
   std::iota(rows.begin(), rows.end(), 0);
   return rows;
@@ -61,7 +61,7 @@ TEST_P(GroupTableTest, AgreesWithAMap) {
   std::map<std::string, uint32_t> expected;
   for (int round = 0; round < 60; ++round) {
     const EncodedKeys keys = source.Next(1 + static_cast<int64_t>(source.rng.Below(300)), 2000);
-    const std::vector<uint32_t> rows = Rows(keys.num_rows);
+    const std::vector<uint32_t> rows = RowNumbers(keys.num_rows);
     std::vector<uint32_t> groups(rows.size());
     std::vector<uint8_t> is_new(rows.size());
     const int64_t missing = table.Find(keys, rows.data(), keys.num_rows, groups.data());
@@ -91,7 +91,7 @@ TEST_P(GroupTableTest, ErasedGroupsAreGoneAndTheirIdsUsedAgain) {
   std::map<std::string, uint32_t> expected;
   for (int round = 0; round < 200; ++round) {
     const EncodedKeys keys = source.Next(100, 300);
-    const std::vector<uint32_t> rows = Rows(keys.num_rows);
+    const std::vector<uint32_t> rows = RowNumbers(keys.num_rows);
     std::vector<uint32_t> groups(rows.size());
     table.FindOrInsert(keys, rows.data(), keys.num_rows, groups.data());
     for (uint32_t row : rows) {
@@ -122,7 +122,7 @@ TEST_P(GroupTableTest, GivesKeysBack) {
   KeySource source(GetParam(), 13);
   GroupTable table(GetParam());
   const EncodedKeys keys = source.Next(500, 200);
-  const std::vector<uint32_t> rows = Rows(keys.num_rows);
+  const std::vector<uint32_t> rows = RowNumbers(keys.num_rows);
   std::vector<uint32_t> groups(rows.size());
   table.FindOrInsert(keys, rows.data(), keys.num_rows, groups.data());
   EncodedKeys back;
@@ -140,7 +140,7 @@ class Counters {
 
   /// times[row] is how often a row counts; null: once.
   void Add(const EncodedKeys& keys, const int64_t* times = nullptr) {
-    const std::vector<uint32_t> rows = Rows(keys.num_rows);
+    const std::vector<uint32_t> rows = RowNumbers(keys.num_rows);
     std::vector<uint32_t> groups(rows.size());
     std::vector<uint8_t> is_new(rows.size());
     table.FindOrInsert(keys, rows.data(), keys.num_rows, groups.data(), is_new.data());
@@ -151,7 +151,7 @@ class Counters {
     }
   }
   void Append(const EncodedKeys& keys) {
-    const std::vector<uint32_t> rows = Rows(keys.num_rows);
+    const std::vector<uint32_t> rows = RowNumbers(keys.num_rows);
     std::vector<uint32_t> groups(rows.size());
     const int64_t bytes = keys.is_fixed ? 0 : static_cast<int64_t>(keys.bytes.size());
     const int64_t promised = table.BytesToAppend(keys.num_rows, bytes);

@@ -17,12 +17,12 @@ namespace {
 using pipe_test::FromJson;
 using pipe_test::Pool;
 
-struct Case {
+struct KeyCase {
   TypePtr type;
   std::string json;
 };
 
-std::vector<Case> Cases() {
+std::vector<KeyCase> KeyCases() {
   return {
       {arrow::boolean(), "[true, false, null, true, false]"},
       {arrow::int8(), "[1, -128, null, 127, 1]"},
@@ -84,16 +84,16 @@ void CheckRoundTrip(const std::vector<ArrayPtr>& columns) {
 }
 
 TEST(KeyEncoderTest, DecodesToTheSameCells) {
-  for (const Case& one : Cases()) CheckRoundTrip({FromJson(one.type, one.json)});
-  for (const Case& one : Cases()) {
-    for (const Case& other : Cases()) {
+  for (const KeyCase& one : KeyCases()) CheckRoundTrip({FromJson(one.type, one.json)});
+  for (const KeyCase& one : KeyCases()) {
+    for (const KeyCase& other : KeyCases()) {
       CheckRoundTrip({FromJson(one.type, one.json), FromJson(other.type, other.json)});
     }
   }
 }
 
 TEST(KeyEncoderTest, EqualCellsOnlyAreEqual) {
-  for (const Case& one : Cases()) {
+  for (const KeyCase& one : KeyCases()) {
     const ArrayPtr cells = FromJson(one.type, one.json);
     const KeyEncoder encoder = EncoderOf({one.type});
     EncodedKeys keys;

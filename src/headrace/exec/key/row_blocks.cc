@@ -12,7 +12,6 @@
 namespace headrace {
 namespace {
 
-constexpr size_t kCacheLineBytes = 64;
 constexpr int64_t kBlockOverheadBytes = 48;
 constexpr int64_t kArenaBlockBytesMin = 256;
 constexpr int64_t kArenaBlockBytesMax = int64_t{64} << 10;

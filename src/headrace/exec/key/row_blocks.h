@@ -11,6 +11,12 @@
 
 namespace headrace {
 
+inline constexpr size_t kCacheLineBytes = 64;
+
+inline size_t RoundUp(size_t value, size_t multiple) {
+  return (value + multiple - 1) / multiple * multiple;
+}
+
 struct FreeBlock {
   void operator()(std::byte* block) const;
   int64_t bytes = 0;

@@ -16,12 +16,12 @@ namespace {
 using pipe_test::FromJson;
 using pipe_test::Pool;
 
-struct Case {
+struct SortKeyCase {
   TypePtr type;
   std::string ascending;  // cells without nulls, each greater than the one before
 };
 
-std::vector<Case> Cases() {
+std::vector<SortKeyCase> SortKeyCases() {
   return {
       {arrow::boolean(), "[false, true]"},
       {arrow::int8(), "[-128, -1, 0, 1, 127]"},
@@ -73,7 +73,7 @@ void CheckOrder(const ArrayPtr& cells, bool descending, NullPlacement nulls) {
 }
 
 TEST(SortKeyEncoderTest, BytesHaveTheOrderOfCells) {
-  for (const Case& one : Cases()) {
+  for (const SortKeyCase& one : SortKeyCases()) {
     for (const bool descending : {false, true}) {
       for (const NullPlacement nulls : {NullPlacement::kFirst, NullPlacement::kLast}) {
         CheckOrder(FromJson(one.type, one.ascending), descending, nulls);
@@ -84,7 +84,7 @@ TEST(SortKeyEncoderTest, BytesHaveTheOrderOfCells) {
 
 // Against the keys themselves, on every cell as the bound, with and without a selection.
 TEST(SortKeyEncoderTest, RowsUpToABoundLeaveNoneOut) {
-  for (const Case& item : Cases()) {
+  for (const SortKeyCase& item : SortKeyCases()) {
     SCOPED_TRACE(item.type->ToString());
     const std::string json = "[null, " + item.ascending.substr(1, item.ascending.size() - 2) + "]";
     const Batch batch({FromJson(item.type, json)}, FromJson(item.type, json)->length());

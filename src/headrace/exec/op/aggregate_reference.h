@@ -11,7 +11,7 @@
 namespace headrace::breaker_test {
 
 /// Columns: k int64, s text, v int64, t text; all with nulls, keys of about `distinct` values each.
-inline TestTable KeyedTable(int64_t count, uint64_t distinct, Rng& rng) {
+inline TestTable RandomKeyedTable(int64_t count, uint64_t distinct, Rng& rng) {
   const arrow::FieldVector fields = {
       arrow::field("k", arrow::int64()), arrow::field("s", arrow::utf8()),
       arrow::field("v", arrow::int64()), arrow::field("t", arrow::utf8())};

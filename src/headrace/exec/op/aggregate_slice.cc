@@ -11,8 +11,6 @@ namespace {
 constexpr int64_t kRowsMin = 8;
 constexpr int64_t kRowsMax = 4096;
 constexpr int64_t kSlicesPerBudget = 64;
-// Of a key and its place in a table.
-constexpr int64_t kKeyBytes = 64;
 
 }  // namespace
 

@@ -13,6 +13,9 @@
 
 namespace headrace {
 
+/// By estimate, of a key and its place in a table of groups.
+inline constexpr int64_t kKeyBytes = 64;
+
 /// What is kept per group besides the states of the calls.
 struct GroupFields {
   bool first = false;  // the RowPosition of its first row

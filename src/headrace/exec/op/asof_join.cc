@@ -15,8 +15,6 @@
 namespace headrace {
 namespace {
 
-constexpr int kLeft = 0;
-constexpr int kRight = 1;
 /// Right rows are trimmed when they have grown to this many batches, or doubled.
 constexpr int64_t kTrimBatches = 2;
 

@@ -12,8 +12,6 @@ namespace {
 
 constexpr int64_t kGroupsMax = int64_t{1} << 18;
 constexpr int64_t kFrontsPerBudget = 64;
-// Of a key and its place in a table.
-constexpr int64_t kKeyBytes = 64;
 // Newness is judged over so many rows, from so many groups on.
 constexpr int64_t kJudgedRows = 16384;
 constexpr int64_t kJudgedGroupsMin = 32768;

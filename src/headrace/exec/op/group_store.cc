@@ -16,9 +16,8 @@
 namespace headrace {
 namespace {
 
-// Saved batches are cut to this many groups and, by estimate, bytes.
+// Saved batches are cut to this many groups and, by estimate, kSavedBytesMax.
 constexpr size_t kSavedRowsMax = 4096;
-constexpr int64_t kSavedBytesMax = int64_t{256} << 10;
 
 // The columns of a saved batch after the keys.
 class SavedColumns {

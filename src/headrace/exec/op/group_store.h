@@ -14,6 +14,9 @@
 
 namespace headrace {
 
+/// Saved batches of groups are cut to so many bytes, by estimate.
+inline constexpr int64_t kSavedBytesMax = int64_t{256} << 10;
+
 /// The states of a group are the payload of its row in the table. Owns a reservation for what it
 /// holds: callers reserve before they insert, and settle after. One
 /// thread.

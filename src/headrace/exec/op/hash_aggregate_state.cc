@@ -7,7 +7,7 @@ namespace headrace {
 namespace {
 
 constexpr int64_t kGroupsPerPart = 4096;
-constexpr int kPartsMax = 32;
+constexpr int kAggregatePartsMax = 32;
 
 }  // namespace
 
@@ -38,7 +38,7 @@ Status HashAggregateGlobal::Seal(const OperatorContext&) {
     for (const auto& store : pieces.stores) groups += store->num_groups();
     for (const SpilledGroups& spilled : pieces.spilled) groups += spilled.section.num_rows;
   }
-  while (num_parts_ < kPartsMax && num_parts_ * kGroupsPerPart < groups) num_parts_ *= 2;
+  while (num_parts_ < kAggregatePartsMax && num_parts_ * kGroupsPerPart < groups) num_parts_ *= 2;
   return Status::OK();
 }
 

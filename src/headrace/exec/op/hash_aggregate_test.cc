@@ -45,7 +45,7 @@ TEST(HashAggregateTest, AgreesWithMaps) {
                  .seed = seed,
                  .reclaims_permille = seed % 2 == 0 ? 0U : 40U});
     const auto rows = static_cast<int64_t>(world.rng.Below(2000));
-    const TestTable table = KeyedTable(rows, 1 + world.rng.Below(100), world.rng);
+    const TestTable table = RandomKeyedTable(rows, 1 + world.rng.Below(100), world.rng);
     const std::vector<int>& keys = kKeyChoices[seed % kKeyChoices.size()];
     ASSERT_OK_AND_ASSIGN(Cells groups, Aggregated(world, table, {table, keys}, 1 + seed * 5));
     ASSERT_EQ(SortedRows(groups), Reference(table, keys));
@@ -54,7 +54,7 @@ TEST(HashAggregateTest, AgreesWithMaps) {
 
 TEST(HashAggregateTest, TheOrderOfGroupsDoesNotDependOnLanes) {
   Rng rng(4);
-  const TestTable table = KeyedTable(3000, 500, rng);
+  const TestTable table = RandomKeyedTable(3000, 500, rng);
   Cells expected;
   for (const int lanes : {1, 2, 4}) {
     for (const uint64_t reclaims : {0U, 30U}) {
@@ -68,7 +68,7 @@ TEST(HashAggregateTest, TheOrderOfGroupsDoesNotDependOnLanes) {
 
 TEST(HashAggregateTest, SpillsGroupsThatAreLargerThanTheBudget) {
   Rng rng(5);
-  const TestTable table = KeyedTable(150'000, 40'000, rng);
+  const TestTable table = RandomKeyedTable(150'000, 40'000, rng);
   for (const std::vector<int>& keys : std::vector<std::vector<int>>{{0}, {1, 0}}) {
     const Cells expected = Reference(table, keys);
     for (const int lanes : {1, 4}) {
@@ -84,7 +84,7 @@ TEST(HashAggregateTest, SpillsGroupsThatAreLargerThanTheBudget) {
 
 // Keys of one key group, three rows each.
 TestTable TableOfOneKeyGroup(Rng& rng) {
-  TestTable table = KeyedTable(30'000, 1000, rng);
+  TestTable table = RandomKeyedTable(30'000, 1000, rng);
   int64_t key = 0;
   const auto next_of_group_5 = [&](int64_t row) -> std::optional<int64_t> {
     if (row % 3 == 0) ++key;
@@ -122,14 +122,14 @@ TEST(HashAggregateTest, ReadsAKeyGroupInPasses) {
 
 TEST(HashAggregateTest, SaysWhatABudgetIsTooSmallFor) {
   Rng rng(6);
-  const TestTable table = KeyedTable(1000, 1000, rng);
+  const TestTable table = RandomKeyedTable(1000, 1000, rng);
   World world({.budget_bytes = 2000});
   EXPECT_ERROR(Aggregated(world, table, {table, {0}}, 500), kMemoryLimit, "hash_aggregate wants");
 }
 
 TEST(HashAggregateTest, WithoutRowsOnlyTheTotalHasAGroup) {
   Rng rng(1);
-  const TestTable table = KeyedTable(0, 1, rng);
+  const TestTable table = RandomKeyedTable(0, 1, rng);
   World world({.lanes = 3});
   ASSERT_OK_AND_ASSIGN(Cells total, Aggregated(world, table, {table, {}}, 10));
   EXPECT_EQ(total, (Cells{{"0", "0", "NULL", "NULL", "NULL", "NULL"}}));
@@ -141,7 +141,7 @@ TEST(HashAggregateTest, WithoutRowsOnlyTheTotalHasAGroup) {
 TEST(HashAggregateTest, TellsWhereGroupsAppearFirst) {
   for (uint64_t seed = 1; seed <= 20; ++seed) {
     World world({.lanes = 1 + static_cast<int>(seed % 4), .seed = seed, .reclaims_permille = 30});
-    const TestTable table = KeyedTable(1000, 50, world.rng);
+    const TestTable table = RandomKeyedTable(1000, 50, world.rng);
     const Specs specs(table, {0}, GroupOrder::kFirstAppearance);
     auto batches = SplitRows(table, world.rng, 60);
     // Positions follow from ordinals: the first row of each key in the order of batches.
@@ -169,7 +169,7 @@ TEST(HashAggregateTest, TellsWhereGroupsAppearFirst) {
 
 TEST(HashAggregateTest, FailuresOfTheDiskAreErrors) {
   Rng rng(8);
-  const TestTable table = KeyedTable(6000, 2000, rng);
+  const TestTable table = RandomKeyedTable(6000, 2000, rng);
   const auto run = [&]() -> Status {
     World world({.lanes = 2, .budget_bytes = 256 << 10, .seed = 21});
     return Aggregated(world, table, {table, {1}}, 300).status();
@@ -200,7 +200,7 @@ TEST(HashAggregateTest, RefusesWhatItCannotDo) {
 
 TEST(HashAggregateTest, DescribesItsKeysAndCalls) {
   Rng rng(1);
-  const TestTable table = KeyedTable(0, 1, rng);
+  const TestTable table = RandomKeyedTable(0, 1, rng);
   EXPECT_EQ(Specs(table, {0, 1}).build.Describe(),
             "keys=[k, s], calls=[count(), count(v), sum_checked(v), mean(v), min(t), max(v)]");
 }

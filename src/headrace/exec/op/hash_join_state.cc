@@ -18,7 +18,7 @@ namespace {
 
 // Tables with fewer rows are not worth parts.
 constexpr int64_t kRowsPerPart = int64_t{1} << 17;
-constexpr int kPartsMax = 64;
+constexpr int kJoinPartsMax = 64;
 // Sections have about so many bytes at most: each is read at once.
 constexpr int64_t kSectionBytes = int64_t{128} << 10;
 
@@ -129,7 +129,7 @@ Status HashJoinPieces::Seal(const OperatorContext& context) {
   }
   std::stable_sort(chunks.begin(), chunks.end(), ComesBefore);
   int parts = 1;
-  while (parts < kPartsMax && parts < context.lanes && rows / (2 * parts) >= kRowsPerPart) {
+  while (parts < kJoinPartsMax && parts < context.lanes && rows / (2 * parts) >= kRowsPerPart) {
     parts *= 2;
   }
   return table_->Start(std::move(chunks), parts, context);

@@ -14,7 +14,6 @@
 namespace headrace {
 namespace {
 
-constexpr size_t kPrefetchAhead = 16;
 constexpr size_t kRowsPerStep = size_t{1} << 19;
 // Keys are dense when their range is at most so many times their number, or small: of an array that
 // a core's cache holds, or takes this part of the limit, or has these many rows.

@@ -24,9 +24,7 @@
 namespace headrace {
 namespace {
 
-constexpr int kLeft = 0;
-
-const SchemaPtr& WatermarkSchema() {
+const SchemaPtr& SideWatermarkSchema() {
   static const auto* schema =
       new SchemaPtr(WatermarkSchemaOf({"left_watermark", "right_watermark"}));
   return *schema;
@@ -129,13 +127,13 @@ class IntervalJoin final : public Operator {
                          }));
     }
     const int64_t watermarks[] = {Of(0).watermark, Of(1).watermark};
-    return SaveWatermarks(WatermarkSchema(), watermarks, writer, context().pool);
+    return SaveWatermarks(SideWatermarkSchema(), watermarks, writer, context().pool);
   }
 
   Status Load(StateReader& reader) override {
     int64_t watermarks[] = {Of(0).watermark, Of(1).watermark};
     ARROW_RETURN_NOT_OK(
-        LoadStreamState(reader, context(), WatermarkSchema(), watermarks,
+        LoadStreamState(reader, context(), SideWatermarkSchema(), watermarks,
                         [this](int, const arrow::RecordBatch& rows) { return LoadRows(rows); }));
     for (int port : {0, 1}) Of(port).watermark = watermarks[port];
     return Status::OK();

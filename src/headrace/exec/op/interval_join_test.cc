@@ -19,8 +19,8 @@ namespace {
 
 using namespace breaker_test;  // NOLINT
 
-constexpr JoinKind kKinds[] = {JoinKind::kInner, JoinKind::kLeft, JoinKind::kRight,
-                               JoinKind::kFull};
+constexpr JoinKind kIntervalKinds[] = {JoinKind::kInner, JoinKind::kLeft, JoinKind::kRight,
+                                       JoinKind::kFull};
 
 struct StreamRow {
   std::optional<int64_t> key;
@@ -51,7 +51,7 @@ Batch BatchOf(const std::vector<StreamRow>& rows, arrow::TimeUnit::type unit) {
                count);
 }
 
-struct Case {
+struct IntervalCase {
   JoinKind kind = JoinKind::kInner;
   std::optional<int64_t> lower = -5;
   std::optional<int64_t> upper = 5;
@@ -92,8 +92,8 @@ using Pair = std::pair<int64_t, int64_t>;
 using PairsOut = std::multiset<Pair>;
 
 /// What comes of rows in all.
-PairsOut Reference(const Case& join, const std::vector<StreamRow>& left,
-                   const std::vector<StreamRow>& right) {
+PairsOut IntervalReference(const IntervalCase& join, const std::vector<StreamRow>& left,
+                           const std::vector<StreamRow>& right) {
   PairsOut pairs;
   std::set<int64_t> matched_right;
   for (const StreamRow& l : left) {
@@ -190,7 +190,7 @@ PairsOut PairsIn(const std::vector<Batch>& batches) {
 /// Two streams out of order, their watermarks, and what is in the join so far.
 class Streams {
  public:
-  Streams(const Case& join, uint64_t seed) : join_(join), rng_(seed) {
+  Streams(const IntervalCase& join, uint64_t seed) : join_(join), rng_(seed) {
     keys_ = std::vector<uint64_t>{1, 4, 30, 1000}[rng_.Below(4)];
   }
 
@@ -221,7 +221,7 @@ class Streams {
   int64_t late_rows = 0;
 
  private:
-  const Case join_;
+  const IntervalCase join_;
   Rng rng_;
   uint64_t keys_;
   int64_t clock_[2] = {0, 0};
@@ -229,7 +229,8 @@ class Streams {
 };
 
 /// Rows of `port` that can have no partner any more must have come out, matched or alone.
-void ExpectDoneAreOut(const Case& join, const Streams& streams, int port, const PairsOut& out) {
+void ExpectDoneAreOut(const IntervalCase& join, const Streams& streams, int port,
+                      const PairsOut& out) {
   const std::optional<int64_t>& last = port == 0 ? join.upper : join.lower;
   if (!join.keeps(port) || !last.has_value()) return;
   const int64_t horizon = streams.watermark[1 - port] - join.grace;
@@ -255,9 +256,9 @@ void ExpectNotBefore(const std::vector<Batch>& outputs, size_t from, int64_t wat
   }
 }
 
-Case RandomCase(Rng& rng) {
-  Case join;
-  join.kind = kKinds[rng.Below(4)];
+IntervalCase RandomCase(Rng& rng) {
+  IntervalCase join;
+  join.kind = kIntervalKinds[rng.Below(4)];
   const int64_t a = static_cast<int64_t>(rng.Below(21)) - 10;
   const int64_t b = static_cast<int64_t>(rng.Below(21)) - 10;
   join.lower = std::min(a, b);
@@ -274,7 +275,7 @@ TEST(IntervalJoinTest, AgreesWithNestedLoops) {
   for (uint64_t seed = 1; seed <= RandomCases(60); ++seed) {
     SCOPED_TRACE(seed);
     Rng rng(seed);
-    const Case join = RandomCase(rng);
+    const IntervalCase join = RandomCase(rng);
     const IntervalJoinSpec spec = join.Spec();
     const auto vfs = MakeMemoryVfs();
     const auto options = [&] {
@@ -326,7 +327,7 @@ TEST(IntervalJoinTest, AgreesWithNestedLoops) {
     }
     std::move(drive->outputs.begin(), drive->outputs.end(), std::back_inserter(outputs));
     late_rows += world->metrics.late_rows;
-    ASSERT_EQ(PairsIn(outputs), Reference(join, streams.taken[0], streams.taken[1]));
+    ASSERT_EQ(PairsIn(outputs), IntervalReference(join, streams.taken[0], streams.taken[1]));
     ASSERT_EQ(late_rows, streams.late_rows);
   }
 }
@@ -335,7 +336,7 @@ TEST(IntervalJoinTest, RefusedMemoryChangesNothing) {
   for (uint64_t seed = 1; seed <= RandomCases(60); ++seed) {
     SCOPED_TRACE(seed);
     Rng rng(seed);
-    const Case join = RandomCase(rng);
+    const IntervalCase join = RandomCase(rng);
     PipeSettings settings;
     settings.refuse_seed = seed;
     settings.batch_rows = 5;
@@ -349,7 +350,7 @@ TEST(IntervalJoinTest, RefusedMemoryChangesNothing) {
     }
     ASSERT_OK(pipe.Finish(0));
     ASSERT_OK(pipe.Finish(1));
-    ASSERT_EQ(PairsIn(pipe.outputs()), Reference(join, streams.taken[0], streams.taken[1]));
+    ASSERT_EQ(PairsIn(pipe.outputs()), IntervalReference(join, streams.taken[0], streams.taken[1]));
     EXPECT_GT(pipe.refused(), 0);
   }
 }
@@ -357,7 +358,7 @@ TEST(IntervalJoinTest, RefusedMemoryChangesNothing) {
 StreamRow At(int64_t key, int64_t time, int64_t value) { return {key, time, value}; }
 
 TEST(IntervalJoinTest, PartnersComeInTheOrderOfTheirTimes) {
-  Case join;
+  IntervalCase join;
   Pipe pipe(join.Spec());
   ASSERT_OK(pipe.Open());
   ASSERT_OK(
@@ -373,7 +374,7 @@ TEST(IntervalJoinTest, PartnersComeInTheOrderOfTheirTimes) {
 }
 
 TEST(IntervalJoinTest, WatermarksFreeTheRowsTheyPass) {
-  Case join;
+  IntervalCase join;
   join.upper = 1000;
   PipeSettings settings;
   settings.budget_bytes = 4 << 20;
@@ -393,7 +394,7 @@ TEST(IntervalJoinTest, WatermarksFreeTheRowsTheyPass) {
 }
 
 TEST(IntervalJoinTest, RowsOverTheBudgetAreAnError) {
-  Case join;
+  IntervalCase join;
   join.upper.reset();
   PipeSettings settings;
   settings.budget_bytes = 1 << 20;
@@ -413,7 +414,7 @@ TEST(IntervalJoinTest, RowsOnDiskFindTheirPartners) {
   for (uint64_t seed = 1; seed <= 5; ++seed) {
     SCOPED_TRACE(seed);
     Rng rng(seed);
-    Case join = RandomCase(rng);
+    IntervalCase join = RandomCase(rng);
     join.lower = -2000;
     join.upper = 3000;
     PipeSettings settings;
@@ -442,14 +443,14 @@ TEST(IntervalJoinTest, RowsOnDiskFindTheirPartners) {
       for (int port : {0, 1}) ASSERT_OK(pipe.Advance({now}, port));
     }
     for (int port : {0, 1}) ASSERT_OK(pipe.Finish(port));
-    ASSERT_EQ(PairsIn(pipe.outputs()), Reference(join, taken[0], taken[1]));
+    ASSERT_EQ(PairsIn(pipe.outputs()), IntervalReference(join, taken[0], taken[1]));
     EXPECT_GT(on_disk, 0);
     EXPECT_EQ(space->used_bytes(), 0);
   }
 }
 
 TEST(IntervalJoinTest, ReadsTheSideThatIsBehind) {
-  Case join;
+  IntervalCase join;
   Pipe pipe(join.Spec());
   ASSERT_OK(pipe.Open());
   ASSERT_OK(pipe.Advance({10}, 0));

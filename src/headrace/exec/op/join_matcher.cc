@@ -16,7 +16,6 @@
 namespace headrace {
 namespace {
 
-constexpr size_t kPrefetchAhead = 16;
 // Arrays up to this size are in a core's cache.
 constexpr int64_t kCachedBytes = int64_t{256} << 10;
 

@@ -18,8 +18,8 @@ namespace {
 
 using namespace breaker_test;  // NOLINT
 
-constexpr JoinKind kKinds[] = {JoinKind::kInner, JoinKind::kLeft, JoinKind::kRight,
-                               JoinKind::kFull,  JoinKind::kSemi, JoinKind::kAnti};
+constexpr JoinKind kLookupKinds[] = {JoinKind::kInner, JoinKind::kLeft, JoinKind::kRight,
+                                     JoinKind::kFull,  JoinKind::kSemi, JoinKind::kAnti};
 
 /// k (int64, with nulls), s (text, with nulls), v (0, 1, 2 …).
 TestTable RandomRows(const std::string& prefix, int64_t count, uint64_t keys, Rng& rng) {
@@ -39,7 +39,7 @@ TestTable RandomRows(const std::string& prefix, int64_t count, uint64_t keys, Rn
   return {schema, Batch(std::move(columns), count)};
 }
 
-struct Case {
+struct LookupCase {
   JoinKind kind = JoinKind::kInner;
   bool by_text = false;   // beside k
   bool residual = false;  // (v + tv) % 3 < 2, and ts is null or not "xx"
@@ -89,7 +89,8 @@ std::vector<std::string> Joined(const std::vector<std::string>& stream,
 }
 
 /// What the stream gives, in order; then, apart, the rows of the table without a match.
-std::pair<Cells, Cells> Reference(const Case& join, const Cells& stream, const Cells& table) {
+std::pair<Cells, Cells> LookupReference(const LookupCase& join, const Cells& stream,
+                                        const Cells& table) {
   const std::vector<std::string> nothing(3, "NULL");
   std::vector<bool> matched(table.size(), false);
   Cells joined;
@@ -129,8 +130,8 @@ SourcePtr TableOf(const TestTable& rows, Rng& rng) {
 TEST(LookupJoinTest, EveryKindAgreesWithNestedLoops) {
   for (uint64_t seed = 1; seed <= RandomCases(150); ++seed) {
     Rng rng(seed);
-    Case join;
-    join.kind = kKinds[seed % std::size(kKinds)];
+    LookupCase join;
+    join.kind = kLookupKinds[seed % std::size(kLookupKinds)];
     join.by_text = rng.Below(3) == 0;
     join.residual = rng.Below(2) == 0;
     join.filter = rng.Below(3) == 0;
@@ -145,7 +146,7 @@ TEST(LookupJoinTest, EveryKindAgreesWithNestedLoops) {
     settings.refuse_seed = rng.Below(2) == 0 ? 0 : seed;
     Pipe pipe(spec, settings, spec.MakeGlobal());
     ASSERT_OK(pipe.Run(SplitRows(stream, rng, 120)));
-    auto [expected, rest] = Reference(join, CellsOf(stream.batch), CellsOf(table.batch));
+    auto [expected, rest] = LookupReference(join, CellsOf(stream.batch), CellsOf(table.batch));
     expected.insert(expected.end(), rest.begin(), rest.end());
     ASSERT_EQ(pipe.cells(), expected);
     for (const Batch& batch : pipe.outputs()) {
@@ -165,7 +166,7 @@ TEST(LookupJoinTest, UniqueKeysPassTheStreamOn) {
   stream.batch =
       stream.batch.WithColumns({Int64s(64, key), stream.batch.column(1), stream.batch.column(2)});
   const LookupJoinSpec spec(stream.schema, TableOf(table, rng), JoinKind::kInner,
-                            Case{}.Terms(*stream.schema, *table.schema));
+                            LookupCase{}.Terms(*stream.schema, *table.schema));
   Pipe pipe(spec);
   ASSERT_OK(pipe.Run({stream.batch}));
   ASSERT_EQ(pipe.outputs().size(), 1U);
@@ -183,7 +184,7 @@ TEST(LookupJoinTest, ManyMatchesComeInBatches) {
   stream.batch = stream.batch.WithColumns(
       {Int64s(500, [](int64_t) { return 7; }), stream.batch.column(1), stream.batch.column(2)});
   const LookupJoinSpec spec(stream.schema, TableOf(table, rng), JoinKind::kInner,
-                            Case{}.Terms(*stream.schema, *table.schema));
+                            LookupCase{}.Terms(*stream.schema, *table.schema));
   PipeSettings settings;
   settings.batch_rows = 1000;
   settings.batch_bytes = 20'000;
@@ -208,7 +209,7 @@ TEST(LookupJoinTest, ChangesAreRepeatedPerMatch) {
   const TestTable table = RandomRows("t", 60, 10, rng);
   const TestTable stream = RandomRows("", 200, 10, rng);
   for (JoinKind kind : {JoinKind::kInner, JoinKind::kLeft, JoinKind::kSemi, JoinKind::kAnti}) {
-    Case join;
+    LookupCase join;
     join.kind = kind;
     join.residual = true;
     const LookupJoinSpec spec(stream.schema, TableOf(table, rng), kind,
@@ -228,7 +229,8 @@ TEST(LookupJoinTest, ChangesAreRepeatedPerMatch) {
         ASSERT_EQ(change.Value(row), v.Value(row) % 3 == 0 ? -1 : 1);
       }
     }
-    ASSERT_EQ(pipe.cells(), Reference(join, CellsOf(stream.batch), CellsOf(table.batch)).first);
+    ASSERT_EQ(pipe.cells(),
+              LookupReference(join, CellsOf(stream.batch), CellsOf(table.batch)).first);
   }
 }
 
@@ -236,7 +238,7 @@ TEST(LookupJoinTest, WatermarksPass) {
   Rng rng(1);
   const TestTable table = RandomRows("t", 5, 5, rng);
   const LookupJoinSpec spec(table.schema, TableOf(table, rng), JoinKind::kLeft,
-                            Case{}.Terms(*RandomRows("", 1, 1, rng).schema, *table.schema));
+                            LookupCase{}.Terms(*RandomRows("", 1, 1, rng).schema, *table.schema));
   Pipe pipe(spec);
   ASSERT_OK(pipe.Open());
   ASSERT_OK(pipe.Advance({5}));
@@ -255,7 +257,7 @@ TEST(LookupJoinTest, LanesKnowTogetherWhatWasMatched) {
   for (uint64_t seed = 1; seed <= RandomCases(60); ++seed) {
     SCOPED_TRACE(seed);
     Rng rng(seed);
-    Case join;
+    LookupCase join;
     join.kind = seed % 2 == 0 ? JoinKind::kRight : JoinKind::kFull;
     join.residual = rng.Below(2) == 0;
     join.by_text = rng.Below(2) == 0;
@@ -297,7 +299,7 @@ TEST(LookupJoinTest, LanesKnowTogetherWhatWasMatched) {
       ASSERT_OK(
           lanes->Repeat(lane, [](Operator& op, Out& out) { return op.Finish(0, out); }, &outputs));
     }
-    auto [expected, rest] = Reference(join, CellsOf(stream.batch), CellsOf(table.batch));
+    auto [expected, rest] = LookupReference(join, CellsOf(stream.batch), CellsOf(table.batch));
     expected.insert(expected.end(), rest.begin(), rest.end());
     ASSERT_EQ(Sorted(CellsOf(outputs)), Sorted(expected));
   }
@@ -340,7 +342,7 @@ TEST(LookupJoinTest, MatchedKeysOverTheBudgetAreAnError) {
   TestTable table = stream;
   table.schema = RandomRows("t", 1, 1, rng).schema;
   const LookupJoinSpec spec(stream.schema, TableOf(table, rng), JoinKind::kRight,
-                            Case{}.Terms(*stream.schema, *table.schema));
+                            LookupCase{}.Terms(*stream.schema, *table.schema));
   PipeSettings settings;
   settings.budget_bytes = 400'000;
   Pipe pipe(spec, settings, spec.MakeGlobal());

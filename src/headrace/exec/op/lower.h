@@ -7,6 +7,10 @@
 
 namespace headrace {
 
+/// The ports of a join of two streams.
+inline constexpr int kLeft = 0;
+inline constexpr int kRight = 1;
+
 class Lowering;
 class PlanNode;
 

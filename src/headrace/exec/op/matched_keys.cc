@@ -18,7 +18,7 @@ namespace {
 
 constexpr size_t kKeysPerSection = 16384;
 
-std::vector<KeyColumn> KeyColumnsOf(const LookupJoinSpec& spec) {
+std::vector<KeyColumn> ProbeKeyColumnsOf(const LookupJoinSpec& spec) {
   std::vector<KeyColumn> columns;
   for (int column : IdentityOf(spec)) {
     const auto& field = spec.table->schema()->field(column);
@@ -50,7 +50,7 @@ MatchedKeys::MatchedKeys(KeyNumbering keys, const OperatorContext& context)
 
 Result<std::shared_ptr<MatchedKeys>> MatchedKeys::Make(const LookupJoinSpec& spec,
                                                        const OperatorContext& context) {
-  ARROW_ASSIGN_OR_RAISE(KeyNumbering keys, KeyNumbering::Make({KeyColumnsOf(spec)}));
+  ARROW_ASSIGN_OR_RAISE(KeyNumbering keys, KeyNumbering::Make({ProbeKeyColumnsOf(spec)}));
   return std::shared_ptr<MatchedKeys>(new MatchedKeys(std::move(keys), context));
 }
 

@@ -37,7 +37,7 @@ namespace {
 constexpr size_t kSlidingRows = 524'288;
 constexpr size_t kSortedRows = 131'072;
 
-const SchemaPtr& WatermarkSchema() {
+const SchemaPtr& BufferWatermarkSchema() {
   static const auto* schema = new SchemaPtr(WatermarkSchemaOf({"row_buffer_watermark"}));
   return *schema;
 }
@@ -154,11 +154,11 @@ class RowBufferOperator final : public Operator {
     ARROW_RETURN_NOT_OK(SaveInSections(
         by_key_group,
         [&](int group, std::span<const SavedRow> rows) { return SaveRows(group, rows, writer); }));
-    return SaveWatermarks(WatermarkSchema(), {&watermark_, 1}, writer, context().pool);
+    return SaveWatermarks(BufferWatermarkSchema(), {&watermark_, 1}, writer, context().pool);
   }
 
   Status Load(StateReader& reader) override {
-    return LoadStreamState(reader, context(), WatermarkSchema(), {&watermark_, 1},
+    return LoadStreamState(reader, context(), BufferWatermarkSchema(), {&watermark_, 1},
                            [this](int, const arrow::RecordBatch& rows) { return LoadRows(rows); });
   }
 

@@ -69,12 +69,12 @@ WindowFrame LastRows(int64_t rows) {
   return frame;
 }
 
-struct Case {
+struct BufferCase {
   RowBufferTerms terms;
   bool ranks = false;  // else: the number of rows and their first text
 };
 
-std::vector<FramedCall> CallsOf(const TestTable& table, const Case& made) {
+std::vector<FramedCall> CallsOf(const TestTable& table, const BufferCase& made) {
   if (made.ranks) return {CallOf("rank", 0, {}, arrow::int64(), WindowFrame())};
   const WindowFrame frame = LastRows(made.terms.rows);
   return {CallOf("count", 0, {}, arrow::int64(), frame),
@@ -84,7 +84,7 @@ std::vector<FramedCall> CallsOf(const TestTable& table, const Case& made) {
 /// All rows of each partition, in the order in which they were taken.
 class Model {
  public:
-  Model(const TestTable& table, const Case& made)
+  Model(const TestTable& table, const BufferCase& made)
       : case_(made), cells_(CellsOf(table.batch)), times_(TimesOf(table)) {}
 
   void Push(int64_t begin, int64_t end) {
@@ -171,7 +171,7 @@ class Model {
     return rank;
   }
 
-  const Case case_;
+  const BufferCase case_;
   const Cells cells_;
   const std::vector<std::optional<int64_t>> times_;
   std::map<std::string, std::vector<int64_t>> taken_;
@@ -188,7 +188,7 @@ void Append(const std::vector<Batch>& batches, Cells* cells) {
   }
 }
 
-void Run(const Case& made, int lanes, uint64_t seed) {
+void Run(const BufferCase& made, int lanes, uint64_t seed) {
   Rng rng(seed);
   const int64_t jitter = 200;
   const TestTable table = RandomRows(600, 1 + rng.Below(20), jitter, rng);
@@ -226,7 +226,7 @@ void Run(const Case& made, int lanes, uint64_t seed) {
   EXPECT_EQ(world.metrics.null_time_rows, model.null_times);
 }
 
-void RunSome(const Case& made) {
+void RunSome(const BufferCase& made) {
   for (uint64_t seed = 1; seed <= 12; ++seed) {
     SCOPED_TRACE(seed);
     const bool has_keys = !made.terms.partition_by.empty();
@@ -235,24 +235,24 @@ void RunSome(const Case& made) {
   }
 }
 
-Case LastOf(int64_t rows) {
-  Case made;
+BufferCase LastOf(int64_t rows) {
+  BufferCase made;
   made.terms.partition_by = {kKey};
   made.terms.rows = rows;
   made.terms.comes_in_order = true;
   return made;
 }
 
-Case ByTime(int64_t rows) {
-  Case made = LastOf(rows);
+BufferCase ByTime(int64_t rows) {
+  BufferCase made = LastOf(rows);
   made.terms.time = kTime;
   made.terms.clock = kTime;
   made.terms.order = {{kTime, false, NullPlacement::kLast}};
   return made;
 }
 
-Case Ranked(int64_t rows) {
-  Case made = LastOf(rows);
+BufferCase Ranked(int64_t rows) {
+  BufferCase made = LastOf(rows);
   made.terms.comes_in_order = false;
   made.terms.order = {{kValue, false, NullPlacement::kLast}};
   made.ranks = true;
@@ -264,7 +264,7 @@ TEST(RowBuffer, LastRows) {
 }
 
 TEST(RowBuffer, LastRowsOfAll) {
-  Case made = LastOf(5);
+  BufferCase made = LastOf(5);
   made.terms.partition_by.clear();
   RunSome(made);
 }
@@ -278,14 +278,14 @@ TEST(RowBuffer, RanksWithinTheBuffer) {
 }
 
 TEST(RowBuffer, OnlyFullOnes) {
-  for (Case made : {LastOf(4), ByTime(4), Ranked(4)}) {
+  for (BufferCase made : {LastOf(4), ByTime(4), Ranked(4)}) {
     made.terms.only_full = true;
     RunSome(made);
   }
 }
 
 TEST(RowBuffer, Expires) {
-  for (Case made : {ByTime(6), LastOf(6)}) {
+  for (BufferCase made : {ByTime(6), LastOf(6)}) {
     made.terms.clock = kTime;
     made.terms.expire_micros = 150;
     RunSome(made);
@@ -295,7 +295,7 @@ TEST(RowBuffer, Expires) {
 TEST(RowBuffer, PassesWatermarksOnBehindTheirRows) {
   Rng rng(1);
   const TestTable table = RandomRows(100, 3, 50, rng);
-  const Case made = ByTime(3);
+  const BufferCase made = ByTime(3);
   World world({});
   StreamDrive drive(world, RowBufferSpec(table.schema, made.terms, CallsOf(table, made)), {kKey});
   ASSERT_OK(drive.Open());
@@ -311,7 +311,7 @@ TEST(RowBuffer, PassesWatermarksOnBehindTheirRows) {
 TEST(RowBuffer, RefusesWhatDoesNotFitTheBudget) {
   Rng rng(1);
   const TestTable table = RandomRows(5000, 10, 50, rng);
-  const Case made = LastOf(5);
+  const BufferCase made = LastOf(5);
   World world({.budget_bytes = 20'000});
   StreamDrive drive(world, RowBufferSpec(table.schema, made.terms, CallsOf(table, made)), {kKey});
   ASSERT_OK(drive.Open());

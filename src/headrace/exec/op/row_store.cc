@@ -23,16 +23,14 @@ namespace {
 
 using arrow::Type;
 using BufferPtr = std::shared_ptr<arrow::Buffer>;
-using Rows = std::span<const RowRef>;
-
-constexpr size_t kPrefetchAhead = 16;
+using RowRefs = std::span<const RowRef>;
 
 const arrow::DataType& StorageOf(const arrow::DataType& type) {
   if (type.id() != Type::EXTENSION) return type;
   return *static_cast<const arrow::ExtensionType&>(type).storage_type();
 }
 
-bool AnyNone(Rows rows) {
+bool AnyNone(RowRefs rows) {
   int32_t sign = 0;
   for (const RowRef& row : rows) sign |= row.chunk;
   return sign < 0;
@@ -47,7 +45,7 @@ Result<ArrayPtr> TakeRows(const arrow::Array& values, const arrow::Array& indice
 }
 
 // Positions in `rows` that name a row, ordered by chunk.
-std::vector<size_t> PositionsByChunk(Rows rows) {
+std::vector<size_t> PositionsByChunk(RowRefs rows) {
   std::vector<size_t> positions;
   for (size_t i = 0; i < rows.size(); ++i) {
     if (!rows[i].none()) positions.push_back(i);
@@ -62,7 +60,7 @@ std::vector<size_t> PositionsByChunk(Rows rows) {
 // The loops of Gather; `rows` is not empty.
 struct RowStore::Gatherer {
   const Column& column;
-  Rows rows;
+  RowRefs rows;
   arrow::MemoryPool* pool;
 
   template <typename Body>

@@ -10,6 +10,9 @@
 
 namespace headrace {
 
+/// Rows that are referred to are fetched so many references before they are read.
+inline constexpr size_t kPrefetchAhead = 16;
+
 /// A row of one chunk of a RowStore; the default is no row, which gathers as nulls.
 struct RowRef {
   int32_t chunk = -1;

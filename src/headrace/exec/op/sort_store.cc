@@ -20,7 +20,7 @@ constexpr int64_t kReclaimBlocksMin = 4;
 constexpr int64_t kPartBytesMin = int64_t{64} << 10;
 constexpr int64_t kPartBytesMax = int64_t{2} << 20;
 constexpr int64_t kPartsPerBudget = 256;
-constexpr int64_t kPartsMax = 1024;
+constexpr int64_t kSortPartsMax = 1024;
 
 // The positions at the ends of keys, as two columns.
 Result<std::vector<ArrayPtr>> PositionColumns(const SortKeys& keys, arrow::MemoryPool* pool) {
@@ -162,7 +162,7 @@ Status SortGlobal::Seal(const OperatorContext& context) {
   if (store_->has_spilled() || store_->is_writing()) return Status::OK();
   const int64_t part_bytes =
       std::clamp(context.budget->limit_bytes() / kPartsPerBudget, kPartBytesMin, kPartBytesMax);
-  const int64_t parts = std::min(store_->memory_bytes() / part_bytes, kPartsMax);
+  const int64_t parts = std::min(store_->memory_bytes() / part_bytes, kSortPartsMax);
   if (parts < 2) return Status::OK();
   parts_.emplace(store_->TakeMemory(), parts);
   num_parts_ = parts_->num_parts();

@@ -56,7 +56,7 @@ int Compare(const TestTable& table, const SortKey& key, int64_t a, int64_t b) {
   return key.descending ? -order : order;
 }
 
-Cells Reference(const TestTable& table, const Ordering& keys) {
+Cells SortReference(const TestTable& table, const Ordering& keys) {
   std::vector<int64_t> rows(static_cast<size_t>(table.count()));
   for (size_t row = 0; row < rows.size(); ++row) rows[row] = static_cast<int64_t>(row);
   std::stable_sort(rows.begin(), rows.end(), [&](int64_t a, int64_t b) {
@@ -101,7 +101,7 @@ TEST(SortTest, AgreesWithAStableSort) {
     const TestTable table = RandomTable(static_cast<int64_t>(world.rng.Below(1500)), world.rng);
     const Ordering keys = RandomKeys(world.rng);
     ASSERT_OK_AND_ASSIGN(Cells sorted, Sorted(world, table, keys, 1 + seed * 5));
-    ASSERT_EQ(sorted, Reference(table, keys));
+    ASSERT_EQ(sorted, SortReference(table, keys));
   }
 }
 
@@ -121,7 +121,7 @@ TEST(SortTest, GivesTheFirstRowsThatAreWanted) {
     ASSERT_GE(sorted.size(), count);
     dropped += table.count() - static_cast<int64_t>(sorted.size());
     sorted.resize(count);
-    Cells expected = Reference(table, keys);
+    Cells expected = SortReference(table, keys);
     expected.resize(count);
     ASSERT_EQ(sorted, expected);
   }
@@ -169,7 +169,7 @@ TEST(SortTest, LanesShareThePartsThatAreInMemory) {
       const Cells cells = CellsOf(part);
       sorted.insert(sorted.end(), cells.begin(), cells.end());
     }
-    ASSERT_EQ(sorted, Reference(table, keys));
+    ASSERT_EQ(sorted, SortReference(table, keys));
     EXPECT_EQ(world.metrics.spilled_runs.load() > 0, seed % 2 == 0);
   }
 }
@@ -182,7 +182,7 @@ TEST(SortTest, SpillsDataThatIsLargerThanItsBudget) {
     const TestTable table = RandomTable(60'000, rng);
     const Ordering keys = {{1, true, NullPlacement::kFirst}, {0}};
     ASSERT_OK_AND_ASSIGN(Cells sorted, Sorted(world, table, keys, 500));
-    ASSERT_EQ(sorted, Reference(table, keys));
+    ASSERT_EQ(sorted, SortReference(table, keys));
     EXPECT_GT(world.metrics.spilled_runs.load(), 1);
     EXPECT_GT(world.metrics.spilled_bytes.load(), 100'000);
     EXPECT_LE(world.budget->peak_bytes(), 1 << 20);
@@ -195,7 +195,7 @@ TEST(SortTest, MergesInSeveralPasses) {
   Rng rng(6);
   const TestTable table = RandomTable(60'000, rng);
   ASSERT_OK_AND_ASSIGN(Cells sorted, Sorted(world, table, {{0}}, 200));
-  ASSERT_EQ(sorted, Reference(table, {{0}}));
+  ASSERT_EQ(sorted, SortReference(table, {{0}}));
   EXPECT_GT(world.metrics.spilled_runs.load(), kMergeFanInMax);
 }
 

@@ -23,7 +23,7 @@ TEST(StreamAggregateTest, AtTheEndItAgreesWithMaps) {
   for (uint64_t seed = 1; seed <= 30; ++seed) {
     SCOPED_TRACE(seed);
     World world({.lanes = 1 + static_cast<int>(seed % 4), .batch_rows = 20, .seed = seed});
-    const TestTable table = KeyedTable(500, 30, world.rng);
+    const TestTable table = RandomKeyedTable(500, 30, world.rng);
     const std::vector<int> keys = seed % 2 == 0 ? std::vector<int>{0} : std::vector<int>{1, 0};
     const auto spec = AppendSpec(table, keys, EmitPolicy::kAtEnd);
     StreamDrive drive(world, spec, spec.keys);
@@ -41,7 +41,7 @@ TEST(StreamAggregateTest, ChangesAddUpToTheGroups) {
     World world({.lanes = 1 + static_cast<int>(seed % 4),
                  .batch_rows = seed % 3 == 0 ? 4 : 1000,
                  .seed = seed});
-    const TestTable table = KeyedTable(400, 20, world.rng);
+    const TestTable table = RandomKeyedTable(400, 20, world.rng);
     const auto spec = AppendSpec(table, {0, 1}, EmitPolicy::kChanges);
     StreamDrive drive(world, spec, spec.keys);
     ASSERT_OK(drive.Open());
@@ -70,7 +70,7 @@ TEST(StreamAggregateTest, RowsAreTakenBack) {
   for (uint64_t seed = 1; seed <= 30; ++seed) {
     SCOPED_TRACE(seed);
     World world({.lanes = 1 + static_cast<int>(seed % 4), .batch_rows = 50, .seed = seed});
-    const TestTable table = KeyedTable(300, 15, world.rng);
+    const TestTable table = RandomKeyedTable(300, 15, world.rng);
     const Cells cells = CellsOf(table.batch);
     const StreamAggregateSpec spec(table.schema, {1}, RemovableCalls(*table.schema),
                                    EmitPolicy::kChanges, ChangeMode::kRetract);
@@ -121,7 +121,7 @@ TEST(StreamAggregateTest, RowsAreTakenBack) {
 
 TEST(StreamAggregateTest, AllStatesAreLoadedOnOtherLanes) {
   Rng rng(3);
-  const TestTable table = KeyedTable(800, 40, rng);
+  const TestTable table = RandomKeyedTable(800, 40, rng);
   const auto batches = SplitRows(table, rng, 50);
   for (const EmitPolicy emit : {EmitPolicy::kAtEnd, EmitPolicy::kChanges}) {
     const auto vfs = MakeMemoryVfs();
@@ -152,7 +152,7 @@ TEST(StreamAggregateTest, AllStatesAreLoadedOnOtherLanes) {
 
 TEST(StreamAggregateTest, WithoutKeysThereIsOneRow) {
   Rng rng(4);
-  const TestTable table = KeyedTable(50, 5, rng);
+  const TestTable table = RandomKeyedTable(50, 5, rng);
   for (const bool has_rows : {true, false}) {
     TestTable rows = table;
     if (!has_rows) rows.batch = table.batch.Slice(0, 0);
@@ -178,7 +178,7 @@ TEST(StreamAggregateTest, WithoutKeysThereIsOneRow) {
 
 TEST(StreamAggregateTest, RefusesWhatItCannotDo) {
   Rng rng(1);
-  const TestTable table = KeyedTable(1, 1, rng);
+  const TestTable table = RandomKeyedTable(1, 1, rng);
   const StreamAggregateSpec retract(table.schema, {0}, AllCalls(*table.schema),
                                     EmitPolicy::kChanges, ChangeMode::kRetract);
   EXPECT_OK(retract.Check());
@@ -193,7 +193,7 @@ TEST(StreamAggregateTest, RefusesWhatItCannotDo) {
 
 TEST(StreamAggregateTest, SaysWhatABudgetIsTooSmallFor) {
   Rng rng(1);
-  const TestTable table = KeyedTable(5000, 5000, rng);
+  const TestTable table = RandomKeyedTable(5000, 5000, rng);
   World world({.budget_bytes = 100'000});
   const auto spec = AppendSpec(table, {0}, EmitPolicy::kAtEnd);
   StreamDrive drive(world, spec, spec.keys);
@@ -208,7 +208,7 @@ TEST(StreamAggregateTest, SaysWhatABudgetIsTooSmallFor) {
 
 TEST(StreamAggregateTest, StateOfAnotherAggregationIsRefused) {
   Rng rng(1);
-  const TestTable table = KeyedTable(100, 10, rng);
+  const TestTable table = RandomKeyedTable(100, 10, rng);
   const auto vfs = MakeMemoryVfs();
   World world({});
   const auto spec = AppendSpec(table, {0}, EmitPolicy::kAtEnd);

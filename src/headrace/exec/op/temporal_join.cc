@@ -27,10 +27,7 @@
 namespace headrace {
 namespace {
 
-constexpr int kLeft = 0;
-constexpr int kRight = 1;
-
-const SchemaPtr& WatermarkSchema() {
+const SchemaPtr& VersionWatermarkSchema() {
   static const auto* schema =
       new SchemaPtr(WatermarkSchemaOf({"stream_watermark", "version_watermark"}));
   return *schema;
@@ -118,11 +115,11 @@ class TemporalJoin final : public Operator {
                                            return SaveRows(port, group, rows, writer);
                                          }));
     }
-    return SaveWatermarks(WatermarkSchema(), watermarks_, writer, context().pool);
+    return SaveWatermarks(VersionWatermarkSchema(), watermarks_, writer, context().pool);
   }
 
   Status Load(StateReader& reader) override {
-    return LoadStreamState(reader, context(), WatermarkSchema(), watermarks_,
+    return LoadStreamState(reader, context(), VersionWatermarkSchema(), watermarks_,
                            [this](int, const arrow::RecordBatch& rows) { return LoadRows(rows); });
   }
 

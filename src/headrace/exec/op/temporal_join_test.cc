@@ -17,8 +17,8 @@ namespace {
 
 using namespace breaker_test;  // NOLINT
 
-constexpr int kKey = 1;
-constexpr int kTime = 2;
+constexpr int kPersonKey = 1;
+constexpr int kEventTime = 2;
 
 struct Side {
   TestTable table;
@@ -54,7 +54,7 @@ class PortDrive {
   Status Open() { return lanes_.Open(); }
   Status Push(int port, const Batch& rows) {
     std::vector<uint64_t> hashes;
-    ARROW_RETURN_NOT_OK(HashKeys({rows.column(kKey)}, rows.num_rows(), Pool(), &hashes));
+    ARROW_RETURN_NOT_OK(HashKeys({rows.column(kPersonKey)}, rows.num_rows(), Pool(), &hashes));
     for (int lane = 0; lane < world_.options.lanes; ++lane) {
       auto selected = std::make_shared<std::vector<uint32_t>>();
       for (uint32_t row = 0; row < hashes.size(); ++row) {
@@ -101,7 +101,7 @@ class PortDrive {
   Lanes lanes_;
 };
 
-struct Model {
+struct TemporalModel {
   JoinKind kind = JoinKind::kInner;
   std::vector<size_t> rows;  // that were not late
   std::vector<size_t> versions;
@@ -141,12 +141,12 @@ void RunOne(JoinKind kind, int lanes, uint64_t seed) {
   const std::vector<Side> sides = {RandomSide(400, 10, kJitter, rng),
                                    RandomSide(150, 25, kJitter, rng)};
   const TemporalJoinSpec spec(sides[0].table.schema, sides[1].table.schema, kind,
-                              {{kKey}, {kKey}, kTime, kTime, nullptr});
+                              {{kPersonKey}, {kPersonKey}, kEventTime, kEventTime, nullptr});
   World world(
       {.lanes = lanes, .batch_rows = 1 + static_cast<int64_t>(rng.Below(40)), .seed = seed});
   auto drive = std::make_unique<PortDrive>(world, spec);
   ASSERT_OK(drive->Open());
-  Model model;
+  TemporalModel model;
   model.kind = kind;
   std::vector<int64_t> next = {0, 0};
   std::vector<int64_t> watermarks = {INT64_MIN, INT64_MIN};
@@ -205,7 +205,7 @@ TEST(TemporalJoin, ForgetsVersionsThatNobodyAsksFor) {
   Rng rng(3);
   const Side rows = RandomSide(1, 1, 0, rng);
   const TemporalJoinSpec spec(rows.table.schema, rows.table.schema, JoinKind::kInner,
-                              {{kKey}, {kKey}, kTime, kTime, nullptr});
+                              {{kPersonKey}, {kPersonKey}, kEventTime, kEventTime, nullptr});
   World world({.budget_bytes = 4'000'000});
   PortDrive drive(world, spec);
   ASSERT_OK(drive.Open());

@@ -22,7 +22,7 @@
 namespace headrace {
 namespace {
 
-const SchemaPtr& WatermarkSchema() {
+const SchemaPtr& LaneWatermarkSchema() {
   static const auto* schema = new SchemaPtr(WatermarkSchemaOf({"watermark"}));
   return *schema;
 }
@@ -89,13 +89,13 @@ class WindowAggregate final : public Operator {
     ARROW_RETURN_NOT_OK(state_->Save([&](int key_group, const arrow::RecordBatch& batch) {
       return writer.Write(key_group, batch);
     }));
-    return SaveWatermarks(WatermarkSchema(), {&watermark_.micros, 1}, writer, context().pool);
+    return SaveWatermarks(LaneWatermarkSchema(), {&watermark_.micros, 1}, writer, context().pool);
   }
 
   // Lanes were quiescent: their watermarks are the same, except those that no row ever came to.
   Status Load(StateReader& reader) override {
     ARROW_RETURN_NOT_OK(LoadStreamState(
-        reader, context(), WatermarkSchema(), {&watermark_.micros, 1},
+        reader, context(), LaneWatermarkSchema(), {&watermark_.micros, 1},
         [this](int key_group, const arrow::RecordBatch& groups) -> Status {
           ARROW_ASSIGN_OR_RAISE(const int64_t refused, state_->Load(key_group, groups));
           return refused > 0 ? context().budget->OverLimit(refused) : Status::OK();

@@ -41,7 +41,7 @@ Wide Floor(Wide value, Wide by) {
 }
 
 /// What a run is made of.
-struct Case {
+struct WindowCase {
   StreamWindowSpec window;
   EmitPolicy emit = EmitPolicy::kAtEnd;
   std::vector<int> keys;
@@ -51,10 +51,10 @@ struct Case {
   TypePtr time_type() const { return arrow::timestamp(unit); }
 };
 
-/// The columns of KeyedTable and "at", some of whose cells are null.
-TestTable TimedTable(int64_t count, uint64_t distinct, const Case& made, int64_t step_micros,
+/// The columns of RandomKeyedTable and "at", some of whose cells are null.
+TestTable TimedTable(int64_t count, uint64_t distinct, const WindowCase& made, int64_t step_micros,
                      int64_t jitter_micros, Rng& rng) {
-  const TestTable table = KeyedTable(count, distinct, rng);
+  const TestTable table = RandomKeyedTable(count, distinct, rng);
   const Wide per_tick = NanosPerTick(made.unit);
   const ArrayPtr raw = Int64s(count, [&](int64_t row) -> std::optional<int64_t> {
     if (rng.Below(40) == 0) return std::nullopt;
@@ -73,7 +73,7 @@ TestTable TimedTable(int64_t count, uint64_t distinct, const Case& made, int64_t
 /// All windows there ever were, with their rows. Times are in nanoseconds.
 class WindowModel {
  public:
-  explicit WindowModel(const Case& made) : case_(made), per_tick_(NanosPerTick(made.unit)) {}
+  explicit WindowModel(const WindowCase& made) : case_(made), per_tick_(NanosPerTick(made.unit)) {}
 
   void Push(const std::vector<std::string>& row, std::optional<int64_t> ticks, int weight = 1) {
     if (!ticks.has_value() || *ticks == std::numeric_limits<int64_t>::max() - 1) {
@@ -206,7 +206,7 @@ class WindowModel {
     return FormatValue(*builder.Finish().ValueOrDie()->View(case_.time_type()).ValueOrDie(), 0);
   }
 
-  const Case case_;
+  const WindowCase case_;
   const Wide per_tick_;
   Wide watermark_ = -(Wide{1} << 100);
   std::vector<Window> windows_;
@@ -223,7 +223,7 @@ class AsideRows final : public RowsAside {
   int64_t count = 0;
 };
 
-WindowAggregateSpec SpecOf(const Case& made, const SchemaPtr& schema) {
+WindowAggregateSpec SpecOf(const WindowCase& made, const SchemaPtr& schema) {
   StreamWindowSpec window = made.window;
   window.time = Expression::Column(kTimeColumn, "at", made.time_type());
   return WindowAggregateSpec(schema, window, made.keys,
@@ -234,7 +234,7 @@ WindowAggregateSpec SpecOf(const Case& made, const SchemaPtr& schema) {
 /// What was given so far, as a reader of the output sees it.
 class Seen {
  public:
-  explicit Seen(const Case& made) : case_(made) {}
+  explicit Seen(const WindowCase& made) : case_(made) {}
 
   void Apply(const std::vector<Batch>& outputs) {
     const bool repeats =
@@ -276,13 +276,13 @@ class Seen {
     return {row.begin(), row.begin() + static_cast<std::ptrdiff_t>(case_.keys.size()) + 2};
   }
 
-  const Case case_;
+  const WindowCase case_;
   Materialized rows_;
   std::map<std::vector<std::string>, std::vector<std::string>> latest_;
 };
 
-Case RandomCase(WindowKind kind, Rng& rng) {
-  Case made;
+WindowCase RandomCase(WindowKind kind, Rng& rng) {
+  WindowCase made;
   made.window.kind = kind;
   const arrow::TimeUnit::type units[] = {arrow::TimeUnit::SECOND, arrow::TimeUnit::MILLI,
                                          arrow::TimeUnit::MICRO, arrow::TimeUnit::NANO};
@@ -316,7 +316,7 @@ Case RandomCase(WindowKind kind, Rng& rng) {
   return made;
 }
 
-std::string TextOf(uint64_t seed, const Case& made) {
+std::string TextOf(uint64_t seed, const WindowCase& made) {
   return fmt::format("seed {}: kind {} size {} advance {} lateness {} late {} emit {} unit {}",
                      seed, static_cast<int>(made.window.kind), made.window.size_micros,
                      made.window.advance_micros, made.window.lateness_micros,
@@ -330,7 +330,7 @@ struct Totals {
 };
 
 // Also saves everything at a random batch and goes on with another number of lanes.
-void RunCase(const Case& made, uint64_t seed, bool has_watermarks, Totals* totals) {
+void RunCase(const WindowCase& made, uint64_t seed, bool has_watermarks, Totals* totals) {
   Rng rng(seed);
   const int64_t count = 200 + static_cast<int64_t>(rng.Below(200));
   const TestTable table = TimedTable(count, 4, made, 150'000, 6 * kSecond, rng);
@@ -405,7 +405,7 @@ TEST_P(WindowKinds, AgreeWithLoopsOverAllWindows) {
   const uint64_t cases = RandomCases(150);
   for (uint64_t seed = 1; seed <= cases && !HasFatalFailure(); ++seed) {
     Rng rng(seed * 77);
-    const Case made = RandomCase(GetParam(), rng);
+    const WindowCase made = RandomCase(GetParam(), rng);
     SCOPED_TRACE(TextOf(seed, made));
     RunCase(made, seed, /*has_watermarks=*/true, &totals);
   }
@@ -418,7 +418,7 @@ TEST_P(WindowKinds, OfBoundedRowsAgreeToo) {
   Totals totals;
   for (uint64_t seed = 1; seed <= RandomCases(60) && !HasFatalFailure(); ++seed) {
     Rng rng(seed * 79);
-    const Case made = RandomCase(GetParam(), rng);
+    const WindowCase made = RandomCase(GetParam(), rng);
     SCOPED_TRACE(TextOf(seed, made));
     RunCase(made, seed, /*has_watermarks=*/false, &totals);
   }
@@ -432,7 +432,7 @@ TEST_P(WindowKinds, AskForMemoryAndGoOn) {
   for (uint64_t seed = 1; seed <= cases; ++seed) {
     SCOPED_TRACE(seed);
     Rng rng(seed * 83);
-    Case made = RandomCase(GetParam(), rng);
+    WindowCase made = RandomCase(GetParam(), rng);
     if (made.window.late == LatePolicy::kAside) made.window.late = LatePolicy::kDrop;
     const TestTable table = TimedTable(400, 50, made, 100'000, 3 * kSecond, rng);
     const WindowAggregateSpec spec = SpecOf(made, table.schema);
@@ -455,7 +455,7 @@ TEST_P(WindowKinds, AskForMemoryAndGoOn) {
 
 TEST_P(WindowKinds, SayWhatABudgetIsTooSmallFor) {
   Rng rng(5);
-  Case made;
+  WindowCase made;
   made.window.kind = GetParam();
   made.window.size_micros = made.window.advance_micros = 10 * kSecond;
   made.keys = {0};
@@ -474,7 +474,7 @@ TEST_P(WindowKinds, SayWhatABudgetIsTooSmallFor) {
 
 TEST_P(WindowKinds, MayRefuseRowsWithoutATime) {
   Rng rng(5);
-  Case made;
+  WindowCase made;
   made.window.kind = GetParam();
   made.window.size_micros = made.window.advance_micros = kSecond;
   made.window.null_time = NullTimePolicy::kFail;
@@ -488,7 +488,7 @@ TEST_P(WindowKinds, MayRefuseRowsWithoutATime) {
 
 TEST_P(WindowKinds, RefuseTheStateOfOthers) {
   Rng rng(5);
-  Case made;
+  WindowCase made;
   made.window.kind = GetParam();
   made.window.size_micros = made.window.advance_micros = 3 * kSecond;
   made.keys = {0};
@@ -518,7 +518,7 @@ TEST(WindowAggregateTest, RowsAreTakenBack) {
     SCOPED_TRACE(seed);
     Rng rng(seed);
     const WindowKind kinds[] = {WindowKind::kTumbling, WindowKind::kSliding, WindowKind::kCumulate};
-    Case made = RandomCase(kinds[seed % 3], rng);
+    WindowCase made = RandomCase(kinds[seed % 3], rng);
     made.retracts = true;
     if (made.window.late == LatePolicy::kRepeat) made.window.late = LatePolicy::kUpdate;
     World world({.lanes = 1 + static_cast<int>(seed % 3), .batch_rows = 20, .seed = seed});
@@ -576,7 +576,7 @@ TEST(WindowAggregateTest, RowsAreTakenBack) {
 
 TEST(WindowAggregateTest, PassesOnWhatOpenWindowsPromise) {
   Rng rng(4);
-  Case made;
+  WindowCase made;
   made.window.size_micros = 10 * kSecond;
   const TestTable table = TimedTable(1, 1, made, kSecond, 1, rng);
   World world({});
@@ -593,7 +593,7 @@ TEST(WindowAggregateTest, PassesOnWhatOpenWindowsPromise) {
 // A session may have begun long before the watermark.
 TEST(WindowAggregateTest, OpenSessionsHoldThePromiseBack) {
   Rng rng(4);
-  Case made;
+  WindowCase made;
   made.window.kind = WindowKind::kSession;
   made.window.size_micros = 10 * kSecond;
   const TestTable rows =
@@ -616,7 +616,7 @@ TEST(WindowAggregateTest, OpenSessionsHoldThePromiseBack) {
 
 TEST(WindowAggregateTest, PutsNothingAsideWithoutAPlace) {
   Rng rng(4);
-  Case made;
+  WindowCase made;
   made.window.size_micros = kSecond;
   made.window.late = LatePolicy::kAside;
   const TestTable table = TimedTable(1, 1, made, kSecond, 1, rng);
@@ -629,7 +629,7 @@ TEST(WindowAggregateTest, PutsNothingAsideWithoutAPlace) {
 TEST(WindowAggregateTest, ClosedWindowsFreeTheirMemoryAtOnce) {
   Rng rng(4);
   for (const WindowKind kind : {WindowKind::kTumbling, WindowKind::kSession}) {
-    Case made;
+    WindowCase made;
     made.window.kind = kind;
     made.window.size_micros = kSecond;
     made.keys = {0};

@@ -21,9 +21,6 @@
 namespace headrace {
 namespace {
 
-// Groups merged at a call, and groups of a saved batch.
-constexpr size_t kGroupsAtATime = 4096;
-constexpr int64_t kSavedBytesMax = int64_t{256} << 10;
 // Windows of fewer panes merge them one by one.
 constexpr size_t kTreePanesMin = 6;
 

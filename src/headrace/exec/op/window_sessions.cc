@@ -13,16 +13,14 @@
 namespace headrace {
 namespace {
 
-constexpr size_t kGroupsAtATime = 4096;  // of a saved batch
-constexpr int kStepsAtATime = 1 << 15;   // of the queue
-constexpr int64_t kSavedBytesMax = int64_t{256} << 10;
+constexpr int kStepsAtATime = 1 << 15;  // of the queue
 
 int64_t KeyBytesOf(const EncodedKeys& keys, uint32_t row) {
   return keys.is_fixed ? 0 : static_cast<int64_t>(keys.Bytes(row).size());
 }
 
 template <typename T>
-int64_t HeldBytes(const std::vector<T>& values) {
+int64_t CapacityBytes(const std::vector<T>& values) {
   return static_cast<int64_t>(values.capacity() * sizeof(T));
 }
 
@@ -250,7 +248,7 @@ class WindowSessions final : public WindowState {
       }
     }
     int64_t bytes() const {
-      return ids_.capacity() == 0 ? 0 : std::max(kListBytesMin, HeldBytes(ids_));
+      return ids_.capacity() == 0 ? 0 : std::max(kListBytesMin, CapacityBytes(ids_));
     }
 
    private:
@@ -283,7 +281,7 @@ class WindowSessions final : public WindowState {
     bool was_given = false;
   };
   struct DueQueue : std::priority_queue<Due, std::vector<Due>, std::greater<>> {
-    int64_t bytes() const { return HeldBytes(c); }
+    int64_t bytes() const { return CapacityBytes(c); }
     int64_t BytesToGrow(int64_t more) const { return WindowSessions::BytesToGrow(c, more); }
   };
 
@@ -321,8 +319,8 @@ class WindowSessions final : public WindowState {
   }
 
   int64_t bytes() const {
-    return keys_.bytes() + rows_.bytes() + list_bytes_ + HeldBytes(sessions_) + HeldBytes(free_) +
-           due_.bytes() + extra_bytes_;
+    return keys_.bytes() + rows_.bytes() + list_bytes_ + CapacityBytes(sessions_) +
+           CapacityBytes(free_) + due_.bytes() + extra_bytes_;
   }
 
   // For rows that may all open sessions, but those that are in one for sure.

@@ -14,6 +14,9 @@
 
 namespace headrace {
 
+/// Groups merged at a call, and groups of a saved batch.
+inline constexpr size_t kGroupsAtATime = 4096;
+
 /// What a state is made with.
 struct WindowTerms {
   AggregateTermsPtr aggregates;

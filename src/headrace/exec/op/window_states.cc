@@ -4,15 +4,9 @@
 #include <algorithm>
 
 #include "headrace/base/check.h"
+#include "headrace/exec/key/row_blocks.h"
 
 namespace headrace {
-namespace {
-
-size_t RoundUp(size_t value, size_t multiple) {
-  return (value + multiple - 1) / multiple * multiple;
-}
-
-}  // namespace
 
 WindowStates::WindowStates(std::vector<const OrderedKernel*> kernels)
     : kernels_(std::move(kernels)) {

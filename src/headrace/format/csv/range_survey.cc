@@ -13,8 +13,6 @@ namespace {
 /// Bytes kept from one read to the next at most. They keep the reads and the looks at 64 bytes
 /// aligned.
 constexpr size_t kKeptBytes = 64;
-/// Bytes read behind a range, for the line that ends there.
-constexpr int64_t kTailBytes = int64_t{16} << 10;
 constexpr size_t kNowhere = SIZE_MAX;
 
 /// The position behind the first line end at or behind `at`; kNowhere when that cannot be told from
@@ -117,7 +115,7 @@ Result<std::optional<CountedRange>> CountRange(arrow::io::InputStream& stream, i
                                                bool from_start, int64_t length, int64_t read_bytes,
                                                arrow::MemoryPool* pool) {
   const int64_t nominal_end = length + (from_start ? 0 : 1);
-  const int64_t position_max = nominal_end + kTailBytes;
+  const int64_t position_max = nominal_end + kRangeTailBytes;
   RangeSurvey survey(dialect, num_columns);
   Slices text(stream, offset, read_bytes);
   ARROW_RETURN_NOT_OK(text.Allocate(pool));

@@ -15,6 +15,9 @@
 
 namespace headrace::csv {
 
+/// Bytes read behind a range at first: most rows that start in it end there.
+inline constexpr int64_t kRangeTailBytes = int64_t{16} << 10;
+
 /// Follows both possible phases at the start of a range, until they agree. Borrows the dialect.
 class RangeSurvey {
  public:

@@ -38,8 +38,6 @@ constexpr int64_t kFewRows = 100'000;
 constexpr int64_t kRangeBatches = 4;
 constexpr int64_t kRangeBytesMin = int64_t{256} << 10;
 constexpr int64_t kRangeBytesMax = int64_t{4} << 20;
-/// Bytes read behind a range at first: most rows that start in it end there.
-constexpr int64_t kTailBytes = int64_t{16} << 10;
 
 RowCost CostOf(const arrow::Schema& schema, const std::vector<int>& columns) {
   RowCost cost;
@@ -285,7 +283,7 @@ class CsvFile final : public DataFile {
                                                 const ReadContext& context) const {
     const bool whole = part.end == kWholeFile;
     const int64_t offset = OffsetOf(part);
-    const int64_t wanted = whole ? ReadBytesFor(request) : part.end - offset + kTailBytes;
+    const int64_t wanted = whole ? ReadBytesFor(request) : part.end - offset + kRangeTailBytes;
     ARROW_ASSIGN_OR_RAISE(auto stream, text_.Open(offset, context.pool));
     auto reader = std::make_unique<CsvReader>(
         std::make_unique<RowScanner>(text_.path(), dialect_, std::move(stream), start_.line,

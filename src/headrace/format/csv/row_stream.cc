@@ -12,15 +12,13 @@
 #include "arrow/type.h"
 #include "headrace/format/csv/column_builder.h"
 #include "headrace/format/csv/row_scanner.h"
+#include "headrace/format/csv/text_file.h"
 #include "headrace/format/format.h"
 #include "headrace/format/time_form.h"
 
 namespace headrace {
 namespace csv {
 namespace {
-
-constexpr int64_t kHeaderReadBytes = int64_t{64} << 10;
-constexpr int64_t kReadBytes = int64_t{1} << 20;
 
 /// What all files of a stream share.
 struct StreamRules {

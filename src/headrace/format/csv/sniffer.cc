@@ -17,8 +17,6 @@
 namespace headrace::csv {
 namespace {
 
-constexpr int64_t kHeaderReadBytes = int64_t{64} << 10;
-
 enum Seen : uint32_t {
   kInteger = 1,
   kWideInteger = 2,  // past int64

@@ -14,6 +14,8 @@ namespace headrace::csv {
 
 /// Bytes read at a time where the whole text is read in order.
 inline constexpr int64_t kReadBytes = int64_t{1} << 20;
+/// Where only its first lines are wanted.
+inline constexpr int64_t kHeaderReadBytes = int64_t{64} << 10;
 
 /// A file as it was when it was bound: a changed file is kStale. Immutable and thread safe.
 class TextFile {

@@ -78,7 +78,7 @@ HWY_EXPORT(UnpackNarrow);
 namespace {
 
 constexpr int kGroup = 8;
-constexpr int kWidthMax = 32;
+constexpr int kBitsMax = 32;
 /// Fewer groups are not worth the choice of code.
 constexpr int64_t kManyGroups = 4;
 
@@ -122,7 +122,7 @@ constexpr std::array<Unpacker, sizeof...(kWidth)> Unpackers(std::index_sequence<
   return {&UnpackGroups<static_cast<int>(kWidth)>...};
 }
 
-constexpr auto kUnpackers = Unpackers(std::make_index_sequence<kWidthMax + 1>());
+constexpr auto kUnpackers = Unpackers(std::make_index_sequence<kBitsMax + 1>());
 
 }  // namespace
 

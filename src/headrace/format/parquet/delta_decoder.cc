@@ -8,7 +8,7 @@
 namespace headrace::parquet_format {
 namespace {
 
-constexpr int64_t kPieceValues = 128;
+constexpr int64_t kDeltasAtATime = 128;
 constexpr int64_t kMiniblockValuesMax = int64_t{1} << 31;
 
 Status TooShort() { return Status::Invalid("the differences end too early"); }
@@ -76,7 +76,7 @@ Status DeltaDecoder::Read(int64_t count, uint64_t* out) {
   }
   while (count > 0) {
     if (miniblock_left_ == 0) ARROW_RETURN_NOT_OK(NextMiniblock());
-    const int64_t part = std::min({count, miniblock_left_, kPieceValues});
+    const int64_t part = std::min({count, miniblock_left_, kDeltasAtATime});
     if ((position_ + part) * width_ > (end_ - at_) * 8) return TooShort();
     UnpackBits(at_, position_, part, width_, out);
     for (int64_t i = 0; i < part; ++i) out[i] = last_ += min_delta_ + out[i];
@@ -89,9 +89,9 @@ Status DeltaDecoder::Read(int64_t count, uint64_t* out) {
 }
 
 Status DeltaDecoder::Skip(int64_t count) {
-  uint64_t values[kPieceValues];
-  for (; count > 0; count -= kPieceValues) {
-    ARROW_RETURN_NOT_OK(Read(std::min(count, kPieceValues), values));
+  uint64_t values[kDeltasAtATime];
+  for (; count > 0; count -= kDeltasAtATime) {
+    ARROW_RETURN_NOT_OK(Read(std::min(count, kDeltasAtATime), values));
   }
   return Status::OK();
 }

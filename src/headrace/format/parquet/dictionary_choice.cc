@@ -15,7 +15,7 @@ namespace {
 constexpr int64_t kSampleRows = 2048;
 
 /// Bytes of a value; 0: text; −1: a type that always has a dictionary where it can.
-int WidthOf(const arrow::DataType& type) {
+int SampledWidthOf(const arrow::DataType& type) {
   if (arrow::is_base_binary_like(type.id())) return 0;
   if (type.id() == arrow::Type::BOOL || !arrow::is_fixed_width(type.id())) return -1;
   return static_cast<const arrow::FixedWidthType&>(type).bit_width() / 8;
@@ -37,7 +37,7 @@ bool IsWorthDictionary(const std::vector<ArrayPtr>& pieces) {
   std::vector<uint64_t> hashes;
   int64_t next = 0;  // row of the sample, in the piece
   for (const ArrayPtr& piece : pieces) {
-    const int width = WidthOf(*piece->type());
+    const int width = SampledWidthOf(*piece->type());
     if (width < 0 || piece->type_id() == arrow::Type::LARGE_STRING ||
         piece->type_id() == arrow::Type::LARGE_BINARY) {
       return true;

@@ -11,7 +11,7 @@ namespace {
 using arrow::Type;
 
 constexpr int kDecimalBytes = 16;
-constexpr int kWidthMax = 1 << 16;
+constexpr int kFixedBytesMax = 1 << 16;
 
 template <typename In, typename Out>
 void Narrow(const uint8_t* in, int64_t count, int, uint8_t* out) {
@@ -88,7 +88,7 @@ std::optional<FlatType> Int64Type(const TypePtr& plain) {
 }
 
 std::optional<FlatType> FixedBytesType(const TypePtr& plain, int length) {
-  if (length < 1 || length > kWidthMax) return std::nullopt;
+  if (length < 1 || length > kFixedBytesMax) return std::nullopt;
   FlatType flat{parquet::Type::FIXED_LEN_BYTE_ARRAY, plain, length, length};
   if (plain->id() == Type::FIXED_SIZE_BINARY) return flat;
   if (plain->id() != Type::DECIMAL128 || length > kDecimalBytes) return std::nullopt;

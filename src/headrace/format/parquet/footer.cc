@@ -42,7 +42,7 @@ parquet::ReaderProperties PropertiesFor(const FileInfo& file, size_t num_leaves,
   return properties;
 }
 
-parquet::ArrowReaderProperties ArrowProperties() {
+parquet::ArrowReaderProperties ReaderProperties() {
   parquet::ArrowReaderProperties properties(false);
   properties.set_pre_buffer(false);
   return properties;
@@ -53,7 +53,7 @@ void AppendLeaves(const parquet::arrow::SchemaField& field, std::vector<int>* le
   for (const auto& child : field.children) AppendLeaves(child, leaves);
 }
 
-int64_t WidthOf(const parquet::ColumnDescriptor& leaf) {
+int64_t EstimatedWidthOf(const parquet::ColumnDescriptor& leaf) {
   switch (leaf.physical_type()) {
     case parquet::Type::BOOLEAN:
     case parquet::Type::INT32:
@@ -72,7 +72,8 @@ int64_t WidthOf(const parquet::ColumnDescriptor& leaf) {
 /// at least what it takes before compression.
 double ChunkBytes(const parquet::ColumnChunkMetaData& chunk,
                   const parquet::ColumnDescriptor& leaf) {
-  const double slots = static_cast<double>(chunk.num_values()) * static_cast<double>(WidthOf(leaf));
+  const double slots =
+      static_cast<double>(chunk.num_values()) * static_cast<double>(EstimatedWidthOf(leaf));
   if (leaf.physical_type() != parquet::Type::BYTE_ARRAY) return slots;
   const auto sizes = chunk.size_statistics();
   if (sizes != nullptr && sizes->unencoded_byte_array_data_bytes.has_value()) {
@@ -157,7 +158,7 @@ Result<std::unique_ptr<const Footer>> Footer::Read(Vfs& vfs, const FileInfo& fil
 
 Status Footer::MakeSchema() {
   ARROW_RETURN_NOT_OK(parquet::arrow::SchemaManifest::Make(
-      metadata_->schema(), metadata_->key_value_metadata(), ArrowProperties(), &manifest_));
+      metadata_->schema(), metadata_->key_value_metadata(), ReaderProperties(), &manifest_));
   const SchemaPtr& origin = manifest_.origin_schema;
   arrow::FieldVector fields;
   for (size_t i = 0; i < manifest_.schema_fields.size(); ++i) {
@@ -236,7 +237,7 @@ Result<std::unique_ptr<parquet::arrow::FileReader>> Footer::OpenReader(
   parquet::arrow::FileReaderBuilder builder;
   ARROW_RETURN_NOT_OK(
       builder.Open(std::move(stream), PropertiesFor(file, num_leaves, pool), metadata_));
-  builder.memory_pool(pool)->properties(ArrowProperties());
+  builder.memory_pool(pool)->properties(ReaderProperties());
   return builder.Build();
 }
 

@@ -18,7 +18,7 @@ namespace headrace::parquet_format {
 namespace {
 
 /// Bytes of a value; 0: not of whole bytes that stand one behind the other.
-int WidthOf(const arrow::DataType& type) {
+int PickedWidthOf(const arrow::DataType& type) {
   if (!arrow::is_primitive(type.id()) && !arrow::is_decimal(type.id()) &&
       type.id() != arrow::Type::FIXED_SIZE_BINARY) {
     return 0;
@@ -32,7 +32,7 @@ const arrow::DictionaryArray* CodedNumbers(const arrow::Array& array) {
   if (array.type_id() != arrow::Type::DICTIONARY) return nullptr;
   const auto& coded = static_cast<const arrow::DictionaryArray&>(array);
   const bool is_ours = coded.indices()->type_id() == arrow::Type::INT32 &&
-                       WidthOf(*coded.dictionary()->type()) > 0 &&
+                       PickedWidthOf(*coded.dictionary()->type()) > 0 &&
                        coded.dictionary()->length() > 0 && coded.dictionary()->null_count() == 0;
   return is_ours ? &coded : nullptr;
 }
@@ -41,7 +41,7 @@ const arrow::DictionaryArray* CodedNumbers(const arrow::Array& array) {
 Result<ArrayPtr> Gathered(const TypePtr& type, const uint8_t* values, const uint32_t* codes,
                           int64_t count, std::shared_ptr<arrow::Buffer> validity,
                           arrow::MemoryPool* pool) {
-  const int width = WidthOf(*type);
+  const int width = PickedWidthOf(*type);
   ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::Buffer> out,
                         arrow::AllocateBuffer(count * width, pool));
   GatherValues(values, width, codes, count, out->mutable_data());
@@ -66,7 +66,7 @@ Result<std::shared_ptr<arrow::Buffer>> PickValidity(const arrow::Array& array,
 
 /// The first value of the array.
 const uint8_t* ValuesOf(const arrow::Array& array) {
-  return array.data()->GetValues<uint8_t>(1, array.offset() * WidthOf(*array.type()));
+  return array.data()->GetValues<uint8_t>(1, array.offset() * PickedWidthOf(*array.type()));
 }
 
 /// The values of rows `row_of(0)`, …. Rows that are null may have any code.
@@ -97,7 +97,8 @@ Result<ArrayPtr> PickByArrow(const ArrayPtr& array, std::span<const uint32_t> pi
 Result<ArrayPtr> PickRows(const ArrayPtr& array, std::span<const uint32_t> picks,
                           arrow::MemoryPool* pool) {
   const arrow::DictionaryArray* coded = CodedNumbers(*array);
-  if (coded == nullptr && WidthOf(*array->type()) == 0) return PickByArrow(array, picks, pool);
+  if (coded == nullptr && PickedWidthOf(*array->type()) == 0)
+    return PickByArrow(array, picks, pool);
   ARROW_ASSIGN_OR_RAISE(auto validity, PickValidity(*array, picks, pool));
   const auto count = static_cast<int64_t>(picks.size());
   if (coded == nullptr) {

@@ -15,13 +15,14 @@
 namespace headrace::parquet_format {
 namespace {
 
-constexpr size_t kStep = 16;
+constexpr size_t kCopyBytes = 16;
 constexpr int64_t kBytesMax = std::numeric_limits<int32_t>::max();
 
-/// Copies in steps: up to kStep − 1 bytes more than `view` has are read and written.
+/// Copies in steps: up to kCopyBytes − 1 bytes more than `view` has are read and written.
 uint8_t* CopyText(std::string_view view, uint8_t* to) {
-  std::memcpy(to, view.data(), kStep);
-  if (view.size() > kStep) std::memcpy(to + kStep, view.data() + kStep, view.size() - kStep);
+  std::memcpy(to, view.data(), kCopyBytes);
+  if (view.size() > kCopyBytes)
+    std::memcpy(to + kCopyBytes, view.data() + kCopyBytes, view.size() - kCopyBytes);
   return to + view.size();
 }
 
@@ -70,7 +71,7 @@ Status TextAssembly::Append(const std::string_view* views, int64_t count, const 
   if (data_.length() + bytes > kBytesMax) {
     return Status::Invalid("more than ", kBytesMax, " bytes of text in ", rows, " rows");
   }
-  const int64_t room = std::max(bytes, bytes_before_ - data_.length()) + int64_t{kStep};
+  const int64_t room = std::max(bytes, bytes_before_ - data_.length()) + int64_t{kCopyBytes};
   ARROW_RETURN_NOT_OK(data_.Reserve(room));
   const uint8_t* begin = data_.data();
   uint8_t* to = data_.mutable_data() + data_.length();

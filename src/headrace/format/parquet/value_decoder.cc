@@ -11,7 +11,7 @@
 namespace headrace::parquet_format {
 namespace {
 
-constexpr int64_t kPieceValues = 256;
+constexpr int64_t kValuesAtATime = 256;
 
 Status TooFew() { return Status::Invalid("the page has too few values"); }
 
@@ -64,9 +64,9 @@ class RleBooleans final : public FixedDecoder {
  public:
   explicit RleBooleans(HybridDecoder runs) : runs_(runs) {}
   Status Read(int64_t count, uint8_t* out) override {
-    uint32_t piece[kPieceValues];
+    uint32_t piece[kValuesAtATime];
     while (count > 0) {
-      const int64_t part = std::min(count, kPieceValues);
+      const int64_t part = std::min(count, kValuesAtATime);
       ARROW_RETURN_NOT_OK(runs_.Read(part, piece));
       for (int64_t i = 0; i < part; ++i) *out++ = piece[i] & 1;
       count -= part;
@@ -84,9 +84,9 @@ class DeltaFixed final : public FixedDecoder {
  public:
   explicit DeltaFixed(DeltaDecoder deltas) : deltas_(deltas) {}
   Status Read(int64_t count, uint8_t* out) override {
-    uint64_t piece[kPieceValues];
+    uint64_t piece[kValuesAtATime];
     while (count > 0) {
-      const int64_t part = std::min(count, kPieceValues);
+      const int64_t part = std::min(count, kValuesAtATime);
       ARROW_RETURN_NOT_OK(deltas_.Read(part, piece));
       for (int64_t i = 0; i < part; ++i, out += sizeof(T)) {
         const auto value = static_cast<T>(piece[i]);
@@ -146,9 +146,9 @@ class PlainText final : public TextDecoder {
     return ReadEach(count, out);
   }
   Status Skip(int64_t count) override {
-    std::string_view piece[kPieceValues];
-    for (; count > 0; count -= kPieceValues) {
-      ARROW_RETURN_NOT_OK(Read(std::min(count, kPieceValues), piece));
+    std::string_view piece[kValuesAtATime];
+    for (; count > 0; count -= kValuesAtATime) {
+      ARROW_RETURN_NOT_OK(Read(std::min(count, kValuesAtATime), piece));
     }
     return Status::OK();
   }
@@ -198,9 +198,9 @@ class DeltaLengthText final : public TextDecoder {
   DeltaLengthText(DeltaDecoder lengths, const uint8_t* texts, const uint8_t* end)
       : lengths_(lengths), at_(texts), end_(end) {}
   Status Read(int64_t count, std::string_view* out) override {
-    uint64_t lengths[kPieceValues];
+    uint64_t lengths[kValuesAtATime];
     for (int64_t done = 0; done < count;) {
-      const int64_t part = std::min(count - done, kPieceValues);
+      const int64_t part = std::min(count - done, kValuesAtATime);
       ARROW_RETURN_NOT_OK(lengths_.Read(part, lengths));
       for (int64_t i = 0; i < part; ++i, ++done) {
         // Lengths are of 32 bits, and so are their differences.
@@ -215,9 +215,9 @@ class DeltaLengthText final : public TextDecoder {
     return Status::OK();
   }
   Status Skip(int64_t count) override {
-    std::string_view piece[kPieceValues];
-    for (; count > 0; count -= kPieceValues) {
-      ARROW_RETURN_NOT_OK(Read(std::min(count, kPieceValues), piece));
+    std::string_view piece[kValuesAtATime];
+    for (; count > 0; count -= kValuesAtATime) {
+      ARROW_RETURN_NOT_OK(Read(std::min(count, kValuesAtATime), piece));
     }
     return Status::OK();
   }

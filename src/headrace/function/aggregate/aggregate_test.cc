@@ -14,20 +14,20 @@ namespace headrace {
 namespace {
 
 /// One state of an aggregate, in memory of its own.
-class State {
+class AggregateState {
  public:
-  explicit State(const AggregateKernel& kernel)
+  explicit AggregateState(const AggregateKernel& kernel)
       : kernel_(&kernel),
         memory_(new std::max_align_t[kernel.size / sizeof(std::max_align_t) + 1]) {
     kernel_->init(get());
   }
-  State(State&&) = default;
-  State& operator=(State&& other) {
+  AggregateState(AggregateState&&) = default;
+  AggregateState& operator=(AggregateState&& other) {
     std::swap(kernel_, other.kernel_);
     std::swap(memory_, other.memory_);
     return *this;
   }
-  ~State() {
+  ~AggregateState() {
     if (memory_ != nullptr && kernel_->destroy != nullptr) kernel_->destroy(get());
   }
   std::byte* get() const { return reinterpret_cast<std::byte*>(memory_.get()); }
@@ -52,29 +52,29 @@ class Aggregate {
     argument_ = {array, false};
     return {{&argument_, 1}, array->length(), {0, first}};
   }
-  Status Add(const State& state, const ArrayPtr& array, int64_t first = 0) {
+  Status Add(const AggregateState& state, const ArrayPtr& array, int64_t first = 0) {
     return kernel_.add_all(context_, state.get(), Rows(array, first));
   }
   /// Adds through the grouped loop, all rows to one group.
-  Status AddGrouped(const State& state, const ArrayPtr& array, int64_t first = 0) {
+  Status AddGrouped(const AggregateState& state, const ArrayPtr& array, int64_t first = 0) {
     const std::vector<std::byte*> groups(static_cast<size_t>(array->length()), state.get());
     return kernel_.add(context_, groups.data(), 0, Rows(array, first));
   }
-  Result<ArrayPtr> Finish(const State& state) {
+  Result<ArrayPtr> Finish(const AggregateState& state) {
     ARROW_ASSIGN_OR_RAISE(auto builder, arrow::MakeBuilder(context_.result_type));
     std::byte* const group = state.get();
     ARROW_RETURN_NOT_OK(kernel_.finish(context_, &group, 0, 1, builder.get()));
     return builder->Finish();
   }
   Result<ArrayPtr> Of(const ArrayPtr& array) {
-    const State state(kernel_);
+    const AggregateState state(kernel_);
     ARROW_RETURN_NOT_OK(Add(state, array));
     return Finish(state);
   }
-  State SavedAndLoaded(const State& state) {
+  AggregateState SavedAndLoaded(const AggregateState& state) {
     std::string bytes;
     EXPECT_TRUE(kernel_.save(state.get(), &bytes).ok());
-    State loaded(kernel_);
+    AggregateState loaded(kernel_);
     const Status status = kernel_.load(loaded.get(), bytes);
     EXPECT_TRUE(status.ok()) << status.ToString();
     return loaded;
@@ -101,14 +101,14 @@ class Aggregate {
   return ::testing::AssertionFailure() << left->ToString() << " and " << right->ToString();
 }
 
-struct Case {
+struct AggregateCase {
   const char* id;
   ArgPattern pattern;
   TypePtr type;
 };
 
-std::vector<Case> AllCases() {
-  std::vector<Case> cases;
+std::vector<AggregateCase> AggregateCases() {
+  std::vector<AggregateCase> cases;
   const std::vector<std::pair<ArgPattern, TypePtr>> numbers = {
       {ArgPattern::kInt32, arrow::int32()},     {ArgPattern::kInt64, arrow::int64()},
       {ArgPattern::kUInt64, arrow::uint64()},   {ArgPattern::kFloat32, arrow::float32()},
@@ -145,19 +145,19 @@ std::vector<Case> AllCases() {
   return cases;
 }
 
-ArrayPtr RandomRows(const Case& test, uint64_t seed) {
+ArrayPtr RandomRows(const AggregateCase& test, uint64_t seed) {
   return RandomArray(test.type, 200, seed, test.type->id() == arrow::Type::INT8 ? 100 : 250);
 }
 
 TEST(AggregateTest, DivisionAndMergeOrderDoNotMatter) {
-  for (const Case& test : AllCases()) {
+  for (const AggregateCase& test : AggregateCases()) {
     SCOPED_TRACE(std::string(test.id) + " of " + test.type->ToString());
     Aggregate aggregate(test.id, test.pattern, test.type);
     Rng rng(7);
     for (uint64_t seed = 1; seed <= 4; ++seed) {
       const ArrayPtr rows = Sliced(RandomRows(test, seed));
       ASSERT_OK_AND_ASSIGN(const ArrayPtr whole, aggregate.Of(rows));
-      std::vector<State> parts;
+      std::vector<AggregateState> parts;
       for (int64_t begin = 0; begin < rows->length();) {
         const auto length = static_cast<int64_t>(rng.Below(60));
         parts.emplace_back(aggregate.kernel());
@@ -169,7 +169,7 @@ TEST(AggregateTest, DivisionAndMergeOrderDoNotMatter) {
       while (parts.size() > 1) {
         const size_t from = rng.Below(parts.size());
         const size_t into = (from + 1 + rng.Below(parts.size() - 1)) % parts.size();
-        const State loaded = aggregate.SavedAndLoaded(parts[from]);
+        const AggregateState loaded = aggregate.SavedAndLoaded(parts[from]);
         ASSERT_OK(aggregate.kernel().merge(aggregate.context(), parts[into].get(), loaded.get()));
         std::swap(parts[from], parts.back());
         parts.pop_back();
@@ -181,13 +181,13 @@ TEST(AggregateTest, DivisionAndMergeOrderDoNotMatter) {
 }
 
 TEST(AggregateTest, RemovingUndoesAdding) {
-  for (const Case& test : AllCases()) {
+  for (const AggregateCase& test : AggregateCases()) {
     Aggregate aggregate(test.id, test.pattern, test.type);
     if (aggregate.kernel().remove == nullptr) continue;
     SCOPED_TRACE(std::string(test.id) + " of " + test.type->ToString());
     const ArrayPtr kept = RandomRows(test, 3);
     const ArrayPtr removed = Sliced(RandomRows(test, 4));
-    const State state(aggregate.kernel());
+    const AggregateState state(aggregate.kernel());
     ASSERT_OK(aggregate.Add(state, kept));
     ASSERT_OK(aggregate.Add(state, removed));
     const std::vector<std::byte*> groups(static_cast<size_t>(removed->length()), state.get());
@@ -201,8 +201,8 @@ TEST(AggregateTest, RemovingUndoesAdding) {
 
 TEST(AggregateTest, GroupsAreKeptApart) {
   Aggregate sum("sum_checked", ArgPattern::kInt64, arrow::int64());
-  const State even(sum.kernel());
-  const State odd(sum.kernel());
+  const AggregateState even(sum.kernel());
+  const AggregateState odd(sum.kernel());
   std::vector<std::byte*> groups;
   for (int i = 0; i < 6; ++i) groups.push_back(i % 2 == 0 ? even.get() : odd.get());
   const ArrayPtr rows = FromJson(arrow::int64(), "[0, 1, null, 3, 4, 5]");
@@ -216,8 +216,8 @@ TEST(AggregateTest, ConstantArgumentsCountForEveryRow) {
   Aggregate count("count", ArgPattern::kAny, arrow::int64());
   const Argument seven{FromJson(arrow::int64(), "[7]"), true};
   const Argument null{FromJson(arrow::int64(), "[null]"), true};
-  const State total(sum.kernel());
-  const State rows(count.kernel());
+  const AggregateState total(sum.kernel());
+  const AggregateState rows(count.kernel());
   ASSERT_OK(sum.kernel().add_all(sum.context(), total.get(), {{&seven, 1}, 5, {}}));
   ASSERT_OK(sum.kernel().add_all(sum.context(), total.get(), {{&null, 1}, 5, {}}));
   ASSERT_OK(count.kernel().add_all(count.context(), rows.get(), {{&seven, 1}, 5, {}}));
@@ -288,7 +288,7 @@ TEST(AggregateTest, FloatSumsWithInfinitiesAndNan) {
     ASSERT_OK_AND_ASSIGN(const ArrayPtr value, sum.Of(FromJson(float64, rows)));
     EXPECT_TRUE(std::isnan(static_cast<const arrow::DoubleArray&>(*value).Value(0))) << rows;
   }
-  const State state(sum.kernel());
+  const AggregateState state(sum.kernel());
   const ArrayPtr infinity = FromJson(float64, "[Inf]");
   ASSERT_OK(sum.Add(state, FromJson(float64, "[2, Inf]")));
   std::byte* const group = state.get();
@@ -353,8 +353,8 @@ TEST(AggregateTest, FirstAndLastGoByPosition) {
   const Argument argument{FromJson(text, R"(["b", null, "c", "a"])"), false};
   const std::vector<RowPosition> positions = {{1, 0}, {0, 9}, {1, 5}, {1, 2}};
   const AggregateRows rows{{&argument, 1}, 4, {}, positions.data()};
-  const State at_first(first.kernel());
-  const State at_last(last.kernel());
+  const AggregateState at_first(first.kernel());
+  const AggregateState at_last(last.kernel());
   ASSERT_OK(first.kernel().add_all(first.context(), at_first.get(), rows));
   ASSERT_OK(last.kernel().add_all(last.context(), at_last.get(), rows));
   EXPECT_TRUE(first.Finish(at_first).ValueOrDie()->Equals(*FromJson(text, "[null]")));
@@ -394,25 +394,25 @@ TEST(AggregateTest, AgreesWithALoopOverScalars) {
 // ---- bytes from outside ----
 
 TEST(AggregateTest, DamagedStatesAreErrorsOrStates) {
-  for (const Case& test : AllCases()) {
+  for (const AggregateCase& test : AggregateCases()) {
     SCOPED_TRACE(std::string(test.id) + " of " + test.type->ToString());
     Aggregate aggregate(test.id, test.pattern, test.type);
-    const State state(aggregate.kernel());
+    const AggregateState state(aggregate.kernel());
     ASSERT_OK(aggregate.Add(state, RandomRows(test, 5)));
     std::string bytes;
     ASSERT_OK(aggregate.kernel().save(state.get(), &bytes));
     for (size_t length = 0; length < bytes.size(); ++length) {
-      const State loaded(aggregate.kernel());
+      const AggregateState loaded(aggregate.kernel());
       EXPECT_ERROR(aggregate.kernel().load(loaded.get(), bytes.substr(0, length)), kBadData,
                    "damaged");
     }
-    EXPECT_ERROR(aggregate.kernel().load(State(aggregate.kernel()).get(), bytes + "x"), kBadData,
-                 "left over");
+    EXPECT_ERROR(aggregate.kernel().load(AggregateState(aggregate.kernel()).get(), bytes + "x"),
+                 kBadData, "left over");
     Rng rng(13);
     for (int i = 0; i < 200; ++i) {
       std::string flipped = bytes;
       flipped[rng.Below(flipped.size())] ^= static_cast<char>(1 << rng.Below(8));
-      const State loaded(aggregate.kernel());
+      const AggregateState loaded(aggregate.kernel());
       if (!aggregate.kernel().load(loaded.get(), flipped).ok()) continue;
       ARROW_UNUSED(aggregate.kernel().merge(aggregate.context(), loaded.get(), state.get()));
       ARROW_UNUSED(aggregate.Add(loaded, RandomRows(test, 6)));
@@ -424,7 +424,7 @@ TEST(AggregateTest, DamagedStatesAreErrorsOrStates) {
 
 TEST(AggregateTest, MemoryOfTextIsCounted) {
   Aggregate max("max", ArgPattern::kCommonComparable, arrow::utf8());
-  const State state(max.kernel());
+  const AggregateState state(max.kernel());
   EXPECT_EQ(max.kernel().bytes(state.get()), 0);
   ASSERT_OK(max.Add(state, FromJson(arrow::utf8(), "[\"" + std::string(1000, 'x') + "\"]")));
   EXPECT_GE(max.kernel().bytes(state.get()), 1000);

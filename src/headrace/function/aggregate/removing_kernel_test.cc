@@ -12,15 +12,15 @@
 namespace headrace {
 namespace {
 
-class State {
+class RemovingState {
  public:
-  explicit State(const AggregateKernel& kernel)
+  explicit RemovingState(const AggregateKernel& kernel)
       : kernel_(kernel), memory_(new std::max_align_t[kernel.size / sizeof(std::max_align_t) + 1]) {
     kernel_.init(get());
   }
-  State(const State&) = delete;
-  State& operator=(const State&) = delete;
-  ~State() {
+  RemovingState(const RemovingState&) = delete;
+  RemovingState& operator=(const RemovingState&) = delete;
+  ~RemovingState() {
     if (kernel_.destroy != nullptr) kernel_.destroy(get());
   }
   std::byte* get() { return reinterpret_cast<std::byte*>(memory_.get()); }
@@ -45,12 +45,12 @@ class RemovingKernelTest : public testing::Test {
     return args;
   }
   void Change(const Call& call, decltype(AggregateKernel::add) change, KernelContext& context,
-              State& state, const ArrayPtr& rows, int64_t first) {
+              RemovingState& state, const ArrayPtr& rows, int64_t first) {
     const std::vector<Argument> args = ArgumentsOf(call, rows);
     const std::vector<std::byte*> groups(static_cast<size_t>(rows->length()), state.get());
     EXPECT_TRUE(change(context, groups.data(), 0, {args, rows->length(), {0, first}}).ok());
   }
-  ArrayPtr Finish(const AggregateKernel& kernel, KernelContext& context, State& state) {
+  ArrayPtr Finish(const AggregateKernel& kernel, KernelContext& context, RemovingState& state) {
     auto builder = arrow::MakeBuilder(context.result_type).ValueOrDie();
     std::byte* const group = state.get();
     EXPECT_TRUE(kernel.finish(context, &group, 0, 1, builder.get()).ok());
@@ -70,10 +70,10 @@ class RemovingKernelTest : public testing::Test {
     ASSERT_NE(removing, nullptr);
     ASSERT_NE(removing->remove, nullptr);
     EXPECT_EQ(usual.remove, nullptr);
-    State expected(usual);
+    RemovingState expected(usual);
     Change(call, usual.add, context, expected, kept, 0);
-    State left(*removing);
-    State right(*removing);
+    RemovingState left(*removing);
+    RemovingState right(*removing);
     const int64_t half = kept->length() / 2;
     Change(call, removing->add, context, left, gone, -1'000);
     Change(call, removing->add, context, left, kept->Slice(0, half), 0);
@@ -81,9 +81,9 @@ class RemovingKernelTest : public testing::Test {
     Change(call, removing->add, context, right, kept->Slice(half), half);
     std::string saved;
     ASSERT_OK(removing->save(right.get(), &saved));
-    State loaded(*removing);
+    RemovingState loaded(*removing);
     ASSERT_OK(removing->load(loaded.get(), saved));
-    State other(*removing);
+    RemovingState other(*removing);
     EXPECT_FALSE(removing->load(other.get(), saved + "x").ok());
     EXPECT_FALSE(removing->load(other.get(), saved.substr(0, saved.size() - 1)).ok());
     ASSERT_OK(removing->merge(context, left.get(), loaded.get()));

@@ -64,14 +64,14 @@ Argument Constant(const TypePtr& type, const std::string& value) {
   return {FromJson(type, "[" + value + "]"), true};
 }
 
-struct Case {
+struct OrderedCase {
   const char* id;
   std::vector<ArgPattern> patterns;
   std::vector<Argument> args;
 };
 
-std::vector<Case> AllCases() {
-  std::vector<Case> cases;
+std::vector<OrderedCase> OrderedCases() {
+  std::vector<OrderedCase> cases;
   const std::vector<TypePtr> types = {arrow::boolean(),        arrow::int8(), arrow::int64(),
                                       arrow::float64(),        arrow::utf8(), arrow::date32(),
                                       arrow::decimal128(12, 2)};
@@ -104,7 +104,7 @@ std::vector<Case> AllCases() {
 }
 
 TEST(OrderedTest, CutsAndSavedStatesDoNotMatter) {
-  for (const Case& test : AllCases()) {
+  for (const OrderedCase& test : OrderedCases()) {
     SCOPED_TRACE(std::string(test.id) + " of " + test.args[0].array->type()->ToString());
     Ordered function(test.id, test.patterns, test.args);
     ASSERT_OK_AND_ASSIGN(const ArrayPtr whole, function.RunAll());
@@ -184,7 +184,7 @@ TEST(OrderedTest, ExponentialAverages) {
 }
 
 TEST(OrderedTest, DamagedStatesAreErrorsOrStates) {
-  for (const Case& test : AllCases()) {
+  for (const OrderedCase& test : OrderedCases()) {
     SCOPED_TRACE(test.id);
     Ordered function(test.id, test.patterns, test.args);
     ASSERT_OK(function.RunAll().status());

@@ -17,23 +17,23 @@ namespace {
 
 /// The exact number of rows that `plan` gives; none when it takes reading them. Sources that have
 /// changed are left to the query, which refuses them.
-std::optional<int64_t> RowsOf(const PlanNode& plan) {
+std::optional<int64_t> KnownRowsOf(const PlanNode& plan) {
   if (const auto* scan = As<ScanNode>(plan)) {
     const bool is_whole = scan->request.bounds.empty() && !scan->request.limit.has_value();
     const Result<std::string> snapshot = scan->source->Snapshot();
     if (!is_whole || !snapshot.ok() || *snapshot != scan->snapshot) return std::nullopt;
     return scan->source->row_count();
   }
-  if (As<ProjectNode>(plan) != nullptr) return RowsOf(*plan.input());
+  if (As<ProjectNode>(plan) != nullptr) return KnownRowsOf(*plan.input());
   if (const auto* limit = As<LimitNode>(plan)) {
-    const std::optional<int64_t> rows = RowsOf(*plan.input());
+    const std::optional<int64_t> rows = KnownRowsOf(*plan.input());
     if (!rows.has_value()) return std::nullopt;
     return std::min(limit->count, std::max<int64_t>(*rows - limit->offset, 0));
   }
   if (As<UnionNode>(plan) == nullptr) return std::nullopt;
   int64_t sum = 0;
   for (const PlanPtr& input : plan.inputs()) {
-    const std::optional<int64_t> rows = RowsOf(*input);
+    const std::optional<int64_t> rows = KnownRowsOf(*input);
     if (!rows.has_value()) return std::nullopt;
     sum += *rows;
   }
@@ -54,7 +54,7 @@ std::optional<WholeColumn> WholeColumnOf(const PlanNode& plan, int column) {
     return WholeColumnOf(*plan.input(), expression.column);
   }
   const auto* scan = As<ScanNode>(plan);
-  if (scan == nullptr || !RowsOf(plan).has_value()) return std::nullopt;
+  if (scan == nullptr || !KnownRowsOf(plan).has_value()) return std::nullopt;
   const auto* facts = dynamic_cast<const ColumnFacts*>(scan->source.get());
   if (facts == nullptr) return std::nullopt;
   return facts->WholeColumnOf(scan->request.projection[static_cast<size_t>(column)]);
@@ -93,7 +93,7 @@ Result<PlanPtr> Answer(const PlanPtr& plan) {
   const bool is_whole = aggregate != nullptr && aggregate->keys.empty() &&
                         !aggregate->calls.empty() && aggregate->emit == EmitPolicy::kAtEnd;
   if (!is_whole || plan->input()->properties().change_mode != ChangeMode::kAppend) return plan;
-  const std::optional<int64_t> rows = RowsOf(*plan->input());
+  const std::optional<int64_t> rows = KnownRowsOf(*plan->input());
   if (!rows.has_value()) return plan;
   std::vector<ExpressionPtr> values;
   for (const FunctionCall& call : aggregate->calls) {

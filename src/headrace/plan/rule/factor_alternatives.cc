@@ -13,16 +13,6 @@ namespace {
 
 using Terms = std::vector<ExpressionPtr>;
 
-bool IsOr(const Expression& expression) {
-  return IsCallOf(expression, FunctionKind::kScalar) &&
-         std::string_view(expression.function->id) == "or";
-}
-
-void AppendAlternatives(const ExpressionPtr& expression, Terms* alternatives) {
-  if (!IsOr(*expression)) return alternatives->push_back(expression);
-  for (const ExpressionPtr& arg : expression->args) AppendAlternatives(arg, alternatives);
-}
-
 bool Contains(const Terms& terms, const Expression& term) {
   return std::any_of(terms.begin(), terms.end(),
                      [&](const ExpressionPtr& other) { return Equals(*other, term); });
@@ -36,8 +26,7 @@ ExpressionPtr MakeDisjunction(const Expression& like, Terms terms) {
 /// `expression`, or the same with shared terms in front.
 ExpressionPtr Factored(const ExpressionPtr& expression) {
   if (!IsOr(*expression) || IsVolatile(*expression)) return expression;
-  Terms alternatives;
-  AppendAlternatives(expression, &alternatives);
+  const Terms alternatives = SplitDisjunction(expression);
   std::vector<Terms> parts;
   for (const ExpressionPtr& alternative : alternatives) {
     parts.push_back(SplitConjunction(alternative));

@@ -28,17 +28,9 @@ struct InList {
   std::vector<ScalarPtr> constants;  // not null, of the operand's plain type
 };
 
-void AppendAlternatives(const ExpressionPtr& expression, std::vector<ExpressionPtr>* terms) {
-  const bool is_or = IsCallOf(*expression, FunctionKind::kScalar) &&
-                     std::string_view(expression->function->id) == "or";
-  if (!is_or) return terms->push_back(expression);
-  for (const ExpressionPtr& arg : expression->args) AppendAlternatives(arg, terms);
-}
-
 /// `term` as an IN list; null when it is none. Constants that are null never match.
 std::optional<InList> InListOf(const ExpressionPtr& term) {
-  std::vector<ExpressionPtr> alternatives;
-  AppendAlternatives(term, &alternatives);
+  const std::vector<ExpressionPtr> alternatives = SplitDisjunction(term);
   if (alternatives.size() < kConstantsMin) return std::nullopt;
   InList list;
   for (const ExpressionPtr& alternative : alternatives) {

@@ -37,7 +37,7 @@ bool ChangesNothing(const ProjectNode& project) {
   return true;
 }
 
-Result<PlanPtr> Merge(const PlanPtr& plan) {
+Result<PlanPtr> MergeIntoBelow(const PlanPtr& plan) {
   const auto* above = As<ProjectNode>(*plan);
   if (above == nullptr) return plan;
   if (ChangesNothing(*above)) return above->input();
@@ -51,11 +51,11 @@ Result<PlanPtr> Merge(const PlanPtr& plan) {
   }
   ARROW_ASSIGN_OR_RAISE(PlanPtr project, MakeProjectNode(below->input(), std::move(merged),
                                                          above->schema()->field_names()));
-  return Merge(project);
+  return MergeIntoBelow(project);
 }
 
 }  // namespace
 
-Result<PlanPtr> MergeProjects(const PlanPtr& plan) { return RewriteBottomUp(plan, Merge); }
+Result<PlanPtr> MergeProjects(const PlanPtr& plan) { return RewriteBottomUp(plan, MergeIntoBelow); }
 
 }  // namespace headrace

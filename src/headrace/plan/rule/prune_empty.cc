@@ -73,7 +73,7 @@ Result<PlanPtr> OthersOf(const PlanPtr& plan) {
   return MakeProjectNode(others, AllColumnsOf(*others->schema()), plan->schema()->field_names());
 }
 
-Result<PlanPtr> Prune(const PlanPtr& plan) {
+Result<PlanPtr> PruneNothing(const PlanPtr& plan) {
   const bool is_table = plan->properties().boundedness == Boundedness::kBounded &&
                         plan->properties().change_mode == ChangeMode::kAppend;
   if (!is_table || IsNothing(*plan)) return plan;
@@ -87,6 +87,6 @@ Result<PlanPtr> Prune(const PlanPtr& plan) {
 
 }  // namespace
 
-Result<PlanPtr> PruneEmpty(const PlanPtr& plan) { return RewriteBottomUp(plan, Prune); }
+Result<PlanPtr> PruneEmpty(const PlanPtr& plan) { return RewriteBottomUp(plan, PruneNothing); }
 
 }  // namespace headrace

@@ -60,14 +60,6 @@ Result<PlanPtr> PushBelowSort(const PlanPtr& plan, Terms terms) {
   return Filtered(std::move(below), terms);
 }
 
-ExpressionPtr OverRight(const ExpressionPtr& term, int left_width) {
-  return ReplaceColumns(term, [&](const Expression& column) -> ExpressionPtr {
-    auto moved = std::make_shared<Expression>(column);
-    moved->column -= left_width;
-    return moved;
-  });
-}
-
 /// Terms over one side go there when the other side alone makes no row.
 Result<PlanPtr> PushIntoSides(const PlanPtr& plan, bool into_left, bool into_right, Terms terms) {
   const int width = plan->inputs()[0]->schema()->num_fields();

@@ -7,16 +7,12 @@
 
 #include "arrow/array.h"
 #include "arrow/array/builder_binary.h"
-#include "arrow/json/from_string.h"
 #include "arrow/scalar.h"
 #include "arrow/type.h"
+#include "headrace/types/test_arrays.h"
 
 namespace headrace {
 namespace {
-
-ArrayPtr FromJson(const TypePtr& type, const std::string& json) {
-  return arrow::json::ArrayFromJSONString(type, json).ValueOrDie();
-}
 
 void ExpectCodes(const ArrayPtr& column, size_t keys) {
   SCOPED_TRACE(column->ToString());

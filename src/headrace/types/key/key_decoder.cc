@@ -17,7 +17,6 @@ namespace {
 
 using BufferPtr = std::shared_ptr<arrow::Buffer>;
 
-constexpr int64_t kLengthBytes = 4;
 constexpr int64_t kOffsetBytes = sizeof(int32_t);
 
 Result<BufferPtr> Allocate(int64_t bytes, arrow::MemoryPool* pool) {

@@ -20,7 +20,6 @@ namespace headrace {
 namespace {
 
 constexpr int kFixedBytesMax = 8;
-constexpr int64_t kLengthBytes = 4;
 
 template <typename Cells>
 int64_t CellBytes(const Cells& cells, int64_t row) {

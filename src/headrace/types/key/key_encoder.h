@@ -21,6 +21,9 @@ struct KeyColumn {
 /// The columns `keys` of `schema`.
 std::vector<KeyColumn> KeyColumnsOf(const arrow::Schema& schema, const std::vector<int>& keys);
 
+/// Of the length before a text in an encoded key.
+inline constexpr int64_t kLengthBytes = 4;
+
 /// Encoded keys of rows. A single key column of at most 8 fixed bytes is encoded as `values` (null:
 /// value 0); all other keys as byte strings. Equal keys, and only those, have equal encodings (of
 /// values and nulls, or of bytes).
