@@ -1,7 +1,11 @@
-"""The stages of `./dev test`: each runs one kind of test in one tree and counts the outcomes."""
+"""The stages of `./dev test`: each runs one kind of test in one tree and counts the outcomes.
+
+The work of a stage is cut into jobs; those of stages that may run at once share the workers.
+"""
 
 import concurrent.futures
 import contextlib
+import functools
 import json
 import os
 import re
@@ -17,12 +21,15 @@ import machine
 import tidy
 
 ROOT = machine.ROOT
-EXECUTABLES_AT_ONCE = 2
+JOBS_AT_ONCE = 2
 EXECUTABLE_SECONDS_MAX = 1200
 SUITE_SECONDS_MAX = 1500
 FUZZ_SECONDS = 15
-# What of the Python suite runs the engine in this process or starts its command.
-SANITIZED_PYTEST = ["tests/python", "tests/command_test.py", "tests/property", "tests/stream"]
+# Unit tests that take long are cut into so many shards.
+SHARDS = {"exec_test": 6, "engine_test": 2}
+# What of the Python suite runs the engine in this process or starts its command, in parts that
+# take about as long.
+SANITIZED_PYTEST = [["tests/python"], ["tests/property"], ["tests/stream", "tests/command_test.py"]]
 # The target with planted bugs: it passes when the driver finds them.
 CANARY = "canary_fuzz"
 
@@ -36,6 +43,17 @@ class Counts(typing.NamedTuple):
     passed: int = 0
     failed: int = 0
     skipped: int = 0
+
+
+class Stage(typing.NamedTuple):
+    name: str
+    jobs: list  # functions that give Counts, those that take longest first
+
+
+class Row(typing.NamedTuple):
+    name: str
+    counts: Counts
+    seconds: float  # of all jobs together
 
 
 def total(counts):
@@ -97,29 +115,40 @@ def show_end(name, code, log):
     print("".join(log.read_text(errors="replace").splitlines(keepends=True)[-60:]))
 
 
-def unit_test(name, asan):
-    report = logs(asan) / f"{name}.json"
-    log = logs(asan) / f"{name}.log"
+def read_unit_report(report):
+    if not report.exists():
+        return Counts()
+    suites = json.loads(report.read_text())["testsuites"]
+    cases = [case for suite in suites for case in suite["testsuite"]]
+    failed = sum("failures" in case for case in cases)
+    passed = sum(case.get("result") == "COMPLETED" for case in cases) - failed
+    return Counts(passed, failed, len(cases) - passed - failed)
+
+
+def unit_test(name, asan, shard=0, shards=1):
+    title = f"{name}-{shard + 1}" if shards > 1 else name
+    report = logs(asan) / f"{title}.json"
+    log = logs(asan) / f"{title}.log"
     report.unlink(missing_ok=True)
     command = [str(trees.tree(asan) / "unit" / name), f"--gtest_output=json:{report}"]
-    code = run_executable(command, log, sanitizer_environment() if asan else None)
-    passed = failed = skipped = 0
-    if report.exists():
-        suites = json.loads(report.read_text())["testsuites"]
-        cases = [case for suite in suites for case in suite["testsuite"]]
-        failed = sum("failures" in case for case in cases)
-        passed = sum(case.get("result") == "COMPLETED" for case in cases) - failed
-        skipped = len(cases) - passed - failed
+    environment = sanitizer_environment() if asan else dict(os.environ)
+    environment |= {"GTEST_TOTAL_SHARDS": str(shards), "GTEST_SHARD_INDEX": str(shard)}
+    code = run_executable(command, log, environment)
+    counts = read_unit_report(report)
     if code != 0:
-        failed = max(failed, 1)
-        show_end(name, code, log)
-    return Counts(passed, failed, skipped)
+        show_end(title, code, log)
+        counts = counts._replace(failed=max(counts.failed, 1))
+    return counts
 
 
 def unit_tests(asan=False):
-    names = trees.unit_tests(asan)
-    with concurrent.futures.ThreadPoolExecutor(EXECUTABLES_AT_ONCE) as pool:
-        return total(pool.map(lambda name: unit_test(name, asan), names))
+    """One job per executable, or per shard of it."""
+    shards = {name: SHARDS.get(name, 1) for name in trees.unit_tests(asan)}
+    return [
+        functools.partial(unit_test, name, asan, shard, count)
+        for name, count in sorted(shards.items(), key=lambda item: -item[1])
+        for shard in range(count)
+    ]
 
 
 def run_logged(command, log, asan):
@@ -130,11 +159,11 @@ def run_logged(command, log, asan):
     return code
 
 
-def pytest(arguments, asan=False):
-    report = logs(asan) / "pytest.xml"
+def pytest(arguments, part=1, asan=False):
+    report = logs(asan) / f"pytest-{part}.xml"
     report.unlink(missing_ok=True)
     command = [str(machine.PYTHON), "-m", "pytest", "-q", "-rs", f"--junitxml={report}", *arguments]
-    code = run_logged(command, logs(asan) / "pytest.log", asan)
+    code = run_logged(command, logs(asan) / f"pytest-{part}.log", asan)
     if not report.exists():
         print(f"-- pytest left no report: {code}", flush=True)
         return Counts(failed=1)
@@ -143,6 +172,21 @@ def pytest(arguments, asan=False):
     failed = count["failures"] + count["errors"]
     passed = count["tests"] - failed - count["skipped"]
     return Counts(passed, max(failed, code not in (0, 5)), count["skipped"])
+
+
+def pytest_parts(asan=False):
+    """Paths of the Python suite in parts; in the release tree the last one is all the rest."""
+    if asan:
+        return SANITIZED_PYTEST
+    named = [path for part in SANITIZED_PYTEST for path in part]
+    return [*SANITIZED_PYTEST, ["tests", *(f"--ignore={path}" for path in named)]]
+
+
+def pytest_jobs(options=(), asan=False):
+    return [
+        functools.partial(pytest, [*paths, *options], part, asan)
+        for part, paths in enumerate(pytest_parts(asan), 1)
+    ]
 
 
 def scripts(arguments, asan=False):
@@ -185,62 +229,97 @@ def fuzzers():
     return sorted(path.stem for path in (ROOT / "tests" / "fuzz").glob("*_fuzz.cc"))
 
 
-def fuzz():
+def fuzz_jobs():
     arguments = ["--seconds", str(FUZZ_SECONDS)]
-    with concurrent.futures.ThreadPoolExecutor(EXECUTABLES_AT_ONCE) as pool:
-        return total(pool.map(lambda name: fuzz_one(name, arguments), fuzzers()))
+    return [functools.partial(fuzz_one, name, arguments) for name in fuzzers()]
 
 
-def build_stage(targets=(), asan=False):
-    return Counts(failed=int(trees.build(targets, asan, keep_going=True, quiet=True) != 0))
+def build_stage(name, targets=(), asan=False):
+    def build():
+        failed = trees.build(targets, asan, keep_going=True, quiet=True) != 0
+        return Counts(failed=int(failed))
+
+    return Stage(name, [build])
 
 
 def plan(full, slow):
-    """Lists of stages, (name, function); those of one list run at once, each on one core."""
+    """Steps one after the other, each a list of stages; its jobs start in the order they stand in."""
     tiers = ["--full"] * full + ["--slow"] * slow
-    steps = [
-        [("build", build_stage)],
-        [("unit", unit_tests)],
-        [
-            ("scripts", lambda: scripts(["--all-configs"] if full else [])),
-            ("pytest", lambda: pytest(tiers)),
-        ],
-        [("types", types), ("tidy", tidiness)],
+    yield [build_stage("build")]
+    yield [
+        Stage("pytest", pytest_jobs(tiers)),
+        Stage("scripts", [lambda: scripts(["--all-configs"] if full else [])]),
+        Stage("unit", unit_tests()),
+        Stage("types", [types]),
+        Stage("tidy", [tidiness]),
     ]
     if full:
-        steps += [
-            [("build, sanitized", lambda: build_stage(asan=True))],
-            [("unit, sanitized", lambda: unit_tests(asan=True))],
-            [
-                ("scripts, sanitized", lambda: scripts([], asan=True)),
-                ("pytest, sanitized", lambda: pytest(SANITIZED_PYTEST, asan=True)),
-            ],
-            [("fuzz, build", lambda: build_stage(["fuzzers"], asan=True))],
-            [("fuzz", fuzz)],
+        yield [build_stage("build, sanitized", ["all", "fuzzers"], asan=True)]
+        yield [
+            Stage("pytest, sanitized", pytest_jobs(asan=True)),
+            Stage("scripts, sanitized", [lambda: scripts([], asan=True)]),
+            Stage("unit, sanitized", unit_tests(asan=True)),
+            Stage("fuzz", fuzz_jobs()),
         ]
-    return steps
 
 
-def run_stage(name, stage):
-    print(f"== {name}", flush=True)
-    start = time.monotonic()
-    counts = stage()
-    seconds = time.monotonic() - start
-    outcome = f"{counts.passed} passed, {counts.failed} failed"
-    print(f"-- {name}: {outcome}, {seconds:.0f} s", flush=True)
-    return name, counts, seconds
+class Progress:
+    """Says when the first job of a stage starts and when the last has ended."""
+
+    def __init__(self, stage):
+        self.stage = stage
+        self.lock = threading.Lock()
+        self.started = False
+        self.ended = []  # (counts, seconds) per job
+
+    def run(self, job):
+        with self.lock:
+            if not self.started:
+                print(f"== {self.stage.name}", flush=True)
+            self.started = True
+        start = time.monotonic()
+        counts = job()
+        with self.lock:
+            self.ended.append((counts, time.monotonic() - start))
+            if len(self.ended) == len(self.stage.jobs):
+                print(self.outcome(), flush=True)
+
+    def outcome(self):
+        _, counts, seconds = self.row()
+        text = f"-- {self.stage.name}: {counts.passed} passed, {counts.failed} failed"
+        longest = max(seconds for _, seconds in self.ended)
+        parts = f" in {len(self.ended)} jobs, the longest {longest:.0f} s"
+        return f"{text}, {seconds:.0f} s" + parts * (len(self.ended) > 1)
+
+    def row(self):
+        counts = total(counts for counts, _ in self.ended)
+        return Row(self.stage.name, counts, sum(seconds for _, seconds in self.ended))
 
 
 @contextlib.contextmanager
-def ended_by_interrupt():
+def ended_by_interrupt(pool):
     try:
         yield
-    except KeyboardInterrupt:
+    except BaseException:
         interrupted.set()
+        pool.shutdown(wait=False, cancel_futures=True)
         for process in list(running):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
         raise
+
+
+def run_jobs(jobs):
+    with concurrent.futures.ThreadPoolExecutor(JOBS_AT_ONCE) as pool, ended_by_interrupt(pool):
+        for future in concurrent.futures.as_completed([pool.submit(job) for job in jobs]):
+            future.result()
+
+
+def run_step(stages):
+    """Runs the jobs of all stages, some at once. Returns a row per stage."""
+    progress = [Progress(stage) for stage in stages]
+    run_jobs([functools.partial(one.run, job) for one in progress for job in one.stage.jobs])
+    return [one.row() for one in progress]
 
 
 def run(full=False, slow=False):
@@ -248,11 +327,10 @@ def run(full=False, slow=False):
     rows = []
     start = time.monotonic()
     for step in plan(full, slow):
-        with concurrent.futures.ThreadPoolExecutor(len(step)) as pool, ended_by_interrupt():
-            rows += pool.map(run_stage, *zip(*step))
+        rows += run_step(step)
     whole = time.monotonic() - start
-    sums = total(counts for _, counts, _ in rows)
-    rows.append(("total", sums, whole))
+    sums = total(row.counts for row in rows)
+    rows.append(Row("total, by the clock", sums, whole))
     print(f"\n{'stage':<20} {'passed':>8} {'failed':>8} {'skipped':>8} {'seconds':>9}")
     for name, counts, seconds in rows:
         cells = " ".join(f"{count:>8}" for count in counts)
