@@ -14,9 +14,6 @@ namespace headrace {
 
 /// Rows of a section at most, where state is rows.
 inline constexpr size_t kRowsPerSection = 4096;
-/// Of the section of watermarks, which every lane writes and every lane reads.
-inline constexpr int kWatermarkKeyGroup = 0;
-
 /// Place of one section in its file: `length` bytes at `offset`, its header included.
 struct StateSection {
   int key_group = 0;
