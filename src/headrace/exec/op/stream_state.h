@@ -30,7 +30,6 @@ Status LoadStreamState(StateReader& reader, const OperatorContext& context,
 /// Calls save(key group, rows) for a few thousand rows at a time.
 template <typename Row, typename SaveRows>
 Status SaveInSections(const std::vector<std::vector<Row>>& by_key_group, const SaveRows& save) {
-  constexpr size_t kRowsPerSection = 4096;
   for (size_t group = 0; group < by_key_group.size(); ++group) {
     const std::span<const Row> all(by_key_group[group]);
     for (size_t begin = 0; begin < all.size(); begin += kRowsPerSection) {
