@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <span>
 
-#include "arrow/scalar.h"
 #include "arrow/type.h"
+#include "arrow/type_traits.h"
 #include "headrace/base/ascii_case.h"
 #include "headrace/sql/binder.h"
 #include "headrace/types/encoding.h"
