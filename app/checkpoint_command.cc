@@ -8,7 +8,7 @@
 #include "arrow/record_batch.h"
 #include "arrow/type.h"
 #include "command.h"
-#include "headrace/exec/checkpoint/checkpoint.h"
+#include "headrace/exec/checkpoint/saved_table.h"
 #include "headrace/io/directory_lock.h"
 #include "headrace/types/type_table.h"
 #include "row_writer.h"
@@ -16,8 +16,6 @@
 
 namespace headrace::app {
 namespace {
-
-constexpr const char* kTablePart = "table";
 
 /// Columns that grow by rows of texts and numbers.
 class Rows {
@@ -68,21 +66,6 @@ class Rows {
   std::vector<std::unique_ptr<arrow::ArrayBuilder>> builders_;
 };
 
-struct PartRows {
-  int64_t rows = 0;
-  SchemaPtr schema;  // of the first section; null: there is none
-};
-
-Result<PartRows> RowsOf(const QueryCheckpoint& query, const std::string& part) {
-  ARROW_ASSIGN_OR_RAISE(const auto reader, query.OpenPart(part, arrow::default_memory_pool()));
-  PartRows found;
-  for (const StateSection& section : reader->sections()) found.rows += section.num_rows;
-  if (reader->sections().empty()) return found;
-  ARROW_ASSIGN_OR_RAISE(const auto batch, reader->Read(reader->sections().front()));
-  found.schema = batch->schema();
-  return found;
-}
-
 std::string ColumnsText(const SchemaPtr& schema) {
   std::string text;
   if (schema == nullptr) return text;
@@ -117,10 +100,13 @@ Status List(const CheckpointReader& saved, const CheckpointCommand& command, Out
     int64_t bytes = 0;
     int64_t table_rows = -1;
     for (const QueryCheckpoint::Part& part : parts) {
-      bytes += part.bytes;
+      for (const int64_t file_bytes : part.file_bytes) bytes += file_bytes;
       if (part.name != kTablePart) continue;
-      ARROW_ASSIGN_OR_RAISE(const PartRows found, RowsOf(query, part.name));
-      table_rows = found.rows;
+      ARROW_ASSIGN_OR_RAISE(const auto files,
+                            query.OpenFiles(part.name, arrow::default_memory_pool()));
+      if (files.empty()) continue;
+      ARROW_ASSIGN_OR_RAISE(const TableFile last, ReadTableFile(*files.back()));
+      table_rows = last.num_rows;
     }
     ARROW_RETURN_NOT_OK(
         rows.Add({saved.epoch(), name, std::string(query.ended() ? "ended" : "running"), table_rows,
@@ -129,12 +115,42 @@ Status List(const CheckpointReader& saved, const CheckpointCommand& command, Out
   return rows.Write(command.format, output, "query");
 }
 
+/// The first file holds all rows, those behind it what came and went since.
+Status InspectTable(const std::string& name, const QueryCheckpoint& query,
+                    const QueryCheckpoint::Part& part, Rows* rows) {
+  ARROW_ASSIGN_OR_RAISE(const auto files, query.OpenFiles(part.name, arrow::default_memory_pool()));
+  for (size_t i = 0; i < files.size(); ++i) {
+    ARROW_ASSIGN_OR_RAISE(const TableFile file, ReadTableFile(*files[i]));
+    std::string holds = ColumnsText(file.schema);
+    if (file.deleted > 0) {
+      holds += fmt::format("{}{} deleted keys", holds.empty() ? "" : "; ", file.deleted);
+    }
+    const std::string title = i == 0 ? part.name : fmt::format("{}, changes {}", part.name, i);
+    ARROW_RETURN_NOT_OK(rows->Add({name, title, file.rows, part.file_bytes[i], holds}));
+  }
+  return Status::OK();
+}
+
+Status InspectPart(const std::string& name, const QueryCheckpoint& query,
+                   const QueryCheckpoint::Part& part, Rows* rows) {
+  ARROW_ASSIGN_OR_RAISE(const auto reader,
+                        query.OpenPart(part.name, arrow::default_memory_pool()));
+  int64_t num_rows = 0;
+  for (const StateSection& section : reader->sections()) num_rows += section.num_rows;
+  SchemaPtr schema;
+  if (!reader->sections().empty()) {
+    ARROW_ASSIGN_OR_RAISE(const auto batch, reader->Read(reader->sections().front()));
+    schema = batch->schema();
+  }
+  const int64_t bytes = part.file_bytes.empty() ? 0 : part.file_bytes.front();
+  return rows->Add({name, part.name, num_rows, bytes, ColumnsText(schema)});
+}
+
 Status InspectQuery(const std::string& name, const QueryCheckpoint& query, Rows* rows) {
   ARROW_ASSIGN_OR_RAISE(const auto parts, query.Parts());
   for (const QueryCheckpoint::Part& part : parts) {
-    ARROW_ASSIGN_OR_RAISE(const PartRows found, RowsOf(query, part.name));
-    ARROW_RETURN_NOT_OK(
-        rows->Add({name, part.name, found.rows, part.bytes, ColumnsText(found.schema)}));
+    const auto inspect = part.name == kTablePart ? InspectTable : InspectPart;
+    ARROW_RETURN_NOT_OK(inspect(name, query, part, rows));
   }
   for (const auto& [scan, positions] : query.positions()) {
     for (const auto& [split, position] : positions) {

@@ -41,14 +41,15 @@ void OpenManifest(std::string_view bytes) {
 
 std::vector<std::string> Seeds() {
   return {
-      "headrace checkpoint 3\nepoch 3\nquery 61 0000000000001234 running\n"
-      "part operator-0 epoch-3/query-0-operator-0.state\npart table -\nposition 0 0 00ff\nposition "
+      "headrace checkpoint 4\nepoch 3\nquery 61 0000000000001234 running\n"
+      "part operator-0 epoch-3/query-0-operator-0.state\npart operator-1 -\npart table "
+      "epoch-2/query-0-table.state epoch-3/query-0-table.state\nposition 0 0 00ff\nposition "
       "0 1 \nposition 2 5 616263\nquery 6263 12 ended\n",
-      "headrace checkpoint 3\nepoch 0\n"};
+      "headrace checkpoint 4\nepoch 0\n"};
 }
 
 std::vector<std::string> Tokens() {
-  return {"headrace checkpoint 3\n",
+  return {"headrace checkpoint 4\n",
           "epoch ",
           "query ",
           "0000000000001234",
@@ -56,6 +57,7 @@ std::vector<std::string> Tokens() {
           " ended\n",
           "part ",
           "epoch-3/query-0-table.state\n",
+          " epoch-2/query-0-table.state",
           "-\n",
           "position ",
           "end ",

@@ -1,5 +1,6 @@
 // The loop of a job: items of every query to its sink, and a quiesce of all whenever the interval
-// is over. One thread takes and writes; the queries run on the lanes of the session.
+// is over. One thread takes and writes, one commits the last epoch beside it; the queries run on
+// the lanes of the session.
 #include "headrace/engine/job.h"
 
 #include <algorithm>
@@ -15,6 +16,7 @@
 #include "headrace/engine/running_query.h"
 #include "headrace/exec/executor.h"
 #include "headrace/plan/builder.h"
+#include "headrace/table/synced_sink.h"
 
 namespace headrace {
 namespace {
@@ -86,6 +88,7 @@ Status Job::Check() const {
 
 Status Job::Run() {
   const Status status = RunToEnd();
+  commit_ = {};  // what has begun ends before the sinks are aborted
   for (const auto& running : queries_) {
     if (running->run != nullptr) running->run->Close();
   }
@@ -148,7 +151,10 @@ Status Job::StartQueries() {
     ARROW_RETURN_NOT_OK(query.sink->Open(running->run->schema(), session_->pool()));
     if (running->restore == nullptr) continue;
     ARROW_RETURN_NOT_OK(query.sink->Commit(epoch_));
-    ARROW_RETURN_NOT_OK(running->RestoreTable(session_->pool()));
+    if (query.table != nullptr) {
+      ARROW_RETURN_NOT_OK(
+          running->saved_table.Restore(*running->restore, *query.table, session_->pool()));
+    }
     running->ended = running->restore->ended();
     running->started = running->ended;
     if (!running->ended) continue;
@@ -175,7 +181,7 @@ Status Job::Restore() {
   for (const auto& running : queries_) plans[running->query.name] = running->plan_hash;
   ARROW_ASSIGN_OR_RAISE(kept_, DecideState(*restored_, directory, plans, options_.state));
   for (const std::string& name : kept_.kept) Find(name)->restore = restored_->Find(name);
-  epoch_ = restored_->epoch();
+  epoch_ = committed_epoch_ = restored_->epoch();
   if (options_.on_restore) options_.on_restore(kept_);
   return Status::OK();
 }
@@ -198,10 +204,15 @@ Status Job::Loop() {
     ARROW_ASSIGN_OR_RAISE(const bool progressed, TakeSomeOfAll());
     ARROW_RETURN_NOT_OK(WriteDeadLetters());
     ARROW_RETURN_NOT_OK(Poll());
-    if (all_ended()) return CommitEpoch();
-    if (stop_ || Now() >= next_commit_micros_) {
+    ARROW_RETURN_NOT_OK(EndEpoch(/*waits=*/false));
+    if (all_ended()) {
+      ARROW_RETURN_NOT_OK(BeginEpoch());
+      return EndEpoch(/*waits=*/true);
+    }
+    const bool is_due = Now() >= next_commit_micros_ && !commit_.valid();
+    if (stop_ || is_due) {
       ARROW_RETURN_NOT_OK(CommitInOrder());
-      if (stopped_ || all_ended()) return Status::OK();
+      if (stopped_ || all_ended()) return EndEpoch(/*waits=*/true);
       next_commit_micros_ = Now() + options_.checkpoint_interval_micros;
     } else if (!progressed) {
       Wait(MicrosUntilDue());
@@ -218,7 +229,7 @@ Status Job::CommitInOrder() {
     return stopped_ ? ForEachSink([](Sink& sink) { return sink.Abort(); }) : Status::OK();
   }
   if (drains) ARROW_RETURN_NOT_OK(Quiesce());
-  ARROW_RETURN_NOT_OK(CommitEpoch());
+  ARROW_RETURN_NOT_OK(BeginEpoch());
   stopped_ = drains && stop_;
   if (stopped_) return Status::OK();
   for (const auto& running : queries_) {
@@ -335,9 +346,10 @@ Status Job::Quiesce() {
   }
 }
 
-Status Job::CommitEpoch() {
+Status Job::BeginEpoch() {
+  ARROW_RETURN_NOT_OK(EndEpoch(/*waits=*/true));
   ++epoch_;
-  std::unique_ptr<CheckpointWriter> writer;
+  std::shared_ptr<CheckpointWriter> writer;
   if (keeps_checkpoints()) {
     ARROW_ASSIGN_OR_RAISE(
         writer, CheckpointWriter::Make(session_->vfs(), options_.checkpoint_directory, epoch_,
@@ -346,9 +358,35 @@ Status Job::CommitEpoch() {
   }
   ARROW_RETURN_NOT_OK(ForEachSink([&](Sink& sink) { return sink.Prepare(epoch_); }));
   HEADRACE_FAULT_POINT("job.prepared");
+  // A session without threads has it done by EndEpoch.
+  const auto when =
+      session_->settings().deterministic ? std::launch::deferred : std::launch::async;
+  commit_ = std::async(when, [this, writer, epoch = epoch_] {
+    const Status status = CommitEpoch(writer.get(), epoch);
+    Notify();
+    return status;
+  });
+  return Status::OK();
+}
+
+/// Beside the thread of the job.
+Status Job::CommitEpoch(CheckpointWriter* writer, int64_t epoch) {
+  ARROW_RETURN_NOT_OK(ForEachSink([&](Sink& sink) {
+    auto* const synced = dynamic_cast<SyncedSink*>(&sink);
+    return synced == nullptr ? Status::OK() : synced->Sync(epoch);
+  }));
   if (writer != nullptr) ARROW_RETURN_NOT_OK(writer->Commit());
   HEADRACE_FAULT_POINT("job.published");
-  ARROW_RETURN_NOT_OK(ForEachSink([&](Sink& sink) { return sink.Commit(epoch_); }));
+  return ForEachSink([&](Sink& sink) { return sink.Commit(epoch); });
+}
+
+/// Takes note of the commit that is under way, when it has ended or after waiting for it.
+Status Job::EndEpoch(bool waits) {
+  using std::chrono::seconds;
+  if (!commit_.valid()) return Status::OK();
+  if (!waits && commit_.wait_for(seconds(0)) == std::future_status::timeout) return Status::OK();
+  ARROW_RETURN_NOT_OK(commit_.get());
+  committed_epoch_ = epoch_;
   committed_micros_ = Now();
   Publish();
   if (options_.on_commit) options_.on_commit(epoch_);
@@ -361,7 +399,8 @@ Status Job::Save(CheckpointWriter& writer) {
     if (!running->started) continue;
     writer.BeginQuery(running->query.name, running->plan_hash, running->ended);
     if (!running->ended) ARROW_RETURN_NOT_OK(running->run->query().Save(writer));
-    ARROW_RETURN_NOT_OK(running->SaveTable(writer, session_->pool()));
+    if (running->query.table == nullptr) continue;
+    ARROW_RETURN_NOT_OK(running->saved_table.Save(*running->query.table, writer));
   }
   return Status::OK();
 }
@@ -398,7 +437,7 @@ void Job::Publish() {
   status.state = started_micros_ == 0 ? State::kStarting
                  : stop_              ? State::kStopping
                                       : State::kRunning;
-  status.epoch = epoch_;
+  status.epoch = committed_epoch_;
   status.dead_letters = num_dead_letters_;
   if (started_micros_ > 0) {
     status.run_micros = now - started_micros_;
@@ -430,8 +469,9 @@ void Job::PublishEnd(const Status& status) {
   }
 }
 
-/// Until a commit or poll is due.
+/// Until a commit or poll is due; the end of a commit under way is told.
 int64_t Job::MicrosUntilDue() const {
+  if (commit_.valid()) return kPollMicros;
   return std::clamp<int64_t>(next_commit_micros_ - Now(), 0, kPollMicros);
 }
 

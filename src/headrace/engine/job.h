@@ -5,6 +5,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <functional>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -66,9 +67,10 @@ struct JobOptions {
   std::function<void(const KeptState&)> on_restore;
 };
 
-/// Per epoch: quiesce every query, save their states and tables, Prepare every sink, publish the
-/// manifest (the commit point), Commit every sink. After a crash the sinks' Commit is called again
-/// for the manifest's epoch. When all queries have ended the last epoch is committed and the
+/// Per epoch: quiesce every query, save their states, cut their tables, Prepare every sink; then all
+/// go on, and on another thread tables are written, files and sinks synced, the manifest published
+/// (the commit point), and every sink's Commit called. The next epoch waits for that. After a crash
+/// the sinks' Commit is called again for the manifest's epoch. When all queries have ended the last epoch is committed and the
 /// checkpoint removed: the next start is a new job. No checkpoint is made before every query that
 /// the one before had a state of has started again.
 class Job {
@@ -82,7 +84,7 @@ class Job {
   /// the state of queries that have changed or are gone, see StateTerms; kIo when another job has
   /// it, or a table was not ready in time. After a failure every sink is aborted.
   Status Run();
-  /// Ends Run soon, after one more epoch: a later start goes on there. Any thread.
+  /// Ends Run soon, after one more epoch and its commit: a later start goes on there. Any thread.
   void Stop();
   /// Any thread. At most 50 ms old while the job runs.
   JobStatus status() const;
@@ -106,7 +108,9 @@ class Job {
   Status Take(RunningQuery& running, Batch batch);
   Status CommitInOrder();
   Status Quiesce();
-  Status CommitEpoch();
+  Status BeginEpoch();
+  Status CommitEpoch(CheckpointWriter* writer, int64_t epoch);
+  Status EndEpoch(bool waits);
   Status Save(CheckpointWriter& writer);
   bool keeps_checkpoints() const { return !options_.checkpoint_directory.empty(); }
   bool all_ended() const;
@@ -130,7 +134,8 @@ class Job {
   std::vector<std::unique_ptr<RunningQuery>> queries_;
   std::unique_ptr<CheckpointReader> restored_;
   KeptState kept_;
-  int64_t epoch_ = 0;
+  int64_t epoch_ = 0;            // begun last
+  int64_t committed_epoch_ = 0;  // ended last
   int64_t started_micros_ = 0;
   int64_t committed_micros_ = 0;
   int64_t next_commit_micros_ = 0;
@@ -142,6 +147,8 @@ class Job {
   std::condition_variable changed_;
   bool notified_ = false;
   JobStatus status_;
+
+  std::future<Status> commit_;  // of epoch_, if it is under way; dies first, which waits for it
 };
 
 }  // namespace headrace

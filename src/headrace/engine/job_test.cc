@@ -387,7 +387,7 @@ TEST_F(JobTest, ATableThatDoesNotChangeIsSavedOnceAndRestored) {
     made.checkpoint_interval_micros = 1'000;
     made.on_commit = [&](int64_t) {
       if (running->status().queries[0].state != JobQueryStatus::State::kEnded) return;
-      if (++commits_behind_load == 4) running->Stop();
+      if (++commits_behind_load == 3) running->Stop();
     };
     return made;
   };

@@ -3,18 +3,11 @@
 
 #include <algorithm>
 
-#include "arrow/array/array_primitive.h"
-#include "arrow/array/util.h"
-#include "arrow/record_batch.h"
-#include "arrow/scalar.h"
-#include "arrow/type.h"
 #include "headrace/table/extent.h"
 
 namespace headrace {
 namespace {
 
-constexpr const char* kTablePart = "table";
-constexpr const char* kChangesPart = "table-changes";
 /// Rows are deleted so much of the retention too late at most, but for short ones.
 constexpr int64_t kExpiriesPerRetention = 64;
 constexpr int64_t kExpiryMicrosMin = 10'000;
@@ -105,63 +98,6 @@ Status RunningQuery::ExpireWhenDue(int64_t now_micros) {
   if (!retention.has_value() || now_micros < next_expiry_micros) return Status::OK();
   next_expiry_micros = now_micros + std::max(kExpiryMicrosMin, *retention / kExpiriesPerRetention);
   return query.table->Expire();
-}
-
-Status RunningQuery::SaveTable(CheckpointWriter& writer, arrow::MemoryPool* pool) {
-  if (query.table == nullptr) return Status::OK();
-  KeyedTable& table = *query.table;
-  ARROW_RETURN_NOT_OK(table.Expire());
-  if (saved_table.changes == table.num_changes()) {
-    writer.KeepPart(kTablePart, saved_table.rows);
-    writer.KeepPart(kChangesPart, saved_table.count);
-    return Status::OK();
-  }
-  saved_table.changes = table.num_changes();
-  ARROW_ASSIGN_OR_RAISE(StateWriter * part, writer.BeginPart(kTablePart));
-  ScanRequest request;
-  for (int i = 0; i < table.schema()->num_fields(); ++i) request.projection.push_back(i);
-  ReadContext context;
-  context.pool = pool;
-  ARROW_ASSIGN_OR_RAISE(const std::vector<Split> splits, table.Splits(request));
-  for (const Split& split : splits) {
-    ARROW_ASSIGN_OR_RAISE(const auto reader, table.Open(split, request, context));
-    while (true) {
-      ARROW_ASSIGN_OR_RAISE(ReadResult result, reader->Next());
-      const auto* batch = std::get_if<Batch>(&result);
-      if (batch == nullptr) break;
-      ARROW_RETURN_NOT_OK(part->Write(0, *batch->ToRecordBatch(table.schema())));
-    }
-  }
-  ARROW_RETURN_NOT_OK(writer.EndPart());
-  saved_table.rows = writer.place();
-  ARROW_ASSIGN_OR_RAISE(StateWriter * changes, writer.BeginPart(kChangesPart));
-  const auto schema = arrow::schema({arrow::field("changes", arrow::int64())});
-  ARROW_ASSIGN_OR_RAISE(const ArrayPtr count,
-                        arrow::MakeArrayFromScalar(arrow::Int64Scalar(saved_table.changes), 1));
-  ARROW_RETURN_NOT_OK(changes->Write(0, *arrow::RecordBatch::Make(schema, 1, {count})));
-  ARROW_RETURN_NOT_OK(writer.EndPart());
-  saved_table.count = writer.place();
-  return Status::OK();
-}
-
-Status RunningQuery::RestoreTable(arrow::MemoryPool* pool) const {
-  if (query.table == nullptr) return Status::OK();
-  KeyedTable& table = *query.table;
-  ARROW_ASSIGN_OR_RAISE(const auto rows, restore->OpenPart(kTablePart, pool));
-  for (const StateSection& section : rows->sections()) {
-    ARROW_ASSIGN_OR_RAISE(const auto batch, rows->Read(section));
-    ARROW_RETURN_NOT_OK(table.Upsert(*batch));
-  }
-  ARROW_ASSIGN_OR_RAISE(const auto changes, restore->OpenPart(kChangesPart, pool));
-  ARROW_ASSIGN_OR_RAISE(const auto counts, changes->ReadGroups(0, 1));
-  const bool is_one = counts.size() == 1 && counts[0]->num_rows() == 1 &&
-                      counts[0]->num_columns() == 1 &&
-                      counts[0]->column(0)->type_id() == arrow::Type::INT64;
-  if (!is_one) {
-    return Error(ErrorKind::kBadData, "the saved count of changes of {} is damaged", table.name());
-  }
-  table.RestoreChanges(static_cast<const arrow::Int64Array&>(*counts[0]->column(0)).Value(0));
-  return Status::OK();
 }
 
 }  // namespace headrace

@@ -8,16 +8,9 @@
 
 #include "headrace/engine/job.h"
 #include "headrace/engine/query_run.h"
-#include "headrace/exec/checkpoint/checkpoint.h"
+#include "headrace/exec/checkpoint/saved_table.h"
 
 namespace headrace {
-
-/// What the last checkpoint has of a table, and where: it is saved again when it has changed.
-struct SavedTable {
-  int64_t changes = -1;  // none
-  std::string rows;
-  std::string count;
-};
 
 /// Of the thread of its job.
 struct RunningQuery {
@@ -44,9 +37,6 @@ struct RunningQuery {
   JobQueryStatus status(int64_t now_micros) const;
   /// Deletes rows that are older than the retention, when it is time.
   Status ExpireWhenDue(int64_t now_micros);
-  /// The rows of the table as parts of a checkpoint; nothing without a table.
-  Status SaveTable(CheckpointWriter& writer, arrow::MemoryPool* pool);
-  Status RestoreTable(arrow::MemoryPool* pool) const;
 
  private:
   JobTableStatus TableStatus(int64_t now_micros, const QueryMetrics& metrics) const;

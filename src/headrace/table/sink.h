@@ -9,8 +9,8 @@
 
 namespace headrace {
 
-/// Calls come from one thread at a time, in this order:
-///   Open · (Write* · Prepare(e) · Commit(e))* with rising epochs, or Abort at any point.
+///   Open · (Write* · Prepare(e) · Commit(e))* with rising epochs, or Abort at any point:
+/// one call at a time, but that a job commits e beside Writes of e + 1 (table/synced_sink.h).
 /// A batch write is epoch 0. Nothing is visible before Commit; Commit is idempotent, and after a
 /// restart it is called again for a prepared epoch. Dropping a sink without Commit is Abort.
 class Sink {

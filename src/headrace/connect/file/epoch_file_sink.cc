@@ -13,6 +13,7 @@
 #include "headrace/connect/file/epoch_parts.h"
 #include "headrace/connect/file/path_options.h"
 #include "headrace/connect/file/published_file.h"
+#include "headrace/table/synced_sink.h"
 
 namespace headrace {
 namespace {
@@ -41,7 +42,7 @@ Result<std::string> HeaderOf(const MakeEncoder& make, const SchemaPtr& schema) {
   return bytes->ToString();
 }
 
-class EpochFileSink final : public Sink {
+class EpochFileSink final : public Sink, public SyncedSink {
  public:
   EpochFileSink(Vfs& vfs, Clock& clock, std::string name, EpochFileOptions options,
                 MakeEncoder make_encoder, bool takes_changes)
@@ -89,12 +90,17 @@ class EpochFileSink final : public Sink {
     return Caught([&] { return parts_.Prepare(epoch); });
   }
 
+  Status Sync(int64_t) override {
+    return Caught([&] { return parts_.Sync(); });
+  }
+
   Status Commit(int64_t epoch) override {
     if (!is_started_) {
       is_started_ = true;
       ARROW_RETURN_NOT_OK(parts_.DropBehind(epoch));
       ARROW_RETURN_NOT_OK(published_.Recover());
     }
+    ARROW_RETURN_NOT_OK(parts_.Sync());
     ARROW_ASSIGN_OR_RAISE(const std::vector<EpochPart> parts, parts_.UpTo(epoch));
     ARROW_RETURN_NOT_OK(published_.Publish(parts, epoch));
     return parts_.Remove(parts);

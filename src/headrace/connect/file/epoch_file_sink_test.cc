@@ -9,6 +9,7 @@
 #include "headrace/connect/test_read.h"
 #include "headrace/format/format.h"
 #include "headrace/io/memory_vfs.h"
+#include "headrace/table/synced_sink.h"
 
 namespace headrace {
 namespace {
@@ -221,13 +222,20 @@ struct JobRun {
   Status Go(Sink& sink) {
     ARROW_RETURN_NOT_OK(sink.Open(kSchema, arrow::default_memory_pool()));
     if (manifest > 0) ARROW_RETURN_NOT_OK(sink.Commit(manifest));
+    ARROW_RETURN_NOT_OK(WriteEpoch(sink, manifest + 1));
     while (manifest < kEpochs) {
       const int64_t epoch = manifest + 1;
-      for (const int64_t row : RowsOf(epoch)) ARROW_RETURN_NOT_OK(sink.Write(*Row(row)));
       ARROW_RETURN_NOT_OK(sink.Prepare(epoch));
+      ARROW_RETURN_NOT_OK(WriteEpoch(sink, epoch + 1));
+      ARROW_RETURN_NOT_OK(dynamic_cast<SyncedSink&>(sink).Sync(epoch));
       manifest = epoch;
       ARROW_RETURN_NOT_OK(sink.Commit(epoch));
     }
+    return Status::OK();
+  }
+  static Status WriteEpoch(Sink& sink, int64_t epoch) {
+    if (epoch > kEpochs) return Status::OK();
+    for (const int64_t row : RowsOf(epoch)) ARROW_RETURN_NOT_OK(sink.Write(*Row(row)));
     return Status::OK();
   }
 };

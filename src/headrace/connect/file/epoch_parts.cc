@@ -41,13 +41,19 @@ Status EpochParts::Prepare(int64_t epoch) {
   if (file_ == nullptr) return Status::OK();
   ARROW_RETURN_NOT_OK(encoder_->Finish());
   encoder_.reset();
-  ARROW_RETURN_NOT_OK(file_->Sync());
-  ARROW_RETURN_NOT_OK(file_->Close());
   const std::string name = fmt::format("{}epoch-{}.{}{}", prefix_, epoch, rows_, kSuffix);
   ARROW_RETURN_NOT_OK(
       vfs_.Rename(JoinPath(folder_, prefix_ + "open.part"), JoinPath(folder_, name)));
-  file_.reset();
+  unsynced_ = std::exchange(file_, nullptr);
   rows_ = 0;
+  return Status::OK();
+}
+
+Status EpochParts::Sync() {
+  const std::shared_ptr<WritableFile> file = std::exchange(unsynced_, nullptr);
+  if (file == nullptr) return Status::OK();
+  ARROW_RETURN_NOT_OK(file->Sync());
+  ARROW_RETURN_NOT_OK(file->Close());
   return vfs_.SyncDirectory(folder_);
 }
 

@@ -11,14 +11,14 @@
 
 namespace headrace {
 
-/// The rows of one epoch, synced under ".<name>.epoch-<epoch>.<rows>.part".
+/// The rows of one epoch, under ".<name>.epoch-<epoch>.<rows>.part".
 struct EpochPart {
   int64_t epoch = 0;
   int64_t rows = 0;
   std::string path;
 };
 
-/// One thread.
+/// Of the thread that writes; but Sync, UpTo and Remove may run on another one while it writes.
 class EpochParts {
  public:
   EpochParts(Vfs& vfs, const std::string& path);
@@ -26,9 +26,11 @@ class EpochParts {
 
   /// Appends to the part that is open; opens it when there is none.
   Status Write(const arrow::RecordBatch& batch, const MakeEncoder& make, arrow::MemoryPool* pool);
-  /// What was written since the last one is durable under the epoch's name. Nothing written: no
-  /// part.
+  /// What was written since the last one stands under the epoch's name, durable after Sync, which
+  /// comes before the next Prepare. Nothing written: no part.
   Status Prepare(int64_t epoch);
+  /// Nothing is done again.
+  Status Sync();
   /// Of epochs up to `epoch`, ascending.
   Result<std::vector<EpochPart>> UpTo(int64_t epoch) const;
   Status Remove(const std::vector<EpochPart>& parts);
@@ -46,6 +48,7 @@ class EpochParts {
   std::shared_ptr<WritableFile> file_;
   std::unique_ptr<FileEncoder> encoder_;
   int64_t rows_ = 0;
+  std::shared_ptr<WritableFile> unsynced_;  // the file of a part
 };
 
 }  // namespace headrace

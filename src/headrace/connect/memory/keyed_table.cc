@@ -142,7 +142,7 @@ Status KeyedTable::Write(const std::vector<ArrayPtr>& columns, int64_t num_rows,
     ARROW_RETURN_NOT_OK(EncodeFor(*by_key_, part, count, &keys));
     std::unique_lock lock(lock_);
     ARROW_RETURN_NOT_OK(broken_);
-    ARROW_RETURN_NOT_OK(Reserve(Batch(part, count), keys));
+    ARROW_RETURN_NOT_OK(Reserve(Batch(part, count), keys, signs != nullptr));
     const Status applied = ApplyRows(part, keys, signs == nullptr ? nullptr : signs + begin);
     if (!applied.ok()) broken_ = Fail(applied);
     ARROW_RETURN_NOT_OK(broken_);
@@ -150,12 +150,13 @@ Status KeyedTable::Write(const std::vector<ArrayPtr>& columns, int64_t num_rows,
   return Status::OK();
 }
 
-Status KeyedTable::Reserve(const Batch& rows, const EncodedKeys& keys) {
+Status KeyedTable::Reserve(const Batch& rows, const EncodedKeys& keys, bool deletes) {
   const int64_t count = std::max<int64_t>(rows.num_rows(), 1);
   const int64_t row_bytes = rows.num_bytes() / count + 1;
   return Claim([&] {
     int64_t more = pages_.BytesToAppend(count, row_bytes) + by_key_->BytesToAdd(keys, false);
     for (const auto& [columns, index] : indexes_) more += index->BytesToAdd(keys, true);
+    if (deletes && deleted_ != nullptr) more += deleted_->BytesToAppend(count, row_bytes);
     return more + (log_.is_wanted() ? 2 * count * (row_bytes + 1) : 0);
   });
 }
@@ -217,6 +218,7 @@ Status KeyedTable::ApplyRows(const std::vector<ArrayPtr>& columns, const Encoded
     const RowId row = is_given ? written.added[next++] : kNoRow;
     const RowId old = is_given ? by_key_->Put(keys, i, row) : by_key_->Erase(keys, i);
     if (old != kNoRow) RemoveOne(old, first, &written);
+    if (old != kNoRow && !is_given) written.deleted.push_back(old);
     if (!is_given) continue;
     written.changed.push_back(row);
     written.signs.push_back(1);
@@ -254,7 +256,9 @@ Status KeyedTable::RemoveKeys(const EncodedKeys& keys) {
     }
     if (keys.nulls[static_cast<size_t>(i)] != 0) continue;
     const RowId old = by_key_->Erase(keys, i);
-    if (old != kNoRow) RemoveOne(old, ~uint64_t{0}, &written);
+    if (old == kNoRow) continue;
+    RemoveOne(old, ~uint64_t{0}, &written);
+    written.deleted.push_back(old);
   }
   return Settle(&written);
 }
@@ -291,6 +295,7 @@ Status KeyedTable::Settle(Written* written) {
     ARROW_RETURN_NOT_OK(UpdateIndex(index.get(), *written));
   }
   ARROW_RETURN_NOT_OK(LogChanges(*written));
+  ARROW_RETURN_NOT_OK(RememberDeleted(*written));
   ARROW_RETURN_NOT_OK(CompactPages(std::ssize(written->changed)));
   ReleasePages();
   return Status::OK();
@@ -338,6 +343,18 @@ Status KeyedTable::LogChanges(const Written& written) {
   changes.set_change(std::make_shared<arrow::Int8Array>(count, std::move(signs)));
   log_.Append(std::move(changes));
   return Status::OK();
+}
+
+Status KeyedTable::RememberDeleted(const Written& written) {
+  const auto count = std::ssize(written.deleted);
+  if (deleted_ == nullptr || count == 0) return Status::OK();
+  if (deleted_->num_live() + count > deleted_max_) {
+    deleted_.reset();
+    return Status::OK();
+  }
+  ARROW_ASSIGN_OR_RAISE(const auto keys, pages_.Gather(written.deleted, key_, pool_));
+  std::vector<RowId> ids;
+  return deleted_->Append(keys, 0, count, epoch_, 0, &ids);
 }
 
 Status KeyedTable::CompactPages(int64_t written_rows) {
@@ -388,6 +405,7 @@ void KeyedTable::ReleasePages() {
 int64_t KeyedTable::CountBytes() const {
   int64_t bytes = static_cast<int64_t>(sizeof(*this)) + pages_.bytes() + by_key_->bytes();
   for (const auto& [columns, index] : indexes_) bytes += index->bytes();
+  if (deleted_ != nullptr) bytes += deleted_->bytes();
   return bytes + log_.bytes();
 }
 

@@ -33,6 +33,17 @@ struct KeyedTableOptions {
   Clock* clock = nullptr;  // null: the machine's
 };
 
+/// A state of a table on its way to a checkpoint: all of it, or what came and went since the cut
+/// before. The readers see that state whatever is written meanwhile; another thread may use them.
+struct TableCut {
+  int64_t since = -1;    // changes of the table at the cut before; −1: the rows are all
+  int64_t changes = 0;   // of the table
+  int64_t num_rows = 0;  // of the table
+  int64_t num_read = 0;  // what the readers give together
+  std::unique_ptr<SplitReader> deleted;  // keys, some more than once; to be applied first
+  std::unique_ptr<SplitReader> rows;     // in table order; some with keys of `deleted`
+};
+
 /// Keys: −0 = 0, NaN = NaN; null is none. Table order is the order of the last writes. A batch of
 /// up to kBatchRowsMax rows becomes visible at once. A call that fails changes nothing, unless
 /// memory that was promised is refused: then the table fails from there on. Rows are kept in plain
@@ -72,6 +83,10 @@ class KeyedTable final : public Source,
   int64_t bytes_on_disk() const;
   /// Changes (−1 and +1) that the table has seen: what subscribers' positions count.
   int64_t num_changes() const { return log_.end(); }
+  /// What there is to save behind the cut before, if that is at most `num_read_max` rows and keys;
+  /// else everything. From the first cut on the keys that are deleted are remembered, as long as
+  /// they are fewer than half of the rows. Cost: O(pages).
+  Result<TableCut> Cut(int64_t num_read_max);
   /// After the rows of a saved table were upserted: counts changes on from its num_changes().
   void RestoreChanges(int64_t num_changes) { log_.StartAt(num_changes); }
   /// Subscribers end after the changes there are.
@@ -83,7 +98,7 @@ class KeyedTable final : public Source,
   const SchemaPtr& schema() const override { return schema_; }
   std::vector<int> key() const override { return key_; }
   Result<std::vector<Split>> Splits(const ScanRequest& request) override;
-  /// The rows when it is called, in table order: also what a checkpoint saves, as upserts.
+  /// The rows when it is called, in table order.
   Result<std::unique_ptr<SplitReader>> Open(const Split& split, const ScanRequest& request,
                                             const ReadContext& context) override;
   /// The same at all times: a query sees the table as it is when it runs.
@@ -102,6 +117,7 @@ class KeyedTable final : public Source,
   class Pin;
   class RowScan;
   class Scan;
+  class KeyScan;
   class IndexReader;
   class ChangeReader;
   class ChangeStream;
@@ -110,6 +126,7 @@ class KeyedTable final : public Source,
     std::vector<RowId> added;
     std::vector<ArrayPtr> columns;  // of `added`
     std::vector<int64_t> removed;   // rows that stood before
+    std::vector<int64_t> deleted;   // rows that went and were not replaced
     std::vector<int64_t> changed;   // all rows that came or went
     std::vector<int8_t> signs;
   };
@@ -118,7 +135,7 @@ class KeyedTable final : public Source,
   Status Fail(const Status& status) const;
   Status CheckKeys(const std::vector<ArrayPtr>& columns) const;
   Status Write(const std::vector<ArrayPtr>& columns, int64_t num_rows, const int8_t* signs);
-  Status Reserve(const Batch& rows, const EncodedKeys& keys);
+  Status Reserve(const Batch& rows, const EncodedKeys& keys, bool deletes);
   template <typename MoreBytes>
   Status Claim(const MoreBytes& more_bytes);
   Result<bool> MoveToDisk(int64_t bytes);
@@ -129,6 +146,7 @@ class KeyedTable final : public Source,
   Status Settle(Written* written);
   Status UpdateIndex(RowIndex* index, const Written& written);
   Status LogChanges(const Written& written);
+  Status RememberDeleted(const Written& written);
   Status CompactPages(int64_t written_rows);
   Status EncodeFor(const RowIndex& index, const std::vector<ArrayPtr>& columns, int64_t num_rows,
                    EncodedKeys* keys) const;
@@ -160,6 +178,9 @@ class KeyedTable final : public Source,
   std::map<std::vector<int>, std::unique_ptr<RowIndex>> indexes_;
   std::set<const Pin*> pins_;
   uint64_t epoch_ = 0;
+  int64_t cut_changes_ = -1;           // at the last cut
+  std::unique_ptr<RowPages> deleted_;  // keys, since then; null: the next cut is everything
+  int64_t deleted_max_ = 0;
   Reservation reservation_;
   Status broken_;
   ChangeLog log_;

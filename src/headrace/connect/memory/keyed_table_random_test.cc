@@ -108,11 +108,12 @@ class World {
     }
     table_ = KeyedTable::Make("t", schema_, key, options).ValueOrDie();
     changes_ = table_->Subscribe("", Context()).ValueOrDie();
+    MakeCopy();
   }
 
   void Step(int step) {
     LeaveRoom(static_cast<int64_t>(rng_.Below(2) == 0 ? 0 : rng_.Below(1'000'000)));
-    switch (rng_.Below(10)) {
+    switch (rng_.Below(11)) {
       case 0:
         return Delete();
       case 1:
@@ -121,6 +122,8 @@ class World {
         return HoldScan();
       case 3:
         return HoldProbe();
+      case 4:
+        return Cut();
       default:
         Upsert(step);
     }
@@ -132,9 +135,12 @@ class World {
     for (size_t i = 0; i < key_columns_ + 2; ++i) CheckProbe(i);
     Follow();
     CheckHeld();
+    Cut();
+    CheckCut();
   }
 
   int64_t bytes_on_disk() const { return table_->bytes_on_disk(); }
+  int64_t num_small_cuts() const { return num_small_cuts_; }
 
  private:
   // Others take the memory but for `bytes`.
@@ -287,6 +293,47 @@ class World {
     ASSERT_EQ(text, expected);
   }
 
+  // Each is read when the table has gone on.
+  void Cut() {
+    CheckCut();
+    const auto most = static_cast<int64_t>(rng_.Below(3) == 0 ? rng_.Below(500) : 100'000);
+    auto cut = table_->Cut(most);
+    ASSERT_OK(cut.status());
+    ASSERT_TRUE(cut->since < 0 || cut->num_read <= most);
+    ASSERT_EQ(cut->num_rows, model_.num_rows());
+    cut_ = *std::move(cut);
+    text_of_cut_ = model_.Text();
+  }
+
+  // What the cuts have makes the table anew.
+  void CheckCut() {
+    if (cut_.rows == nullptr) return;
+    if (cut_.since < 0) MakeCopy();
+    ASSERT_TRUE(cut_.since < 0 || cut_.since == copied_changes_);
+    int64_t num_read = 0;
+    const auto apply = [&](SplitReader& reader, const SchemaPtr& schema, const auto& call) {
+      while (true) {
+        const ReadResult read = reader.Next().ValueOrDie();
+        const auto* batch = std::get_if<Batch>(&read);
+        if (batch == nullptr) return;
+        num_read += batch->num_rows();
+        ASSERT_OK(call(*batch->ToRecordBatch(schema)));
+      }
+    };
+    const auto key = arrow::schema(arrow::FieldVector(
+        schema_->fields().begin(),
+        schema_->fields().begin() + static_cast<std::ptrdiff_t>(key_columns_)));
+    apply(*cut_.deleted, key, [&](const auto& keys) { return copy_->Delete(keys); });
+    apply(*cut_.rows, table_->schema(), [&](const auto& rows) { return copy_->Upsert(rows); });
+    ASSERT_EQ(num_read, cut_.num_read);
+    ASSERT_EQ(ReadAll(*copy_), text_of_cut_);
+    copied_changes_ = cut_.changes;
+    num_small_cuts_ += cut_.since < 0 ? 0 : 1;
+    cut_ = {};
+  }
+
+  void MakeCopy() { copy_ = KeyedTable::Make("copy", schema_, table_->key()).ValueOrDie(); }
+
   struct Held {
     std::unique_ptr<LookupReader> reader;
     LookupMatches matches;
@@ -309,6 +356,11 @@ class World {
   std::vector<Held> held_;
   std::unique_ptr<SplitReader> changes_;
   std::map<std::string, int64_t> folded_;
+  std::shared_ptr<KeyedTable> copy_;  // made from cuts
+  TableCut cut_;                      // that it has not yet, if it has rows
+  std::string text_of_cut_;
+  int64_t copied_changes_ = 0;
+  int64_t num_small_cuts_ = 0;
 };
 
 // Gives the bytes on disk at the ends.
@@ -335,6 +387,7 @@ int64_t RunWorlds(bool spills, int steps) {
       if (testing::Test::HasFatalFailure()) return 0;
     }
     on_disk += world.bytes_on_disk();
+    EXPECT_GT(world.num_small_cuts(), 0);
   }
   return on_disk;
 }

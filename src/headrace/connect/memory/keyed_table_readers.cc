@@ -139,9 +139,11 @@ class KeyedTable::RowScan {
         pool_(pool) {}
 
   /// Sees the table as it is now. REQUIRES: the lock, shared or not.
-  void Start() {
+  void Start() { StartWith(pin_.table().pages_.LivePages()); }
+  /// The same; of all rows there are it reads those of `pages`.
+  void StartWith(std::vector<RowPages::LivePage> pages) {
     pin_.epoch = pin_.table().epoch_;
-    pages_ = pin_.table().pages_.LivePages();
+    pages_ = std::move(pages);
   }
   void Skip(int64_t rows) {
     std::vector<int64_t> skipped;
@@ -196,11 +198,9 @@ class KeyedTable::RowScan {
 
 class KeyedTable::Scan final : public SplitReader {
  public:
-  Scan(std::shared_ptr<KeyedTable> table, const ScanRequest& request, const ReadContext& context)
-      : rows_(table, request, PoolOf(context)) {
-    std::shared_lock lock(table->lock_);
-    rows_.Start();
-  }
+  Scan(std::shared_ptr<KeyedTable> table, const ScanRequest& request, arrow::MemoryPool* pool)
+      : rows_(std::move(table), request, pool) {}
+  RowScan& rows() { return rows_; }
   void Skip(int64_t rows) { rows_.Skip(rows); }
   Result<ReadResult> Next() override {
     ARROW_ASSIGN_OR_RAISE(Batch batch, rows_.Next());
@@ -220,12 +220,79 @@ Result<std::unique_ptr<SplitReader>> KeyedTable::Open(const Split&, const ScanRe
                                                       const ReadContext& context) {
   ARROW_RETURN_NOT_OK(CheckColumns(request.projection, *schema_));
   ARROW_RETURN_NOT_OK(Expire());
-  auto scan = std::make_unique<Scan>(shared_from_this(), request, context);
+  auto scan = std::make_unique<Scan>(shared_from_this(), request, PoolOf(context));
+  {
+    std::shared_lock lock(lock_);
+    scan->rows().Start();
+  }
   if (!context.position.empty()) {
     ARROW_ASSIGN_OR_RAISE(const int64_t row, ParsePosition(context.position));
     scan->Skip(row);
   }
   return scan;
+}
+
+// ---- Cuts ----
+
+// Of pages that nobody writes to any more.
+class KeyedTable::KeyScan final : public SplitReader {
+ public:
+  KeyScan(std::unique_ptr<RowPages> keys, size_t num_columns, arrow::MemoryPool* pool)
+      : keys_(std::move(keys)), pool_(pool) {
+    for (size_t i = 0; i < num_columns; ++i) columns_.push_back(static_cast<int>(i));
+    if (keys_ != nullptr) pages_ = keys_->LivePages();
+  }
+  Result<ReadResult> Next() override {
+    if (page_ == pages_.size()) return EndOfSplit{};
+    std::vector<int64_t> rows;
+    pages_[page_++].AppendRows(0, RowPages::kPageRows, &rows);
+    ARROW_ASSIGN_OR_RAISE(auto cells, keys_->Gather(rows, columns_, pool_));
+    return Batch(std::move(cells), std::ssize(rows));
+  }
+
+ private:
+  const std::unique_ptr<RowPages> keys_;
+  arrow::MemoryPool* const pool_;
+  std::vector<int> columns_;
+  std::vector<RowPages::LivePage> pages_;
+  size_t page_ = 0;
+};
+
+Result<TableCut> KeyedTable::Cut(int64_t num_read_max) {
+  ScanRequest request;
+  for (int i = 0; i < schema_->num_fields(); ++i) request.projection.push_back(i);
+  request.batch_rows = RowPages::kPageRows;  // writers wait for each
+  auto rows = std::make_unique<Scan>(shared_from_this(), request, pool_);
+  arrow::FieldVector key_fields;
+  for (const int column : key_) key_fields.push_back(schema_->field(column));
+  auto no_keys = std::make_unique<RowPages>(arrow::schema(std::move(key_fields)), pool_);
+  TableCut cut;
+  std::unique_lock lock(lock_);
+  ARROW_RETURN_NOT_OK(broken_);
+  cut.changes = log_.end();
+  cut.num_rows = pages_.num_live();
+  std::unique_ptr<RowPages> deleted = std::exchange(deleted_, std::move(no_keys));
+  std::vector<RowPages::LivePage> pages;
+  if (deleted != nullptr) {
+    pages = pages_.LivePagesBehindMark();
+    cut.num_read = deleted->num_live();
+    for (const RowPages::LivePage& page : pages) cut.num_read += page.live_rows;
+  }
+  if (deleted != nullptr && cut.num_read <= num_read_max) {
+    cut.since = cut_changes_;
+  } else {
+    deleted.reset();
+    pages = pages_.LivePages();
+    cut.num_read = cut.num_rows;
+  }
+  rows->rows().StartWith(std::move(pages));
+  pages_.SetMark();
+  cut_changes_ = cut.changes;
+  deleted_max_ = std::max<int64_t>(cut.num_rows / 2, RowPages::kPageRows);
+  lock.unlock();
+  cut.deleted = std::make_unique<KeyScan>(std::move(deleted), key_.size(), pool_);
+  cut.rows = std::move(rows);
+  return cut;
 }
 
 // ---- Changes ----

@@ -146,6 +146,56 @@ TEST(KeyedTableTest, ASavedTableGoesOn) {
   EXPECT_EQ(Drain(*half, Everything(*loaded), 2), "+1|A;-2|b;");
 }
 
+std::string TextOf(TableCut& cut, KeyedTable& table) {
+  const ScanRequest ids{.projection = {0}};
+  return "deleted " + Drain(*cut.deleted, ids) + " rows " + Drain(*cut.rows, Everything(table));
+}
+
+TEST(KeyedTableTest, ACutHasWhatCameAndWentSinceTheOneBefore) {
+  auto table = Make();
+  ASSERT_OK(table->Upsert(*Rows(Customers(), R"([[1, "a"], [2, "b"], [3, "c"], [4, "d"]])")));
+  ASSERT_OK_AND_ASSIGN(TableCut first, table->Cut(100));
+  EXPECT_EQ(first.since, -1) << "nobody has remembered what was deleted";
+  ASSERT_OK(table->Upsert(*Rows(Customers(), R"([[1, "A"], [5, "e"], [6, "f"]])")));
+  ASSERT_OK(table->Delete(*Rows(Ids(), "[[2], [1], [6], [7]]")));
+  ASSERT_OK(table->Upsert(*Rows(Customers(), R"([[2, "B"]])")));
+  EXPECT_EQ(TextOf(first, *table), "deleted  rows 1|a;2|b;3|c;4|d;");
+  EXPECT_EQ(first.changes, 4);
+  ASSERT_OK_AND_ASSIGN(TableCut second, table->Cut(5));
+  EXPECT_EQ(second.since, 4);
+  EXPECT_EQ(second.changes, table->num_changes());
+  EXPECT_EQ(second.num_rows, 4);
+  EXPECT_EQ(second.num_read, 5);
+  EXPECT_EQ(TextOf(second, *table), "deleted 2;1;6; rows 5|e;2|B;");
+  ASSERT_OK_AND_ASSIGN(TableCut third, table->Cut(0));
+  EXPECT_EQ(TextOf(third, *table), "deleted  rows ");
+  EXPECT_EQ(third.since, second.changes);
+  ASSERT_OK(table->Delete(*Rows(Ids(), "[[2]]")));
+  ASSERT_OK_AND_ASSIGN(TableCut fourth, table->Cut(0));
+  EXPECT_EQ(fourth.since, -1) << "one key is more than none";
+  EXPECT_EQ(TextOf(fourth, *table), "deleted  rows 3|c;4|d;5|e;");
+}
+
+TEST(KeyedTableTest, KeysThatAreDeletedAreRememberedWithinBounds) {
+  auto table = Make();
+  ASSERT_OK(table->Upsert(*NumberedRows(table->schema(), 0, 20'000, "text")));
+  ASSERT_OK(table->Cut(0));
+  const auto bytes = table->bytes();
+  const auto ids = [](int64_t first, int64_t count) {
+    return *NumberedRows(Customers(), first, count, "")->SelectColumns({0});
+  };
+  ASSERT_OK(table->Delete(*ids(0, 9'000)));
+  ASSERT_OK(table->Upsert(*NumberedRows(table->schema(), 0, 9'000, "text")));
+  EXPECT_GT(table->bytes(), bytes) << "the keys are counted";
+  ASSERT_OK_AND_ASSIGN(TableCut some, table->Cut(20'000));
+  EXPECT_EQ(some.num_read, 18'000);
+  ASSERT_OK(table->Delete(*ids(0, 9'000)));
+  ASSERT_OK(table->Delete(*ids(9'000, 9'000)));
+  ASSERT_OK_AND_ASSIGN(TableCut all, table->Cut(20'000));
+  EXPECT_EQ(all.since, -1);
+  EXPECT_EQ(all.num_read, 2'000);
+}
+
 TEST(KeyedTableTest, ProjectionsLimitsAndEmptyTables) {
   auto table = Make();
   EXPECT_EQ(ReadAll(*table), "");

@@ -376,16 +376,44 @@ uint32_t RowPages::LivePage::AppendRows(uint32_t begin, int64_t count,
   return kPageRows;
 }
 
-std::vector<RowPages::LivePage> RowPages::LivePages() const {
+void RowPages::LivePage::KeepFrom(uint32_t begin) {
+  for (uint32_t word = 0; word < begin / 64; ++word) live[word] = 0;
+  live[begin / 64] &= ~uint64_t{0} << (begin % 64);
+  live_rows = 0;
+  for (const uint64_t word : live) live_rows += std::popcount(word);
+}
+
+std::vector<RowPages::LivePage> RowPages::LivePagesFrom(uint64_t place) const {
+  const uint64_t sequence = place >> kPageBits;
   std::vector<LivePage> live;
-  live.reserve(order_.size());
-  for (const uint32_t number : order_) {
-    const Page& page = *pages_[number];
+  for (size_t at = FirstPlaceFrom(sequence); at < order_.size(); ++at) {
+    const Page& page = *pages_[order_[at]];
     if (page.live_rows == 0) continue;
     const int64_t row_bytes = (page.bytes + page.block_bytes) / page.rows + 1;
-    live.push_back({number, page.live_rows, row_bytes, page.live});
+    live.push_back({order_[at], page.live_rows, row_bytes, page.live});
+    if (page.sequence > sequence) continue;
+    live.back().KeepFrom(place & (kPageRows - 1));
+    if (live.back().live_rows == 0) live.pop_back();
   }
   return live;
+}
+
+void RowPages::SetMark() {
+  const Page* const last = order_.empty() ? nullptr : pages_[order_.back()].get();
+  const bool is_open = last != nullptr && !last->is_sealed;
+  mark_ = is_open ? last->sequence << kPageBits | last->rows : next_sequence_ << kPageBits;
+}
+
+// The mark goes where the first row behind it has gone. `old` are the pages moved from, in order.
+void RowPages::MoveMark(const Move& move, std::span<const uint32_t> old) {
+  const uint64_t first = pages_[old.front()]->sequence;
+  const uint64_t sequence = mark_ >> kPageBits;
+  if (sequence < first || sequence > pages_[old.back()]->sequence) return;
+  const auto rows_before =
+      std::count_if(move.from.begin(), move.from.end(), [this](int64_t row) {
+        return PlaceOfRow(static_cast<RowId>(row)) < mark_;
+      });
+  mark_ = (first << kPageBits) + static_cast<uint64_t>(rows_before);
 }
 
 uint32_t RowPages::TakeSparsePage() {
@@ -400,7 +428,10 @@ uint32_t RowPages::TakeSparsePage() {
 }
 
 size_t RowPages::PlaceOf(uint32_t number) const {
-  const uint64_t sequence = pages_[number]->sequence;
+  return FirstPlaceFrom(pages_[number]->sequence);
+}
+
+size_t RowPages::FirstPlaceFrom(uint64_t sequence) const {
   const auto place = std::lower_bound(
       order_.begin(), order_.end(), sequence,
       [&](uint32_t page, uint64_t wanted) { return pages_[page]->sequence < wanted; });
@@ -455,6 +486,7 @@ Result<RowPages::Move> RowPages::Compact(uint32_t number, uint64_t epoch) {
   ARROW_ASSIGN_OR_RAISE(move.columns, Gather(move.from, columns, pool_));
   if (count > 0) ARROW_RETURN_NOT_OK(AppendTo(fresh, move.columns, 0, count));
   num_live_ -= count;  // they live in both until now
+  MoveMark(move, old);
   ARROW_RETURN_NOT_OK(Seal(fresh));
   for (uint32_t row = 0; row < page.rows; ++row) move.to.push_back(fresh << kPageBits | row);
   const auto at = order_.begin() + static_cast<std::ptrdiff_t>(place);

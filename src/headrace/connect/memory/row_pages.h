@@ -65,8 +65,12 @@ class RowPages {
 
     /// Adds the ids of at most `count` living rows from row `begin` on; gives the row to go on at.
     uint32_t AppendRows(uint32_t begin, int64_t count, std::vector<int64_t>* rows) const;
+    void KeepFrom(uint32_t begin);
   };
-  std::vector<LivePage> LivePages() const;
+  std::vector<LivePage> LivePages() const { return LivePagesFrom(0); }
+  /// Of them those appended since SetMark, wherever they stand by now.
+  std::vector<LivePage> LivePagesBehindMark() const { return LivePagesFrom(mark_); }
+  void SetMark();
 
   /// Rows that took another place, in table order, with their cells.
   struct Move {
@@ -108,6 +112,8 @@ class RowPages {
   struct PageColumn;
   struct Page;
 
+  std::vector<LivePage> LivePagesFrom(uint64_t place) const;
+  void MoveMark(const Move& move, std::span<const uint32_t> old);
   Page& PageOf(RowId row) const { return *pages_[row >> kPageBits]; }
   Result<uint32_t> NewPage(uint64_t sequence, uint64_t epoch);
   Status Seal(uint32_t page);
@@ -131,6 +137,7 @@ class RowPages {
   void Retire(uint32_t page, uint64_t epoch);
   uint32_t NeighbourOf(size_t place) const;
   size_t PlaceOf(uint32_t page) const;
+  size_t FirstPlaceFrom(uint64_t sequence) const;
   Result<ArrayPtr> GatherColumn(const Column& column, size_t index, std::span<const int64_t> rows,
                                 bool any_missing, arrow::MemoryPool* pool) const;
   Result<ArrayPtr> GatherText(const Column& column, std::span<const int64_t> rows,
@@ -153,6 +160,7 @@ class RowPages {
   std::deque<uint32_t> full_;  // sealed pages in memory, and some that are not any more
   SpillMap* disk_ = nullptr;
   uint64_t next_sequence_ = 0;
+  uint64_t mark_ = 0;  // a place as of PlaceOfRow
   int64_t num_live_ = 0;
   int64_t page_bytes_ = 0;
 };

@@ -1,13 +1,16 @@
 // The manifest is lines of text; its last line is the XXH3 of those before:
-//   headrace checkpoint 3 / epoch N
-//   query NAME-IN-HEX PLAN-HASH running|ended / part NAME PLACE … / position SCAN SPLIT HEX …
+//   headrace checkpoint 4 / epoch N
+//   query NAME-IN-HEX PLAN-HASH running|ended / part NAME PLACE PLACE … … / position SCAN SPLIT HEX …
 //   end HASH
 #include "headrace/exec/checkpoint/checkpoint.h"
+
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <charconv>
 #include <set>
 #include <sstream>
+#include <utility>
 
 #include "arrow/buffer.h"
 #include "arrow/util/string.h"
@@ -24,7 +27,7 @@ constexpr const char* kPlaceEnding = ".state";
 constexpr const char* kNoFile = "-";
 constexpr const char* kRunning = "running";
 constexpr const char* kEnded = "ended";
-constexpr const char* kFirstLine = "headrace checkpoint 3";
+constexpr const char* kFirstLine = "headrace checkpoint 4";
 
 std::string EpochPath(const std::string& directory, int64_t epoch) {
   return JoinPath(directory, fmt::format("epoch-{}", epoch));
@@ -49,11 +52,12 @@ bool IsPlace(std::string_view place) {
 /// The files of parts, by the folder of the epoch that wrote them.
 using EpochFiles = std::map<std::string, std::set<std::string>>;
 
-void AddFiles(const std::map<std::string, std::string>& parts, EpochFiles* files) {
-  for (const auto& [part, place] : parts) {
-    if (place.empty()) continue;
-    const size_t slash = place.find('/');
-    (*files)[place.substr(0, slash)].insert(place.substr(slash + 1));
+void AddFiles(const std::map<std::string, PartPlaces>& parts, EpochFiles* files) {
+  for (const auto& [part, places] : parts) {
+    for (const std::string& place : places) {
+      const size_t slash = place.find('/');
+      (*files)[place.substr(0, slash)].insert(place.substr(slash + 1));
+    }
   }
 }
 
@@ -153,23 +157,33 @@ Result<StateWriter*> CheckpointWriter::BeginPart(const std::string& part) {
   HEADRACE_CHECK(open_ == nullptr, "a part of the state is still open");
   HEADRACE_CHECK(!queries_.empty(), "a part of the state belongs to no query");
   open_part_ = part;
-  place_ = PlaceOf(epoch_, queries_.size() - 1, part);
-  open_ = std::make_unique<PartWriter>(vfs_, JoinPath(directory_, place_), pool_);
+  const std::string place = PlaceOf(epoch_, queries_.size() - 1, part);
+  open_ = std::make_unique<PartWriter>(vfs_, JoinPath(directory_, place), pool_);
   return open_.get();
 }
 
-Status CheckpointWriter::EndPart() {
-  const std::unique_ptr<PartWriter> writer = std::move(open_);
-  if (writer->is_empty()) place_.clear();
-  has_files_ |= !writer->is_empty();
-  queries_.back().parts[open_part_] = place_;
-  return writer->Close(/*sync=*/true);
+void CheckpointWriter::EndPart() {
+  std::unique_ptr<PartWriter> writer = std::move(open_);
+  PartPlaces& places = queries_.back().parts[open_part_];
+  if (writer->is_empty()) return;
+  places.push_back(PlaceOf(epoch_, queries_.size() - 1, open_part_));
+  unsynced_.push_back(std::move(writer));
 }
 
-void CheckpointWriter::KeepPart(const std::string& part, const std::string& place) {
+void CheckpointWriter::KeepPart(const std::string& part, PartPlaces places) {
   HEADRACE_CHECK(!queries_.empty(), "a part of the state belongs to no query");
-  HEADRACE_CHECK(place.empty() || IsPlace(place), "a part is kept that was not written");
-  queries_.back().parts[part] = place;
+  HEADRACE_CHECK(std::all_of(places.begin(), places.end(), IsPlace),
+                 "a part is kept that was not written");
+  queries_.back().parts[part] = std::move(places);
+}
+
+std::string CheckpointWriter::AddFile(const std::string& part,
+                                      std::function<Status(StateWriter&)> write) {
+  HEADRACE_CHECK(!queries_.empty(), "a part of the state belongs to no query");
+  const std::string place = PlaceOf(epoch_, queries_.size() - 1, part);
+  queries_.back().parts[part].push_back(place);
+  later_.push_back({place, std::move(write)});
+  return place;
 }
 
 void CheckpointWriter::AddPositions(int scan_id, const SplitPositions& positions) {
@@ -178,14 +192,29 @@ void CheckpointWriter::AddPositions(int scan_id, const SplitPositions& positions
   of_scan.insert(of_scan.end(), positions.begin(), positions.end());
 }
 
-Status CheckpointWriter::Commit() {
-  HEADRACE_FAULT_POINT("checkpoint.commit");
+/// They are durable then.
+Status CheckpointWriter::WriteFiles() {
+  for (LaterFile& file : std::exchange(later_, {})) {
+    auto writer = std::make_unique<PartWriter>(vfs_, JoinPath(directory_, file.place), pool_);
+    ARROW_RETURN_NOT_OK(file.write(*writer));
+    HEADRACE_CHECK(!writer->is_empty(), "a file of a part has no sections");
+    unsynced_.push_back(std::move(writer));
+  }
+  if (unsynced_.empty()) return Status::OK();
+  for (const auto& writer : std::exchange(unsynced_, {})) {
+    ARROW_RETURN_NOT_OK(writer->Close(/*sync=*/true));
+  }
+  return vfs_.SyncDirectory(EpochPath(directory_, epoch_));
+}
+
+std::string CheckpointWriter::ManifestText() const {
   std::string text = fmt::format("{}\nepoch {}\n", kFirstLine, epoch_);
   for (const QueryState& query : queries_) {
     text += fmt::format("query {} {:016x} {}\n", arrow::HexEncode(query.name), query.plan_hash,
                         query.ended ? kEnded : kRunning);
-    for (const auto& [part, place] : query.parts) {
-      text += fmt::format("part {} {}\n", part, place.empty() ? kNoFile : place);
+    for (const auto& [part, places] : query.parts) {
+      text += fmt::format("part {} {}\n", part,
+                          places.empty() ? kNoFile : fmt::format("{}", fmt::join(places, " ")));
     }
     for (const auto& [scan, positions] : query.positions) {
       for (const auto& [split, position] : positions) {
@@ -193,8 +222,13 @@ Status CheckpointWriter::Commit() {
       }
     }
   }
-  text += fmt::format("end {:016x}\n", HashBytes(text));
-  if (has_files_) ARROW_RETURN_NOT_OK(vfs_.SyncDirectory(EpochPath(directory_, epoch_)));
+  return text + fmt::format("end {:016x}\n", HashBytes(text));
+}
+
+Status CheckpointWriter::Commit() {
+  HEADRACE_FAULT_POINT("checkpoint.commit");
+  ARROW_RETURN_NOT_OK(WriteFiles());
+  const std::string text = ManifestText();
   ARROW_ASSIGN_OR_RAISE(auto file, AtomicFile::Make(vfs_, JoinPath(directory_, kManifestName)));
   ARROW_RETURN_NOT_OK(file->stream()->Write(text.data(), static_cast<int64_t>(text.size())));
   ARROW_RETURN_NOT_OK(file->Commit());
@@ -204,23 +238,43 @@ Status CheckpointWriter::Commit() {
   return RemoveOthers(vfs_, directory_, kept);
 }
 
+Result<PartPlaces> QueryCheckpoint::Places(const std::string& part) const {
+  const auto found = parts_.find(part);
+  if (found != parts_.end()) return found->second;
+  return Error(ErrorKind::kNotFound, "the checkpoint in {} has no part {}", directory_, part);
+}
+
+Result<std::vector<std::unique_ptr<StateReader>>> QueryCheckpoint::OpenFiles(
+    const std::string& part, arrow::MemoryPool* pool) const {
+  ARROW_ASSIGN_OR_RAISE(const PartPlaces places, Places(part));
+  std::vector<std::unique_ptr<StateReader>> files;
+  for (const std::string& place : places) {
+    auto file = StateReader::Make(*vfs_, JoinPath(directory_, place), pool);
+    if (!file.ok()) {
+      return WithContext(file.status(), fmt::format("a file of part {} of the checkpoint: ", part));
+    }
+    files.push_back(*std::move(file));
+  }
+  return files;
+}
+
 Result<std::unique_ptr<StateReader>> QueryCheckpoint::OpenPart(const std::string& part,
                                                                arrow::MemoryPool* pool) const {
-  const auto found = parts_.find(part);
-  if (found == parts_.end()) {
-    return Error(ErrorKind::kNotFound, "the checkpoint in {} has no part {}", directory_, part);
-  }
-  if (found->second.empty()) return std::make_unique<EmptyState>(pool);
-  return StateReader::Make(*vfs_, JoinPath(directory_, found->second), pool);
+  ARROW_ASSIGN_OR_RAISE(auto files, OpenFiles(part, pool));
+  if (files.empty()) return std::make_unique<EmptyState>(pool);
+  if (files.size() == 1) return std::move(files.front());
+  return Error(ErrorKind::kBadData, "the checkpoint in {}: expected one file of part {}, got {}",
+               directory_, part, files.size());
 }
 
 Result<std::vector<QueryCheckpoint::Part>> QueryCheckpoint::Parts() const {
   std::vector<Part> parts;
-  for (const auto& [name, place] : parts_) {
-    Part& part = parts.emplace_back(name, 0);
-    if (place.empty()) continue;
-    ARROW_ASSIGN_OR_RAISE(const FileInfo file, vfs_->Stat(JoinPath(directory_, place)));
-    part.bytes = file.size;
+  for (const auto& [name, places] : parts_) {
+    Part& part = parts.emplace_back(Part{name, {}});
+    for (const std::string& place : places) {
+      ARROW_ASSIGN_OR_RAISE(const FileInfo file, vfs_->Stat(JoinPath(directory_, place)));
+      part.file_bytes.push_back(file.size);
+    }
   }
   return parts;
 }
@@ -272,11 +326,14 @@ Status CheckpointReader::ParseQuery(std::istream& words, QueryCheckpoint** query
 
 Status CheckpointReader::ParsePart(std::istream& words, QueryCheckpoint* query) {
   std::string name;
-  std::string place;
-  words >> name >> place;
-  if (place == kNoFile) place.clear();
-  const bool is_one = !words.fail() && query != nullptr && (place.empty() || IsPlace(place));
-  return is_one && query->parts_.emplace(name, place).second ? Status::OK() : DamagedLine();
+  PartPlaces places;
+  words >> name;
+  for (std::string place; words >> place;) places.push_back(place);
+  if (places.empty()) return DamagedLine();
+  if (places.size() == 1 && places.front() == kNoFile) places.clear();
+  const bool are_places = std::all_of(places.begin(), places.end(), IsPlace);
+  if (!are_places || query == nullptr) return DamagedLine();
+  return query->parts_.emplace(name, std::move(places)).second ? Status::OK() : DamagedLine();
 }
 
 Status CheckpointReader::ParsePosition(std::istream& words, QueryCheckpoint* query) {
@@ -313,6 +370,7 @@ Status CheckpointReader::Parse(const std::string& manifest) {
       ARROW_RETURN_NOT_OK(ParseQuery(words, &query));
     } else if (word == "part") {
       ARROW_RETURN_NOT_OK(ParsePart(words, query));
+      continue;
     } else if (word == "position") {
       ARROW_RETURN_NOT_OK(ParsePosition(words, query));
       continue;

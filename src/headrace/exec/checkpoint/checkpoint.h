@@ -1,8 +1,9 @@
 // Checkpoints of streaming jobs: per epoch a folder of state files, and one manifest whose rename
-// is the commit point. It names every part of the state, also those whose files earlier epochs have
-// written. docs/formats/state.md gives the bytes.
+// is the commit point. It names the files of every part of the state, also those that earlier
+// epochs have written. docs/formats/state.md gives the bytes.
 #pragma once
 
+#include <functional>
 #include <iosfwd>
 #include <map>
 #include <memory>
@@ -21,8 +22,12 @@ using SplitPositions = std::vector<std::pair<int64_t, std::string>>;
 /// The state of an operator in a query's part of a checkpoint.
 inline std::string OperatorPart(int operator_id) { return fmt::format("operator-{}", operator_id); }
 
+/// The files of a part, the oldest first: paths in the directory of the checkpoint.
+using PartPlaces = std::vector<std::string>;
+
 /// Writes the state of one epoch under `<directory>/epoch-<n>/`: query by query, part by part. One
-/// thread. Until Commit a restart ignores it.
+/// thread at a time: Commit, which waits for the disk, may be called on another. Until then a
+/// restart ignores it.
 class CheckpointWriter {
  public:
   static Result<std::unique_ptr<CheckpointWriter>> Make(Vfs& vfs, std::string directory,
@@ -31,16 +36,16 @@ class CheckpointWriter {
   /// What comes next belongs to this query. `plan_hash` tells whether a later one may load it;
   /// `ended`: it has nothing more to read.
   void BeginQuery(const std::string& name, uint64_t plan_hash, bool ended);
-  /// One part of the state. EndPart syncs and closes its file; a part without sections has none.
+  /// One part of the state, in one file; without sections there is none.
   Result<StateWriter*> BeginPart(const std::string& part);
-  Status EndPart();
-  /// Where the part that was ended last is: for KeepPart in the epochs that follow.
-  const std::string& place() const { return place_; }
-  /// The part is as it was: it stays where the last epoch had it.
-  void KeepPart(const std::string& part, const std::string& place);
+  void EndPart();
+  /// These files of the part stay where the last epoch had them.
+  void KeepPart(const std::string& part, PartPlaces places);
+  /// One more file of the part, behind those kept; Commit has `write` fill it. Gives its place.
+  std::string AddFile(const std::string& part, std::function<Status(StateWriter&)> write);
   void AddPositions(int scan_id, const SplitPositions& positions);
-  /// Publishes the manifest, then removes the files of older epochs that it does not name.
-  /// Idempotent.
+  /// Writes what is left to write, syncs all files, publishes the manifest, then removes the files
+  /// of older epochs that it does not name. Once.
   Status Commit();
 
   int64_t epoch() const { return epoch_; }
@@ -50,10 +55,16 @@ class CheckpointWriter {
     std::string name;
     uint64_t plan_hash = 0;
     bool ended = false;
-    std::map<std::string, std::string> parts;  // their places
+    std::map<std::string, PartPlaces> parts;
     std::map<int, SplitPositions> positions;
   };
+  struct LaterFile {
+    std::string place;
+    std::function<Status(StateWriter&)> write;
+  };
   CheckpointWriter(Vfs& vfs, std::string directory, int64_t epoch, arrow::MemoryPool* pool);
+  Status WriteFiles();
+  std::string ManifestText() const;
 
   Vfs& vfs_;
   const std::string directory_;
@@ -63,8 +74,8 @@ class CheckpointWriter {
 
   std::unique_ptr<PartWriter> open_;
   std::string open_part_;
-  std::string place_;  // a path in the directory; "": the part is empty
-  bool has_files_ = false;
+  std::vector<std::unique_ptr<PartWriter>> unsynced_;
+  std::vector<LaterFile> later_;
   std::vector<QueryState> queries_;
 };
 
@@ -73,24 +84,29 @@ class QueryCheckpoint {
  public:
   uint64_t plan_hash() const { return plan_hash_; }
   bool ended() const { return ended_; }
-  /// kNotFound when the query had no such part.
+  /// kNotFound when the query had no such part, or a file of it is gone.
+  Result<std::vector<std::unique_ptr<StateReader>>> OpenFiles(const std::string& part,
+                                                              arrow::MemoryPool* pool) const;
+  /// The same of a part that is one file; kBadData when there are more.
   Result<std::unique_ptr<StateReader>> OpenPart(const std::string& part,
                                                 arrow::MemoryPool* pool) const;
+  /// The places of what OpenFiles opens.
+  Result<PartPlaces> Places(const std::string& part) const;
   SplitPositions Positions(int scan_id) const;
   /// Of all scans.
   const std::map<int, SplitPositions>& positions() const { return positions_; }
   struct Part {
     std::string name;
-    int64_t bytes = 0;  // of its file
+    std::vector<int64_t> file_bytes;  // of each of its files
   };
-  /// What OpenPart can open, by name.
+  /// What OpenFiles can open, by name.
   Result<std::vector<Part>> Parts() const;
 
  private:
   friend class CheckpointReader;
   Vfs* vfs_ = nullptr;
   std::string directory_;
-  std::map<std::string, std::string> parts_;  // their places
+  std::map<std::string, PartPlaces> parts_;
   uint64_t plan_hash_ = 0;
   bool ended_ = false;
   std::map<int, SplitPositions> positions_;
