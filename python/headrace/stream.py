@@ -32,6 +32,7 @@ from headrace.errors import (
     TypeMismatchError,
     UnknownNameError,
 )
+from headrace.memory_stream import MemoryStream
 from headrace.names import advice
 from headrace.session import Session, default_session
 
@@ -352,6 +353,14 @@ def run(
     job = Job(handle, chosen, called)
     _remember(job)
     return job
+
+
+def memory(name: str, *, session: Session | None = None) -> MemoryStream:
+    """The stream in memory that statements call `WITH (connector = 'memory', name = …)`.
+
+    It belongs to `session` (the default one), and is made when it is first named.
+    """
+    return MemoryStream(name, session)
 
 
 def jobs() -> list[Job]:

@@ -15,13 +15,16 @@
 
 namespace headrace {
 
+class MemoryStreams;
+
 /// Where a connector works. `vfs` and `clock` must outlive what it opens.
 struct ConnectContext {
   Vfs& vfs;
   Clock& clock;
   std::string base_folder;     // of relative paths; "": the working directory
   SchemaPtr schema = nullptr;  // declared columns of a source, NOT NULL as not nullable; or null
-  std::vector<std::string> key{};  // of a sink that takes changes: names of columns
+  std::vector<std::string> key{};           // of a sink that takes changes: names of columns
+  MemoryStreams* memory_streams = nullptr;  // of the session; null: there are none
 };
 
 struct Connector {

@@ -180,6 +180,7 @@ std::shared_ptr<MemoryBudget> Session::MakeTableBudget(std::string name) const {
   return state_->table_budget->MakeChild(std::move(name));
 }
 std::shared_ptr<SpillSpace> Session::table_spill() const { return state_->table_spill; }
+MemoryStreams& Session::memory_streams() const { return state_->memory_streams; }
 arrow::MemoryPool* Session::pool() const { return state_->pool.get(); }
 
 Status Session::Register(const std::string& name, SourcePtr source) {

@@ -18,6 +18,7 @@
 
 namespace headrace {
 
+class MemoryStreams;
 class SpillSpace;
 
 /// A stream of the catalog: a source that says it has no end, and its event time.
@@ -52,6 +53,9 @@ class Session : public std::enable_shared_from_this<Session> {
   std::shared_ptr<MemoryBudget> MakeTableBudget(std::string name) const;
   /// Where such tables put what does not fit.
   std::shared_ptr<SpillSpace> table_spill() const;
+
+  /// What the connector memory reads and writes.
+  MemoryStreams& memory_streams() const;
 
   /// Names are case-insensitive in SQL. Replaces a table of that name.
   Status Register(const std::string& name, SourcePtr source);

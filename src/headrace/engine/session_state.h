@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "headrace/connect/memory/memory_stream.h"
 #include "headrace/engine/session.h"
 #include "headrace/exec/executor.h"
 #include "headrace/memory/pool.h"
@@ -24,6 +25,7 @@ struct Session::State {
   std::shared_ptr<SpillSpace> table_spill;
   std::shared_ptr<BudgetPool> pool;
   std::unique_ptr<Executor> executor;
+  MemoryStreams memory_streams;
 
   mutable std::mutex mutex;  // of what follows, and of changes of the budget, pool and executor
   Settings settings;

@@ -5,6 +5,7 @@
 #include "headrace/python/exchange.h"
 #include "headrace/python/expression.h"
 #include "headrace/python/job.h"
+#include "headrace/python/memory_stream.h"
 #include "headrace/python/plan.h"
 #include "headrace/python/run.h"
 #include "headrace/python/session.h"
@@ -19,4 +20,5 @@ NB_MODULE(_headrace, module) {
   headrace::python::AddRunClass(module);
   headrace::python::AddPlanClass(module);
   headrace::python::AddJobClass(module);
+  headrace::python::AddMemoryStreamClass(module);
 }

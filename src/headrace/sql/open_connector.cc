@@ -7,7 +7,7 @@ namespace headrace::sql {
 namespace {
 
 ConnectContext ContextOf(Session& session, const std::string& base_directory) {
-  return {session.vfs(), session.clock(), base_directory, nullptr, {}};
+  return {session.vfs(), session.clock(), base_directory, nullptr, {}, &session.memory_streams()};
 }
 
 }  // namespace

@@ -320,7 +320,7 @@ TEST(GeneratorOptionsTest, OpensByName) {
   EXPECT_ERROR(OpenConnector("generator", context, {{"row", "2"}}), kInvalidArgument,
                "did you mean rows?");
   EXPECT_ERROR(OpenConnector("kafka", context, {}), kUnknownName,
-               "known are file, generator; got 'kafka'");
+               "known are file, generator, memory; got 'kafka'");
 }
 
 }  // namespace

@@ -39,7 +39,7 @@ class SliceReader final : public SplitReader {
     if (whole_ != &whole) {
       whole_ = &whole;
       projected_ = Project(whole);
-      fitting_rows_ = RowsThatFit(projected_);
+      fitting_rows_ = RowsThatFit(projected_, batch_rows_, batch_bytes_);
     }
     const int64_t length = std::min({*next - row_, range_.end - row_, fitting_rows_});
     row_ += length;
@@ -54,15 +54,6 @@ class SliceReader final : public SplitReader {
     columns.reserve(projection_.size());
     for (const int column : projection_) columns.push_back(whole.column(column));
     return whole.WithColumns(std::move(columns));
-  }
-
-  // Dictionaries do not get smaller by slicing: only what does counts.
-  int64_t RowsThatFit(const Batch& batch) const {
-    const int64_t bytes = batch.num_bytes() - batch.Slice(0, 0).num_bytes();
-    if (bytes <= batch_bytes_) return batch_rows_;
-    const double share = static_cast<double>(batch_bytes_) / static_cast<double>(bytes);
-    const auto rows = static_cast<int64_t>(share * static_cast<double>(batch.num_rows()));
-    return std::clamp<int64_t>(rows, 1, batch_rows_);
   }
 
   RowRange range_;
@@ -95,6 +86,14 @@ Status CheckColumns(std::span<const int> columns, const arrow::Schema& schema) {
     return Error(ErrorKind::kInternal, "no column number {} among {}", column, schema.num_fields());
   }
   return Status::OK();
+}
+
+int64_t RowsThatFit(const Batch& batch, int64_t rows_max, int64_t bytes) {
+  const int64_t held = batch.num_bytes() - batch.Slice(0, 0).num_bytes();
+  if (held <= bytes) return rows_max;
+  const double share = static_cast<double>(bytes) / static_cast<double>(held);
+  const auto rows = static_cast<int64_t>(share * static_cast<double>(batch.num_rows()));
+  return std::clamp<int64_t>(rows, 1, rows_max);
 }
 
 Result<int64_t> ParsePosition(std::string_view text) {

@@ -26,6 +26,9 @@ Result<std::unique_ptr<SplitReader>> OpenRowRange(RowRange range, const ScanRequ
 
 /// kInternal unless `columns` are of `schema`.
 Status CheckColumns(std::span<const int> columns, const arrow::Schema& schema);
+/// How many rows of the front of `batch` have `bytes` at most, from 1 to `rows_max`; dictionaries,
+/// which do not get smaller by slicing, do not count.
+int64_t RowsThatFit(const Batch& batch, int64_t rows_max, int64_t bytes);
 
 /// A position written by this room's readers; kInvalidArgument when it is none.
 Result<int64_t> ParsePosition(std::string_view text);
