@@ -193,6 +193,77 @@ def test_dead_letters_come_once_over_crashes(job: Job, seed: int) -> None:
     assert [x["payload"] for x in job.lines("dead_letters.jsonl")] == [x for x in BAD_LINES if x]
 
 
+TWO_QUERIES = """
+CREATE SINK rows_ WITH (connector = 'file', path = 'rows.jsonl') AS SELECT * FROM s WHERE v > 3;
+CREATE SINK totals WITH (connector = 'file', path = 'totals.jsonl') AS
+SELECT k, count(*) AS n, max(id) AS id, max(v) AS v, sum(amount) AS a, max(ts) AS ts FROM s
+GROUP BY k EMIT FINAL;
+"""
+SAME_TWICE = """
+CREATE SINK both WITH (connector = 'file', path = 'both.jsonl') AS
+SELECT * FROM s WHERE v > 3 UNION ALL SELECT * FROM s WHERE v <= 3;
+"""
+
+
+@pytest.mark.parametrize("queries", [TWO_QUERIES, TWO_QUERIES + SAME_TWICE])
+def test_a_bad_row_is_one_dead_letter_whoever_reads_it(job: Job, queries: str) -> None:
+    lines, bad = mixed_lines()
+    job.write(STREAM.format(options=", on_error = 'dlq'") + queries, lines)
+    done = job.run()
+    assert done.code == 0, done.stderr
+    good = len(BAD_LINES) * 20
+    assert sorted(x["payload"] for x in job.lines("dead_letters.jsonl")) == sorted(
+        x for x in BAD_LINES if x
+    )
+    assert done.counts("rows_") == {
+        "in": good + bad, "out": 12 * 12, "filtered": 12 * 8, "rejected": bad
+    }
+    totals = done.counts("totals")
+    assert (totals["in"], totals["rejected"]) == (good + bad, bad)
+    if "both" in queries:
+        counts = done.counts("both")
+        assert counts["rejected"] == 2 * bad, "each of its scans leaves the row out"
+        assert counts["in"] == counts["out"] + counts["filtered"] + counts["rejected"]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_bad_row_is_one_dead_letter_over_crashes(job: Job, seed: int) -> None:
+    """Queries at different places: one waits for a table, another was added later."""
+    lines, _ = mixed_lines()
+    rng = random.Random(seed)
+    waits = TABLE + JOINED.replace("rows_", "joined").replace("rows.jsonl", "joined.jsonl")
+    text = f"SET batch_rows = {rng.randrange(1, 6)};" + STREAM.format(options=", on_error = 'dlq'")
+    text += waits.replace("s.id, s.k", "s.*") + ";" + SAME_TWICE
+    job.write(text, lines)
+    job.write_lines("t.jsonl", [{"k": f"k{i}", "n": i} for i in range(7)])
+    for start in range(4):
+        passage = rng.randrange(5, 120)
+        killed = job.run(
+            "--checkpoint-interval", "1", seed=seed, fault=f"job.step:{passage}:kill"
+        )
+        assert killed.code in (0, -signal.SIGKILL), killed.stderr
+        if killed.code == 0:
+            break
+        if start == 1:
+            job.write(text + TWO_QUERIES)
+    else:
+        done = job.run(seed=seed)
+        assert done.code == 0, done.stderr
+    letters = [x["payload"] for x in job.lines("dead_letters.jsonl")]
+    assert sorted(letters) == sorted(x for x in BAD_LINES if x)
+
+
+def test_the_same_bad_row_in_two_files_is_two_dead_letters(job: Job) -> None:
+    options = ", on_error = 'dlq'"
+    job.write(STREAM.format(options=options).replace("'s.jsonl'", "'*.jsonl'") + TWO_QUERIES)
+    for name in ("s1.jsonl", "s2.jsonl"):
+        job.write_lines(name, ["bad", row(1), "bad"])
+    assert job.run().code == 0
+    letters = job.lines("dead_letters.jsonl")
+    assert len(letters) == 4
+    assert len({letter["position"] for letter in letters}) == 4
+
+
 def test_missing_fields_are_null(job: Job) -> None:
     job.write(STREAM.format(options="") + ROWS, ['{"id": 1}', '{"id": 2, "k": null, "other": [1]}'])
     assert job.run().code == 0

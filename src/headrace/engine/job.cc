@@ -16,7 +16,6 @@
 #include "headrace/engine/running_query.h"
 #include "headrace/exec/executor.h"
 #include "headrace/plan/builder.h"
-#include "headrace/table/synced_sink.h"
 
 namespace headrace {
 namespace {
@@ -29,9 +28,8 @@ int64_t Now() { return SystemClock().MonotonicMicros(); }
 
 }  // namespace
 
-Job::Job(std::shared_ptr<Session> session, JobOptions options)
-    : session_(std::move(session)), options_(std::move(options)) {
-  if (options_.dead_letters != nullptr) dead_letters_ = std::make_shared<DeadLetters>();
+Job::Job(std::shared_ptr<Session> session, JobOptions options, size_t num_queries)
+    : session_(std::move(session)), options_(std::move(options)), written_letters_(num_queries) {
   status_.name = options_.name;
 }
 
@@ -39,7 +37,7 @@ Job::~Job() { session_->RemoveJob(this); }
 
 Result<std::unique_ptr<Job>> Job::Make(std::shared_ptr<Session> session,
                                        std::vector<JobQuery> queries, JobOptions options) {
-  std::unique_ptr<Job> job(new Job(std::move(session), std::move(options)));
+  std::unique_ptr<Job> job(new Job(std::move(session), std::move(options), queries.size()));
   for (JobQuery& query : queries) {
     job->queries_.push_back(std::make_unique<RunningQuery>(std::move(query)));
     const auto& results = job->queries_.back()->query.results;
@@ -128,7 +126,7 @@ Status Job::Start() {
     running->plan_hash = HashBytes(Explain(*running->query.plan));
   }
   ARROW_RETURN_NOT_OK(Restore());
-  if (dead_letters_ != nullptr) {
+  if (takes_dead_letters()) {
     ARROW_RETURN_NOT_OK(options_.dead_letters->Open(DeadLetterSchema(), session_->pool()));
     if (restored_ != nullptr) ARROW_RETURN_NOT_OK(options_.dead_letters->Commit(epoch_));
   }
@@ -143,10 +141,10 @@ Status Job::StartQueries() {
     ARROW_ASSIGN_OR_RAISE(running->run,
                           QueryRun::Make(session_, std::move(plan), running->restore));
     running->run->set_on_notify([this] { Notify(); });
-    if (dead_letters_ != nullptr) {
+    if (takes_dead_letters()) {
+      auto box = running->dead_letters = std::make_shared<DeadLetters>();
       running->run->set_dead_letters(
-          dead_letters_,
-          std::make_unique<RowsToDeadLetters>(dead_letters_, query.name, session_->pool()));
+          box, std::make_unique<RowsToDeadLetters>(box, query.name, session_->pool()));
     }
     ARROW_RETURN_NOT_OK(query.sink->Open(running->run->schema(), session_->pool()));
     if (running->restore == nullptr) continue;
@@ -181,8 +179,24 @@ Status Job::Restore() {
   for (const auto& running : queries_) plans[running->query.name] = running->plan_hash;
   ARROW_ASSIGN_OR_RAISE(kept_, DecideState(*restored_, directory, plans, options_.state));
   for (const std::string& name : kept_.kept) Find(name)->restore = restored_->Find(name);
+  ARROW_RETURN_NOT_OK(RestoreWrittenLetters());
   epoch_ = committed_epoch_ = restored_->epoch();
   if (options_.on_restore) options_.on_restore(kept_);
+  return Status::OK();
+}
+
+Status Job::RestoreWrittenLetters() {
+  if (!takes_dead_letters()) return Status::OK();
+  std::set<std::string> given_up;
+  for (const std::string& name : restored_->QueryNames()) given_up.insert(name);
+  for (size_t i = 0; i < queries_.size(); ++i) {
+    if (queries_[i]->restore == nullptr) continue;
+    given_up.erase(queries_[i]->query.name);
+    ARROW_RETURN_NOT_OK(written_letters_.Restore(i, *queries_[i]->restore, session_->pool()));
+  }
+  for (const std::string& name : given_up) {
+    ARROW_RETURN_NOT_OK(written_letters_.RestoreGivenUp(*restored_->Find(name), session_->pool()));
+  }
   return Status::OK();
 }
 
@@ -359,8 +373,7 @@ Status Job::BeginEpoch() {
   ARROW_RETURN_NOT_OK(ForEachSink([&](Sink& sink) { return sink.Prepare(epoch_); }));
   HEADRACE_FAULT_POINT("job.prepared");
   // A session without threads has it done by EndEpoch.
-  const auto when =
-      session_->settings().deterministic ? std::launch::deferred : std::launch::async;
+  const auto when = session_->settings().deterministic ? std::launch::deferred : std::launch::async;
   commit_ = std::async(when, [this, writer, epoch = epoch_] {
     const Status status = CommitEpoch(writer.get(), epoch);
     Notify();
@@ -371,10 +384,7 @@ Status Job::BeginEpoch() {
 
 /// Beside the thread of the job.
 Status Job::CommitEpoch(CheckpointWriter* writer, int64_t epoch) {
-  ARROW_RETURN_NOT_OK(ForEachSink([&](Sink& sink) {
-    auto* const synced = dynamic_cast<SyncedSink*>(&sink);
-    return synced == nullptr ? Status::OK() : synced->Sync(epoch);
-  }));
+  ARROW_RETURN_NOT_OK(ForEachSink([&](Sink& sink) { return sink.Sync(epoch); }));
   if (writer != nullptr) ARROW_RETURN_NOT_OK(writer->Commit());
   HEADRACE_FAULT_POINT("job.published");
   return ForEachSink([&](Sink& sink) { return sink.Commit(epoch); });
@@ -395,19 +405,26 @@ Status Job::EndEpoch(bool waits) {
 
 /// A query that has not started is left out: it will start from the beginning.
 Status Job::Save(CheckpointWriter& writer) {
-  for (const auto& running : queries_) {
-    if (!running->started) continue;
-    writer.BeginQuery(running->query.name, running->plan_hash, running->ended);
-    if (!running->ended) ARROW_RETURN_NOT_OK(running->run->query().Save(writer));
-    if (running->query.table == nullptr) continue;
-    ARROW_RETURN_NOT_OK(running->saved_table.Save(*running->query.table, writer));
+  for (size_t i = 0; i < queries_.size(); ++i) {
+    RunningQuery& running = *queries_[i];
+    if (!running.started) continue;
+    writer.BeginQuery(running.query.name, running.plan_hash, running.ended);
+    if (!running.ended) ARROW_RETURN_NOT_OK(running.run->query().Save(writer));
+    if (takes_dead_letters()) ARROW_RETURN_NOT_OK(written_letters_.Save(i, writer));
+    if (running.query.table == nullptr) continue;
+    ARROW_RETURN_NOT_OK(running.saved_table.Save(*running.query.table, writer));
   }
   return Status::OK();
 }
 
 Status Job::WriteDeadLetters() {
-  if (dead_letters_ == nullptr) return Status::OK();
-  const std::vector<DeadLetter> letters = dead_letters_->Take();
+  if (!takes_dead_letters()) return Status::OK();
+  std::vector<DeadLetter> letters;
+  for (size_t i = 0; i < queries_.size(); ++i) {
+    for (DeadLetter& letter : queries_[i]->dead_letters->Take()) {
+      if (written_letters_.Note(i, letter)) letters.push_back(std::move(letter));
+    }
+  }
   if (letters.empty()) return Status::OK();
   ARROW_ASSIGN_OR_RAISE(const auto rows, DeadLetterRows(letters, session_->pool()));
   ARROW_RETURN_NOT_OK(options_.dead_letters->Write(*rows));
@@ -418,7 +435,7 @@ Status Job::WriteDeadLetters() {
 template <typename Call>
 Status Job::ForEachSink(const Call& call) {
   for (const auto& running : queries_) ARROW_RETURN_NOT_OK(call(*running->query.sink));
-  return dead_letters_ == nullptr ? Status::OK() : call(*options_.dead_letters);
+  return takes_dead_letters() ? call(*options_.dead_letters) : Status::OK();
 }
 
 Status Job::Poll() {

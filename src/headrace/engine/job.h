@@ -19,6 +19,7 @@
 #include "headrace/engine/result_queue.h"
 #include "headrace/engine/session.h"
 #include "headrace/engine/table_readiness.h"
+#include "headrace/engine/written_letters.h"
 #include "headrace/io/directory_lock.h"
 #include "headrace/table/dead_letters.h"
 #include "headrace/table/sink.h"
@@ -90,12 +91,13 @@ class Job {
   JobStatus status() const;
 
  private:
-  Job(std::shared_ptr<Session> session, JobOptions options);
+  Job(std::shared_ptr<Session> session, JobOptions options, size_t num_queries);
   Status Check() const;
   Status RunToEnd();
   Status Start();
   Status StartQueries();
   Status Restore();
+  Status RestoreWrittenLetters();
   Status Loop();
   /// Starts the queries that wait for nothing any more.
   Status StartReady();
@@ -117,6 +119,7 @@ class Job {
   bool all_restored_started() const;
   Status Poll();
   Status WriteDeadLetters();
+  bool takes_dead_letters() const { return options_.dead_letters != nullptr; }
   /// Those of the queries, then that of the dead letters.
   template <typename Call>
   Status ForEachSink(const Call& call);
@@ -129,9 +132,9 @@ class Job {
   const std::shared_ptr<Session> session_;
   const JobOptions options_;
   std::unique_ptr<DirectoryLock> lock_;
-  std::shared_ptr<DeadLetters> dead_letters_;  // null when nobody takes them
   int64_t num_dead_letters_ = 0;
   std::vector<std::unique_ptr<RunningQuery>> queries_;
+  WrittenLetters written_letters_;
   std::unique_ptr<CheckpointReader> restored_;
   KeptState kept_;
   int64_t epoch_ = 0;            // begun last

@@ -20,6 +20,7 @@ struct RunningQuery {
   uint64_t plan_hash = 0;
   const QueryCheckpoint* restore = nullptr;
   std::unique_ptr<QueryRun> run;
+  std::shared_ptr<DeadLetters> dead_letters;  // null when nobody takes them
   TableWait wait;
   bool started = false;
   bool loaded = false;

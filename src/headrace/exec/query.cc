@@ -5,6 +5,7 @@
 
 #include "headrace/base/check.h"
 #include "headrace/exec/checkpoint/checkpoint.h"
+#include "headrace/table/dead_letters.h"
 
 namespace headrace {
 
@@ -156,6 +157,9 @@ Result<std::unique_ptr<PipelineInput>> Query::MakeInput(Pipeline& pipeline, size
   }
   std::vector<std::pair<int64_t, std::string>> positions;
   if (restore_ != nullptr) positions = restore_->Positions(input.scan_id);
+  if (context.dead_letters != nullptr) {
+    context.dead_letters = context.dead_letters->OfScan(input.scan_id);
+  }
   return MakeStreamInput(*input.scan, input.request, own, positions, paused_,
                          pipeline.watermarks[port], lane, context);
 }

@@ -21,28 +21,36 @@ std::string AsText(const std::string& bytes) {
 
 }  // namespace
 
+std::shared_ptr<DeadLetters> DeadLetters::OfScan(int scan) const {
+  auto letters = std::make_shared<DeadLetters>(*this);
+  letters->scan_ = scan;
+  return letters;
+}
+
 bool DeadLetters::HasRoom(const Waker& waker) {
-  const std::lock_guard lock(mutex_);
-  if (bytes_ < bytes_max_) return true;
-  wakers_.push_back(waker);
+  const std::lock_guard lock(box_->mutex);
+  if (box_->bytes < box_->bytes_max) return true;
+  box_->wakers.push_back(waker);
   return false;
 }
 
 void DeadLetters::Add(DeadLetter letter) {
-  const std::lock_guard lock(mutex_);
-  bytes_ += static_cast<int64_t>(sizeof letter + letter.source.size() + letter.position.size() +
-                                 letter.error.size() + letter.payload.size());
-  letters_.push_back(std::move(letter));
+  letter.scan = scan_;
+  const std::lock_guard lock(box_->mutex);
+  box_->bytes +=
+      static_cast<int64_t>(sizeof letter + letter.source.size() + letter.position.size() +
+                           letter.error.size() + letter.payload.size());
+  box_->letters.push_back(std::move(letter));
 }
 
 std::vector<DeadLetter> DeadLetters::Take() {
   std::vector<Waker> wakers;
   std::vector<DeadLetter> letters;
   {
-    const std::lock_guard lock(mutex_);
-    letters.swap(letters_);
-    wakers.swap(wakers_);
-    bytes_ = 0;
+    const std::lock_guard lock(box_->mutex);
+    letters.swap(box_->letters);
+    wakers.swap(box_->wakers);
+    box_->bytes = 0;
   }
   for (const Waker& waker : wakers) waker.Wake();
   return letters;

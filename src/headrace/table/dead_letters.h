@@ -19,15 +19,21 @@ struct DeadLetter {
   std::string position;  // "trades.jsonl:17 (byte 1204)"
   std::string error;
   std::string payload;  // the bytes of the row as they came
+  /// Tells the record from others of its source, to whatever scan reads it; 0: it has no place.
+  uint64_t record = 0;
+  int scan = 0;  // the number of its reader's scan in the query, the same at every start
 };
 
-/// A bounded box: readers put in, the job takes out. Letters of rows before a reader's Position are
-/// in it, or were taken, when Position is asked for: a job that takes all of them before it saves
-/// the positions has each exactly once. Thread safe.
+/// A bounded box of a query: readers put in, the job takes out. Letters of rows before a reader's
+/// Position are in it, or were taken, when Position is asked for: a job that takes all of them
+/// before it saves the positions has each exactly once. Thread safe.
 class DeadLetters {
  public:
   static constexpr int64_t kBytesMaxDefault = int64_t{16} << 20;
-  explicit DeadLetters(int64_t bytes_max = kBytesMaxDefault) : bytes_max_(bytes_max) {}
+  explicit DeadLetters(int64_t bytes_max = kBytesMaxDefault)
+      : box_(std::make_shared<Box>(bytes_max)) {}
+  /// The same box, for letters of this scan.
+  std::shared_ptr<DeadLetters> OfScan(int scan) const;
 
   /// False when the box is full: readers then wait, and are woken by Take.
   bool HasRoom(const Waker& waker);
@@ -36,11 +42,16 @@ class DeadLetters {
   std::vector<DeadLetter> Take();
 
  private:
-  const int64_t bytes_max_;
-  std::mutex mutex_;
-  std::vector<DeadLetter> letters_;
-  int64_t bytes_ = 0;
-  std::vector<Waker> wakers_;
+  struct Box {
+    explicit Box(int64_t bytes) : bytes_max(bytes) {}
+    const int64_t bytes_max;
+    std::mutex mutex;
+    std::vector<DeadLetter> letters;
+    int64_t bytes = 0;
+    std::vector<Waker> wakers;
+  };
+  const std::shared_ptr<Box> box_;
+  int scan_ = 0;
 };
 
 /// Columns source, position, error, payload, all text.

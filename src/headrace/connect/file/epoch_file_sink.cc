@@ -13,7 +13,6 @@
 #include "headrace/connect/file/epoch_parts.h"
 #include "headrace/connect/file/path_options.h"
 #include "headrace/connect/file/published_file.h"
-#include "headrace/table/synced_sink.h"
 
 namespace headrace {
 namespace {
@@ -42,7 +41,7 @@ Result<std::string> HeaderOf(const MakeEncoder& make, const SchemaPtr& schema) {
   return bytes->ToString();
 }
 
-class EpochFileSink final : public Sink, public SyncedSink {
+class EpochFileSink final : public Sink {
  public:
   EpochFileSink(Vfs& vfs, Clock& clock, std::string name, EpochFileOptions options,
                 MakeEncoder make_encoder, bool takes_changes)

@@ -9,7 +9,6 @@
 #include "headrace/connect/test_read.h"
 #include "headrace/format/format.h"
 #include "headrace/io/memory_vfs.h"
-#include "headrace/table/synced_sink.h"
 
 namespace headrace {
 namespace {
@@ -227,7 +226,7 @@ struct JobRun {
       const int64_t epoch = manifest + 1;
       ARROW_RETURN_NOT_OK(sink.Prepare(epoch));
       ARROW_RETURN_NOT_OK(WriteEpoch(sink, epoch + 1));
-      ARROW_RETURN_NOT_OK(dynamic_cast<SyncedSink&>(sink).Sync(epoch));
+      ARROW_RETURN_NOT_OK(sink.Sync(epoch));
       manifest = epoch;
       ARROW_RETURN_NOT_OK(sink.Commit(epoch));
     }

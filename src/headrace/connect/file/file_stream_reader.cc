@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "arrow/memory_pool.h"
-#include "headrace/table/dead_letters.h"
+#include "headrace/base/hash.h"
 
 namespace headrace {
 namespace {
@@ -162,6 +162,20 @@ ReadResult FileStreamReader::Wait(int64_t now) {
   return Pending{};
 }
 
+/// The record is known by its bytes and their place in the file, whatever name that has by now.
+DeadLetter FileStreamReader::LetterOf(const BadRow& bad) const {
+  DeadLetter letter;
+  letter.source = name_;
+  letter.position =
+      fmt::format("{}:{} (byte {})", reading_->path, bad.place.row + 1, bad.place.offset);
+  letter.error = bad.error.message();
+  letter.payload = bad.payload;
+  letter.record = CombineHash(HashBytes(name_), reading_->inode);
+  letter.record = CombineHash(letter.record, static_cast<uint64_t>(bad.place.offset));
+  letter.record = std::max<uint64_t>(1, CombineHash(letter.record, HashBytes(bad.payload)));
+  return letter;
+}
+
 Status FileStreamReader::TakeBadRow(const BadRow& bad) {
   if (options_.on_bad_row == BadRowPolicy::kFail) return bad.error;
   ++errors_;
@@ -171,9 +185,7 @@ Status FileStreamReader::TakeBadRow(const BadRow& bad) {
                                               options_.max_errors));
   }
   if (options_.on_bad_row == BadRowPolicy::kDeadLetter) {
-    context_.dead_letters->Add(
-        {name_, fmt::format("{}:{} (byte {})", reading_->path, bad.place.row + 1, bad.place.offset),
-         bad.error.message(), std::string(bad.payload)});
+    context_.dead_letters->Add(LetterOf(bad));
   }
   return Status::OK();
 }

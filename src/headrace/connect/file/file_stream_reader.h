@@ -7,6 +7,7 @@
 
 #include "headrace/connect/file/file_set.h"
 #include "headrace/connect/file/file_stream.h"
+#include "headrace/table/dead_letters.h"
 
 namespace headrace {
 
@@ -28,6 +29,7 @@ class FileStreamReader final : public SplitReader {
   ReadResult Give(Batch batch);
   ReadResult Wait(int64_t now);
   Status TakeBadRow(const BadRow& bad);
+  DeadLetter LetterOf(const BadRow& bad) const;
 
   const std::string name_;
   Clock& clock_;

@@ -162,12 +162,14 @@ Result<StateWriter*> CheckpointWriter::BeginPart(const std::string& part) {
   return open_.get();
 }
 
-void CheckpointWriter::EndPart() {
+PartPlaces CheckpointWriter::EndPart() {
   std::unique_ptr<PartWriter> writer = std::move(open_);
   PartPlaces& places = queries_.back().parts[open_part_];
-  if (writer->is_empty()) return;
-  places.push_back(PlaceOf(epoch_, queries_.size() - 1, open_part_));
-  unsynced_.push_back(std::move(writer));
+  if (!writer->is_empty()) {
+    places.push_back(PlaceOf(epoch_, queries_.size() - 1, open_part_));
+    unsynced_.push_back(std::move(writer));
+  }
+  return places;
 }
 
 void CheckpointWriter::KeepPart(const std::string& part, PartPlaces places) {

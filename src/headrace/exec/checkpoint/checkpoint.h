@@ -36,9 +36,10 @@ class CheckpointWriter {
   /// What comes next belongs to this query. `plan_hash` tells whether a later one may load it;
   /// `ended`: it has nothing more to read.
   void BeginQuery(const std::string& name, uint64_t plan_hash, bool ended);
-  /// One part of the state, in one file; without sections there is none.
+  /// One part of the state, in one file; without sections there is none. EndPart gives its place,
+  /// for KeepPart in the epochs that follow.
   Result<StateWriter*> BeginPart(const std::string& part);
-  void EndPart();
+  PartPlaces EndPart();
   /// These files of the part stay where the last epoch had them.
   void KeepPart(const std::string& part, PartPlaces places);
   /// One more file of the part, behind those kept; Commit has `write` fill it. Gives its place.
