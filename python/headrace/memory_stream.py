@@ -1,4 +1,4 @@
-"""Streams in memory: what `connector = 'memory'` reads and writes, fed and looked at from Python."""
+"""Streams in memory: what `connector = 'memory'` reads and writes, fed and read from Python."""
 
 from __future__ import annotations
 

@@ -210,7 +210,9 @@ def test_rows_of_many_kinds(session: hr.Session) -> None:
 )
 def test_wrong_options(session: hr.Session, options: str, message: str) -> None:
     with pytest.raises(hr.Error, match=message.replace("?", r"\?")):
-        hr.stream.run(f"CREATE STREAM a (n BIGINT) WITH ({options}); SELECT n FROM a;", session=session)
+        hr.stream.run(
+            f"CREATE STREAM a (n BIGINT) WITH ({options}); SELECT n FROM a;", session=session
+        )
     with pytest.raises(hr.Error, match=message.replace("?", r"\?")):
         hr.stream.run(
             "CREATE STREAM g WITH (connector = 'generator', rows = 1);"

@@ -14,8 +14,8 @@
 namespace headrace {
 
 /// A record that a scan hands in for the n-th time is new when no other did so n times: it may
-/// stand again at its place, in a file that was cut. Counts belong to the positions of the scans in a
-/// checkpoint. Of the thread of its job.
+/// stand again at its place, in a file that was cut. Counts belong to the positions of the scans in
+/// a checkpoint. Of the thread of its job.
 class WrittenLetters {
  public:
   /// Records that are remembered; when there are more, scans that lie as many bad records behind
