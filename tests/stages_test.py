@@ -14,6 +14,11 @@ from stages import Counts, Stage
 ROOT = Path(__file__).resolve().parent.parent
 
 
+@pytest.fixture(autouse=True)
+def not_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stages, "interrupted", threading.Event())
+
+
 def job(passed: int) -> Callable[[], Counts]:
     return lambda: Counts(passed, 0, 1)
 
@@ -49,8 +54,7 @@ def test_a_job_that_raises_ends_the_run() -> None:
         stages.run_step([Stage("one", [fail])])
 
 
-def test_an_interrupt_starts_no_further_job(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stages, "interrupted", threading.Event())
+def test_an_interrupt_starts_no_further_job() -> None:
     started: list[int] = []
 
     def interrupt() -> Counts:
