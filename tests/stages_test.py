@@ -83,7 +83,7 @@ def test_parts_of_pytest_hold_every_test_file_once(asan: bool) -> None:
 def files_of(arguments: list[str]) -> list[Path]:
     paths = [ROOT / word for word in arguments if not word.startswith("-")]
     ignored = [ROOT / word.removeprefix("--ignore=") for word in arguments if word.startswith("-")]
-    found = {file for path in paths for file in ([path] if path.is_file() else path.rglob("*_test.py"))}
+    found = [file for path in paths for file in [path, *path.rglob("*_test.py")] if file.is_file()]
     return sorted(
         file for file in found if not any(file.is_relative_to(path) for path in ignored)
     )

@@ -243,7 +243,7 @@ def build_stage(name, targets=(), asan=False):
 
 
 def plan(full, slow):
-    """Steps one after the other, each a list of stages; its jobs start in the order they stand in."""
+    """Steps one after the other, each a list of stages whose jobs start in this order."""
     tiers = ["--full"] * full + ["--slow"] * slow
     yield [build_stage("build")]
     yield [
