@@ -133,8 +133,7 @@ Status InspectTable(const std::string& name, const QueryCheckpoint& query,
 
 Status InspectPart(const std::string& name, const QueryCheckpoint& query,
                    const QueryCheckpoint::Part& part, Rows* rows) {
-  ARROW_ASSIGN_OR_RAISE(const auto reader,
-                        query.OpenPart(part.name, arrow::default_memory_pool()));
+  ARROW_ASSIGN_OR_RAISE(const auto reader, query.OpenPart(part.name, arrow::default_memory_pool()));
   int64_t num_rows = 0;
   for (const StateSection& section : reader->sections()) num_rows += section.num_rows;
   SchemaPtr schema;

@@ -114,6 +114,43 @@ def test_ls_inspect_and_rm(headrace_command: str, folder: Path, checkpoint: Run)
     assert list((folder / "app.state").glob("epoch-*")) == []
 
 
+def test_changes_of_a_table_have_files_of_their_own(
+    headrace_command: str, folder: Path, checkpoint: Run
+) -> None:
+    (folder / "app.sql").write_text(
+        "CREATE TABLE users (id BIGINT PRIMARY KEY, n BIGINT) WITH (connector = 'file', "
+        "path = 'users.jsonl', watch = true, 'deleted.field' = 'gone');"
+    )
+    lines = [json.dumps({"id": i, "n": i}) + "\n" for i in range(100)]
+    (folder / "users.jsonl").write_text("".join(lines))
+    manifest = folder / "app.state" / "MANIFEST"
+
+    def saved_files() -> int:
+        texts = manifest.read_text().splitlines() if manifest.exists() else []
+        return max([0, *(len(text.split()) - 2 for text in texts if text.startswith("part table"))])
+
+    process = start(headrace_command, folder)
+    wait_for(lambda: saved_files() == 1)
+    for count in (2, 3):
+        with (folder / "users.jsonl").open("a") as file:
+            file.write('{"id": 7, "n": 70}\n{"id": %d, "gone": true}\n' % count)
+        wait_for(lambda: saved_files() == count)  # noqa: B023
+    process.send_signal(signal.SIGTERM)
+    _, stderr = process.communicate(timeout=SECONDS_MAX)
+    assert process.returncode == 0, stderr
+    (listed,) = rows(checkpoint("ls", "app.state", "--format", "json"))
+    assert listed["table_rows"] == 98
+    parts = rows(checkpoint("inspect", "app.state", "--format", "json"))
+    tables = [(row["part"], row["rows"], row["holds"]) for row in parts if "table" in row["part"]]
+    assert tables == [
+        ("table", 100, "id BIGINT, n BIGINT"),
+        ("table, changes 1", 1, "id BIGINT, n BIGINT; 1 deleted keys"),
+        ("table, changes 2", 1, "id BIGINT, n BIGINT; 1 deleted keys"),
+    ]
+    sizes = [path.stat().st_size for path in (folder / "app.state").glob("*/*.state")]
+    assert listed["bytes"] == sum(sizes)
+
+
 def test_a_job_that_runs_keeps_its_state_to_itself(
     headrace_command: str, folder: Path, checkpoint: Run
 ) -> None:

@@ -23,13 +23,18 @@ namespace {
 // How long a quiesce waits before it looks again: lanes do not tell that they have nothing left.
 constexpr int64_t kQuiesceMicros = 1'000;
 constexpr int kItemsOfShare = 16;
+// Of the loop, at most, until a session without threads commits.
+constexpr uint64_t kCommitRounds = 16;
 
 int64_t Now() { return SystemClock().MonotonicMicros(); }
 
 }  // namespace
 
 Job::Job(std::shared_ptr<Session> session, JobOptions options, size_t num_queries)
-    : session_(std::move(session)), options_(std::move(options)), written_letters_(num_queries) {
+    : session_(std::move(session)),
+      options_(std::move(options)),
+      rng_(session_->settings().seed),
+      written_letters_(num_queries) {
   status_.name = options_.name;
 }
 
@@ -372,8 +377,10 @@ Status Job::BeginEpoch() {
   }
   ARROW_RETURN_NOT_OK(ForEachSink([&](Sink& sink) { return sink.Prepare(epoch_); }));
   HEADRACE_FAULT_POINT("job.prepared");
-  // A session without threads has it done by EndEpoch.
-  const auto when = session_->settings().deterministic ? std::launch::deferred : std::launch::async;
+  // In a session without threads EndEpoch does it, some rounds of the loop later.
+  const bool has_threads = !session_->settings().deterministic;
+  rounds_until_commit_ = has_threads ? 0 : static_cast<int64_t>(rng_.Below(kCommitRounds));
+  const auto when = has_threads ? std::launch::async : std::launch::deferred;
   commit_ = std::async(when, [this, writer, epoch = epoch_] {
     const Status status = CommitEpoch(writer.get(), epoch);
     Notify();
@@ -394,10 +401,12 @@ Status Job::CommitEpoch(CheckpointWriter* writer, int64_t epoch) {
 Status Job::EndEpoch(bool waits) {
   using std::chrono::seconds;
   if (!commit_.valid()) return Status::OK();
+  if (!waits && --rounds_until_commit_ > 0) return Status::OK();
   if (!waits && commit_.wait_for(seconds(0)) == std::future_status::timeout) return Status::OK();
   ARROW_RETURN_NOT_OK(commit_.get());
   committed_epoch_ = epoch_;
   committed_micros_ = Now();
+  next_commit_micros_ = committed_micros_ + options_.checkpoint_interval_micros;
   Publish();
   if (options_.on_commit) options_.on_commit(epoch_);
   return Status::OK();

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "headrace/base/rng.h"
 #include "headrace/connect/memory/keyed_table.h"
 #include "headrace/connect/memory/stand_in_table.h"
 #include "headrace/engine/job_alerts.h"
@@ -68,12 +69,12 @@ struct JobOptions {
   std::function<void(const KeptState&)> on_restore;
 };
 
-/// Per epoch: quiesce every query, save their states, cut their tables, Prepare every sink; then all
-/// go on, and on another thread tables are written, files and sinks synced, the manifest published
-/// (the commit point), and every sink's Commit called. The next epoch waits for that. After a crash
-/// the sinks' Commit is called again for the manifest's epoch. When all queries have ended the last epoch is committed and the
-/// checkpoint removed: the next start is a new job. No checkpoint is made before every query that
-/// the one before had a state of has started again.
+/// Per epoch: quiesce every query, save their states, cut their tables, Prepare every sink. Then all
+/// go on, and another thread writes the tables, syncs files and sinks, publishes the manifest (the
+/// commit point) and calls every sink's Commit; the next epoch waits for that. After a crash the
+/// sinks' Commit is called again for the manifest's epoch. When all queries have ended the last
+/// epoch is committed and the checkpoint removed: the next start is a new job. No checkpoint is made
+/// before every query that the one before had a state of has started again.
 class Job {
  public:
   /// kInvalidArgument for names that repeat, that nobody has, or that wait for each other.
@@ -144,6 +145,8 @@ class Job {
   int64_t next_commit_micros_ = 0;
   int64_t polled_micros_ = 0;
   bool stopped_ = false;
+  Rng rng_;  // of a session without threads
+  int64_t rounds_until_commit_ = 0;
   std::atomic<bool> stop_{false};
 
   mutable std::mutex mutex_;  // of what follows

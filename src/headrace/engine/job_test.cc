@@ -13,6 +13,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <mutex>
 #include <thread>
 
 #include "arrow/api.h"
@@ -25,6 +26,7 @@
 #include "headrace/expression/bind.h"
 #include "headrace/io/vfs.h"
 #include "headrace/plan/builder.h"
+#include "headrace/table/synced_sink.h"
 
 extern char** environ;
 
@@ -257,6 +259,46 @@ class WritingSink final : public Sink {
   const std::function<Status(const arrow::RecordBatch&)> write_;
 };
 
+/// Notes the calls: w for rows of an epoch, p, s, c, a with its number; and calls `sync`.
+class NotingSink final : public Sink, public SyncedSink {
+ public:
+  using SyncCall = std::function<Status(int64_t)>;
+  explicit NotingSink(SyncCall sync) : sync_(std::move(sync)) {}
+  std::string name() const override { return "notes"; }
+  Status Open(const SchemaPtr&, arrow::MemoryPool*) override { return Status::OK(); }
+  Status Write(const arrow::RecordBatch&) override { return Note("w", epoch_); }
+  Status Prepare(int64_t epoch) override {
+    epoch_ = epoch + 1;
+    return Note("p", epoch);
+  }
+  Status Sync(int64_t epoch) override {
+    ARROW_RETURN_NOT_OK(sync_(epoch));
+    return Note("s", epoch);
+  }
+  Status Commit(int64_t epoch) override { return Note("c", epoch); }
+  Status Abort() override { return Note("a", 0); }
+
+  /// "w1 p1 w2 s1 c1 …"; the same call once in a row.
+  static std::string Text() {
+    std::lock_guard lock(mutex);
+    return notes;
+  }
+  static bool Has(const std::string& note) { return Text().find(note + " ") != std::string::npos; }
+
+  static inline std::mutex mutex;
+  static inline std::string notes;  // outlive the sink
+
+ private:
+  static Status Note(const char* call, int64_t epoch) {
+    std::lock_guard lock(mutex);
+    const std::string note = fmt::format("{}{} ", call, epoch);
+    if (!notes.ends_with(note)) notes += note;
+    return Status::OK();
+  }
+  const SyncCall sync_;
+  int64_t epoch_ = 1;  // of what is written; of the thread of the job
+};
+
 JobQuery QueryCalled(std::string name, std::vector<std::string> waits_for = {}) {
   JobQuery query;
   query.name = std::move(name);
@@ -468,6 +510,76 @@ TEST_F(JobTest, StateIsKeptWhileATableIsBuiltAnew) {
   const JobStatus ended = run(LatestTimes(300'000, 9), [](const JobStatus&) { return false; });
   EXPECT_EQ(ended.state, JobStatus::State::kEnded);
   EXPECT_EQ(rows, kRows);
+}
+
+/// Runs a job of many rows into a NotingSink; `note` stops it at the next commit once it was made.
+class BesideJobTest : public JobTest {
+ protected:
+  void SetUp() override {
+    JobTest::SetUp();
+    NotingSink::notes.clear();
+  }
+  Status RunUntilNote(const std::string& note, NotingSink::SyncCall sync) {
+    JobQuery query = QueryCalled("q");
+    query.plan = LatestTimes(100'000'000);
+    query.sink = std::make_unique<NotingSink>(std::move(sync));
+    return RunUntil(std::move(query), [=] { return NotingSink::Has(note); });
+  }
+};
+
+TEST_F(BesideJobTest, RowsGoOnWhileTheDiskIsWaitedFor) {
+  // Without an end if the job waited for the disk.
+  const Status status = RunUntilNote("c1", [](int64_t epoch) -> Status {
+    for (int waited = 0; epoch == 1 && !NotingSink::Has("w2"); ++waited) {
+      if (waited == 60'000) return Error(ErrorKind::kInternal, "no row came for a minute");
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return Status::OK();
+  });
+  ASSERT_TRUE(status.ok()) << status;
+  const std::string notes = NotingSink::Text();
+  EXPECT_TRUE(notes.starts_with("w1 p1 w2 s1 ") || notes.starts_with("p1 w2 s1 ")) << notes;
+  const auto saved = CheckpointReader::Look(LocalVfs(), directory_).ValueOrDie();
+  EXPECT_TRUE(notes.ends_with(fmt::format("s{0} c{0} ", saved->epoch()))) << notes;
+  for (int64_t epoch = 1; epoch < saved->epoch(); ++epoch) {
+    const size_t committed = notes.find(fmt::format("c{} ", epoch));
+    ASSERT_NE(committed, std::string::npos);
+    EXPECT_LT(committed, notes.find(fmt::format("p{} ", epoch + 1))) << "one epoch after the other";
+  }
+}
+
+TEST_F(BesideJobTest, AStepwiseSessionWritesBeforeItCommits) {
+  Settings settings;
+  settings.deterministic = true;
+  settings.seed = 5;
+  settings.batch_rows = 100;
+  session_ = Session::Make(settings).ValueOrDie();
+  const auto thread = std::this_thread::get_id();
+  const Status status = RunUntilNote("c30", [&](int64_t) {
+    EXPECT_EQ(std::this_thread::get_id(), thread);
+    return Status::OK();
+  });
+  ASSERT_TRUE(status.ok()) << status;
+  bool any_beside = false;
+  for (int64_t epoch = 1; NotingSink::Has(fmt::format("c{}", epoch)); ++epoch) {
+    any_beside |= NotingSink::Has(fmt::format("p{0} w{1} s{0} c{0}", epoch, epoch + 1));
+  }
+  EXPECT_TRUE(any_beside) << NotingSink::Text();
+}
+
+TEST_F(BesideJobTest, ADiskThatFailsEndsTheJobAndTheEpochBeforeStands) {
+  const Status status = RunUntilNote("c9", [](int64_t epoch) -> Status {
+    if (epoch < 3) return Status::OK();
+    return Error(ErrorKind::kIo, "no space left on device");
+  });
+  EXPECT_EQ(KindOf(status), ErrorKind::kIo);
+  EXPECT_EQ(status.message(), "no space left on device");
+  EXPECT_TRUE(NotingSink::Text().ends_with("a0 ")) << NotingSink::Text();
+  EXPECT_FALSE(NotingSink::Has("c3"));
+  EXPECT_EQ(CheckpointReader::Look(LocalVfs(), directory_).ValueOrDie()->epoch(), 2);
+  NotingSink::notes.clear();
+  ASSERT_TRUE(RunUntilNote("c3", [](int64_t) { return Status::OK(); }).ok());
+  EXPECT_TRUE(NotingSink::Text().starts_with("c2 ")) << "the sinks are told where it goes on";
 }
 
 TEST_F(JobTest, AnotherQueryOfTheNameIsRefused) {

@@ -320,9 +320,9 @@ class World {
         ASSERT_OK(call(*batch->ToRecordBatch(schema)));
       }
     };
-    const auto key = arrow::schema(arrow::FieldVector(
-        schema_->fields().begin(),
-        schema_->fields().begin() + static_cast<std::ptrdiff_t>(key_columns_)));
+    const auto key = arrow::schema(
+        arrow::FieldVector(schema_->fields().begin(),
+                           schema_->fields().begin() + static_cast<std::ptrdiff_t>(key_columns_)));
     apply(*cut_.deleted, key, [&](const auto& keys) { return copy_->Delete(keys); });
     apply(*cut_.rows, table_->schema(), [&](const auto& rows) { return copy_->Upsert(rows); });
     ASSERT_EQ(num_read, cut_.num_read);

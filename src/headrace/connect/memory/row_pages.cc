@@ -409,10 +409,9 @@ void RowPages::MoveMark(const Move& move, std::span<const uint32_t> old) {
   const uint64_t first = pages_[old.front()]->sequence;
   const uint64_t sequence = mark_ >> kPageBits;
   if (sequence < first || sequence > pages_[old.back()]->sequence) return;
-  const auto rows_before =
-      std::count_if(move.from.begin(), move.from.end(), [this](int64_t row) {
-        return PlaceOfRow(static_cast<RowId>(row)) < mark_;
-      });
+  const auto rows_before = std::count_if(move.from.begin(), move.from.end(), [this](int64_t row) {
+    return PlaceOfRow(static_cast<RowId>(row)) < mark_;
+  });
   mark_ = (first << kPageBits) + static_cast<uint64_t>(rows_before);
 }
 
@@ -427,9 +426,7 @@ uint32_t RowPages::TakeSparsePage() {
   return kNoPage;
 }
 
-size_t RowPages::PlaceOf(uint32_t number) const {
-  return FirstPlaceFrom(pages_[number]->sequence);
-}
+size_t RowPages::PlaceOf(uint32_t number) const { return FirstPlaceFrom(pages_[number]->sequence); }
 
 size_t RowPages::FirstPlaceFrom(uint64_t sequence) const {
   const auto place = std::lower_bound(

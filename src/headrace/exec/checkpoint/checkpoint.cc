@@ -1,6 +1,6 @@
 // The manifest is lines of text; its last line is the XXH3 of those before:
 //   headrace checkpoint 4 / epoch N
-//   query NAME-IN-HEX PLAN-HASH running|ended / part NAME PLACE PLACE … … / position SCAN SPLIT HEX …
+//   query NAME-IN-HEX PLAN-HASH running|ended / part NAME PLACE … … / position SCAN SPLIT HEX …
 //   end HASH
 #include "headrace/exec/checkpoint/checkpoint.h"
 

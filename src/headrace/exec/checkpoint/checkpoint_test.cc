@@ -26,8 +26,7 @@ class CheckpointTest : public ::testing::Test {
     arrow::Int64Builder builder;
     EXPECT_TRUE(builder.Append(value).ok());
     const auto schema = arrow::schema({arrow::field("n", arrow::int64())});
-    return state.Write(3,
-                       *arrow::RecordBatch::Make(schema, 1, {builder.Finish().ValueOrDie()}));
+    return state.Write(3, *arrow::RecordBatch::Make(schema, 1, {builder.Finish().ValueOrDie()}));
   }
   /// A part of one row.
   void Write(CheckpointWriter& writer, const std::string& part, int64_t value) {

@@ -110,9 +110,9 @@ Status SavedTable::Save(KeyedTable& table, CheckpointWriter& writer) {
   } else {
     rows_behind_ += cut.num_read;
   }
-  places_.push_back(writer.AddFile(
-      kTablePart, [shared = std::make_shared<TableCut>(std::move(cut)),
-                   saved = table.shared_from_this()](StateWriter& file) {
+  places_.push_back(
+      writer.AddFile(kTablePart, [shared = std::make_shared<TableCut>(std::move(cut)),
+                                  saved = table.shared_from_this()](StateWriter& file) {
         return WriteCut(*saved, *shared, file);
       }));
   return Status::OK();
@@ -131,9 +131,10 @@ Status SavedTable::Restore(const QueryCheckpoint& checkpoint, KeyedTable& table,
     const auto file = ReadTableFile(*readers[i]);
     ARROW_RETURN_NOT_OK(damaged(file.status()));
     if (file->since != last.changes) {
-      return damaged(Error(ErrorKind::kBadData,
-                           "expected what came after change {} of the table, got what came after {}",
-                           last.changes, file->since));
+      return damaged(
+          Error(ErrorKind::kBadData,
+                "expected what came after change {} of the table, got what came after {}",
+                last.changes, file->since));
     }
     ARROW_RETURN_NOT_OK(damaged(ApplyFile(*readers[i], table)));
     (i == 0 ? rows_ : rows_behind_) += file->rows + file->deleted;

@@ -14,8 +14,8 @@ inline constexpr const char* kTablePart = "table";
 
 /// One file of a saved table, as it says.
 struct TableFile {
-  int64_t since = -1;    // changes of the table that the files before it hold; −1: it holds all rows
-  int64_t changes = 0;   // that the table had seen
+  int64_t since = -1;   // changes of the table that the files before it hold; −1: it holds all rows
+  int64_t changes = 0;  // that the table had seen
   int64_t num_rows = 0;  // of the table
   int64_t rows = 0;      // in the file
   int64_t deleted = 0;   // keys in the file

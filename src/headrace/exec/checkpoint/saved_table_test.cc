@@ -266,13 +266,12 @@ class CrashingRuns {
 
   void Write(KeyedTable& table) {
     const int64_t first = static_cast<int64_t>(rng_.Below(6'000));
-    const int64_t count = static_cast<int64_t>(rng_.Below(4) == 0 ? rng_.Below(3'000)
-                                                                  : rng_.Below(100));
+    const int64_t count =
+        static_cast<int64_t>(rng_.Below(4) == 0 ? rng_.Below(3'000) : rng_.Below(100));
     const bool deletes = rng_.Below(3) == 0;
     const Model rows = Numbered(first, count, fmt::format("write {}", ++writes_));
-    std::erase_if(model_, [&](const auto& row) {
-      return row.first >= first && row.first < first + count;
-    });
+    std::erase_if(model_,
+                  [&](const auto& row) { return row.first >= first && row.first < first + count; });
     if (deletes) return Delete(table, rows);
     Upsert(table, rows);
     model_.insert(model_.end(), rows.begin(), rows.end());
