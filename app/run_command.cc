@@ -128,7 +128,7 @@ void Tell(const JobStatus& status, bool stopped, const std::string& state_direct
 /// What the command line says of the job.
 Result<sql::ApplicationOptions> OptionsOf(const RunCommand& command) {
   sql::ApplicationOptions options;
-  options.job.name = command.file;
+  options.default_name = command.file;
   options.job.checkpoint_directory =
       command.state_directory.empty() ? StateDirectoryOf(command.file) : command.state_directory;
   options.job.checkpoint_interval_micros = command.checkpoint_millis * 1'000;

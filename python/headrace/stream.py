@@ -109,6 +109,8 @@ class JobStatus:
     epoch: int
     seconds: float
     dead_letters: int
+    properties: dict[str, str]
+    """What annotations of the statements say: `-- @version: 2`."""
     queries: dict[str, QueryStatus]
     tables: dict[str, TableStatus]
     alerts: list[Alert]
@@ -327,6 +329,8 @@ def run(
     checkpoint_interval: seconds, or "500ms": between checkpoints, and so until rows are published.
     table_wait: how long queries wait for a table that says nothing itself (table.wait.timeout).
     alerts: thresholds: load_time and commit_age ("60s"), late_ratio, late_rows, dead_letters.
+    name: of the job; by default what `-- @name: …` at the head of the statements says, or the file
+        is called.
     allow_rebuild, drop_state: what of the state of an earlier run may be given up: that of queries
         that have changed, which then start anew; that of the queries named.
 
@@ -335,9 +339,9 @@ def run(
     """
     text, folder, stem = application_text(application)
     chosen = default_session() if session is None else session
-    called = name or stem or f"job {next(_numbers)}"
     options = {
-        "name": called,
+        "name": name or "",
+        "default_name": stem or f"job {next(_numbers)}",
         "state_dir": state_directory(application, stem, folder, state_dir),
         "checkpoint_micros": str(micros("checkpoint_interval", checkpoint_interval)),
         "allow_rebuild": "true" if allow_rebuild else "false",
@@ -350,7 +354,7 @@ def run(
     handle = _headrace.start_job(
         chosen._handle, text, folder, options, thresholds, list(drop_state), _replaceable(chosen)
     )
-    job = Job(handle, chosen, called)
+    job = Job(handle, chosen, handle.status()["name"])
     _remember(job)
     return job
 

@@ -204,6 +204,110 @@ def test_tables_are_read_while_the_job_runs(session: hr.Session, inputs: Path) -
     assert counted() == 21_000
 
 
+ANNOTATED = """
+-- @application: enrichment
+-- @version: 2
+-- @job_mode: simple
+
+-- @description: what everybody holds
+CREATE TABLE totals AS
+SELECT user_id, count(*) AS n, sum(amount) AS total FROM trades GROUP BY user_id;
+"""
+
+
+def test_annotations_name_and_describe_a_job(session: hr.Session, inputs: Path) -> None:
+    head, _, rest = ANNOTATED.partition("\n\n")
+    statements = head + "\n\n" + text(inputs, TRADES) + ";\n" + rest
+    with hr.stream.run(statements, session=session) as job:
+        status = job.wait(WAIT_SECONDS_MAX)
+    assert (job.name, status.name) == ("enrichment", "enrichment")
+    assert status.properties == {
+        "application": "enrichment",
+        "version": "2",
+        "totals.description": "what everybody holds",
+    }
+    shown = session.sql("SHOW PROPERTIES JOB enrichment").to_pylist()
+    assert {row["property"]: row["value"] for row in shown} == {
+        "type": "job",
+        "state": "ended",
+        "queries": "totals",
+        **status.properties,
+    }
+    with hr.stream.run(statements, session=session, name="mine") as named:
+        assert named.name == "mine"
+    application = inputs / "app.sql"
+    application.write_text(statements)
+    with hr.stream.run(application, session=session, state_dir=False) as job:
+        assert job.name == "enrichment"
+    application.write_text(text(inputs, TRADES, "SELECT id FROM trades"))
+    with hr.stream.run(application, session=session, state_dir=False) as job:
+        assert job.name == "app"
+
+
+def test_metrics_are_the_figures_of_the_status(session: hr.Session, inputs: Path) -> None:
+    statements = text(inputs, TRADES, USERS, "CREATE STREAM few AS" + ENRICHED)
+    with hr.stream.run(statements, session=session, name="j.sql") as job:
+        rows = sum(batch.num_rows for batch in job.results("few"))
+        status = job.wait(WAIT_SECONDS_MAX)
+    assert rows > 0
+
+    def metrics(what: str) -> dict[tuple[str | None, str], float]:
+        shown = session.sql(f"SHOW METRICS {what}").to_pylist()
+        assert all(row["job"] == "j.sql" for row in shown)
+        return {(row["query"], row["metric"]): row["value"] for row in shown}
+
+    every = metrics("")
+    assert every == metrics("'j.sql'") == metrics('"J.sql"')
+    for name, query in status.queries.items():
+        for metric in ("rows_in", "rows_out", "filtered_rows", "late_rows", "rejected_rows"):
+            assert every[name, metric] == getattr(query, metric)
+    assert every["users", "table_rows"] == status.tables["users"].rows
+    assert every["users", "memory_bytes"] == status.tables["users"].memory_bytes
+    assert every[None, "epoch"] == status.epoch
+    few = metrics("few")
+    assert few == {key: value for key, value in every.items() if key[0] == "few"}
+    assert [row["query"] for row in session.sql("SHOW STATUS users").to_pylist()] == ["users"]
+    with pytest.raises(hr.UnknownNameError, match=r"no job or query is called \"user\"; did you"):
+        session.sql("SHOW METRICS user")
+
+
+def test_properties_of_streams_and_tables(session: hr.Session) -> None:
+    statements = """
+    CREATE STREAM s (k STRING, v BIGINT, ts TIMESTAMP, WATERMARK FOR ts AS ts - INTERVAL '2' SECOND)
+      WITH (connector = 'memory', name = 'topic', allowed.lateness = '3s');
+    CREATE TABLE t (k STRING PRIMARY KEY, v BIGINT);
+    INSERT INTO t SELECT k, v FROM s;
+    """
+
+    def properties(what: str) -> dict[str, str]:
+        shown = session.sql(f"SHOW PROPERTIES {what}").to_pylist()
+        return {row["property"]: row["value"] for row in shown}
+
+    with hr.stream.run(statements, session=session, name="j"):
+        assert (
+            properties("STREAM s")
+            == properties("S")
+            == {
+                "type": "stream",
+                "source": "memory stream topic",
+                "columns": "3",
+                "event_time": "ts",
+                "watermark_delay": "2 s",
+                "idle_timeout": "30 s",
+                "max_future_skew": "86400 s",
+                "late_rows": "drop",
+                "allowed_lateness": "3 s",
+            }
+        )
+        table = properties("TABLE t")
+        assert (table["type"], table["columns"], table["job"]) == ("table", "2", "j")
+        assert table["state"] in ("waiting", "loading", "ready")
+        assert properties("j")["queries"] == "t"
+    for wrong in ("STREAM t", "TABLE s", "JOB s", "ss"):
+        with pytest.raises(hr.UnknownNameError, match="is called"):
+            session.sql(f"SHOW PROPERTIES {wrong}")
+
+
 def sink(name: str, query: str) -> str:
     path = "{folder}/" + name + ".jsonl"
     options = f"connector = 'file', path = '{path}', format = 'json'"

@@ -33,8 +33,8 @@ int64_t Now() { return SystemClock().MonotonicMicros(); }
 Job::Job(std::shared_ptr<Session> session, JobOptions options, size_t num_queries)
     : session_(std::move(session)),
       options_(std::move(options)),
-      rng_(session_->settings().seed),
-      written_letters_(num_queries) {
+      written_letters_(num_queries),
+      rng_(session_->settings().seed) {
   status_.name = options_.name;
 }
 
@@ -460,6 +460,7 @@ void Job::Publish() {
   const int64_t now = Now();
   JobStatus status;
   status.name = options_.name;
+  status.properties = options_.properties;
   status.state = started_micros_ == 0 ? State::kStarting
                  : stop_              ? State::kStopping
                                       : State::kRunning;

@@ -52,6 +52,7 @@ struct JobQuery {
 
 struct JobOptions {
   std::string name;
+  JobProperties properties;  // what is said of it
   /// Where checkpoints live; "": none are made. A local one is locked while it runs.
   std::string checkpoint_directory;
   /// Between commits of sinks, each with a checkpoint if there is a directory.

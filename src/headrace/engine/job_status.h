@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace headrace {
@@ -77,6 +78,9 @@ struct JobAlert {
   std::string text;  // for people
 };
 
+/// Names and values.
+using JobProperties = std::vector<std::pair<std::string, std::string>>;
+
 struct JobStatus {
   enum class State {
     kStarting,
@@ -89,6 +93,7 @@ struct JobStatus {
   std::string name;
   State state = State::kStarting;
   std::string error;  // of a failed job
+  JobProperties properties;
   std::vector<JobQueryStatus> queries;
   int64_t epoch = 0;  // committed
   int64_t run_micros = 0;

@@ -81,6 +81,9 @@ Dict StatusDict(const JobHandle& self) {
   out["epoch"] = status.epoch;
   out["seconds"] = Seconds(status.run_micros);
   out["dead_letters"] = status.dead_letters;
+  Dict properties;
+  for (const auto& [key, value] : status.properties) properties[key.c_str()] = value;
+  out["properties"] = properties;
   nb::list queries;
   nb::list tables;
   for (const JobQueryStatus& query : status.queries) {
@@ -101,6 +104,7 @@ Result<sql::ApplicationOptions> OptionsOf(const OptionMap& given,
   sql::ApplicationOptions options;
   OptionReader reader("hr.stream.run", given);
   ARROW_ASSIGN_OR_RAISE(options.job.name, reader.Text("name", ""));
+  ARROW_ASSIGN_OR_RAISE(options.default_name, reader.Text("default_name", ""));
   ARROW_ASSIGN_OR_RAISE(options.job.checkpoint_directory, reader.Text("state_dir", ""));
   constexpr int64_t kDayMicros = 86'400'000'000;
   ARROW_ASSIGN_OR_RAISE(

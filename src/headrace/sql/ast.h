@@ -243,6 +243,8 @@ struct Statement {
     kShowSettings,
     kShowStatus,
     kShowJobs,
+    kShowMetrics,
+    kShowProperties,
     kSummarize,
     kSet,
   };
@@ -278,6 +280,7 @@ struct Statement {
   std::optional<IntoClause> into;
   std::optional<EmitClause> emit;
   std::string pattern;  // SHOW … [LIKE] 'pattern'
+  std::string noun;     // SHOW PROPERTIES: "stream", "table", "job", or ""
 };
 
 }  // namespace headrace::sql

@@ -200,6 +200,11 @@ Result<PlanPtr> ShowFunctions(const std::string& pattern) {
   return PlanOfTexts({"name", "description"}, columns);
 }
 
+/// An error speaks of the name in the statement.
+Result<PlanPtr> Named(Result<PlanPtr> plan, const Statement& statement) {
+  return plan.ok() ? plan : WithSpan(plan.status(), statement.name_span);
+}
+
 }  // namespace
 
 Result<PlanPtr> PlanForTable(PlanPtr plan, const arrow::Schema& schema,
@@ -269,7 +274,12 @@ Status Binder::BindKind(const Statement& statement, BoundStatement* bound) {
     case Kind::kCreateSink:
       break;
     case Kind::kShowStatus:
-      return ShowStatus(session_).Value(&bound->plan);
+      return Named(ShowStatus(session_, statement.name), statement).Value(&bound->plan);
+    case Kind::kShowMetrics:
+      return Named(ShowMetrics(session_, statement.name), statement).Value(&bound->plan);
+    case Kind::kShowProperties:
+      return Named(ShowProperties(session_, statement.noun, statement.name), statement)
+          .Value(&bound->plan);
     case Kind::kShowJobs:
       return ShowJobs(session_).Value(&bound->plan);
     case Kind::kShowSettings:

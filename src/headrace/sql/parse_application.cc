@@ -1,8 +1,8 @@
 // The statements of a file, and the annotations in the comments before them.
 #include <algorithm>
-#include <array>
 
 #include "headrace/base/ascii_case.h"
+#include "headrace/sql/annotations.h"
 #include "headrace/sql/caret.h"
 #include "headrace/sql/parser.h"
 #include "headrace/sql/sql.h"
@@ -11,25 +11,12 @@
 namespace headrace::sql {
 namespace {
 
-/// Names, or what they begin with, of annotations that speak of a whole file.
-constexpr std::array<std::string_view, 14> kOfFiles = {
-    "application", "app",        "name",           "version",    "description",
-    "author",      "phase",      "data_retention", "compliance", "depends_on",
-    "sla.",        "deployment", "observability",  "team"};
-
 bool IsBlankInLine(char c) { return c == ' ' || c == '\t' || c == '\r'; }
 
 std::string_view Trimmed(std::string_view text) {
   while (!text.empty() && IsBlankInLine(text.front())) text.remove_prefix(1);
   while (!text.empty() && IsBlankInLine(text.back())) text.remove_suffix(1);
   return text;
-}
-
-bool IsOfFile(std::string_view name) {
-  return std::any_of(kOfFiles.begin(), kOfFiles.end(), [&](std::string_view known) {
-    return known.ends_with('.') ? name.starts_with(known)
-                                : name == known || name.starts_with(std::string(known) + ".");
-  });
 }
 
 /// The annotation in a line of a comment, if it is one; `begin`: of the line in the file.

@@ -2,6 +2,7 @@
 #include <array>
 #include <utility>
 
+#include "headrace/base/ascii_case.h"
 #include "headrace/sql/parser.h"
 
 namespace headrace::sql {
@@ -221,7 +222,24 @@ Status Parser::ParseDrop(Statement* statement) {
                                                               : "a table");
 }
 
-/// STATUS | JOBS | TABLES | STREAMS | FUNCTIONS [[LIKE] 'pattern'], ALL, or a setting.
+/// [STREAM | TABLE | JOB] name
+Status Parser::ParseShowProperties(Statement* statement) {
+  statement->kind = Statement::Kind::kShowProperties;
+  const bool has_noun = PeekIsOneOf({"STREAM", "TABLE", "JOB"}) &&
+                        PeekNext().kind != Token::Kind::kEnd && !PeekNext().IsSymbol(";");
+  if (has_noun) statement->noun = LowerCase(Take().text);
+  return ParseNameOrText(statement, "a stream, table or job");
+}
+
+/// A name, also in the quotes of texts, as those of jobs that are called after files.
+Status Parser::ParseNameOrText(Statement* statement, std::string_view what) {
+  if (Peek().kind != Token::Kind::kString) return ParseStatementName(statement, what);
+  statement->name_span = Peek().span;
+  return ParseString(what).Value(&statement->name);
+}
+
+/// STATUS | METRICS [query or job], PROPERTIES, JOBS, TABLES | STREAMS | FUNCTIONS [[LIKE]
+/// 'pattern'], ALL, or a setting.
 Status Parser::ParseShow(Statement* statement) {
   using Kind = Statement::Kind;
   if (Peek().IsWord("SCHEMA") && PeekNext().kind != Token::Kind::kEnd &&
@@ -230,22 +248,28 @@ Status Parser::ParseShow(Statement* statement) {
   }
   if (PeekIsOneOf({"TOPICS", "QUERIES", "PARTITIONS", "VERSIONS"})) {
     return Unsupported(
-        Peek(), fmt::format("SHOW {} is not supported; SHOW STREAMS, TABLES, STATUS and JOBS "
-                            "tell what there is, headrace run what a job does",
+        Peek(), fmt::format("SHOW {} is not supported; SHOW STREAMS, TABLES, STATUS, METRICS, "
+                            "PROPERTIES and JOBS tell what there is",
                             Peek().text));
   }
   const bool all = AcceptWord("ALL");
-  const bool is_status = PeekIsOneOf({"STATUS", "JOBS"});
-  if (is_status) {
-    statement->kind = Take().IsWord("JOBS") ? Kind::kShowJobs : Kind::kShowStatus;
+  if (AcceptWord("PROPERTIES")) return ParseShowProperties(statement);
+  if (AcceptWord("JOBS")) {
+    statement->kind = Kind::kShowJobs;
     return Status::OK();
+  }
+  if (PeekIsOneOf({"STATUS", "METRICS"})) {
+    statement->kind = Take().IsWord("STATUS") ? Kind::kShowStatus : Kind::kShowMetrics;
+    const bool ends = Peek().kind == Token::Kind::kEnd || Peek().IsSymbol(";");
+    return ends ? Status::OK() : ParseNameOrText(statement, "a query or job");
   }
   const bool is_list = PeekIsOneOf({"TABLES", "STREAMS", "FUNCTIONS"});
   if (!is_list) {
     statement->kind = Kind::kShowSettings;
     return all ? Status::OK()
                : ParseStatementName(statement,
-                                    "TABLES, STREAMS, FUNCTIONS, STATUS, JOBS, ALL or a setting");
+                                    "TABLES, STREAMS, FUNCTIONS, STATUS, METRICS, PROPERTIES, "
+                                    "JOBS, ALL or a setting");
   }
   const Token what = Take();
   statement->kind = what.IsWord("TABLES")    ? Kind::kShowTables

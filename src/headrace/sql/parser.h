@@ -76,6 +76,8 @@ class Parser {
   Status ParseInsert(Statement* statement);
   Status ParseDrop(Statement* statement);
   Status ParseShow(Statement* statement);
+  Status ParseShowProperties(Statement* statement);
+  Status ParseNameOrText(Statement* statement, std::string_view what);
   Status ParseSet(Statement* statement);
   Status ParseReset(Statement* statement);
   Status ParseQueryOrTable(Statement* statement, Statement::Kind kind);

@@ -9,6 +9,7 @@
 #include "headrace/base/ascii_case.h"
 #include "headrace/connect/memory/keyed_table.h"
 #include "headrace/connect/memory/table_sink.h"
+#include "headrace/sql/annotations.h"
 #include "headrace/sql/ast.h"
 #include "headrace/sql/duration.h"
 #include "headrace/sql/open_connector.h"
@@ -216,6 +217,9 @@ Result<ApplicationJob> MakeApplicationJob(const std::shared_ptr<Session>& sessio
   ARROW_ASSIGN_OR_RAISE(auto queries, maker.QueriesOf(made.application, &made.results));
   ARROW_ASSIGN_OR_RAISE(options.job.dead_letters, maker.DeadLetterSinkOf(made.application));
   ARROW_ASSIGN_OR_RAISE(options.job.alerts, ReadAlerts(options.alerts));
+  if (options.job.name.empty()) options.job.name = JobNameOf(made.application);
+  if (options.job.name.empty()) options.job.name = options.default_name;
+  options.job.properties = PropertiesOf(made.application);
   ARROW_ASSIGN_OR_RAISE(made.job, Job::Make(session, std::move(queries), std::move(options.job)));
   made.entries = entries.Keep();
   return made;

@@ -17,6 +17,8 @@ namespace headrace::sql {
 
 struct ApplicationOptions {
   JobOptions job;
+  /// Of a job that has no name in `job`, and whose file gives it none.
+  std::string default_name;
   /// How long queries wait for a table that does not say; none: as long as it takes.
   std::optional<int64_t> table_wait_micros;
   /// Thresholds by name, see ReadAlerts; instead of those in `job`.

@@ -84,6 +84,58 @@ std::optional<JobTableStatus> TableCalled(const std::vector<JobStatus>& jobs,
   return std::nullopt;
 }
 
+/// Jobs called so, whole, and others with those of their queries that are; "": all.
+Result<std::vector<JobStatus>> JobsCalled(const Session& session, const std::string& name) {
+  std::vector<JobStatus> found;
+  std::vector<std::string> known;
+  for (JobStatus& job : session.JobStatuses()) {
+    known.push_back(job.name);
+    const bool is_whole = name.empty() || EqualsIgnoringCase(job.name, name);
+    std::erase_if(job.queries, [&](const JobQueryStatus& query) {
+      known.push_back(query.name);
+      return !is_whole && !EqualsIgnoringCase(query.name, name);
+    });
+    if (is_whole || !job.queries.empty()) found.push_back(std::move(job));
+  }
+  if (!found.empty() || name.empty()) return found;
+  const std::string nearest = NearestName(name, known);
+  return Error(ErrorKind::kUnknownName, "no job or query is called \"{}\"{}", name,
+               nearest.empty() ? "" : fmt::format("; did you mean {}?", nearest));
+}
+
+using Metrics = std::vector<std::pair<std::string, double>>;
+
+double Number(int64_t count) { return static_cast<double>(count); }
+
+Metrics MetricsOf(const JobStatus& job) {
+  return {{"epoch", Number(job.epoch)},
+          {"seconds", Seconds(job.run_micros)},
+          {"commit_age_seconds", Seconds(job.commit_age_micros)},
+          {"dead_letters", Number(job.dead_letters)},
+          {"alerts", static_cast<double>(job.alerts.size())}};
+}
+
+Metrics MetricsOf(const JobQueryStatus& query) {
+  return {{"rows_in", Number(query.rows_read)},
+          {"rows_out", Number(query.rows_out)},
+          {"filtered_rows", Number(query.filtered_rows)},
+          {"late_rows", Number(query.late_rows)},
+          {"untimed_rows", Number(query.untimed_rows)},
+          {"rejected_rows", Number(query.rejected_rows)}};
+}
+
+Metrics MetricsOf(const JobTableStatus& table) {
+  return {{"table_rows", Number(table.rows)},
+          {"memory_bytes", Number(table.memory_bytes)},
+          {"bytes_read", Number(table.bytes_read)},
+          {"rows_per_second", table.rows_per_second()},
+          {"load_seconds", Seconds(table.load_micros)},
+          {"retries", Number(table.retries)},
+          {"rows_skipped", Number(table.rows_skipped)},
+          {"rows_with_defaults", Number(table.rows_with_defaults)},
+          {"rows_with_nulls", Number(table.rows_with_nulls)}};
+}
+
 std::string AlertsOf(const JobStatus& job, const std::string& query) {
   std::string text;
   for (const JobAlert& alert : job.alerts) {
@@ -126,7 +178,7 @@ Result<PlanPtr> ShowTablesOfJobs(const Session& session, const std::vector<std::
   return PlanOf(columns, rows);
 }
 
-Result<PlanPtr> ShowStatus(const Session& session) {
+Result<PlanPtr> ShowStatus(const Session& session, const std::string& name) {
   const std::vector<Column> columns = {{"job", arrow::utf8()},
                                        {"query", arrow::utf8()},
                                        {"state", arrow::utf8()},
@@ -138,12 +190,34 @@ Result<PlanPtr> ShowStatus(const Session& session) {
                                        {"rejected_rows", arrow::int64()},
                                        {"alert", arrow::utf8()}};
   Rows rows;
-  for (const JobStatus& job : session.JobStatuses()) {
+  ARROW_ASSIGN_OR_RAISE(const std::vector<JobStatus> jobs, JobsCalled(session, name));
+  for (const JobStatus& job : jobs) {
     for (const JobQueryStatus& query : job.queries) {
       const std::string alert = AlertsOf(job, query.name);
       rows.push_back({job.name, query.name, std::string(NameOf(query.state)), query.rows_read,
                       query.rows_out, query.filtered_rows, query.late_rows, query.untimed_rows,
                       query.rejected_rows, alert.empty() ? Cell() : Cell(alert)});
+    }
+  }
+  return PlanOf(columns, rows);
+}
+
+Result<PlanPtr> ShowMetrics(const Session& session, const std::string& name) {
+  const std::vector<Column> columns = {{"job", arrow::utf8()},
+                                       {"query", arrow::utf8()},
+                                       {"metric", arrow::utf8()},
+                                       {"value", arrow::float64()}};
+  Rows rows;
+  ARROW_ASSIGN_OR_RAISE(const std::vector<JobStatus> jobs, JobsCalled(session, name));
+  for (const JobStatus& job : jobs) {
+    const auto add = [&](const Cell& query, const Metrics& metrics) {
+      for (const auto& [metric, value] : metrics) rows.push_back({job.name, query, metric, value});
+    };
+    const bool is_asked_for = name.empty() || EqualsIgnoringCase(job.name, name);
+    if (is_asked_for) add({}, MetricsOf(job));
+    for (const JobQueryStatus& query : job.queries) {
+      add(query.name, MetricsOf(query));
+      if (query.table.has_value()) add(query.name, MetricsOf(*query.table));
     }
   }
   return PlanOf(columns, rows);
@@ -162,6 +236,104 @@ Result<PlanPtr> ShowJobs(const Session& session) {
                     job.error.empty() ? Cell() : Cell(job.error)});
   }
   return PlanOf(columns, rows);
+}
+
+namespace {
+
+using Properties = JobProperties;
+
+Properties PropertiesOf(const StreamDef& stream) {
+  Properties properties = {{"type", "stream"},
+                           {"source", stream.source->name()},
+                           {"columns", std::to_string(stream.source->schema()->num_fields())}};
+  if (!stream.event_time.has_value()) return properties;
+  const EventTime& time = *stream.event_time;
+  const auto seconds = [](int64_t micros) { return fmt::format("{} s", Seconds(micros)); };
+  properties.emplace_back("event_time", stream.source->schema()->field(time.column)->name());
+  properties.emplace_back("watermark_delay", seconds(time.delay_micros));
+  properties.emplace_back("idle_timeout", seconds(time.idle_micros));
+  properties.emplace_back("max_future_skew", seconds(time.skew_micros));
+  properties.emplace_back("late_rows", stream.late == LatePolicy::kDrop    ? "drop"
+                                       : stream.late == LatePolicy::kAside ? "dead_letter"
+                                                                           : "update");
+  properties.emplace_back("allowed_lateness", seconds(stream.lateness_micros));
+  return properties;
+}
+
+Properties PropertiesOf(const std::vector<JobStatus>& jobs, const std::string& name,
+                        Source& table) {
+  Properties properties = {{"type", "table"},
+                           {"source", table.name()},
+                           {"columns", std::to_string(table.schema()->num_fields())}};
+  std::string key;
+  for (const int column : table.key()) {
+    key += (key.empty() ? "" : ", ") + table.schema()->field(column)->name();
+  }
+  if (!key.empty()) properties.emplace_back("key", key);
+  for (auto job = jobs.rbegin(); job != jobs.rend(); ++job) {
+    for (const JobQueryStatus& query : job->queries) {
+      if (!query.table.has_value() || !EqualsIgnoringCase(query.name, name)) continue;
+      properties.emplace_back("job", job->name);
+      properties.emplace_back("state", NameOf(query.table->state));
+      return properties;
+    }
+  }
+  return properties;
+}
+
+Properties PropertiesOf(const JobStatus& job) {
+  std::string queries;
+  for (const JobQueryStatus& query : job.queries) {
+    queries += (queries.empty() ? "" : ", ") + query.name;
+  }
+  Properties properties = {{"type", "job"}, {"state", NameOf(job.state)}, {"queries", queries}};
+  properties.insert(properties.end(), job.properties.begin(), job.properties.end());
+  return properties;
+}
+
+/// Of the latest job of this name; nothing when there is none.
+std::optional<Properties> PropertiesOfJob(const std::vector<JobStatus>& jobs,
+                                          const std::string& name) {
+  const auto found = std::find_if(jobs.rbegin(), jobs.rend(), [&](const JobStatus& job) {
+    return EqualsIgnoringCase(job.name, name);
+  });
+  if (found == jobs.rend()) return std::nullopt;
+  return PropertiesOf(*found);
+}
+
+Status NothingCalled(const Session& session, const std::vector<JobStatus>& jobs,
+                     const std::string& noun, const std::string& name) {
+  std::vector<std::string> known;
+  for (const JobStatus& job : jobs) known.push_back(job.name);
+  for (const auto& names : {session.StreamNames(), session.TableNames()}) {
+    known.insert(known.end(), names.begin(), names.end());
+  }
+  const std::string nearest = NearestName(name, known);
+  return Error(ErrorKind::kUnknownName, "no {} is called \"{}\"{}",
+               noun.empty() ? "stream, table or job" : noun, name,
+               nearest.empty() ? "" : fmt::format("; did you mean {}?", nearest));
+}
+
+}  // namespace
+
+Result<PlanPtr> ShowProperties(const Session& session, const std::string& noun,
+                               const std::string& name) {
+  const std::vector<JobStatus> jobs = session.JobStatuses();
+  const auto may_be = [&](const char* what) { return noun.empty() || noun == what; };
+  const auto entry = session.FindEntry(name);
+  std::optional<Properties> properties;
+  if (may_be("stream") && entry == Session::EntryKind::kStream) {
+    properties = PropertiesOf(*session.FindStream(name));
+  } else if (may_be("table") && entry == Session::EntryKind::kTable) {
+    ARROW_ASSIGN_OR_RAISE(const SourcePtr table, session.FindTable(name));
+    properties = PropertiesOf(jobs, name, *table);
+  } else if (may_be("job")) {
+    properties = PropertiesOfJob(jobs, name);
+  }
+  if (!properties.has_value()) return NothingCalled(session, jobs, noun, name);
+  Rows rows;
+  for (const auto& [property, value] : *properties) rows.push_back({property, value});
+  return PlanOf({{"property", arrow::utf8()}, {"value", arrow::utf8()}}, rows);
 }
 
 }  // namespace headrace::sql

@@ -6,6 +6,7 @@
 
 #include "headrace/base/check.h"
 #include "headrace/connect/memory/memory_table.h"
+#include "headrace/sql/annotations.h"
 #include "headrace/sql/application_binder.h"
 #include "headrace/sql/caret.h"
 #include "headrace/sql/lint/rules.h"
@@ -80,7 +81,11 @@ class Linter {
     ARROW_ASSIGN_OR_RAISE(application_, SplitApplication(text_));
     const ApplicationMakers makers = MakersOf(*session);
     ApplicationBinder binder(*session, makers, &application_);
-    for (size_t i = 0; i < application_.statements.size(); ++i) LintOne(*session, binder, i);
+    AddWarnings(CheckAnnotations(application_.annotations, /*are_of_file=*/true));
+    for (size_t i = 0; i < application_.statements.size(); ++i) {
+      AddWarnings(CheckAnnotations(application_.statements[i].annotations, /*are_of_file=*/false));
+      LintOne(*session, binder, i);
+    }
     return Status::OK();
   }
 
@@ -99,6 +104,10 @@ class Linter {
       return CheckConnectorSink(session, sink, options_.base_directory);
     };
     return makers;
+  }
+
+  void AddWarnings(std::vector<Diagnostic> warnings) {
+    std::move(warnings.begin(), warnings.end(), std::back_inserter(found_));
   }
 
   void LintOne(Session& session, ApplicationBinder& binder, size_t index) {

@@ -113,6 +113,49 @@ TEST(Lint, EveryStatementIsLookedAt) {
       "1:17 error invalid\n3:1 error syntax\n4:8 error unknown-name\n");
 }
 
+TEST(Lint, AnnotationsThatAreFollowedAreSilent) {
+  EXPECT_TRUE(Lint("-- @application: enrichment\n-- @version: 2\n-- @sla.latency.p99: 100ms\n"
+                   "-- @deployment.region: eu\n-- @data_retention: 7d\n-- @depends_on: a, b\n\n"
+                   "-- @description: one\nCREATE VIEW v AS SELECT 1 AS x;\n"
+                   "-- @description: two\nCREATE VIEW w AS SELECT 1 AS x")
+                  .empty());
+}
+
+/// The one warning about "-- @…", and its hint.
+std::string Warned(const std::string& annotation) {
+  const std::vector<Diagnostic> found = Lint("CREATE VIEW v AS SELECT 1 AS x;\n\n-- " + annotation +
+                                             "\nCREATE VIEW w AS SELECT 1 AS x");
+  if (found.size() != 1 || found[0].severity != Severity::kWarning || found[0].line != 3) return "";
+  return found[0].code + ": " + found[0].message + " / " + found[0].hint;
+}
+
+TEST(Lint, AnnotationsThatNobodyFollows) {
+  for (const char* name :
+       {"job_mode: adaptive:4", "batch_size: 10", "num_partitions: 8", "partition-count: 2",
+        "partitioning_strategy: hash", "sticky-partition-id: 1", "metric: trades_total",
+        "metric_type: counter", "metric_help: x", "metric_labels: a, b", "metric_field: amount",
+        "metric_condition: amount > 1", "metric_sample_rate: 0.5", "metric_buckets: [1, 2]",
+        "observability.metrics.enabled: true", "observability.tracing.enabled: true",
+        "observability.profiling.enabled: dev", "observability.error_reporting.enabled: true"}) {
+    const std::string warned = Warned(std::string("@") + name);
+    EXPECT_TRUE(warned.starts_with("annotation-ignored: nothing here follows @")) << name << warned;
+    EXPECT_FALSE(warned.ends_with("/ ")) << name << " has no hint";
+  }
+  EXPECT_EQ(Warned("@batchsize 10"),
+            "unknown-annotation: no annotation is called @batchsize; it is read as a comment / did "
+            "you mean @batch_size?");
+  EXPECT_EQ(Warned("@zzzzzzzz"),
+            "unknown-annotation: no annotation is called @zzzzzzzz; it is read as a comment / ");
+  EXPECT_EQ(Warned("@version:"),
+            "annotation-ignored: @version has no value / write -- @version: value");
+  EXPECT_TRUE(
+      Warned("@name: other").starts_with("annotation-ignored: @name does not name the job"));
+  const std::vector<Diagnostic> twice =
+      Lint("-- @app: one\n-- @name: two\n\nCREATE VIEW v AS SELECT 1 AS x");
+  ASSERT_EQ(twice.size(), 1);
+  EXPECT_EQ(twice[0].line, 2);
+}
+
 TEST(Lint, TextAndJson) {
   const std::string text = "SELECT\n  nope\nFROM 'x\"y.csv'";
   const std::vector<Diagnostic> found = Lint(text);
