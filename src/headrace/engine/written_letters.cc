@@ -11,6 +11,7 @@ namespace headrace {
 namespace {
 
 constexpr const char* kPart = "dead-letters";
+constexpr int kGivenUp = -1;  // the scan of all that are not there any more
 
 const SchemaPtr& PartSchema() {
   static const SchemaPtr schema =
@@ -57,7 +58,7 @@ Status WrittenLetters::Save(size_t query, CheckpointWriter& writer) {
   arrow::Int64Builder letters;
   for (const uint64_t record : order_) {
     for (const Count& count : records_.at(record)) {
-      if (count.query != query) continue;
+      if (count.query != query && count.scan != kGivenUp) continue;
       ARROW_RETURN_NOT_OK(records.Append(record));
       ARROW_RETURN_NOT_OK(scans.Append(count.scan));
       ARROW_RETURN_NOT_OK(letters.Append(count.letters));
@@ -77,8 +78,9 @@ Status WrittenLetters::Save(size_t query, CheckpointWriter& writer) {
   return Status::OK();
 }
 
-Status WrittenLetters::Restore(size_t query, const QueryCheckpoint& saved,
-                               arrow::MemoryPool* pool) {
+template <typename Take>
+Status WrittenLetters::ReadPart(const QueryCheckpoint& saved, arrow::MemoryPool* pool,
+                                const Take& take) {
   const auto part = saved.OpenPart(kPart, pool);
   if (!part.ok() && KindOf(part.status()) == ErrorKind::kNotFound) return Status::OK();
   ARROW_RETURN_NOT_OK(part.status());
@@ -92,11 +94,28 @@ Status WrittenLetters::Restore(size_t query, const QueryCheckpoint& saved,
     const auto& scans = static_cast<const arrow::Int32Array&>(*batch->column(1));
     const auto& letters = static_cast<const arrow::Int64Array&>(*batch->column(2));
     for (int64_t row = 0; row < batch->num_rows(); ++row) {
-      Count& count = CountOf(records.Value(row), query, scans.Value(row));
-      count.letters = std::max(count.letters, letters.Value(row));
+      take(records.Value(row), scans.Value(row), letters.Value(row));
     }
   }
   return Status::OK();
+}
+
+void WrittenLetters::AddGivenUp(uint64_t record, int64_t letters) {
+  Count& count = CountOf(record, parts_.size(), kGivenUp);
+  count.letters = std::max(count.letters, letters);
+}
+
+Status WrittenLetters::Restore(size_t query, const QueryCheckpoint& saved,
+                               arrow::MemoryPool* pool) {
+  return ReadPart(saved, pool, [&](uint64_t record, int scan, int64_t letters) {
+    if (scan == kGivenUp) return AddGivenUp(record, letters);
+    CountOf(record, query, scan).letters = letters;
+  });
+}
+
+Status WrittenLetters::RestoreGivenUp(const QueryCheckpoint& saved, arrow::MemoryPool* pool) {
+  return ReadPart(saved, pool,
+                  [&](uint64_t record, int, int64_t letters) { AddGivenUp(record, letters); });
 }
 
 }  // namespace headrace

@@ -30,10 +30,8 @@ class WrittenLetters {
   Status Save(size_t query, CheckpointWriter& writer);
   /// Of a query that goes on.
   Status Restore(size_t query, const QueryCheckpoint& saved, arrow::MemoryPool* pool);
-  /// Of one that does not: what it had written stays written.
-  Status RestoreGivenUp(const QueryCheckpoint& saved, arrow::MemoryPool* pool) {
-    return Restore(parts_.size(), saved, pool);
-  }
+  /// Of one that does not: what it had written stays written. The parts of all others tell it too.
+  Status RestoreGivenUp(const QueryCheckpoint& saved, arrow::MemoryPool* pool);
 
  private:
   struct Count {
@@ -46,6 +44,10 @@ class WrittenLetters {
     PartPlaces places;
   };
   Count& CountOf(uint64_t record, size_t query, int scan);
+  /// Calls `take` with the record, scan and count of every row.
+  template <typename Take>
+  static Status ReadPart(const QueryCheckpoint& saved, arrow::MemoryPool* pool, const Take& take);
+  void AddGivenUp(uint64_t record, int64_t letters);
 
   const size_t records_max_;
   std::vector<SavedPart> parts_;  // of the queries, as they are in the last checkpoint

@@ -147,8 +147,17 @@ TEST(WrittenLettersTest, WhatAQueryThatIsGivenUpHasWrittenStaysWritten) {
   ASSERT_OK_AND_ASSIGN(const auto saved, CheckpointReader::OpenLatest(*vfs, "/state"));
   WrittenLetters after(1);
   ASSERT_OK(after.RestoreGivenUp(*saved->Find("old"), pool));
-  EXPECT_FALSE(after.Note(0, Letter(7)));
-  EXPECT_TRUE(after.Note(0, Letter(8)));
+  ASSERT_OK_AND_ASSIGN(writer, CheckpointWriter::Make(*vfs, "/state", 2, pool));
+  writer->BeginQuery("new", 1, false);
+  ASSERT_OK(after.Save(0, *writer));
+  ASSERT_OK(writer->Commit());
+  ASSERT_OK_AND_ASSIGN(const auto again, CheckpointReader::OpenLatest(*vfs, "/state"));
+  WrittenLetters later(1);
+  ASSERT_OK(later.Restore(0, *again->Find("new"), pool));
+  for (WrittenLetters* written : {&after, &later}) {
+    EXPECT_FALSE(written->Note(0, Letter(7)));
+    EXPECT_TRUE(written->Note(0, Letter(8)));
+  }
 }
 
 }  // namespace
