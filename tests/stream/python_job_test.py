@@ -277,6 +277,7 @@ def test_properties_of_streams_and_tables(session: hr.Session) -> None:
       WITH (connector = 'memory', name = 'topic', allowed.lateness = '3s');
     CREATE TABLE t (k STRING PRIMARY KEY, v BIGINT);
     INSERT INTO t SELECT k, v FROM s;
+    CREATE STREAM large AS SELECT k FROM s WHERE v > 9;
     """
 
     def properties(what: str) -> dict[str, str]:
@@ -302,7 +303,10 @@ def test_properties_of_streams_and_tables(session: hr.Session) -> None:
         table = properties("TABLE t")
         assert (table["type"], table["columns"], table["job"]) == ("table", "2", "j")
         assert table["state"] in ("waiting", "loading", "ready")
-        assert properties("j")["queries"] == "t"
+        assert properties("j")["queries"] == "t, large"
+        large = properties("STREAM large")
+        assert large.pop("state") in ("waiting", "running")
+        assert large == {"type": "view", "query": "SELECT k FROM s WHERE v > 9", "job": "j"}
     for wrong in ("STREAM t", "TABLE s", "JOB s", "ss"):
         with pytest.raises(hr.UnknownNameError, match="is called"):
             session.sql(f"SHOW PROPERTIES {wrong}")

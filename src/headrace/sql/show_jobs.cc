@@ -260,6 +260,19 @@ Properties PropertiesOf(const StreamDef& stream) {
   return properties;
 }
 
+/// The latest job that has a query of this name, and what the query does.
+void AddJobOf(const std::vector<JobStatus>& jobs, const std::string& name, Properties* properties) {
+  for (auto job = jobs.rbegin(); job != jobs.rend(); ++job) {
+    for (const JobQueryStatus& query : job->queries) {
+      if (!EqualsIgnoringCase(query.name, name)) continue;
+      properties->emplace_back("job", job->name);
+      properties->emplace_back(
+          "state", query.table.has_value() ? NameOf(query.table->state) : NameOf(query.state));
+      return;
+    }
+  }
+}
+
 Properties PropertiesOf(const std::vector<JobStatus>& jobs, const std::string& name,
                         Source& table) {
   Properties properties = {{"type", "table"},
@@ -270,14 +283,15 @@ Properties PropertiesOf(const std::vector<JobStatus>& jobs, const std::string& n
     key += (key.empty() ? "" : ", ") + table.schema()->field(column)->name();
   }
   if (!key.empty()) properties.emplace_back("key", key);
-  for (auto job = jobs.rbegin(); job != jobs.rend(); ++job) {
-    for (const JobQueryStatus& query : job->queries) {
-      if (!query.table.has_value() || !EqualsIgnoringCase(query.name, name)) continue;
-      properties.emplace_back("job", job->name);
-      properties.emplace_back("state", NameOf(query.table->state));
-      return properties;
-    }
-  }
+  AddJobOf(jobs, name, &properties);
+  return properties;
+}
+
+/// Of a view, or of a stream that is a query.
+Properties PropertiesOf(const std::vector<JobStatus>& jobs, const std::string& name,
+                        const std::string& query) {
+  Properties properties = {{"type", "view"}, {"query", query}};
+  AddJobOf(jobs, name, &properties);
   return properties;
 }
 
@@ -327,6 +341,9 @@ Result<PlanPtr> ShowProperties(const Session& session, const std::string& noun,
   } else if (may_be("table") && entry == Session::EntryKind::kTable) {
     ARROW_ASSIGN_OR_RAISE(const SourcePtr table, session.FindTable(name));
     properties = PropertiesOf(jobs, name, *table);
+  } else if (noun != "job" && entry == Session::EntryKind::kView) {
+    ARROW_ASSIGN_OR_RAISE(const std::optional<std::string> query, session.FindView(name));
+    properties = PropertiesOf(jobs, name, *query);
   } else if (may_be("job")) {
     properties = PropertiesOfJob(jobs, name);
   }
