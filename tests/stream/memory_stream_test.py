@@ -63,10 +63,12 @@ def as_tuples(rows: Rows) -> list[tuple[Any, ...]]:
     return sorted(tuple(row.values()) for row in rows)
 
 
+def connected(name: str, table: pa.Table) -> duckdb.DuckDBPyConnection:
+    return duckdb.connect().register(name, table)
+
+
 def batch_answer(trades: Rows) -> list[tuple[Any, ...]]:
-    table = pa.Table.from_pylist(trades)  # noqa: F841: DuckDB reads it by its name
-    with duckdb.connect() as connection:
-        connection.register("trades", table)
+    with connected("trades", table_of(trades)) as connection:
         return sorted(connection.execute(BATCH).fetchall())
 
 
@@ -140,6 +142,31 @@ def test_faults_of_all_kinds_lose_nothing(
     assert as_tuples(hr.stream.memory("per_minute", session=session).to_pylist()) == batch_answer(
         trades
     )
+
+
+def test_changes_of_results_fold_to_the_batch_answer(session: hr.Session) -> None:
+    trades = make_trades(500)
+    stream = hr.stream.memory("trades", session=session)
+    for first in range(0, len(trades), 50):
+        stream.append(table_of(trades[first : first + 50]))
+    stream.end()
+    totals = """
+    CREATE SINK totals WITH (connector = 'memory', name = 'totals') AS
+    SELECT who, count(*) AS n, sum(amount) AS total FROM trades GROUP BY who EMIT CHANGES;
+    """
+    hr.stream.run("SET batch_rows = 20;" + TRADES + totals, session=session).wait(60)
+    changes = hr.stream.memory("totals", session=session).to_pylist()
+    held: dict[tuple[Any, ...], int] = {}
+    for row in changes:
+        key = (row["who"], row["n"], row["total"])
+        held[key] = held.get(key, 0) + row["_change"]
+    assert any(row["_change"] < 0 for row in changes)
+    with connected("trades", table_of(trades)) as connection:
+        expected = connection.execute(
+            "SELECT who, count(*), sum(amount) FROM trades GROUP BY who"
+        ).fetchall()
+    assert sorted(key for key, count in held.items() if count == 1) == sorted(expected)
+    assert set(held.values()) == {0, 1}
 
 
 def test_a_chain_of_jobs(session: hr.Session) -> None:
