@@ -70,12 +70,12 @@ struct JobOptions {
   std::function<void(const KeptState&)> on_restore;
 };
 
-/// Per epoch: quiesce every query, save their states, cut their tables, Prepare every sink. Then all
-/// go on, and another thread writes the tables, syncs files and sinks, publishes the manifest (the
-/// commit point) and calls every sink's Commit; the next epoch waits for that. After a crash the
-/// sinks' Commit is called again for the manifest's epoch. When all queries have ended the last
-/// epoch is committed and the checkpoint removed: the next start is a new job. No checkpoint is made
-/// before every query that the one before had a state of has started again.
+/// Per epoch: quiesce every query, save their states, cut their tables, Prepare every sink. Then
+/// all go on, and another thread writes the tables, syncs files and sinks, publishes the manifest
+/// (the commit point) and calls every sink's Commit; the next epoch waits for that. After a crash
+/// the sinks' Commit is called again for the manifest's epoch. When all queries have ended the last
+/// epoch is committed and the checkpoint removed: the next start is a new job. No checkpoint is
+/// made before every query that the one before had a state of has started again.
 class Job {
  public:
   /// kInvalidArgument for names that repeat, that nobody has, or that wait for each other.
