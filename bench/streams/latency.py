@@ -32,6 +32,39 @@ class Latency:
     worst: float
     cpu: float
 
+    def cells(self) -> list[str]:
+        times = (self.p50, self.p99, self.p999, self.worst)
+        return [*(f"{number:.1f}" for number in times), f"{self.cpu:.2f}"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Positions:
+    """A table that the application reads from positions.jsonl, keys 0 to `rows` - 1."""
+
+    rows: int
+    changes: int  # a second, while rows are sent
+
+    def lines(self, first: int, count: int) -> str:
+        return "".join(
+            f'{{"id":{i * 7919 % self.rows},"quantity":{i % 999},"amount":"{i % 49_999}.25",'
+            f'"note":"some words about change {i}"}}\n'
+            for i in range(first, first + count)
+        )
+
+    def load(self, path: Path) -> None:
+        path.write_text(self.lines(0, self.rows))
+
+    def change(self, path: Path, seconds: float) -> None:
+        done = 0
+        start = time.monotonic()
+        with path.open("a") as file:
+            while (elapsed := time.monotonic() - start) < seconds:
+                due = int(elapsed * self.changes)
+                file.write(self.lines(self.rows + done, due - done))
+                file.flush()
+                done = due
+                time.sleep(TICK_SECONDS)
+
 
 class Reader(threading.Thread):
     """Takes what comes out and notes when."""
@@ -78,12 +111,16 @@ def append(path: Path, rate: int, seconds: float) -> int:
     return done
 
 
-def measure(rate: int, seconds: float, sql: str, settings: list[str]) -> Latency:
+def measure(
+    rate: int, seconds: float, sql: str, settings: list[str], positions: Positions | None = None
+) -> Latency:
     """Runs the application `sql` in a folder with the tables; it follows trades.jsonl."""
     with tempfile.TemporaryDirectory(prefix="headrace-bench-") as name:
         folder = Path(name)
         jobs.write_tables(folder)
         (folder / "trades.jsonl").touch()
+        if positions is not None:
+            positions.load(folder / "positions.jsonl")
         (folder / "app.sql").write_text(sql)
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         process = subprocess.Popen(
@@ -96,7 +133,15 @@ def measure(rate: int, seconds: float, sql: str, settings: list[str]) -> Latency
         reader = Reader(process.stdout.fileno())
         reader.start()
         start = time.monotonic()
-        rows = append(folder / "trades.jsonl", rate, seconds)
+        rows = 0
+        if positions is not None:
+            rows = append(folder / "trades.jsonl", 1_000, 0.1)
+            while not reader.got and process.poll() is None:
+                time.sleep(TICK_SECONDS)  # the table is loaded
+            path = folder / "positions.jsonl"
+            threading.Thread(target=positions.change, args=(path, seconds)).start()
+        measured = time.monotonic_ns() // 1000
+        rows += append(folder / "trades.jsonl", rate, seconds)
         took = time.monotonic() - start
         time.sleep(0.5)
         process.terminate()
@@ -108,7 +153,7 @@ def measure(rate: int, seconds: float, sql: str, settings: list[str]) -> Latency
     sent, micros = reader.micros()
     if len(sent) != rows:
         raise RuntimeError(f"{rows} rows were sent, {len(sent)} came: {said}")
-    warm = micros[sent > sent[0] + WARM_UP_SECONDS * 1e6] / 1000
+    warm = micros[sent > measured + WARM_UP_SECONDS * 1e6] / 1000
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     p50, p99, p999 = np.percentile(warm, [50, 99, 99.9])
     return Latency(rows, float(p50), float(p99), float(p999), float(warm.max()), cpu / took)
