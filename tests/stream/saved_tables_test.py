@@ -60,9 +60,9 @@ def test_tables_are_what_their_lines_make_of_them(headrace_command: str, tmp_pat
         now = write_changes(folder / "users.jsonl", rng)
         rows = [{"id": i, "k": rng.randrange(KEYS + 10)} for i in range(500)]
         (folder / "s.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-        for _ in range(6):
-            point = rng.choice([*POINTS, "job.step", "job.step"])
-            passage = rng.randrange(1, POINTS[point] // 3 + 2)
+        for _ in range(8):
+            point = rng.choice([*POINTS, *["job.step"] * 8])
+            passage = rng.randrange(1, POINTS[point] // (1 if point == "job.step" else 3) + 2)
             run = random_run(rng, f"{point}:{passage}:kill")
             if start(headrace_command, folder, APPLICATION, run):
                 break
@@ -77,7 +77,7 @@ def test_tables_are_what_their_lines_make_of_them(headrace_command: str, tmp_pat
                 row["n"], row["name"] = now[row["k"]]
         assert found == expected, f"seed {seed}"
     assert kills > 10
-    assert most_files > 2
+    assert most_files >= 2
 
 
 @pytest.mark.parametrize("damage", ["gone", "flipped"])
