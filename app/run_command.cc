@@ -9,6 +9,7 @@
 #include "command.h"
 #include "headrace/base/fault.h"
 #include "headrace/sql/duration.h"
+#include "headrace/sql/lint/lint.h"
 #include "headrace/sql/run_application.h"
 #include "interrupt.h"
 
@@ -125,6 +126,13 @@ void Tell(const JobStatus& status, bool stopped, const std::string& state_direct
   if (stopped) fmt::print(stderr, "stopped; the next run goes on from {}\n", state_directory);
 }
 
+/// What `headrace lint` warns of. Errors come from the job itself.
+void TellWarnings(const std::string& text, const std::string& file) {
+  const std::vector<sql::Diagnostic> found = sql::Lint(text, {.base_directory = FolderOf(file)});
+  if (found.empty() || sql::HasErrors(found)) return;
+  fmt::print(stderr, "{}", sql::LintText(found, text, file));
+}
+
 /// What the command line says of the job.
 Result<sql::ApplicationOptions> OptionsOf(const RunCommand& command) {
   sql::ApplicationOptions options;
@@ -155,6 +163,7 @@ Status RunApplication(const RunCommand& command, const Settings& settings) {
   ARROW_ASSIGN_OR_RAISE(const std::string text, ReadScript(*session, command.file));
   ARROW_ASSIGN_OR_RAISE(sql::ApplicationOptions options, OptionsOf(command));
   const std::string state_directory = options.job.checkpoint_directory;
+  TellWarnings(text, command.file);
   JobLine line;
   AlertLines alerts;
   Job* job = nullptr;
