@@ -196,9 +196,9 @@ TEST_F(ScanWatermarkTest, RowsFarAheadOfTheClockDoNotMoveIt) {
 }
 
 TEST_F(ScanWatermarkTest, AScanIsIdleWhoseSilenceSaysNothingOfItsTime) {
-  Make({.column = 0, .delay_micros = 0, .idle_micros = 30 * kSecond}, 2);
+  Make({.column = 0, .delay_micros = 0, .idle_micros = 30 * kSecondMicros}, 2);
   WaitAll(2);
-  clock_.AdvanceMicros(30 * kSecond);
+  clock_.AdvanceMicros(30 * kSecondMicros);
   mark_->Waits(0);
   EXPECT_FALSE(mark_->IsIdle()) << "split 1 was not asked again";
   mark_->Waits(1);
@@ -206,12 +206,12 @@ TEST_F(ScanWatermarkTest, AScanIsIdleWhoseSilenceSaysNothingOfItsTime) {
   Saw(0, {kStart - kDay});
   EXPECT_FALSE(mark_->IsIdle());
   WaitAll(2);
-  clock_.AdvanceMicros(30 * kSecond);
+  clock_.AdvanceMicros(30 * kSecondMicros);
   WaitAll(2);
   EXPECT_TRUE(mark_->IsIdle()) << "a replay";
-  Saw(0, {kStart + 60 * kSecond});
+  Saw(0, {kStart + 60 * kSecondMicros});
   WaitAll(2);
-  clock_.AdvanceMicros(30 * kSecond);
+  clock_.AdvanceMicros(30 * kSecondMicros);
   WaitAll(2);
   EXPECT_FALSE(mark_->IsIdle()) << "its watermark moves with the clock";
   mark_->Ended(0, 0);
@@ -342,7 +342,7 @@ TEST(StreamInputTest, SaysThatItIsIdleUntilItHasRows) {
   auto source = std::make_shared<FeedSource>(1);
   ScanRequest request;
   request.projection = {0};
-  const EventTime event_time{.column = 0, .delay_micros = 0, .idle_micros = 30 * kSecond};
+  const EventTime event_time{.column = 0, .delay_micros = 0, .idle_micros = 30 * kSecondMicros};
   const PlanPtr plan = MakeScanNode(source, request, "", event_time).ValueOrDie();
   auto watermark = std::make_shared<ScanWatermark>(event_time, clock);
   watermark->Add(0);
@@ -353,14 +353,14 @@ TEST(StreamInputTest, SaysThatItIsIdleUntilItHasRows) {
           .ValueOrDie();
   const auto next = [&] { return input->Next().ValueOrDie(); };
   EXPECT_TRUE(std::holds_alternative<Pending>(next()));
-  clock.AdvanceMicros(30 * kSecond);
+  clock.AdvanceMicros(30 * kSecondMicros);
   EXPECT_TRUE(std::get<Idleness>(next()).is_idle);
   EXPECT_TRUE(std::holds_alternative<Pending>(next()));
   source->feeds[0]->items.emplace_back(RowsAt({kStart - kDay}));
   EXPECT_TRUE(std::holds_alternative<Batch>(next())) << "this alone ends it";
   EXPECT_EQ(std::get<Watermark>(next()).micros, kStart - kDay);
   EXPECT_TRUE(std::holds_alternative<Pending>(next()));
-  clock.AdvanceMicros(30 * kSecond);
+  clock.AdvanceMicros(30 * kSecondMicros);
   EXPECT_TRUE(std::get<Idleness>(next()).is_idle);
 }
 

@@ -12,6 +12,7 @@
 #include "arrow/memory_pool.h"
 #include "arrow/record_batch.h"
 #include "arrow/type.h"
+#include "headrace/base/clock.h"
 #include "headrace/base/fault.h"
 #include "headrace/base/rng.h"
 #include "headrace/io/memory_vfs.h"
@@ -177,6 +178,44 @@ TEST_F(SavedTableTest, FilesAreNotMoreThanTheMost) {
   TableRun again(*vfs_);
   ASSERT_TRUE(again.Start().ok());
   EXPECT_EQ(RowsOf(again.table()), RowsOf(run.table()));
+}
+
+TEST_F(SavedTableTest, RowsThatExpiredStayAway) {
+  SimulatedClock clock;
+  KeyedTableOptions options;
+  options.retention_micros = 1'000'000;
+  options.clock = &clock;
+  const auto make = [&] { return KeyedTable::Make("t", Columns(), {1}, options).ValueOrDie(); };
+  const auto save = [&](SavedTable& state, KeyedTable& table, int64_t epoch) {
+    const auto writer =
+        CheckpointWriter::Make(*vfs_, "/state", epoch, arrow::default_memory_pool()).ValueOrDie();
+    writer->BeginQuery("q", 7, false);
+    ASSERT_TRUE(state.Save(table, *writer).ok());
+    ASSERT_TRUE(writer->Commit().ok());
+  };
+  const auto restore = [&](SavedTable& state, KeyedTable& table) {
+    const auto saved = CheckpointReader::OpenLatest(*vfs_, "/state").ValueOrDie();
+    return state.Restore(*saved->Find("q"), table, arrow::default_memory_pool());
+  };
+  ASSERT_TRUE(vfs_->MakeDirectories("/state").ok());
+  const auto table = make();
+  SavedTable state;
+  Upsert(*table, Numbered(0, 2, "old"));
+  clock.AdvanceMicros(600'000);
+  Upsert(*table, Numbered(2, 8, "new"));
+  save(state, *table, 1);
+  clock.AdvanceMicros(600'000);
+  save(state, *table, 2);
+  const auto again = make();
+  SavedTable of_again;
+  ASSERT_TRUE(restore(of_again, *again).ok());
+  EXPECT_EQ(RowsOf(*again), Numbered(2, 8, "new"));
+  clock.AdvanceMicros(1'200'000);
+  save(of_again, *again, 3);
+  const auto last = make();
+  SavedTable of_last;
+  ASSERT_TRUE(restore(of_last, *last).ok());
+  EXPECT_EQ(last->num_rows(), 0) << "they are deleted by a checkpoint too";
 }
 
 TEST_F(SavedTableTest, FilesThatAreDamagedOrGoneAreTold) {
