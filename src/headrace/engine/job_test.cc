@@ -164,7 +164,10 @@ pid_t Spawn(const std::string& directory, int lanes, const std::string& fault) {
   const std::string spec = fmt::format("HEADRACE_JOB_TEST={} {}", directory, lanes);
   const std::string armed = "HEADRACE_FAULT=" + fault;
   std::vector<char*> environment;
-  for (char** entry = environ; *entry != nullptr; ++entry) environment.push_back(*entry);
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const bool is_shard = std::string_view(*entry).starts_with("GTEST_");  // of this process
+    if (!is_shard) environment.push_back(*entry);
+  }
   environment.push_back(const_cast<char*>(spec.c_str()));
   if (!fault.empty()) environment.push_back(const_cast<char*>(armed.c_str()));
   environment.push_back(nullptr);

@@ -46,7 +46,7 @@ class Channel {
   Flow Write(int reader, Batch& batch, const Waker& waker);
   /// The readers see the least watermark over all writers that have not finished and are not idle.
   void Advance(int writer, Watermark watermark);
-  /// The readers are idle when all that have not finished are; they see the greatest watermark then.
+  /// The readers are idle when all that have not finished are, and see the greatest watermark then.
   void SetIdle(int writer, bool is_idle);
   void Finish(int writer);
 

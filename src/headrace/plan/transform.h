@@ -20,7 +20,7 @@ void ForEachPart(const Expression& expression,
 /// Columns of `expressions` moved: column c becomes `places[c]`. REQUIRES: places[c] >= 0.
 ExpressionPtr MoveColumns(const ExpressionPtr& expression, const std::vector<int>& places);
 
-/// `expression` over columns of a join, all of its right side, as one over the columns of that side.
+/// `expression` over columns of a join, all of its right side, as one over that side's columns.
 ExpressionPtr OverRight(const ExpressionPtr& expression, int left_width);
 
 /// An aggregate with OVER is no call of kAggregate.

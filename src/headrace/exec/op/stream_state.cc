@@ -1,3 +1,4 @@
+// Sections of watermarks, and the loop over the sections of a lane.
 #include "headrace/exec/op/stream_state.h"
 
 #include "arrow/array.h"
