@@ -10,9 +10,11 @@
 #include <thread>
 
 #include "arrow/api.h"
+#include "headrace/base/fault.h"
 #include "headrace/base/rng.h"
 #include "headrace/connect/memory/keyed_table.h"
 #include "headrace/connect/memory/memory_table.h"
+#include "headrace/engine/query_run.h"
 #include "headrace/engine/session.h"
 #include "headrace/expression/bind.h"
 #include "headrace/plan/builder.h"
@@ -334,6 +336,47 @@ TEST(LimitSeamTest, LimitEndsTheQueryAndTheSessionLives) {
         EXPECT_EQ((*rows)[static_cast<size_t>(row)][0], row + 5);
     }
   }
+}
+
+// A query is asked for memory because another one wants it, and cannot write what it lets go of: it
+// says so, whatever it has left.
+TEST(SpillFaultTest, AQueryThatLosesRowsToAnotherFails) {
+  constexpr int64_t kRows = 20'000;
+  MemoryTableOptions options;
+  options.rows_per_split = 1'000;
+  const PlanPtr table =
+      Table(Int64Schema({"k"}), {Int64s(kRows, [&](int64_t row) { return row * 7919 % kRows; })},
+            options);
+  const ExpressionPtr key = ColumnOf(table, 0);
+  const PlanPtr sort = PlanSort(table, {{key}}).ValueOrDie();
+  const PlanPtr groups = PlanAggregate(table, {{key, "k"}}, {{key, "k"}}).ValueOrDie();
+  int64_t failed = 0;
+  for (const PlanPtr& plan : {sort, groups}) {
+    for (int steps = 0; steps < 200; steps += 7) {
+      SCOPED_TRACE(steps);
+      auto session = Session::Make(Deterministic(1, 2)).ValueOrDie();
+      const auto run = QueryRun::Make(session, plan).ValueOrDie();
+      ASSERT_TRUE(run->Start().ok());
+      for (int step = 0; step < steps; ++step) run->Step();
+      fault::Arm("state_file.write", 1);
+      const Status reclaimed = run->query().ReclaimAll(kRows * 100).status();
+      fault::Disarm();
+      int64_t rows = 0;
+      Status status;
+      while (true) {
+        const auto batch = run->NextBatch();
+        status = batch.status();
+        if (!batch.ok() || *batch == nullptr) break;
+        rows += (*batch)->num_rows();
+      }
+      failed += reclaimed.ok() ? 0 : 1;
+      EXPECT_EQ(status.ToString(), reclaimed.ToString());
+      if (status.ok()) {
+        EXPECT_EQ(rows, kRows);
+      }
+    }
+  }
+  EXPECT_GT(failed, 10);
 }
 
 }  // namespace

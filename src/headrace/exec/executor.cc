@@ -121,20 +121,24 @@ Executor::Outcome Executor::StepFor(Task& task, int64_t slice_micros, Status* st
 bool Executor::FindMemory(Task& task, Status* status) {
   const int64_t wanted = task.driver_->bytes_wanted();
   int64_t freed = 0;
+  bool other_has_failed = false;  // and lets go of its memory soon
   Exclusively([&] {
     std::lock_guard lock(owners_mutex_);
     for (TaskOwner* owner : owners_) {
       if (freed >= wanted) break;
       Result<int64_t> more = owner->ReclaimAll(wanted - freed);
-      if (!more.ok()) {
+      if (more.ok()) {
+        freed += *more;
+      } else if (owner == task.owner_) {
         *status = more.status();
         return;
+      } else {
+        other_has_failed = true;
       }
-      freed += *more;
     }
   });
   if (!status->ok()) return false;
-  if (freed > 0 || ++task.memory_refusals_ < kMemoryRefusalsMax) return true;
+  if (freed > 0 || other_has_failed || ++task.memory_refusals_ < kMemoryRefusalsMax) return true;
   *status = task.driver_->OverLimit();
   return false;
 }

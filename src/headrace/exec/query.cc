@@ -293,6 +293,13 @@ void Query::TaskEnded(int task, Status status) {
 }
 
 Result<int64_t> Query::ReclaimAll(int64_t bytes) {
+  if (stop_.stop_requested()) return 0;
+  Result<int64_t> freed = ReclaimHere(bytes);
+  if (!freed.ok()) Stop(freed.status());
+  return freed;
+}
+
+Result<int64_t> Query::ReclaimHere(int64_t bytes) {
   std::lock_guard lock(mutex_);
   int64_t freed = 0;
   try {

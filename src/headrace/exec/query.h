@@ -91,6 +91,7 @@ class Query final : public TaskOwner {
   struct Pipeline;
   struct Breaker;
   Query(PhysicalPlan plan, QueryContext context);
+  Result<int64_t> ReclaimHere(int64_t bytes);
   Status MakeStates();
   /// Starts the pipelines that wait for nothing any more; each is started once.
   Status StartReady();

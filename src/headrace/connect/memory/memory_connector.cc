@@ -144,9 +144,11 @@ class MemorySink final : public Sink {
   }
 
  private:
-  /// At the first call: what is prepared behind `epoch` is none of this job's.
+  /// At the first call, which no other accompanies: what is prepared behind `epoch` is none of this
+  /// job's.
   Status Begin(int64_t epoch) {
-    if (std::exchange(has_begun_, true)) return Status::OK();
+    if (has_begun_) return Status::OK();
+    has_begun_ = true;
     return stream_->BeginAt(writer_, epoch);
   }
 

@@ -213,7 +213,9 @@ TEST_F(MemoryStreamTest, ASinkWritesOnceOverEveryFault) {
           ASSERT_LT(++restarts, 3);
           ASSERT_OK(sink->Abort());
           sink = OpenSink();
-          if (prepared > 0) ASSERT_OK(sink->Commit(prepared));
+          if (prepared > 0) {
+            ASSERT_OK(sink->Commit(prepared));
+          }
           epoch = prepared + 1;
         }
         EXPECT_EQ(restarts, 1);
