@@ -14,9 +14,6 @@ endfunction()
 
 function(headrace_optimize_kernels sources)
   if(HEADRACE_SANITIZE)
-    # Their templates take most of this tree's compile time when optimized; the data of tests is small.
-    list(FILTER sources INCLUDE REGEX "/src/headrace/function/scalar/")
-    set_source_files_properties(${sources} PROPERTIES COMPILE_OPTIONS -O0)
     return()
   endif()
   list(FILTER sources INCLUDE REGEX "/src/headrace/(function|types/key|exec/key|exec/op|format/parquet|connect/memory)/")
