@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import decimal
+import math
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 BENCH = Path(__file__).resolve().parent.parent / "bench"
 sys.path.insert(0, str(BENCH))
 
-from harness import compare, data, measure, workload
+from harness import compare, data, engines, measure, workload
 from streams import peers, suite
 
 sys.path.insert(0, str(BENCH.parent / "demo"))
@@ -33,11 +36,55 @@ def small_data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.mark.parametrize("load", LOADS, ids=lambda load: load.name)
 def test_answers_agree(load: workload.Workload) -> None:
+    if {"headrace", "duckdb"} & set(load.unspelled):
+        pytest.skip("no spelling")
     mine, other = (
         measure.run(load, engine, rows=3000, threads=2, repeats=1)["answer"]
         for engine in ("headrace", "duckdb")
     )
     assert compare.same(mine, other), (mine, other)
+
+
+def sorted_rows(load: workload.Workload, engine: str) -> list[tuple[Any, ...]]:
+    opened = engines.CLASSES[engine](2)
+    measure.open_tables(opened, load, measure.input_files(load, 3000))
+    rows = opened.answer(load.query(engine)).to_pylist()
+    return sorted(tuple(row.values()) for row in rows)
+
+
+def same_value(mine: Any, other: Any) -> bool:
+    numbers = isinstance(mine, (int, float, decimal.Decimal))
+    return math.isclose(mine, other, rel_tol=1e-9) if numbers else bool(mine == other)
+
+
+@pytest.mark.parametrize("load", workload.load("ordered"), ids=lambda load: load.name)
+def test_every_spelling_of_a_sequence_gives_the_same_rows(load: workload.Workload) -> None:
+    spelled = [engine for engine in workload.ENGINES if engine not in load.unspelled]
+    expected = sorted_rows(load, "duckdb")
+    assert expected and len(spelled) > 2
+    for engine in spelled:
+        rows = sorted_rows(load, engine)
+        assert len(rows) == len(expected), engine
+        for mine, other in zip(rows, expected):
+            assert all(map(same_value, mine, other)), (engine, mine, other)
+
+
+def test_a_missing_spelling_is_shown_as_a_gap() -> None:
+    figures = compare.Figures()
+    figures.unspelled = ("headrace",)
+    figures.add("duckdb", {"seconds": [2.0], "peak_mib": 1.0, "answer": [3, 2.0]})
+    assert "| no spelling | 2.000 | – |" in compare.line("x", figures, ["headrace", "duckdb"])
+    assert figures.problems() == [] and figures.ratio(["duckdb"]) is None
+    assert compare.closing([figures], ["headrace"]) == "1 of 1 have no spelling in headrace"
+
+
+def test_a_table_goes_between_the_marks_of_its_benchmark() -> None:
+    mark = "<!-- sort: written by ./dev bench sort --write -->\n"
+    below = "<!-- below: written by ./dev bench --write -->\n"
+    text = f"a\n{mark}\nold\n\n<!-- end of sort -->\nb\n{below}\nall\n"
+    assert compare.written(text, ["sort"], ["new"]) == text.replace("old", "new")
+    for others in ([], ["csv"], ["sort", "csv"]):
+        assert compare.written(text, others, ["new"]) == text.replace("all", "new")
 
 
 def test_an_other_answer_is_noticed() -> None:

@@ -42,6 +42,7 @@ class Figures:
         self.peak: dict[str, float] = {}
         self.answer: dict[str, list[Any]] = {}
         self.error: dict[str, str] = {}
+        self.unspelled: tuple[str, ...] = ()
 
     def add(self, engine: str, facts: dict[str, Any]) -> None:
         if "error" in facts:
@@ -65,6 +66,9 @@ class Figures:
             if not same(mine, self.answer[peer])
         ]
 
+    def seconds(self, engine: str) -> str:
+        return "no spelling" if engine in self.unspelled else cell(self.best.get(engine), 3)
+
     def ratio(self, engines: list[str]) -> float | None:
         """Seconds of the fastest of `engines` over those of headrace: above 1 headrace is ahead."""
         times = [self.best[engine] for engine in engines if engine in self.best]
@@ -73,7 +77,8 @@ class Figures:
 
 def measure(benchmark: str, load: workload.Workload, options: Any) -> Figures:
     figures = Figures()
-    engines = list(options.engines)
+    figures.unspelled = load.unspelled
+    engines = [engine for engine in options.engines if engine not in load.unspelled]
     for _ in range(options.rounds):
         for engine in engines:
             if engine not in figures.error:
@@ -88,7 +93,7 @@ def cell(number: float | None, digits: int = 2) -> str:
 
 def line(name: str, figures: Figures, engines: list[str]) -> str:
     peers = [engine for engine in engines if engine != "headrace"]
-    cells = [cell(figures.best.get(engine), 3) for engine in engines]
+    cells = [figures.seconds(engine) for engine in engines]
     ratios = [cell(figures.ratio(["duckdb"])), cell(figures.ratio(peers))]
     peaks = [cell(figures.peak.get(engine), 0) for engine in engines]
     return "| " + " | ".join([name, *cells, *ratios, *peaks]) + " |"
@@ -118,6 +123,8 @@ def closing(all_figures: list[Figures], engines: list[str]) -> str:
         if ratios:
             mean, least = geometric_mean(ratios), min(ratios)
             parts.append(f"{name} ÷ headrace: geometric mean {mean:.2f}, least {least:.2f}")
+    if gaps := sum("headrace" in figures.unspelled for figures in all_figures):
+        parts.append(f"{gaps} of {len(all_figures)} have no spelling in headrace")
     return "; ".join(parts)
 
 
@@ -140,11 +147,18 @@ def parse(arguments: list[str]) -> Any:
     return options
 
 
-def write_docs(options: Any, lines: list[str]) -> None:
-    """Replaces what stands below the mark in docs/benchmarks.md."""
+def written(text: str, benchmarks: list[str], lines: list[str]) -> str:
+    """`text` with the table: between the marks of a benchmark that ran alone and has marks, else in
+    place of all below the last mark."""
+    table = "\n" + "\n".join(lines) + "\n"
+    for benchmark in benchmarks if len(benchmarks) == 1 else []:
+        mark = f"<!-- {benchmark}: written by ./dev bench {benchmark} --write -->\n"
+        end = f"<!-- end of {benchmark} -->\n"
+        if mark in text:
+            before, rest = text.split(mark)
+            return before + mark + table + "\n" + end + rest.split(end)[1]
     mark = "<!-- below: written by ./dev bench --write -->\n"
-    kept = DOCS.read_text().split(mark)[0]
-    DOCS.write_text(kept + mark + "\n" + "\n".join(lines) + "\n")
+    return text.split(mark)[0] + mark + table
 
 
 def main(arguments: list[str]) -> int:
@@ -167,5 +181,5 @@ def main(arguments: list[str]) -> int:
     for problem in problems:
         print(f"bench: {problem}", file=sys.stderr)
     if options.write:
-        write_docs(options, lines)
+        DOCS.write_text(written(DOCS.read_text(), options.benchmarks, lines))
     return 1 if problems else 0

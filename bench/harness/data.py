@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -51,7 +52,73 @@ def right_side(rows: int, size: int, seed: int) -> pa.Table:
     return pa.table({"k": rng.permutation(size), "v2": rng.uniform(0, 100, size)})
 
 
+SYMBOLS = 500
+DAY_US = 86_400_000_000
+START = np.datetime64("2024-03-04", "us")
+USER_EVENTS = 50  # on average
+
+
+def rising_times(rng: np.random.Generator, rows: int, span_us: int) -> np.ndarray[Any, Any]:
+    """Times from START on over `span_us`, each later than the one before."""
+    gaps = rng.integers(1, max(2 * span_us // max(rows, 1), 3), rows)
+    return START + np.cumsum(gaps).astype("timedelta64[us]")
+
+
+def symbols(numbers: np.ndarray[Any, Any]) -> pa.Array:
+    return pa.array([f"S{number:03}" for number in range(SYMBOLS)]).take(pa.array(numbers))
+
+
+def trades(rows: int) -> pa.Table:
+    """A day of trades of 500 symbols in the order of time; prices in cents walk at random."""
+    rng = np.random.default_rng(6)
+    numbers = rng.integers(0, SYMBOLS, rows)
+    steps = rng.integers(-20, 21, rows)
+    order = np.argsort(numbers, kind="stable")
+    walks = np.cumsum(steps[order])
+    starts = np.searchsorted(numbers[order], np.arange(SYMBOLS))
+    before = np.concatenate(([0], walks))[starts]
+    cents = np.empty(rows, np.int64)
+    cents[order] = 1_000_000 + walks - before[numbers[order]]
+    return pa.table(
+        {
+            "ts": rising_times(rng, rows, DAY_US),
+            "symbol": symbols(numbers),
+            "price": cents / 100.0,
+            "size": rng.integers(1, 1000, rows),
+        }
+    )
+
+
+def quotes(rows: int) -> pa.Table:
+    """Two quotes for each of `rows` trades, over the same day; in the order of time."""
+    rng = np.random.default_rng(7)
+    bid = rng.integers(900_000, 1_100_000, 2 * rows)
+    return pa.table(
+        {
+            "ts": rising_times(rng, 2 * rows, DAY_US),
+            "symbol": symbols(rng.integers(0, SYMBOLS, 2 * rows)),
+            "bid": bid / 100.0,
+            "ask": (bid + rng.integers(1, 10, 2 * rows)) / 100.0,
+        }
+    )
+
+
+def events(rows: int) -> pa.Table:
+    """A week of what users did, in the order of time: 1 looked, 2 put in the cart, 3 bought."""
+    rng = np.random.default_rng(8)
+    return pa.table(
+        {
+            "ts": rising_times(rng, rows, 7 * DAY_US),
+            "user_id": rng.integers(0, max(rows // USER_EVENTS, 1), rows),
+            "step": rng.choice(np.array([1, 1, 1, 1, 1, 2, 2, 2, 3]), rows),
+        }
+    )
+
+
 DATA = {
+    "trades": trades,
+    "quotes": quotes,
+    "events": events,
     "groups": groups,
     "joined": joined,
     "small": lambda rows: right_side(rows, max(rows // 1_000_000, 10), 3),

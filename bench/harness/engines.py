@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,25 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 
+# SQL, or a function from what the engine's own methods start at to the engine's own lazy answer:
+# headrace's session, Polars' frames by name.
+Query = str | Callable[[Any], Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Budget:
+    """What an engine is told: bytes of memory, bytes of disk, and the folder to spill to."""
+
+    memory: int
+    disk: int
+    folder: Path
+
+
 class Engine:
     """`open_…` makes a table known; `answer` gives all rows, `batches` some at a time, and `write`
-    puts them in a file."""
+    puts them in a file. Only headrace and Polars take queries that are no SQL."""
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, budget: Budget | None = None) -> None:
         self.threads = threads
 
     def open_memory(self, name: str, table: pa.Table) -> None:
@@ -24,22 +39,26 @@ class Engine:
     def open_file(self, name: str, path: Path, suffix: str) -> None:
         raise NotImplementedError
 
-    def answer(self, sql: str) -> pa.Table:
+    def answer(self, query: Query) -> pa.Table:
         raise NotImplementedError
 
-    def batches(self, sql: str) -> Iterator[pa.RecordBatch]:
+    def batches(self, query: Query) -> Iterator[pa.RecordBatch]:
         raise NotImplementedError
 
-    def write(self, sql: str, path: Path) -> None:
+    def write(self, query: Query, path: Path) -> None:
         raise NotImplementedError
 
 
 class Headrace(Engine):
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, budget: Budget | None = None) -> None:
         super().__init__(threads)
         import headrace
 
-        self.session = headrace.Session(threads=threads)
+        told: dict[str, Any] = {}
+        if budget:
+            told = {"memory_limit": budget.memory, "spill_limit": budget.disk}
+            told["temp_dir"] = budget.folder
+        self.session = headrace.Session(threads=threads, **told)
 
     def open_memory(self, name: str, table: pa.Table) -> None:
         self.session.register(name, table)
@@ -47,23 +66,33 @@ class Headrace(Engine):
     def open_file(self, name: str, path: Path, suffix: str) -> None:
         self.session.register(name, self.session.scan(path))
 
-    def answer(self, sql: str) -> pa.Table:
-        return self.session.sql(sql).to_arrow()
+    def answer(self, query: Query) -> pa.Table:
+        return self.cursor(query).to_arrow()
 
-    def batches(self, sql: str) -> Iterator[pa.RecordBatch]:
-        return iter(self.session.sql(sql))
+    def cursor(self, query: Query) -> Any:
+        return self.session.sql(query) if isinstance(query, str) else query(self.session)
 
-    def write(self, sql: str, path: Path) -> None:
-        self.session.sql(f"COPY ({sql}) TO '{path}'").to_arrow()
+    def batches(self, query: Query) -> Iterator[pa.RecordBatch]:
+        return iter(self.cursor(query))
+
+    def write(self, query: Query, path: Path) -> None:
+        self.session.sql(f"COPY ({query}) TO '{path}'").to_arrow()
 
 
 class DuckDb(Engine):
-    def __init__(self, threads: int) -> None:
+    """With a budget it need not keep the order of rows, as its guide for large data advises."""
+
+    def __init__(self, threads: int, budget: Budget | None = None) -> None:
         super().__init__(threads)
         import duckdb
 
-        self.connection = duckdb.connect(config={"threads": threads})
-        self.connection.execute("SET preserve_insertion_order = true")
+        told: dict[str, Any] = {}
+        if budget:
+            told = {"memory_limit": f"{budget.memory}B", "temp_directory": str(budget.folder)}
+            told["max_temp_directory_size"] = f"{budget.disk}B"
+        self.connection = duckdb.connect(config={"threads": threads, **told})
+        self.connection.execute("SET enable_progress_bar = false")
+        self.connection.execute(f"SET preserve_insertion_order = {not budget}")
 
     def open_memory(self, name: str, table: pa.Table) -> None:
         self.connection.register("given", table)
@@ -75,55 +104,70 @@ class DuckDb(Engine):
             f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM read_{suffix}('{path}')"
         )
 
-    def answer(self, sql: str) -> pa.Table:
-        return self.connection.sql(sql).to_arrow_table()
+    def answer(self, query: Query) -> pa.Table:
+        return self.connection.sql(query).to_arrow_table()
 
-    def batches(self, sql: str) -> Iterator[pa.RecordBatch]:
-        yield from self.connection.sql(sql).to_arrow_reader(16384)
+    def batches(self, query: Query) -> Iterator[pa.RecordBatch]:
+        yield from self.connection.sql(query).to_arrow_reader(16384)
 
-    def write(self, sql: str, path: Path) -> None:
-        self.connection.execute(f"COPY ({sql}) TO '{path}' (FORMAT {path.suffix[1:]})")
+    def write(self, query: Query, path: Path) -> None:
+        self.connection.execute(f"COPY ({query}) TO '{path}' (FORMAT {path.suffix[1:]})")
 
 
 class Polars(Engine):
     """Runs with the streaming engine."""
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, budget: Budget | None = None) -> None:
         super().__init__(threads)
         os.environ["POLARS_MAX_THREADS"] = str(threads)
+        if budget:
+            os.environ["POLARS_OOC_MEMORY_BUDGET_MB"] = str(budget.memory // 1_000_000)
+            os.environ["POLARS_OOC_DISK_BUDGET_MB"] = str(budget.disk // 1_000_000)
+            os.environ["POLARS_OOC_SPILL_DIR"] = str(budget.folder)
+            os.environ["POLARS_TEMP_DIR"] = str(budget.folder)
         import polars
 
         self.polars = polars
         self.context = polars.SQLContext()
+        self.frames: dict[str, Any] = {}
 
     def open_memory(self, name: str, table: pa.Table) -> None:
-        self.context.register(name, self.polars.from_arrow(table, rechunk=False).lazy())
+        self.frames[name] = self.polars.from_arrow(table, rechunk=False).lazy()
+        self.context.register(name, self.frames[name])
 
     def open_file(self, name: str, path: Path, suffix: str) -> None:
         scan = self.polars.scan_csv if suffix == "csv" else self.polars.scan_parquet
-        self.context.register(name, scan(path))
+        self.frames[name] = scan(path)
+        self.context.register(name, self.frames[name])
 
-    def answer(self, sql: str) -> pa.Table:
-        return self.context.execute(sql).collect(engine="streaming").to_arrow()
+    def plan(self, query: Query) -> Any:
+        return self.context.execute(query) if isinstance(query, str) else query(self.frames)
 
-    def batches(self, sql: str) -> Iterator[pa.RecordBatch]:
-        for frame in self.context.execute(sql).collect_batches(engine="streaming"):
+    def answer(self, query: Query) -> pa.Table:
+        return self.plan(query).collect(engine="streaming").to_arrow()
+
+    def batches(self, query: Query) -> Iterator[pa.RecordBatch]:
+        for frame in self.plan(query).collect_batches(engine="streaming"):
             yield from frame.to_arrow().to_batches()
 
-    def write(self, sql: str, path: Path) -> None:
-        plan = self.context.execute(sql)
+    def write(self, query: Query, path: Path) -> None:
+        plan = self.plan(query)
         sink = plan.sink_csv if path.suffix == ".csv" else plan.sink_parquet
         sink(path, engine="streaming")
 
 
 class DataFusion(Engine):
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, budget: Budget | None = None) -> None:
         super().__init__(threads)
         os.environ["TOKIO_WORKER_THREADS"] = str(threads)
         import datafusion
 
         config = datafusion.SessionConfig().with_target_partitions(threads)
-        self.context = datafusion.SessionContext(config)
+        runtime = datafusion.RuntimeEnvBuilder()
+        if budget:
+            runtime = runtime.with_fair_spill_pool(budget.memory)
+            runtime = runtime.with_disk_manager_specified(str(budget.folder))
+        self.context = datafusion.SessionContext(config, runtime)
         self.opened: set[str] = set()
 
     def open_memory(self, name: str, table: pa.Table) -> None:
@@ -141,15 +185,15 @@ class DataFusion(Engine):
         )
         register(name, str(path))
 
-    def answer(self, sql: str) -> pa.Table:
-        return self.context.sql(sql).to_arrow_table()
+    def answer(self, query: Query) -> pa.Table:
+        return self.context.sql(query).to_arrow_table()
 
-    def batches(self, sql: str) -> Iterator[pa.RecordBatch]:
-        for batch in self.context.sql(sql).execute_stream():
+    def batches(self, query: Query) -> Iterator[pa.RecordBatch]:
+        for batch in self.context.sql(query).execute_stream():
             yield batch.to_pyarrow()
 
-    def write(self, sql: str, path: Path) -> None:
-        frame = self.context.sql(sql)
+    def write(self, query: Query, path: Path) -> None:
+        frame = self.context.sql(query)
         write = frame.write_csv if path.suffix == ".csv" else frame.write_parquet
         write(str(path))
 

@@ -35,6 +35,8 @@ def fingerprint(table: Any, ordered: bool) -> list[Any]:
     figures: list[Any] = [table.num_rows]
     weights = np.arange(1, table.num_rows + 1) / max(table.num_rows, 1)
     for column in table.columns:
+        if pc.pa.types.is_timestamp(column.type):
+            column = column.cast(pc.pa.timestamp("us")).cast(pc.pa.int64())
         values = column.to_pandas()
         nulls = int(values.isna().sum())
         if column.type in (pc.pa.string(), pc.pa.large_string(), pc.pa.string_view()):
@@ -64,11 +66,15 @@ def open_tables(engine: Any, load: workload.Workload, files: dict[str, Path]) ->
             engine.open_file(name, path, load.medium)
 
 
+def input_files(load: workload.Workload, rows: int) -> dict[str, Path]:
+    suffix = "parquet" if load.medium == "memory" else load.medium
+    return {table: data.file(source, rows, suffix) for table, source in load.tables.items()}
+
+
 def run(
     load: workload.Workload, name: str, rows: int, threads: int, repeats: int
 ) -> dict[str, Any]:
-    suffix = "parquet" if load.medium == "memory" else load.medium
-    files = {table: data.file(source, rows, suffix) for table, source in load.tables.items()}
+    files = input_files(load, rows)
     engine = engines.CLASSES[name](threads)
     if load.medium == "memory":
         open_tables(engine, load, files)

@@ -5,6 +5,10 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from harness.engines import Query
 
 FOLDER = Path(__file__).resolve().parent.parent / "workloads"
 ENGINES = ("headrace", "duckdb", "polars", "datafusion")
@@ -17,7 +21,8 @@ class Workload:
     `medium`: "memory" (each engine's own form, loaded before the clock starts) or a file format
     ("csv", "parquet") that is opened, and where need be sniffed, while the clock runs. With
     `writes` the answer goes into a file of that format; without, it is an Arrow table in memory.
-    `ordered`: the order of rows is part of the answer. `sql_of` holds other spellings by engine.
+    `ordered`: the order of rows is part of the answer. `sql_of` holds other spellings by engine,
+    in SQL or the engine's own methods; an engine in `unspelled` has none, and is not run.
     With `batch_sum` nobody holds the answer: it is read batch by batch, each is looked at (this
     column of it is summed), and let go.
     """
@@ -29,9 +34,10 @@ class Workload:
     writes: str = ""
     ordered: bool = False
     batch_sum: str = ""
-    sql_of: dict[str, str] = dataclasses.field(default_factory=dict)
+    sql_of: dict[str, Query] = dataclasses.field(default_factory=dict)
+    unspelled: tuple[str, ...] = ()
 
-    def query(self, engine: str) -> str:
+    def query(self, engine: str) -> Query:
         return self.sql_of.get(engine, self.sql)
 
 
