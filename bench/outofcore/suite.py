@@ -62,6 +62,16 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def show(ending: watch.Ending) -> None:
+    """How the run is going, on a terminal."""
+    if sys.stderr.isatty():
+        sys.stderr.write(
+            f"\r\x1b[K{ending.seconds:6.0f} s, {ending.anonymous >> 20} MiB,"
+            f" {ending.temp >> 20} MiB of files\r"
+        )
+        sys.stderr.flush()
+
+
 @dataclasses.dataclass(frozen=True)
 class Run:
     workload: str
@@ -123,7 +133,7 @@ def one_run(run: Run, files: dict[str, Path], options: Any) -> results.Result:
         }
         command = [sys.executable, str(HERE / "measure.py"), json.dumps(facts)]
         bounds = watch.Bounds(limit, options.timeout, temp, spill)
-        ending, line = watch.run(command, bounds)
+        ending, line = watch.run(command, bounds, show)
         kept_by = limit.kept_by
     result = {
         **dataclasses.asdict(run),

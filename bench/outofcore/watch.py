@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from outofcore.limits import Limit
@@ -29,6 +30,9 @@ class Ending:
     anonymous: int = 0
     resident: int = 0
     temp: int = 0
+
+
+Show = Callable[[Ending], None]
 
 
 def resident_bytes(pid: int) -> tuple[int, int]:
@@ -105,14 +109,15 @@ def passed(ending: Ending, bounds: Bounds) -> str:
     return ""
 
 
-def follow(process: subprocess.Popen[str], bounds: Bounds) -> Ending:
-    """Samples until the process ends, or passes a bound and is killed."""
+def follow(process: subprocess.Popen[str], bounds: Bounds, show: Show) -> Ending:
+    """Samples until the process ends, or passes a bound."""
     ending = Ending()
     start, samples, pids = time.monotonic(), 0, [process.pid]
     while process.poll() is None:
         if samples % SAMPLES_PER_LOOK == 0:
             pids = family(process.pid)
             ending.temp = max(ending.temp, temp_bytes(bounds.folder, pids))
+            show(ending)
         sizes = [resident_bytes(pid) for pid in pids]
         ending.anonymous = max(ending.anonymous, sum(anonymous for anonymous, _ in sizes))
         ending.resident = max(ending.resident, sum(resident for _, resident in sizes))
@@ -140,16 +145,23 @@ def failure(returncode: int, errors: str) -> tuple[str, str]:
     return ("memory" if OUT_OF_MEMORY.search(detail) else "error"), detail
 
 
-def run(command: list[str], bounds: Bounds) -> tuple[Ending, str]:
-    """How the command ended, and its last line. Its files are left where they are."""
+def run(
+    command: list[str], bounds: Bounds, show: Show = lambda ending: None
+) -> tuple[Ending, str]:
+    """How the command ended, and its last line; `show` is told ten times a second how it is. Its
+    files are left where they are, what it prints goes beside the folder."""
     output, errors = bounds.folder.parent / "output", bounds.folder.parent / "errors"
     with output.open("w") as out, errors.open("w") as err:
         process = subprocess.Popen(
-            command, stdout=out, stderr=err, stdin=subprocess.DEVNULL, start_new_session=True,
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
             text=True,
+            start_new_session=True,
         )
         try:
-            ending = follow(process, bounds)
+            ending = follow(process, bounds, show)
         finally:
             end(process)
     if ending.outcome == "ok" and process.returncode:
