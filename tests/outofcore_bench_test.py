@@ -194,17 +194,17 @@ def command(folder: Path, *words: str) -> subprocess.Popen[str]:
 
 def test_the_suite_goes_on_where_it_was_and_a_peer_may_fail(folder: Path) -> None:
     words = ["distinct", "--rows", str(ROWS), "--engines", "headrace", "duckdb", "--limits", "2048"]
-    out, err = command(folder, *words, "--most", "1").communicate(timeout=60)
+    out, err = command(folder, *words, "--most", "1").communicate(timeout=300)
     assert "[1/1] distinct, headrace, 2048 MiB: " in err, err
     assert re.search(r"\| distinct \| \d+\.\d\d \| – \| – \|", out), out
     suite_run = command(folder, *words)
-    out, err = suite_run.communicate(timeout=60)
+    out, err = suite_run.communicate(timeout=300)
     assert suite_run.returncode == 0 and "[1/1] distinct, duckdb, 2048 MiB: " in err, err
-    out, err = command(folder, *words, "--most", "0").communicate(timeout=60)
+    out, err = command(folder, *words, "--most", "0").communicate(timeout=300)
     assert err == "" and re.search(r"\| distinct( \| \d+\.\d\d){3} \|", out), out
     # Less than the interpreter takes: a peer that fails is a result, headrace a problem.
     suite_run = command(folder, *words[:-1], "1")
-    out, err = suite_run.communicate(timeout=60)
+    out, err = suite_run.communicate(timeout=300)
     assert suite_run.returncode == 1 and "| distinct | memory | memory | – |" in out, out
     assert err.count("\nbench: ") == 1 and "bench: distinct at 1 MiB: memory after" in err
     found = [json.loads(line) for line in (folder / "outofcore.jsonl").read_text().splitlines()]
@@ -222,7 +222,7 @@ def test_ctrl_c_leaves_no_file(folder: Path) -> None:
         assert running.poll() is None
         time.sleep(0.001)
     running.send_signal(signal.SIGINT)
-    _, err = running.communicate(timeout=60)
+    _, err = running.communicate(timeout=300)
     assert running.returncode == 130 and "the same command goes on" in err
     assert not kept.exists() and not list(folder.glob("*.part"))
 

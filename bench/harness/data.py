@@ -54,6 +54,7 @@ def right_side(rows: int, size: int, seed: int) -> pa.Table:
 
 SYMBOLS = 500
 DAY_US = 86_400_000_000
+DAY_TRADES = 10_000_000
 START = np.datetime64("2024-03-04", "us")
 USER_EVENTS = 50  # on average
 
@@ -64,14 +65,24 @@ def rising_times(rng: np.random.Generator, rows: int, span_us: int) -> np.ndarra
     return START + np.cumsum(gaps).astype("timedelta64[us]")
 
 
+def trading_us(rows: int) -> int:
+    """The time that so many trades take: ten million a day, and at least ten minutes."""
+    return max(DAY_US * rows // DAY_TRADES, 600_000_000)
+
+
+def symbol_count(rows: int) -> int:
+    """Few trades are of few symbols, each with as many as a test needs."""
+    return min(SYMBOLS, max(rows // 1000, 2))
+
+
 def symbols(numbers: np.ndarray[Any, Any]) -> pa.Array:
     return pa.array([f"S{number:03}" for number in range(SYMBOLS)]).take(pa.array(numbers))
 
 
 def trades(rows: int) -> pa.Table:
-    """A day of trades of 500 symbols in the order of time; prices in cents walk at random."""
+    """Trades of 500 symbols in the order of time; prices in cents walk at random."""
     rng = np.random.default_rng(6)
-    numbers = rng.integers(0, SYMBOLS, rows)
+    numbers = rng.integers(0, symbol_count(rows), rows)
     steps = rng.integers(-20, 21, rows)
     order = np.argsort(numbers, kind="stable")
     walks = np.cumsum(steps[order])
@@ -81,7 +92,7 @@ def trades(rows: int) -> pa.Table:
     cents[order] = 1_000_000 + walks - before[numbers[order]]
     return pa.table(
         {
-            "ts": rising_times(rng, rows, DAY_US),
+            "ts": rising_times(rng, rows, trading_us(rows)),
             "symbol": symbols(numbers),
             "price": cents / 100.0,
             "size": rng.integers(1, 1000, rows),
@@ -90,13 +101,13 @@ def trades(rows: int) -> pa.Table:
 
 
 def quotes(rows: int) -> pa.Table:
-    """Two quotes for each of `rows` trades, over the same day; in the order of time."""
+    """Two quotes for each of `rows` trades, over the same time; in its order."""
     rng = np.random.default_rng(7)
     bid = rng.integers(900_000, 1_100_000, 2 * rows)
     return pa.table(
         {
-            "ts": rising_times(rng, 2 * rows, DAY_US),
-            "symbol": symbols(rng.integers(0, SYMBOLS, 2 * rows)),
+            "ts": rising_times(rng, 2 * rows, trading_us(rows)),
+            "symbol": symbols(rng.integers(0, symbol_count(rows), 2 * rows)),
             "bid": bid / 100.0,
             "ask": (bid + rng.integers(1, 10, 2 * rows)) / 100.0,
         }
@@ -104,11 +115,11 @@ def quotes(rows: int) -> pa.Table:
 
 
 def events(rows: int) -> pa.Table:
-    """A week of what users did, in the order of time: 1 looked, 2 put in the cart, 3 bought."""
+    """A day of what users did, in the order of time: 1 looked, 2 put in the cart, 3 bought."""
     rng = np.random.default_rng(8)
     return pa.table(
         {
-            "ts": rising_times(rng, rows, 7 * DAY_US),
+            "ts": rising_times(rng, rows, DAY_US),
             "user_id": rng.integers(0, max(rows // USER_EVENTS, 1), rows),
             "step": rng.choice(np.array([1, 1, 1, 1, 1, 2, 2, 2, 3]), rows),
         }

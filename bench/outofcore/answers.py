@@ -22,9 +22,8 @@ def words(column: Any) -> list[np.ndarray[Any, Any]]:
         return words(column.cast(kind.value_type))
     if pa.types.is_string(kind) or pa.types.is_large_string(kind) or kind == pa.string_view():
         binary = column.cast(pa.string()).cast(pa.binary()).cast(pa.binary(TEXT_BYTES))
-        start = binary.offset * TEXT_BYTES
-        data = np.frombuffer(binary.buffers()[1], np.uint8)[start : start + len(binary) * TEXT_BYTES]
-        return list(data.view(np.uint64).reshape(-1, TEXT_BYTES // 8).T)
+        values = np.frombuffer(binary.buffers()[1], np.uint64).reshape(-1, TEXT_BYTES // 8)
+        return list(values[binary.offset : binary.offset + len(binary)].T)
     if pa.types.is_floating(kind):
         return [column.cast(pa.float64()).fill_null(NULL).to_numpy(False).view(np.uint64)]
     return [column.cast(pa.int64()).fill_null(NULL).to_numpy(False).view(np.uint64)]

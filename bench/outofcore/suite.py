@@ -160,7 +160,8 @@ def told(result: results.Result) -> str:
     )
     if result["outcome"] == "ok":
         return f"{result['seconds']:.2f} s, {figures}"
-    return f"{result['outcome']} after {result['process_seconds']:.1f} s: {result['detail']}; {figures}"
+    ended = f"{result['outcome']} after {result['process_seconds']:.1f} s"
+    return f"{ended}: {result['detail']}; {figures}"
 
 
 def table_files(options: Any) -> dict[str, dict[str, Path]]:

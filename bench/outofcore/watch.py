@@ -16,7 +16,9 @@ from outofcore.limits import Limit
 
 SAMPLE_SECONDS = 0.01
 SAMPLES_PER_LOOK = 10  # at processes it has started, and at files
-OUT_OF_MEMORY = re.compile(r"out of memory|memory ?limit|memory allocation|exhausted|bad_alloc", re.I)
+OUT_OF_MEMORY = re.compile(
+    r"out of memory|memory ?limit|memory allocation|exhausted|bad_alloc", re.IGNORECASE
+)
 
 
 @dataclasses.dataclass

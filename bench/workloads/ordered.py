@@ -97,21 +97,18 @@ GROUP BY symbol
 def rise_polars(frames: Any) -> Any:
     import polars as pl
 
-    rises = (pl.col("price").diff() > 0).fill_null(False)
-    marked = frames["t"].select(
-        "symbol", rises=rises.over("symbol"), run=(~rises).cum_sum().over("symbol")
-    )
-    runs = marked.group_by("symbol", "run").agg(n=pl.col("rises").sum())
-    return runs.group_by("symbol").agg(longest=pl.col("n").max().cast(pl.Int64))
+    runs = (pl.col("price").diff() > 0).fill_null(False).rle().struct
+    longest = runs.field("len").filter(runs.field("value")).max().fill_null(0)
+    return frames["t"].group_by("symbol").agg(longest=longest.cast(pl.Int64))
 
 
-# -- funnel: users who looked, then put in the cart, then bought, within a day of the look. The last
-# look before a cart, and the last cart before the purchase, are always the best ones.
+# -- funnel: users who looked, then put in the cart, then bought, within an hour of the look. The
+# last look before a cart, and the last cart before the purchase, are always the best ones.
 
 FUNNEL = """
 SELECT count(DISTINCT CASE WHEN step = 1 THEN user_id END) AS looked,
-       count(DISTINCT CASE WHEN step = 2 AND us - look <= 86400000000 THEN user_id END) AS carted,
-       count(DISTINCT CASE WHEN step = 3 AND us - cart <= 86400000000 THEN user_id END) AS bought
+       count(DISTINCT CASE WHEN step = 2 AND us - look <= 3600000000 THEN user_id END) AS carted,
+       count(DISTINCT CASE WHEN step = 3 AND us - cart <= 3600000000 THEN user_id END) AS bought
 FROM (SELECT user_id, us, step, look,
              max(CASE WHEN step = 2 THEN look END) OVER (PARTITION BY user_id ORDER BY us
                                                          ROWS UNBOUNDED PRECEDING) AS cart
@@ -125,22 +122,15 @@ FROM (SELECT user_id, us, step, look,
 def funnel_polars(frames: Any) -> Any:
     import polars as pl
 
-    step, ts, day = pl.col("step"), pl.col("ts"), pl.duration(days=1)
-    looks = frames["e"].with_columns(
-        look=pl.when(step == 1).then(ts).forward_fill().over("user_id")
+    step, ts, hour = pl.col("step"), pl.col("ts"), pl.duration(hours=1)
+    look = pl.when(step == 1).then(ts).forward_fill()
+    cart = pl.when(step == 2).then(look).forward_fill()
+    users = frames["e"].group_by("user_id").agg(
+        looked=(step == 1).any(),
+        carted=((step == 2) & (ts - look <= hour)).any(),
+        bought=((step == 3) & (ts - cart <= hour)).any(),
     )
-    carts = looks.with_columns(
-        cart=pl.when(step == 2).then(pl.col("look")).forward_fill().over("user_id")
-    )
-
-    def users(condition: Any) -> Any:
-        return pl.col("user_id").filter(condition).n_unique().cast(pl.Int64)
-
-    return carts.select(
-        looked=users(step == 1),
-        carted=users((step == 2) & (ts - pl.col("look") <= day)),
-        bought=users((step == 3) & (ts - pl.col("cart") <= day)),
-    )
+    return users.select(pl.col("looked", "carted", "bought").sum().cast(pl.Int64))
 
 
 # -- the mean of the last twenty prices of the symbol, at every trade
