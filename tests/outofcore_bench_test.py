@@ -135,6 +135,15 @@ def test_every_way_to_end_is_an_outcome(tmp_path: Path) -> None:
     assert ending.outcome == "timeout" and ending.seconds < 20
 
 
+def test_the_line_that_was_raised_is_the_reason() -> None:
+    duckdb = "Traceback\n_duckdb.OutOfMemoryException: Out of Memory Error: 7\n\n* Increasing memory\n"
+    assert watch.failure(1, duckdb)[0] == "memory"
+    assert watch.failure(1, duckdb)[1].endswith("Error: 7")
+    rust = "thread 'main' panicked at x.rs\nmemory allocation of 7 bytes failed\n"
+    assert watch.failure(-6, rust) == ("crash", "SIGABRT memory allocation of 7 bytes failed")
+    assert watch.failure(3, "") == ("error", "")
+
+
 def test_a_cgroup_is_used_where_there_may_be_one(tmp_path: Path) -> None:
     own = tmp_path / "user" / "shell"
     own.mkdir(parents=True)

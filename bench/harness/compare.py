@@ -13,6 +13,7 @@ from typing import Any
 from harness import workload
 
 HERE = Path(__file__).resolve().parent
+SUITES = "stream, outofcore"  # with options of their own
 DOCS = HERE.parent.parent / "docs" / "benchmarks.md"
 
 
@@ -130,7 +131,7 @@ def closing(all_figures: list[Figures], engines: list[str]) -> str:
 
 def parse(arguments: list[str]) -> Any:
     parser = argparse.ArgumentParser(prog="dev bench")
-    parser.add_argument("benchmarks", nargs="*", help="all by default")
+    parser.add_argument("benchmarks", nargs="*", help=f"all by default; also alone: {SUITES}")
     parser.add_argument("--rows", type=int, default=10_000_000, help="of the largest table")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=2, help="fresh processes of each engine")
@@ -143,7 +144,7 @@ def parse(arguments: list[str]) -> Any:
     unknown = set(options.benchmarks) - set(workload.benchmarks())
     if unknown:
         parser.error(f"no such benchmark: {', '.join(sorted(unknown))}; there are "
-                     f"{', '.join(workload.benchmarks())}")
+                     f"{', '.join(workload.benchmarks())}; alone: {SUITES}")
     return options
 
 

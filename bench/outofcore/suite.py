@@ -265,13 +265,19 @@ def table(limit: int, options: Any, known: dict[results.Key, results.Result]) ->
 
 
 def problems(options: Any, known: dict[results.Key, results.Result]) -> list[str]:
+    """headrace did not come to an end, or answers differ, also those under other limits."""
     chosen = [known[key(run, options)] for run in runs(options) if key(run, options) in known]
     failed = [
         f"{result['workload']} at {result['limit_mib']} MiB: {told(result)}"
         for result in chosen
         if result["engine"] == "headrace" and result["outcome"] != "ok"
     ]
-    return failed + results.differences(chosen)
+    same_rows = [
+        result
+        for result in known.values()
+        if result["rows"] == options.rows and result["workload"] in options.workloads
+    ]
+    return failed + results.differences(same_rows)
 
 
 def stop(number: int, frame: Any) -> None:

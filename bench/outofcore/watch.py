@@ -16,6 +16,8 @@ from outofcore.limits import Limit
 
 SAMPLE_SECONDS = 0.01
 SAMPLES_PER_LOOK = 10  # at processes it has started, and at files
+RAISED = re.compile(r"^[\w.]*(Error|Exception)\b.*:")
+TOLD = re.compile(r"error|memory|panicked", re.IGNORECASE)
 OUT_OF_MEMORY = re.compile(
     r"out of memory|memory ?limit|memory allocation|exhausted|bad_alloc", re.IGNORECASE
 )
@@ -135,8 +137,10 @@ def follow(process: subprocess.Popen[str], bounds: Bounds, show: Show) -> Ending
 def reason(errors: str) -> str:
     """The line of a traceback that says what happened."""
     lines = [line.strip() for line in errors.splitlines() if line.strip()]
-    told = [line for line in lines if "rror" in line or "memory" in line or "panicked" in line]
-    return (told or lines or [""])[-1][:300]
+    for pattern in (RAISED, TOLD):
+        if told := [line for line in lines if pattern.search(line)]:
+            return told[-1][:300]
+    return (lines or [""])[-1][:300]
 
 
 def failure(returncode: int, errors: str) -> tuple[str, str]:
