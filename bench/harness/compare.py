@@ -20,7 +20,10 @@ DOCS = HERE.parent.parent / "docs" / "benchmarks.md"
 def one_run(benchmark: str, load: workload.Workload, engine: str, options: Any) -> dict[str, Any]:
     words = [benchmark, load.name, engine, options.rows, options.threads, options.repeats]
     command = [sys.executable, str(HERE / "measure.py"), *map(str, words)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=options.timeout)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=options.timeout)
+    except subprocess.TimeoutExpired:
+        return {"error": f"timeout after {options.timeout:.0f} s"}
     if done.returncode:
         named = [line for line in done.stderr.splitlines() if "Error" in line]
         return {"error": (named or [done.stderr[-200:]])[-1][:200]}
