@@ -83,6 +83,9 @@ def test_a_table_goes_between_the_marks_of_its_benchmark() -> None:
     below = "<!-- below: written by ./dev bench --write -->\n"
     text = f"a\n{mark}\nold\n\n<!-- end of sort -->\nb\n{below}\nall\n"
     assert compare.written(text, ["sort"], ["new"]) == text.replace("old", "new")
+    page = compare.DOCS.read_text()
+    for name in ("ordered", "outofcore"):
+        assert len(compare.written(page, [name], ["new"]).split("\nnew\n")[1]) > 1000
     for others in ([], ["csv"], ["sort", "csv"]):
         assert compare.written(text, others, ["new"]) == text.replace("all", "new")
 
@@ -141,6 +144,8 @@ def test_dev_bench_helps_before_it_builds(tmp_path: Path) -> None:
         (["--rows=x"], 2),
         (["stream", "--help"], 0),
         (["stream", "windoww"], 2),
+        (["outofcore", "--help"], 0),
+        (["outofcore", "sortt"], 2),
     ):
         command = [sys.executable, str(BENCH.parent / "dev"), "bench", *words]
         done = subprocess.run(command, capture_output=True, text=True, env=environment)

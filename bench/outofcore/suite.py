@@ -183,6 +183,11 @@ def table_files(options: Any) -> dict[str, dict[str, Path]]:
     }
 
 
+def temp_room(options: Any) -> int:
+    """Bytes that a run may write: as it was allowed, or five times what the table has."""
+    return min(int(options.temp_gb * 1e9), options.rows * 256)
+
+
 def work(options: Any) -> None:
     """Runs what is to be run. Every ending is a result, but that of the suite itself."""
     known = results.read(options.results)
@@ -194,7 +199,7 @@ def work(options: Any) -> None:
     from outofcore import tables
 
     for at, run in enumerate(wanted, 1):
-        tables.require_room(CACHE, int(options.temp_gb * 1e9), "the files of a run")
+        tables.require_room(CACHE, temp_room(options), "the files of a run")
         say(f"[{at}/{len(wanted)}] {run} …")
         result = one_run(run, files[run.workload], options)
         results.append(options.results, result)
