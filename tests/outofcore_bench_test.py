@@ -218,6 +218,7 @@ def test_the_suite_goes_on_where_it_was_and_a_peer_may_fail(folder: Path) -> Non
     assert err.count("\nbench: ") == 1 and "bench: distinct at 1 MiB: memory after" in err
     found = [json.loads(line) for line in (folder / "outofcore.jsonl").read_text().splitlines()]
     assert [line["outcome"] for line in found] == ["ok", "ok", "memory", "memory"]
+    assert 10 < found[0]["start_mib"] <= found[0]["anonymous_mib"] < 300
     assert found[0]["answer"] == found[1]["answer"] and found[0]["told_mib"] == 1745
 
 

@@ -1,11 +1,13 @@
 """The process that measures: one workload, one engine. The suite starts it, limited and watched.
 
-Prints one JSON object: the seconds from opening the files to the last row, and what the answer was.
+Prints one JSON object: the seconds from opening the files to the last row, anonymous memory before
+that, and what the answer was.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -13,7 +15,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from outofcore import limits
+from outofcore import limits, watch
 
 
 def run(facts: dict[str, Any]) -> dict[str, Any]:
@@ -24,12 +26,14 @@ def run(facts: dict[str, Any]) -> dict[str, Any]:
     budget = engines.Budget(facts["told_bytes"], facts["temp_bytes"], Path(facts["folder"]))
     engine = engines.CLASSES[facts["engine"]](facts["threads"], budget)
     answer = answers.Answer(question.sorted_by)
+    start_mib = watch.resident_bytes(os.getpid())[0] >> 20
     start = time.perf_counter()
     for name in question.tables:
         engine.open_file(name, Path(facts["files"][name]), "parquet")
     for batch in engine.batches(question.query(facts["engine"])):
         answer.add(batch)
-    return {"seconds": time.perf_counter() - start, "answer": answer.facts()}
+    seconds = time.perf_counter() - start
+    return {"seconds": seconds, "start_mib": start_mib, "answer": answer.facts()}
 
 
 if __name__ == "__main__":
