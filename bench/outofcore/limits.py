@@ -13,6 +13,7 @@ import dataclasses
 import os
 import resource
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -67,6 +68,15 @@ def hands_out_memory(folder: Path) -> bool:
     return file.exists() and "memory" in file.read_text().split() and os.access(folder, os.W_OK)
 
 
+def try_to_enter(group: Path) -> None:
+    """Raises OSError where a process of ours may not be moved into the group."""
+    with subprocess.Popen(["sleep", "5"]) as process:
+        try:
+            (group / "cgroup.procs").write_text(str(process.pid))
+        finally:
+            process.kill()
+
+
 @contextlib.contextmanager
 def limited(limit_bytes: int, root: Path = CGROUPS, lines: str | None = None) -> Iterator[Limit]:
     """A limit for one process; its cgroup, where there can be one, is removed at the end."""
@@ -80,6 +90,7 @@ def limited(limit_bytes: int, root: Path = CGROUPS, lines: str | None = None) ->
             (group / "memory.max").write_text(str(limit_bytes))
             if (group / "memory.swap.max").exists():
                 (group / "memory.swap.max").write_text("0")
+            try_to_enter(group)
         except OSError:
             with contextlib.suppress(OSError):
                 group.rmdir()

@@ -185,7 +185,7 @@ def table_files(options: Any) -> dict[str, dict[str, Path]]:
 
 def temp_room(options: Any) -> int:
     """Bytes that a run may write: as it was allowed, or five times what the table has."""
-    return min(int(options.temp_gb * 1e9), options.rows * 256)
+    return int(min(options.temp_gb * 1e9, options.rows * 256))
 
 
 def work(options: Any) -> None:
