@@ -23,8 +23,8 @@ class TaskOwner {
   virtual ~TaskOwner() = default;
   /// The task is done, failed or stopped; called exactly once a task.
   virtual void TaskEnded(int task, Status status) = 0;
-  /// Spills operators of all tasks; called while no lane runs any task. After an error the owner has
-  /// stopped with it: what was on its way to disk is gone.
+  /// Spills operators of all tasks; called while no lane runs any task. After an error the owner
+  /// has stopped with it: what was on its way to disk is gone.
   virtual Result<int64_t> ReclaimAll(int64_t bytes) = 0;
 };
 
