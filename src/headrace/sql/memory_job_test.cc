@@ -187,7 +187,9 @@ TEST_F(MemoryJobTest, EveryCommitGoesWrong) {
 TEST_F(MemoryJobTest, ManyFaultsInOneRun) {
   const std::string faults =
       "fail write 1, die prepare 2, lose prepare 3, lose commit 1, die commit 3, fence commit 5";
-  EXPECT_EQ(RunToEnd("even", faults), 7);
+  const int64_t runs = RunToEnd("even", faults);
+  EXPECT_GT(runs, 3);
+  EXPECT_LE(runs, 7) << "a commit may go wrong beside what ends the same run";
   CheckOutput();
 }
 
