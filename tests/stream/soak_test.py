@@ -6,13 +6,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import statistics
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
-# A generator gives a row for every 10 ms of event time: 5 hours are 1.8 million rows.
+# A generator gives a row for every 10 ms of event time: 10 hours are 3.6 million rows.
 ROWS_PER_HOUR = 360_000
 SAMPLES_MIN = 12
 APPLICATION = """
@@ -76,13 +77,18 @@ def watch(process: subprocess.Popen[str], every_seconds: float) -> list[Sample]:
 
 
 def check_flat(samples: list[Sample]) -> None:
-    """The last two thirds need no more than the first one did."""
+    """The last two thirds need no more memory than the first one did, and the last third has as many
+    descriptors and threads as the first: while an epoch is committed there are some more."""
     assert len(samples) >= SAMPLES_MIN, "the run was too short to say anything"
     third = len(samples) // 3
-    first, rest = samples[:third], samples[third:]
+    first, rest, last = samples[:third], samples[third:], samples[-third:]
     assert max(s.rss_mib for s in rest) <= 1.15 * max(s.rss_mib for s in first) + 8
-    assert max(s.descriptors for s in rest) <= max(s.descriptors for s in first) + 2
-    assert max(s.threads for s in rest) <= max(s.threads for s in first)
+    descriptors, threads = (
+        [statistics.median(getattr(s, name) for s in part) for part in (first, last)]
+        for name in ("descriptors", "threads")
+    )
+    assert descriptors[1] <= descriptors[0] + 2
+    assert threads[1] <= threads[0] + 1
 
 
 def soak(command: str, folder: Path, hours: int) -> list[Sample]:
@@ -136,7 +142,7 @@ def test_too_few_samples_say_nothing() -> None:
 @pytest.mark.memory
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize(
-    "hours", [5, pytest.param(24, marks=pytest.mark.slow)], ids=["hours", "day"]
+    "hours", [10, pytest.param(24, marks=pytest.mark.slow)], ids=["hours", "day"]
 )
 def test_nothing_grows_with_time(headrace_command: str, tmp_path: Path, hours: int) -> None:
     samples = soak(headrace_command, tmp_path, hours)
