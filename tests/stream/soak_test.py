@@ -77,8 +77,8 @@ def watch(process: subprocess.Popen[str], every_seconds: float) -> list[Sample]:
 
 
 def check_flat(samples: list[Sample]) -> None:
-    """The last two thirds need no more memory than the first one did, and the last third has as many
-    descriptors and threads as the first: while an epoch is committed there are some more."""
+    """The last two thirds need no more memory than the first one did, and the last third has no
+    more descriptors and threads than the first, but for moments: commits of epochs take some."""
     assert len(samples) >= SAMPLES_MIN, "the run was too short to say anything"
     third = len(samples) // 3
     first, rest, last = samples[:third], samples[third:], samples[-third:]
