@@ -46,10 +46,12 @@ def wait_for(is_so: Callable[[], bool]) -> None:
 
 
 def ids(folder: Path) -> list[int]:
+    """Of the lines that are whole: the job may be in the middle of one."""
     path = folder / "out.jsonl"
     if not path.exists():
         return []
-    return [json.loads(line)["id"] for line in path.read_text().splitlines()]
+    whole, _, _ = path.read_text().rpartition("\n")
+    return [json.loads(line)["id"] for line in whole.splitlines()]
 
 
 def run_until(command: str, folder: Path, count: int, *options: str) -> str:

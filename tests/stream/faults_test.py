@@ -86,8 +86,10 @@ class Job:
         return Done(process.returncode, stderr)
 
     def lines(self, name: str) -> list[Row]:
+        """Those that are whole: the job may be in the middle of one."""
         path = self.folder / name
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        whole, _, _ = path.read_text().rpartition("\n") if path.exists() else ("", "", "")
+        return [json.loads(line) for line in whole.splitlines()]
 
     def ids(self) -> list[int]:
         return [row["id"] for row in self.lines("rows.jsonl")]

@@ -101,10 +101,11 @@ const char* Session::NounOf(EntryKind kind) {
 }
 
 void Session::State::MakeResources() {
-  budget = MemoryBudget::MakeRoot("session", settings.memory_limit);
+  const auto ledger = std::make_shared<MemoryLedger>();
+  budget = MemoryBudget::MakeRoot("session", settings.memory_limit, "memory_limit", ledger);
   table_budget = budget->MakeChild("tables", settings.memory_limit / kTableMemoryFraction);
   if (pool != nullptr) BudgetPool::KeepUntilEmpty(std::move(pool));
-  pool = BudgetPool::Make(settings.memory_limit);
+  pool = BudgetPool::Make(settings.memory_limit, ledger);
   executor = settings.deterministic ? Executor::MakeDeterministic(settings.seed)
                                     : Executor::MakeThreaded(settings.threads);
 }

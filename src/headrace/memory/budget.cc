@@ -6,27 +6,37 @@
 namespace headrace {
 
 MemoryBudget::MemoryBudget(std::string name, int64_t limit_bytes, std::string setting,
-                           std::shared_ptr<MemoryBudget> parent)
+                           std::shared_ptr<MemoryBudget> parent,
+                           std::shared_ptr<MemoryLedger> ledger)
     : name_(std::move(name)),
       limit_bytes_(limit_bytes),
       setting_(std::move(setting)),
-      parent_(std::move(parent)) {}
+      parent_(std::move(parent)),
+      ledger_(std::move(ledger)) {}
 
 std::shared_ptr<MemoryBudget> MemoryBudget::MakeRoot(std::string name, int64_t limit_bytes,
-                                                     std::string setting) {
-  return std::shared_ptr<MemoryBudget>(
-      new MemoryBudget(std::move(name), limit_bytes, std::move(setting), nullptr));
+                                                     std::string setting,
+                                                     std::shared_ptr<MemoryLedger> ledger) {
+  return std::shared_ptr<MemoryBudget>(new MemoryBudget(
+      std::move(name), limit_bytes, std::move(setting), nullptr, std::move(ledger)));
 }
 
 std::shared_ptr<MemoryBudget> MemoryBudget::MakeChild(std::string name, int64_t limit_bytes) {
   return std::shared_ptr<MemoryBudget>(
-      new MemoryBudget(std::move(name), limit_bytes, setting_, shared_from_this()));
+      new MemoryBudget(std::move(name), limit_bytes, setting_, shared_from_this(), nullptr));
 }
 
-bool MemoryBudget::TryAdd(int64_t bytes) {
+int64_t MemoryBudget::UnclaimedAfter(int64_t bytes, Backing backing) const {
+  if (ledger_ == nullptr) return 0;
+  const int64_t claimed_in_pool = used_bytes() - ledger_->own_bytes();
+  return ledger_->UnclaimedPastFloors(claimed_in_pool + (backing == Backing::kPool ? bytes : 0));
+}
+
+bool MemoryBudget::TryAdd(int64_t bytes, Backing backing) {
+  const int64_t limit = limit_bytes_ - UnclaimedAfter(bytes, backing);
   int64_t used = used_.load(std::memory_order_relaxed);
   do {
-    if (bytes > limit_bytes_ - used) return false;
+    if (bytes > limit - used) return false;
   } while (!used_.compare_exchange_weak(used, used + bytes, std::memory_order_relaxed));
   int64_t peak = peak_.load(std::memory_order_relaxed);
   while (used + bytes > peak &&
@@ -35,10 +45,14 @@ bool MemoryBudget::TryAdd(int64_t bytes) {
   return true;
 }
 
-bool MemoryBudget::TryReserve(int64_t bytes) {
+bool MemoryBudget::TryReserve(int64_t bytes, Backing backing) {
   HEADRACE_DCHECK(bytes >= 0, "negative reservation");
-  if (!TryAdd(bytes)) return false;
-  if (parent_ == nullptr || parent_->TryReserve(bytes)) return true;
+  if (!TryAdd(bytes, backing)) return false;
+  if (parent_ == nullptr) {
+    if (ledger_ != nullptr && backing == Backing::kOwn) ledger_->AddOwn(bytes);
+    return true;
+  }
+  if (parent_->TryReserve(bytes, backing)) return true;
   used_.fetch_sub(bytes, std::memory_order_relaxed);
   return false;
 }
@@ -55,6 +69,12 @@ void MemoryBudget::Release(int64_t bytes) {
   }
 }
 
+void MemoryBudget::MoveToOwn(int64_t bytes) {
+  MemoryBudget* root = this;
+  while (root->parent_ != nullptr) root = root->parent_.get();
+  if (root->ledger_ != nullptr) root->ledger_->AddOwn(bytes);
+}
+
 int64_t MemoryBudget::limit_bytes() const {
   int64_t limit = limit_bytes_;
   for (const MemoryBudget* node = parent_.get(); node != nullptr; node = node->parent_.get()) {
@@ -69,17 +89,23 @@ Status MemoryBudget::OverLimit(int64_t bytes_wanted) const {
   return Error(ErrorKind::kMemoryLimit,
                "{} wants {} bytes and could not spill enough to get them: {} of the limit of {} "
                "bytes are in use; raise {}",
-               name_, bytes_wanted, root->used_bytes(), limit_bytes(), setting_);
+               name_, bytes_wanted, root->used_bytes() + root->UnclaimedAfter(0, Backing::kPool),
+               limit_bytes(), setting_);
 }
 
 Reservation::Reservation(Reservation&& other) noexcept
-    : budget_(std::move(other.budget_)), bytes_(std::exchange(other.bytes_, 0)) {}
+    : budget_(std::move(other.budget_)),
+      bytes_(std::exchange(other.bytes_, 0)),
+      own_bytes_(std::exchange(other.own_bytes_, 0)),
+      backing_(other.backing_) {}
 
 Reservation& Reservation::operator=(Reservation&& other) noexcept {
   if (this != &other) {
     Clear();
     budget_ = std::move(other.budget_);
     bytes_ = std::exchange(other.bytes_, 0);
+    own_bytes_ = std::exchange(other.own_bytes_, 0);
+    backing_ = other.backing_;
   }
   return *this;
 }
@@ -87,20 +113,31 @@ Reservation& Reservation::operator=(Reservation&& other) noexcept {
 bool Reservation::TryResize(int64_t bytes) {
   if (bytes > bytes_) {
     HEADRACE_CHECK(budget_ != nullptr, "a reservation without a budget cannot grow");
-    if (!budget_->TryReserve(bytes - bytes_)) return false;
+    if (!budget_->TryReserve(bytes - bytes_, backing_)) return false;
+    if (backing_ == Backing::kOwn) own_bytes_ += bytes - bytes_;
+    bytes_ = bytes;
   } else if (bytes < bytes_) {
+    if (own_bytes_ > bytes) SetOwn(bytes);
     budget_->Release(bytes_ - bytes);
+    bytes_ = bytes;
   }
-  bytes_ = bytes;
   return true;
 }
 
 Reservation Reservation::Split(int64_t bytes) {
   HEADRACE_CHECK(bytes <= bytes_, "a reservation is split into more than it has");
-  Reservation part(budget_);
+  Reservation part(budget_, backing_);
   part.bytes_ = bytes;
   bytes_ -= bytes;
+  part.own_bytes_ = std::max<int64_t>(0, own_bytes_ - bytes_);
+  own_bytes_ -= part.own_bytes_;
   return part;
+}
+
+void Reservation::SetOwn(int64_t bytes) {
+  const int64_t own_bytes = std::min(bytes, bytes_);
+  if (own_bytes != own_bytes_) budget_->MoveToOwn(own_bytes - own_bytes_);
+  own_bytes_ = own_bytes;
 }
 
 Status Reservation::Resize(int64_t bytes) {

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "headrace/base/error.h"
+#include "headrace/memory/ledger.h"
 
 namespace headrace {
 
@@ -20,14 +21,21 @@ class MemoryBudget : public std::enable_shared_from_this<MemoryBudget> {
   static constexpr int64_t kUnlimited = std::numeric_limits<int64_t>::max();
 
   /// `setting` is the name of what a user raises when the limit is hit ("memory_limit").
+  /// With a ledger, what the pool holds and nobody reserved counts against the limit as well, past
+  /// the fixed floors.
   static std::shared_ptr<MemoryBudget> MakeRoot(std::string name, int64_t limit_bytes,
-                                                std::string setting = "memory_limit");
+                                                std::string setting = "memory_limit",
+                                                std::shared_ptr<MemoryLedger> ledger = nullptr);
   std::shared_ptr<MemoryBudget> MakeChild(std::string name, int64_t limit_bytes = kUnlimited);
 
-  bool TryReserve(int64_t bytes);
+  bool TryReserve(int64_t bytes, Backing backing = Backing::kPool);
   /// TryReserve, or kMemoryLimit naming this node, the bytes wanted, the limit and the setting.
   Status Reserve(int64_t bytes);
+  /// Of the pool: what is elsewhere is moved back before.
   void Release(int64_t bytes);
+
+  /// So many bytes that were reserved of the pool are elsewhere, or, negative, are in the pool.
+  void MoveToOwn(int64_t bytes);
 
   /// The error that Reserve(bytes) gives.
   Status OverLimit(int64_t bytes_wanted) const;
@@ -40,13 +48,16 @@ class MemoryBudget : public std::enable_shared_from_this<MemoryBudget> {
 
  private:
   MemoryBudget(std::string name, int64_t limit_bytes, std::string setting,
-               std::shared_ptr<MemoryBudget> parent);
-  bool TryAdd(int64_t bytes);
+               std::shared_ptr<MemoryBudget> parent, std::shared_ptr<MemoryLedger> ledger);
+  bool TryAdd(int64_t bytes, Backing backing);
+  /// What the pool holds unclaimed once `bytes` more are reserved.
+  int64_t UnclaimedAfter(int64_t bytes, Backing backing) const;
 
   const std::string name_;
   const int64_t limit_bytes_;
   const std::string setting_;
   const std::shared_ptr<MemoryBudget> parent_;
+  const std::shared_ptr<MemoryLedger> ledger_;  // of a root; may be null
   std::atomic<int64_t> used_{0};
   std::atomic<int64_t> peak_{0};
 };
@@ -55,7 +66,8 @@ class MemoryBudget : public std::enable_shared_from_this<MemoryBudget> {
 class Reservation {
  public:
   Reservation() = default;
-  explicit Reservation(std::shared_ptr<MemoryBudget> budget) : budget_(std::move(budget)) {}
+  explicit Reservation(std::shared_ptr<MemoryBudget> budget, Backing backing = Backing::kPool)
+      : budget_(std::move(budget)), backing_(backing) {}
   Reservation(Reservation&& other) noexcept;
   Reservation& operator=(Reservation&& other) noexcept;
   Reservation(const Reservation&) = delete;
@@ -69,12 +81,17 @@ class Reservation {
   void Clear() { TryResize(0); }
   /// Hands `bytes` of the claim over to a new one. REQUIRES: bytes <= this->bytes().
   Reservation Split(int64_t bytes);
+  /// Says how many bytes of a claim on the pool are elsewhere after all: keys beside columns. At
+  /// most all of them; what grows later is in the pool.
+  void SetOwn(int64_t bytes);
 
   int64_t bytes() const { return bytes_; }
 
  private:
   std::shared_ptr<MemoryBudget> budget_;
   int64_t bytes_ = 0;
+  int64_t own_bytes_ = 0;  // of bytes_
+  Backing backing_ = Backing::kPool;
 };
 
 }  // namespace headrace

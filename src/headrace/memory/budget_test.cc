@@ -42,6 +42,30 @@ TEST(BudgetTest, TheErrorNamesWhoHowMuchAndTheSetting) {
   sort->Release(900);
 }
 
+// Batches and decoders hold memory of the pool that nobody reserved: past the floors it leaves less
+// to reserve. What is reserved of the pool is not counted twice.
+TEST(BudgetTest, WhatThePoolHoldsUnclaimedCountsPastTheFloors) {
+  constexpr int64_t kFloors = kFloorBytes + kSpillReserveBytes;
+  const auto ledger = std::make_shared<MemoryLedger>();
+  auto session = MemoryBudget::MakeRoot("session", 1000, "memory_limit", ledger);
+  Reservation columns(session);
+  Reservation table(session, Backing::kOwn);
+  ASSERT_OK(columns.Resize(300));
+  ASSERT_OK(table.Resize(200));
+  EXPECT_EQ(ledger->own_bytes(), 200);
+  ledger->AddPool(300 + kFloors);
+  EXPECT_TRUE(columns.TryGrow(500)) << "all of the pool is claimed or within the floors";
+  ASSERT_OK(columns.Resize(300));
+  ledger->AddPool(400);
+  EXPECT_FALSE(table.TryGrow(101)) << "200 + 101 + 700 in the pool past the floors";
+  EXPECT_ERROR(table.Resize(301), kMemoryLimit, "session wants 101 bytes");
+  EXPECT_ERROR(table.Resize(301), kMemoryLimit, "900 of the limit of 1000");
+  EXPECT_TRUE(table.TryGrow(100)) << "not in the pool: it claims nothing of it";
+  table.Clear();
+  EXPECT_TRUE(columns.TryResize(1000)) << "what was unclaimed is claimed now";
+  EXPECT_EQ(ledger->own_bytes(), 0);
+}
+
 TEST(BudgetTest, HugeRequestsDoNotOverflow) {
   auto session = MemoryBudget::MakeRoot("session", 100);
   EXPECT_TRUE(session->TryReserve(1));

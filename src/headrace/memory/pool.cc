@@ -16,32 +16,34 @@ thread_local const char* current_label = "a query";
 }  // namespace
 
 struct BudgetPool::Counters {
-  std::atomic<int64_t> used{0};
   std::atomic<int64_t> peak{0};
   std::atomic<int64_t> total{0};
   std::atomic<int64_t> count{0};
 };
 
-BudgetPool::BudgetPool(int64_t limit_bytes)
+BudgetPool::BudgetPool(int64_t limit_bytes, std::shared_ptr<MemoryLedger> ledger)
     : limit_bytes_(limit_bytes),
       hard_limit_bytes_(limit_bytes + limit_bytes / kPoolSlackInverse + kSpillReserveBytes +
                         kFloorBytes),
+      ledger_(std::move(ledger)),
       counters_(std::make_unique<Counters>()) {}
 
 BudgetPool::~BudgetPool() = default;
 
-std::shared_ptr<BudgetPool> BudgetPool::Make(int64_t limit_bytes) {
-  return std::shared_ptr<BudgetPool>(new BudgetPool(limit_bytes));
+std::shared_ptr<BudgetPool> BudgetPool::Make(int64_t limit_bytes,
+                                             std::shared_ptr<MemoryLedger> ledger) {
+  return std::shared_ptr<BudgetPool>(new BudgetPool(limit_bytes, std::move(ledger)));
 }
 
 arrow::Status BudgetPool::Admit(int64_t more_bytes) {
-  const int64_t used = counters_->used.fetch_add(more_bytes) + more_bytes;
-  if (used > hard_limit_bytes_ && more_bytes > 0) {
-    counters_->used.fetch_sub(more_bytes);
+  const int64_t used = ledger_->AddPool(more_bytes);
+  const int64_t own = ledger_->own_bytes();
+  if (used + own > hard_limit_bytes_ && more_bytes > 0) {
+    ledger_->AddPool(-more_bytes);
     return Error(ErrorKind::kMemoryLimit,
                  "{} wants {} bytes of memory: {} bytes are in use and the limit is {} bytes "
                  "(plus fixed floors); raise memory_limit",
-                 current_label, more_bytes, used - more_bytes, limit_bytes_);
+                 current_label, more_bytes, used + own - more_bytes, limit_bytes_);
   }
   int64_t peak = counters_->peak.load();
   while (used > peak && !counters_->peak.compare_exchange_weak(peak, used)) {
@@ -53,7 +55,7 @@ arrow::Status BudgetPool::Allocate(int64_t size, int64_t alignment, uint8_t** ou
   ARROW_RETURN_NOT_OK(Admit(size));
   Status status = parent_->Allocate(size, alignment, out);
   if (!status.ok()) {
-    counters_->used.fetch_sub(size);
+    ledger_->AddPool(-size);
     return status;
   }
   counters_->total.fetch_add(size);
@@ -66,7 +68,7 @@ arrow::Status BudgetPool::Reallocate(int64_t old_size, int64_t new_size, int64_t
   ARROW_RETURN_NOT_OK(Admit(new_size - old_size));
   Status status = parent_->Reallocate(old_size, new_size, alignment, ptr);
   if (!status.ok()) {
-    counters_->used.fetch_sub(new_size - old_size);
+    ledger_->AddPool(old_size - new_size);
     return status;
   }
   if (new_size > old_size) counters_->total.fetch_add(new_size - old_size);
@@ -75,10 +77,10 @@ arrow::Status BudgetPool::Reallocate(int64_t old_size, int64_t new_size, int64_t
 
 void BudgetPool::Free(uint8_t* buffer, int64_t size, int64_t alignment) {
   parent_->Free(buffer, size, alignment);
-  counters_->used.fetch_sub(size);
+  ledger_->AddPool(-size);
 }
 
-int64_t BudgetPool::bytes_allocated() const { return counters_->used.load(); }
+int64_t BudgetPool::bytes_allocated() const { return ledger_->pool_bytes(); }
 int64_t BudgetPool::max_memory() const { return counters_->peak.load(); }
 int64_t BudgetPool::total_bytes_allocated() const { return counters_->total.load(); }
 int64_t BudgetPool::num_allocations() const { return counters_->count.load(); }

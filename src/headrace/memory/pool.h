@@ -6,17 +6,20 @@
 #include <string>
 
 #include "arrow/memory_pool.h"
+#include "headrace/memory/ledger.h"
 
 namespace headrace {
 
-/// Counts what it hands out over Arrow's system pool. Past `limit + limit / 10 + floors` (see
-/// base/limits.h) an allocation fails with kMemoryLimit that names the operator whose step runs on
-/// this thread (PoolLabel), the bytes, the limit and the setting. Thread safe.
+/// Counts what it hands out over Arrow's system pool. Where that and what was reserved outside of
+/// it (see MemoryLedger) pass `limit + limit / 10 + floors` (see base/limits.h) an allocation fails
+/// with kMemoryLimit that names the operator whose step runs on this thread (PoolLabel), the bytes,
+/// the limit and the setting. Thread safe.
 /// Arrays given to a user may outlive the session: KeepUntilEmpty parks the pool until they are
 /// gone.
 class BudgetPool final : public arrow::MemoryPool {
  public:
-  static std::shared_ptr<BudgetPool> Make(int64_t limit_bytes);
+  static std::shared_ptr<BudgetPool> Make(
+      int64_t limit_bytes, std::shared_ptr<MemoryLedger> ledger = std::make_shared<MemoryLedger>());
   ~BudgetPool() override;
 
   using arrow::MemoryPool::Allocate;
@@ -37,7 +40,7 @@ class BudgetPool final : public arrow::MemoryPool {
 
  private:
   struct Counters;
-  explicit BudgetPool(int64_t limit_bytes);
+  BudgetPool(int64_t limit_bytes, std::shared_ptr<MemoryLedger> ledger);
   arrow::Status Admit(int64_t more_bytes);
 
   const int64_t limit_bytes_;
@@ -45,6 +48,7 @@ class BudgetPool final : public arrow::MemoryPool {
   // The others give freed memory back at once, and have it cleared page by page again: a third of
   // the time of queries with large results.
   arrow::MemoryPool* const parent_ = arrow::system_memory_pool();
+  const std::shared_ptr<MemoryLedger> ledger_;
   std::unique_ptr<Counters> counters_;
 };
 

@@ -7,6 +7,7 @@
 #include "arrow/buffer.h"
 #include "headrace/base/limits.h"
 #include "headrace/base/test_status.h"
+#include "headrace/memory/budget.h"
 
 namespace headrace {
 namespace {
@@ -50,6 +51,18 @@ TEST(BudgetPoolTest, FailsHardPastTheLimitAndNamesTheCulprit) {
   const PoolLabel scan("scan");
   EXPECT_ERROR(arrow::AllocateBuffer(most + 1, pool.get()), kMemoryLimit, "scan wants");
   EXPECT_OK(arrow::AllocateBuffer(most / 2, pool.get()));
+}
+
+TEST(BudgetPoolTest, WhatIsHeldOutsideOfThePoolCountsToo) {
+  const auto ledger = std::make_shared<MemoryLedger>();
+  auto session = MemoryBudget::MakeRoot("session", kMiB, "memory_limit", ledger);
+  auto pool = BudgetPool::Make(kMiB, ledger);
+  Reservation table(session, Backing::kOwn);
+  ASSERT_OK(table.Resize(kMiB));
+  const int64_t rest = HardLimit(kMiB) - kMiB;
+  EXPECT_ERROR(arrow::AllocateBuffer(rest + 1, pool.get()), kMemoryLimit, "bytes are in use");
+  table.Clear();
+  EXPECT_OK(arrow::AllocateBuffer(rest + 1, pool.get()));
 }
 
 TEST(BudgetPoolTest, RefusedGrowthKeepsTheBuffer) {

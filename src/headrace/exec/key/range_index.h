@@ -15,7 +15,8 @@ namespace headrace {
 /// memory for it is granted; else it is empty. One thread.
 class RangeIndex {
  public:
-  explicit RangeIndex(std::shared_ptr<MemoryBudget> budget) : reservation_(std::move(budget)) {}
+  explicit RangeIndex(std::shared_ptr<MemoryBudget> budget)
+      : reservation_(std::move(budget), Backing::kOwn) {}
 
   /// Whether there is an array; then it knows all groups of the table.
   bool is_ready() const { return !groups_.empty(); }

@@ -28,7 +28,7 @@ FrontGroups::FrontGroups(AggregateTermsPtr terms, std::shared_ptr<MemoryBudget> 
       store_(std::move(terms), budget),
       index_(budget),
       groups_max_(GroupsMax(*terms_, *budget)),
-      extra_(std::move(budget)) {}
+      extra_(std::move(budget), Backing::kOwn) {}
 
 int64_t FrontGroups::Assign(const EncodedKeys& keys, int64_t begin, int64_t end,
                             int64_t extra_bytes) {

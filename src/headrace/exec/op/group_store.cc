@@ -69,7 +69,7 @@ Result<ArrayPtr> SavedInt64(std::span<std::byte* const> states, arrow::MemoryPoo
 GroupStore::GroupStore(AggregateTermsPtr terms, std::shared_ptr<MemoryBudget> budget)
     : terms_(std::move(terms)),
       table_(terms_->encoder().is_fixed(), terms_->row_size(), terms_->row_align()),
-      reservation_(std::move(budget)) {}
+      reservation_(std::move(budget), Backing::kOwn) {}
 
 GroupStore::~GroupStore() {
   if (!terms_->has_destroy()) return;

@@ -20,7 +20,7 @@ int64_t KeyBytes(const EncodedKeys& keys, uint32_t row) {
 }  // namespace
 
 KeyedGroups::KeyedGroups(AggregateTermsPtr terms, std::shared_ptr<MemoryBudget> budget)
-    : terms_(std::move(terms)), budget_(std::move(budget)), extra_(budget_) {}
+    : terms_(std::move(terms)), budget_(std::move(budget)), extra_(budget_, Backing::kOwn) {}
 
 void KeyedGroups::Partition(const EncodedKeys& keys, int64_t begin, int64_t end) {
   std::array<uint32_t, kKeyGroups + 1> starts{};

@@ -44,7 +44,7 @@ std::vector<int> IdentityOf(const LookupJoinSpec& spec) {
 
 MatchedKeys::MatchedKeys(KeyNumbering keys, const OperatorContext& context)
     : keys_(std::move(keys)),
-      reservation_(context.budget),
+      reservation_(context.budget, Backing::kOwn),
       budget_(context.budget),
       pool_(context.pool) {}
 

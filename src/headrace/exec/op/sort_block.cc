@@ -57,8 +57,10 @@ int64_t SortBuffer::BytesOf(const Batch& batch, const SortKeys& keys) {
 
 void SortBuffer::Add(const Batch& batch, SortKeys keys) {
   store_.Add(batch);
+  key_bytes_ += keys.num_bytes();
   keys_.push_back(std::move(keys));
   num_rows_ += batch.num_rows();
+  reservation_.SetOwn(key_bytes_ + num_rows_ * kSortBytesPerRow);
 }
 
 std::vector<KeyedRow> SortBuffer::SortedRows(int64_t rows_max) const {
@@ -86,6 +88,7 @@ Result<std::vector<SortedBlockPtr>> SortBuffer::Sort(int64_t block_bytes, int64_
     ARROW_ASSIGN_OR_RAISE(SortedBlock block,
                           GatherBlock(store_, std::span(rows).subspan(begin, end - begin), pool));
     block.reservation = reservation_.Split(std::min(block.bytes, reservation_.bytes()));
+    block.reservation.SetOwn(block.keys.num_bytes());
     blocks.push_back(std::make_shared<SortedBlock>(std::move(block)));
     begin = end;
   }
@@ -107,6 +110,7 @@ Result<std::string> SortBuffer::KeepFirst(int64_t rows, arrow::MemoryPool* pool)
 void SortBuffer::Clear() {
   store_ = RowStore(*schema_);
   keys_.clear();
+  key_bytes_ = 0;
   num_rows_ = 0;
 }
 

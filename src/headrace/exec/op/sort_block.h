@@ -57,6 +57,7 @@ class SortBuffer {
   const SchemaPtr schema_;
   RowStore store_;
   std::vector<SortKeys> keys_;  // per batch
+  int64_t key_bytes_ = 0;
   int64_t num_rows_ = 0;
   Reservation reservation_;
 };

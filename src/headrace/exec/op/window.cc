@@ -145,7 +145,7 @@ class WindowOperator final : public Operator {
 
   Status Open(const OperatorContext& context) override {
     ARROW_RETURN_NOT_OK(Keep(context));
-    reservation_ = Reservation(context.budget);
+    reservation_ = Reservation(context.budget, Backing::kOwn);
     std::vector<const OrderedKernel*> kernels;
     for (const FunctionCall& call : spec_.calls) {
       if (call.function->lookahead != 0) {
@@ -167,10 +167,12 @@ class WindowOperator final : public Operator {
     const int64_t owned_before = OwnedBytes();
     ARROW_ASSIGN_OR_RAISE(std::vector<ArrayPtr> columns, Run(input));
     owned_bytes_ += OwnedBytes() - owned_before;
-    if (spec_.partitions_stand_together && states_->size() >= kPartitionsToForget) {
+    const bool is_held = reservation_.TryResize(StateBytes() + owned_bytes_);
+    const bool is_much = states_->size() >= kPartitionsToForget || !is_held;
+    if (spec_.partitions_stand_together && is_much) {
       ARROW_RETURN_NOT_OK(ForgetAllBut(last_partition_));
     }
-    ARROW_RETURN_NOT_OK(reservation_.Resize(StateBytes() + owned_bytes_));
+    reservation_.TryResize(StateBytes() + owned_bytes_);  // refused: the next batch asks again
     columns.insert(columns.begin(), input.columns().begin(), input.columns().end());
     out.Emit(input.WithColumns(std::move(columns)));
     return flow;

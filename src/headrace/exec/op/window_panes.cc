@@ -111,7 +111,7 @@ class WindowPanes final : public WindowState {
         memory_(std::move(memory)),
         contexts_(terms_.aggregates->ContextsOf(memory_.pool)),
         tree_(panes_, terms_.times.pane(), terms_.aggregates, memory_.budget),
-        extra_(memory_.budget) {}
+        extra_(memory_.budget, Backing::kOwn) {}
 
   Result<int64_t> Assign(const EncodedKeys& keys, const std::vector<int64_t>& times,
                          int64_t extra_bytes) override {

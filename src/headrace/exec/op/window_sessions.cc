@@ -32,7 +32,7 @@ class WindowSessions final : public WindowState {
         contexts_(terms_.aggregates->ContextsOf(memory_.pool)),
         keys_(NewKeys()),
         rows_(NewRows()),
-        reservation_(memory_.budget) {}
+        reservation_(memory_.budget, Backing::kOwn) {}
 
   ~WindowSessions() override {
     for (const auto& [into, from] : merges_) terms_.aggregates->Destroy(rows_[from]);
