@@ -153,7 +153,7 @@ ExpressionPtr FalseWhenNull(const ExpressionPtr& term) {
 Status CheckInterval(const PlanNode& left, const PlanNode& right, const IntervalBounds& bounds,
                      const JoinOptions& options) {
   for (const PlanNode* side : {&left, &right}) {
-    if (!EventTimesOf(*side).empty()) continue;
+    if (!side->EventTimes().empty()) continue;
     return Error(ErrorKind::kUnsupported,
                  "a join of two streams needs the event time of both, and the {} one has none: "
                  "declare it with WATERMARK FOR",
@@ -182,8 +182,8 @@ Result<PlanPtr> PlanIntervalJoin(const PlanPtr& left, const PlanPtr& right, Join
   IntervalBounds bounds = TakeBounds(*left, *right, parts.pairs, &parts.rest);
   ARROW_RETURN_NOT_OK(CheckInterval(*left, *right, bounds, options));
   if (bounds.left_time < 0) {
-    bounds.left_time = EventTimesOf(*left).front();
-    bounds.right_time = EventTimesOf(*right).front();
+    bounds.left_time = left->EventTimes().front();
+    bounds.right_time = right->EventTimes().front();
   }
   std::vector<SidePair> keys;
   for (const SidePair& pair : parts.pairs) {

@@ -24,30 +24,40 @@ double ShareOf(const Expression& term) {
   }
 }
 
-Estimate RowsOf(const PlanNode& node);
+}  // namespace
 
-Estimate OfFilter(const FilterNode& filter) {
-  Estimate rows = RowsOf(*filter.input());
+Estimate PlanNode::EstimateRows() const {
+  return inputs_.empty() ? std::nullopt : inputs_.front()->EstimateRows();
+}
+
+Estimate ScanNode::EstimateRows() const {
+  const auto rows = source->row_count();
+  if (!rows.has_value()) return std::nullopt;
+  return static_cast<double>(std::min(*rows, request.limit.value_or(*rows)));
+}
+
+Estimate FilterNode::EstimateRows() const {
+  const Estimate rows = input()->EstimateRows();
   if (!rows.has_value()) return rows;
   double share = 1;
-  for (const ExpressionPtr& term : SplitConjunction(filter.predicate)) share *= ShareOf(*term);
+  for (const ExpressionPtr& term : SplitConjunction(predicate)) share *= ShareOf(*term);
   return *rows * std::max(share, 0.001);
 }
 
-Estimate OfAggregate(const AggregateNode& aggregate) {
-  if (aggregate.keys.empty()) return 1;
-  const Estimate rows = RowsOf(*aggregate.input());
+Estimate AggregateNode::EstimateRows() const {
+  if (keys.empty()) return 1;
+  const Estimate rows = input()->EstimateRows();
   if (!rows.has_value()) return rows;
-  const double groups = std::pow(*rows, 1 - 0.5 / static_cast<double>(aggregate.keys.size()));
+  const double groups = std::pow(*rows, 1 - 0.5 / static_cast<double>(keys.size()));
   return std::min(*rows, std::max(groups, 1.0));
 }
 
-Estimate OfJoin(const JoinNode& join) {
-  const Estimate left = RowsOf(*join.inputs()[0]);
-  const Estimate right = RowsOf(*join.inputs()[1]);
+Estimate JoinNode::EstimateRows() const {
+  const Estimate left = inputs()[0]->EstimateRows();
+  const Estimate right = inputs()[1]->EstimateRows();
   if (!left.has_value() || !right.has_value()) return std::nullopt;
-  const double matched = join.terms.left_keys.empty() ? *left * *right : std::max(*left, *right);
-  switch (join.kind) {
+  const double matched = terms.left_keys.empty() ? *left * *right : std::max(*left, *right);
+  switch (kind) {
     case JoinKind::kSemi:
     case JoinKind::kAnti:
       return *left * 0.5;
@@ -55,40 +65,28 @@ Estimate OfJoin(const JoinNode& join) {
     case JoinKind::kSingle:
       return left;
     default:
-      return join.terms.residual == nullptr ? matched : matched * 0.3;
+      return terms.residual == nullptr ? matched : matched * 0.3;
   }
 }
 
-Estimate RowsOf(const PlanNode& node) {
-  if (const auto* scan = As<ScanNode>(node)) {
-    const auto rows = scan->source->row_count();
-    if (!rows.has_value()) return std::nullopt;
-    return static_cast<double>(std::min(*rows, scan->request.limit.value_or(*rows)));
-  }
-  if (const auto* filter = As<FilterNode>(node)) return OfFilter(*filter);
-  if (const auto* aggregate = As<AggregateNode>(node)) return OfAggregate(*aggregate);
-  if (const auto* join = As<JoinNode>(node)) return OfJoin(*join);
-  if (const auto* limit = As<LimitNode>(node)) {
-    const auto count = static_cast<double>(limit->count);
-    const Estimate rows = RowsOf(*limit->input());
-    return rows.has_value() ? std::min(*rows, count) : count;
-  }
-  if (As<UnionNode>(node) != nullptr) {
-    double sum = 0;
-    for (const PlanPtr& input : node.inputs()) {
-      const Estimate rows = RowsOf(*input);
-      if (!rows.has_value()) return rows;
-      sum += *rows;
-    }
-    return sum;
-  }
-  return node.inputs().empty() ? std::nullopt : RowsOf(*node.inputs().front());
+Estimate LimitNode::EstimateRows() const {
+  const auto most = static_cast<double>(count);
+  const Estimate rows = input()->EstimateRows();
+  return rows.has_value() ? std::min(*rows, most) : most;
 }
 
-}  // namespace
+Estimate UnionNode::EstimateRows() const {
+  double sum = 0;
+  for (const PlanPtr& input : inputs()) {
+    const Estimate rows = input->EstimateRows();
+    if (!rows.has_value()) return rows;
+    sum += *rows;
+  }
+  return sum;
+}
 
 std::optional<int64_t> EstimatedRows(const PlanNode& node) {
-  const Estimate rows = RowsOf(node);
+  const Estimate rows = node.EstimateRows();
   if (!rows.has_value() || *rows > 9e18) return std::nullopt;
   return static_cast<int64_t>(std::llround(*rows));
 }

@@ -5,7 +5,6 @@
 
 #include "arrow/scalar.h"
 #include "arrow/type.h"
-#include "headrace/plan/row_buffer.h"
 #include "headrace/types/encoding.h"
 
 namespace headrace {
@@ -13,33 +12,6 @@ namespace {
 
 bool Holds(const std::vector<int>& columns, int column) {
   return std::find(columns.begin(), columns.end(), column) != columns.end();
-}
-
-std::vector<int> EventTimesOfProject(const ProjectNode& project) {
-  const std::vector<int> below = EventTimesOf(*project.input());
-  std::vector<int> times;
-  for (size_t i = 0; i < project.expressions.size(); ++i) {
-    const Expression& expression = *project.expressions[i];
-    const bool is_time =
-        expression.kind == Expression::Kind::kColumn && Holds(below, expression.column);
-    if (is_time) times.push_back(static_cast<int>(i));
-  }
-  return times;
-}
-
-/// Of the side of a join that is a stream; other columns may be null where it has no row.
-std::vector<int> EventTimesOfJoin(const JoinNode& join) {
-  const bool streams_left = join.terms.build == JoinSide::kRight;
-  std::vector<int> times = EventTimesOf(*join.inputs()[streams_left ? 0 : 1]);
-  if (streams_left || !HasRightColumns(join.kind)) return times;
-  for (int& time : times) time += join.inputs()[0]->schema()->num_fields();
-  return times;
-}
-
-std::vector<int> EventTimesOfIntervalJoin(const IntervalJoinNode& join) {
-  std::vector<int> times = {join.terms.left_time};
-  times.push_back(join.inputs()[0]->schema()->num_fields() + join.terms.right_time);
-  return times;
 }
 
 /// A time give or take a constant.
@@ -139,7 +111,7 @@ std::optional<WindowStart> WindowStartAt(const PlanNode& plan, int column) {
   const Expression& expression = *project->expressions[static_cast<size_t>(column)];
   std::optional<WindowStart> start = expression.kind == Expression::Kind::kColumn
                                          ? WindowStartAt(*plan.input(), expression.column)
-                                         : WindowStartOf(expression, EventTimesOf(*plan.input()));
+                                         : WindowStartOf(expression, plan.input()->EventTimes());
   if (!start.has_value()) return std::nullopt;
   for (size_t i = 0; i < project->expressions.size(); ++i) {
     const Expression& output = *project->expressions[i];
@@ -161,8 +133,8 @@ class BoundTaker {
   BoundTaker(const PlanNode& left, const PlanNode& right)
       : left_(left),
         right_(right),
-        left_times_(EventTimesOf(left)),
-        right_times_(EventTimesOf(right)) {}
+        left_times_(left.EventTimes()),
+        right_times_(right.EventTimes()) {}
 
   /// Whether the bounds say all that `pair` says.
   bool Take(const SidePair& pair) {
@@ -230,34 +202,65 @@ std::optional<int64_t> MicrosBefore(const Expression& value) {
   return IsCallOf(value, "subtract_checked") ? MicrosOf(*value.args[1]) : std::nullopt;
 }
 
-std::vector<int> EventTimesOf(const PlanNode& plan) {
-  if (const auto* scan = As<ScanNode>(plan)) {
-    if (!scan->event_time.has_value()) return {};
-    const std::vector<int>& projection = scan->request.projection;
-    const auto found = std::find(projection.begin(), projection.end(), scan->event_time->column);
-    if (found == projection.end()) return {};
-    return {static_cast<int>(found - projection.begin())};
-  }
-  if (const auto* project = As<ProjectNode>(plan)) return EventTimesOfProject(*project);
-  if (const auto* join = As<JoinNode>(plan)) return EventTimesOfJoin(*join);
-  if (const auto* join = As<IntervalJoinNode>(plan)) return EventTimesOfIntervalJoin(*join);
-  if (const auto* aggregate = As<WindowAggregateNode>(plan)) {
-    return {static_cast<int>(aggregate->keys.size())};  // the starts
-  }
-  const bool keeps_columns = As<FilterNode>(plan) != nullptr ||
-                             As<LookupJoinNode>(plan) != nullptr ||
-                             As<RowBufferNode>(plan) != nullptr ||
-                             As<WindowNode>(plan) != nullptr || As<UnnestNode>(plan) != nullptr ||
-                             As<SampleNode>(plan) != nullptr || As<CallbackNode>(plan) != nullptr;
-  if (keeps_columns) return EventTimesOf(*plan.input());
-  if (As<UnionNode>(plan) == nullptr) return {};
-  std::vector<int> common = EventTimesOf(*plan.input());
-  for (const PlanPtr& input : plan.inputs()) {
-    const std::vector<int> times = EventTimesOf(*input);
-    std::erase_if(common, [&](int column) { return !Holds(times, column); });
-  }
-  return common;
+std::vector<int> PlanNode::EventTimes() const { return {}; }
+
+std::vector<int> ScanNode::EventTimes() const {
+  if (!event_time.has_value()) return {};
+  const auto found =
+      std::find(request.projection.begin(), request.projection.end(), event_time->column);
+  if (found == request.projection.end()) return {};
+  return {static_cast<int>(found - request.projection.begin())};
 }
+
+std::vector<int> FilterNode::EventTimes() const { return input()->EventTimes(); }
+
+std::vector<int> ProjectNode::EventTimes() const {
+  const std::vector<int> below = input()->EventTimes();
+  std::vector<int> times;
+  for (size_t i = 0; i < expressions.size(); ++i) {
+    const Expression& expression = *expressions[i];
+    const bool is_time =
+        expression.kind == Expression::Kind::kColumn && Holds(below, expression.column);
+    if (is_time) times.push_back(static_cast<int>(i));
+  }
+  return times;
+}
+
+std::vector<int> WindowAggregateNode::EventTimes() const {
+  return {static_cast<int>(keys.size())};  // the starts
+}
+
+/// Of the side of a join that is a stream; other columns may be null where it has no row.
+std::vector<int> JoinNode::EventTimes() const {
+  const bool streams_left = terms.build == JoinSide::kRight;
+  std::vector<int> times = inputs()[streams_left ? 0 : 1]->EventTimes();
+  if (streams_left || !HasRightColumns(kind)) return times;
+  for (int& time : times) time += inputs()[0]->schema()->num_fields();
+  return times;
+}
+
+std::vector<int> LookupJoinNode::EventTimes() const { return input()->EventTimes(); }
+
+std::vector<int> IntervalJoinNode::EventTimes() const {
+  return {terms.left_time, inputs()[0]->schema()->num_fields() + terms.right_time};
+}
+
+std::vector<int> WindowNode::EventTimes() const { return input()->EventTimes(); }
+
+std::vector<int> UnionNode::EventTimes() const {
+  std::vector<int> shared = input()->EventTimes();
+  for (const PlanPtr& input : inputs()) {
+    const std::vector<int> times = input->EventTimes();
+    std::erase_if(shared, [&](int column) { return !Holds(times, column); });
+  }
+  return shared;
+}
+
+std::vector<int> UnnestNode::EventTimes() const { return input()->EventTimes(); }
+
+std::vector<int> SampleNode::EventTimes() const { return input()->EventTimes(); }
+
+std::vector<int> CallbackNode::EventTimes() const { return input()->EventTimes(); }
 
 IntervalBounds TakeBounds(const PlanNode& left, const PlanNode& right,
                           const std::vector<SidePair>& pairs, std::vector<ExpressionPtr>* rest) {

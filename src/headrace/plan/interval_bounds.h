@@ -1,5 +1,4 @@
-// Interval bounds: which columns of a stream hold its event time, and what a condition says of the
-// distance between the times of two streams.
+// Interval bounds: what a condition says of the distance between the event times of two streams.
 #pragma once
 
 #include <optional>
@@ -9,10 +8,6 @@
 #include "headrace/plan/node.h"
 
 namespace headrace {
-
-/// Columns of `plan` that hold the event time its watermarks speak of, or the start of a window
-/// that they close; none: it has no event time.
-std::vector<int> EventTimesOf(const PlanNode& plan);
 
 /// `key - span`, also cast: the microseconds of the constant span.
 std::optional<int64_t> MicrosBefore(const Expression& value);

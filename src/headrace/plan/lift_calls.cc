@@ -151,7 +151,7 @@ Ordering OrderOf(const WindowSpec& window, ColumnQueue* columns) {
 
 bool IsEventTime(const PlanNode& plan, const Ordering& order) {
   if (order.size() != 1 || order.front().descending) return false;
-  const std::vector<int> times = EventTimesOf(plan);
+  const std::vector<int> times = plan.EventTimes();
   return std::find(times.begin(), times.end(), order.front().column) != times.end();
 }
 
@@ -159,7 +159,7 @@ bool IsEventTime(const PlanNode& plan, const Ordering& order) {
 Status CheckStreamOrder(const PlanNode& plan, const Ordering& order) {
   if (IsEventTime(plan, order)) return Status::OK();
   return Error(ErrorKind::kUnsupported, "{}",
-               EventTimesOf(plan).empty()
+               plan.EventTimes().empty()
                    ? "over a stream OVER (ORDER BY …) goes by its event time, and it has none: "
                      "declare it with WATERMARK FOR"
                    : "over a stream OVER (ORDER BY …) goes by its event time, ascending; rows are "
@@ -360,7 +360,7 @@ Result<PlanPtr> InOrderOfTime(PlanPtr plan, RowBufferTerms* terms) {
 
 Status SetClock(const PlanNode& plan, RowBufferTerms* terms) {
   if (!terms->expire_micros.has_value() || terms->clock >= 0) return Status::OK();
-  const std::vector<int> times = EventTimesOf(plan);
+  const std::vector<int> times = plan.EventTimes();
   if (times.empty()) {
     return Error(ErrorKind::kInvalidArgument,
                  "EXPIRE AFTER counts by the event time of a stream, or by the time of ORDER BY, "

@@ -8,54 +8,10 @@
 #include <vector>
 
 #include "headrace/expression/expression.h"
-#include "headrace/table/sink.h"
+#include "headrace/plan/plan_node.h"
 #include "headrace/table/source.h"
-#include "headrace/types/ordering.h"
 
 namespace headrace {
-
-class PlanNode;
-using PlanPtr = std::shared_ptr<const PlanNode>;
-
-/// For people: "append".
-const char* NameOf(ChangeMode mode);
-
-/// Properties of the rows that leave a node.
-struct PlanProperties {
-  SchemaPtr schema;
-  Ordering ordering;
-  Boundedness boundedness = Boundedness::kBounded;
-  ChangeMode change_mode = ChangeMode::kAppend;
-};
-
-/// Made by plan/builder.h, which computes the properties and checks what must hold.
-class PlanNode {
- public:
-  PlanNode(PlanProperties properties, std::vector<PlanPtr> inputs)
-      : properties_(std::move(properties)), inputs_(std::move(inputs)) {}
-  virtual ~PlanNode() = default;
-
-  /// The noun of the node: "scan", "aggregate"; exec/op/list.inc lowers it by this name.
-  virtual const char* name() const = 0;
-  /// Parameters for EXPLAIN.
-  virtual std::string Describe() const = 0;
-  /// The same node over other inputs of the same schemas; properties are computed anew.
-  virtual Result<PlanPtr> WithInputs(std::vector<PlanPtr> inputs) const = 0;
-
-  const SchemaPtr& schema() const { return properties_.schema; }
-  const PlanProperties& properties() const { return properties_; }
-  const std::vector<PlanPtr>& inputs() const { return inputs_; }
-  const PlanPtr& input() const { return inputs_.front(); }
-
- private:
-  PlanProperties properties_;
-  std::vector<PlanPtr> inputs_;
-};
-
-/// Whether it has no end.
-inline bool IsEndless(const PlanNode& plan) {
-  return plan.properties().boundedness == Boundedness::kUnbounded;
-}
 
 /// Event time of a stream: rows of a split are at most `delay_micros` out of order (0: they ascend,
 /// equal times may repeat).
@@ -82,6 +38,9 @@ class ScanNode final : public PlanNode {
   const char* name() const override { return "scan"; }
   std::string Describe() const override;
   Result<PlanPtr> WithInputs(std::vector<PlanPtr> inputs) const override;
+  Result<PrunedPlan> Prune(const ColumnMask& needed) const override;
+  std::optional<double> EstimateRows() const override;
+  std::vector<int> EventTimes() const override;
 
   const SourcePtr source;
   const ScanRequest request;  // projection is always set
@@ -96,6 +55,9 @@ class FilterNode final : public PlanNode {
   const char* name() const override { return "filter"; }
   std::string Describe() const override;
   Result<PlanPtr> WithInputs(std::vector<PlanPtr> inputs) const override;
+  Result<PrunedPlan> Prune(const ColumnMask& needed) const override;
+  std::optional<double> EstimateRows() const override;
+  std::vector<int> EventTimes() const override;
 
   const ExpressionPtr predicate;
 };
@@ -107,6 +69,8 @@ class ProjectNode final : public PlanNode {
   const char* name() const override { return "project"; }
   std::string Describe() const override;
   Result<PlanPtr> WithInputs(std::vector<PlanPtr> inputs) const override;
+  Result<PrunedPlan> Prune(const ColumnMask& needed) const override;
+  std::vector<int> EventTimes() const override;
 
   const std::vector<ExpressionPtr> expressions;  // names are those of the schema
 };
@@ -118,6 +82,8 @@ class LimitNode final : public PlanNode {
   const char* name() const override { return "limit"; }
   std::string Describe() const override;
   Result<PlanPtr> WithInputs(std::vector<PlanPtr> inputs) const override;
+  Result<PrunedPlan> Prune(const ColumnMask& needed) const override;
+  std::optional<double> EstimateRows() const override;
 
   const int64_t count;
   const int64_t offset;
@@ -131,6 +97,8 @@ class SortNode final : public PlanNode {
   const char* name() const override { return "sort"; }
   std::string Describe() const override;
   Result<PlanPtr> WithInputs(std::vector<PlanPtr> inputs) const override;
+  Result<PrunedPlan> Prune(const ColumnMask& needed) const override;
+  std::vector<int> FilterPlaces(size_t input) const override;
 
   const Ordering keys;
 };
@@ -165,6 +133,11 @@ class AggregateNode final : public PlanNode {
   const char* name() const override { return "aggregate"; }
   std::string Describe() const override;
   Result<PlanPtr> WithInputs(std::vector<PlanPtr> inputs) const override;
+  Result<PrunedPlan> Prune(const ColumnMask& needed) const override;
+  std::vector<int> FilterPlaces(size_t input) const override;
+  std::optional<double> EstimateRows() const override;
+  std::string DescribeState() const override;
+  bool IsEmptyOver(const std::vector<bool>& empty) const override;
 
   const std::vector<int> keys;
   const std::vector<FunctionCall> calls;
@@ -224,6 +197,9 @@ class WindowAggregateNode final : public PlanNode {
   const char* name() const override { return "window_aggregate"; }
   std::string Describe() const override;
   Result<PlanPtr> WithInputs(std::vector<PlanPtr> inputs) const override;
+  Result<PrunedPlan> Prune(const ColumnMask& needed) const override;
+  std::vector<int> EventTimes() const override;
+  std::string DescribeState() const override;
 
   const StreamWindowSpec window;
   const std::vector<int> keys;
@@ -276,6 +252,12 @@ class JoinNode final : public PlanNode {
   const char* name() const override { return "join"; }
   std::string Describe() const override;
   Result<PlanPtr> WithInputs(std::vector<PlanPtr> inputs) const override;
+  Result<PrunedPlan> Prune(const ColumnMask& needed) const override;
+  std::vector<int> FilterPlaces(size_t input) const override;
+  std::optional<double> EstimateRows() const override;
+  std::vector<int> EventTimes() const override;
+  std::string DescribeState() const override;
+  bool IsEmptyOver(const std::vector<bool>& empty) const override;
 
   const JoinKind kind;
   const JoinTerms terms;
@@ -302,6 +284,9 @@ class AsofJoinNode final : public PlanNode {
   const char* name() const override { return "asof_join"; }
   std::string Describe() const override;
   Result<PlanPtr> WithInputs(std::vector<PlanPtr> inputs) const override;
+  Result<PrunedPlan> Prune(const ColumnMask& needed) const override;
+  std::vector<int> FilterPlaces(size_t input) const override;
+  bool IsEmptyOver(const std::vector<bool>& empty) const override;
 
   const int left_time;
   const int right_time;
@@ -339,6 +324,9 @@ class LookupJoinNode final : public PlanNode {
   const char* name() const override { return "lookup_join"; }
   std::string Describe() const override;
   Result<PlanPtr> WithInputs(std::vector<PlanPtr> inputs) const override;
+  Result<PrunedPlan> Prune(const ColumnMask& needed) const override;
+  std::vector<int> EventTimes() const override;
+  std::string DescribeState() const override;
 
   const SourcePtr table;  // has a Lookup
   const JoinKind kind;    // no mark or single join
@@ -373,6 +361,10 @@ class IntervalJoinNode final : public PlanNode {
   const char* name() const override { return "interval_join"; }
   std::string Describe() const override;
   Result<PlanPtr> WithInputs(std::vector<PlanPtr> inputs) const override;
+  Result<PrunedPlan> Prune(const ColumnMask& needed) const override;
+  std::vector<int> FilterPlaces(size_t input) const override;
+  std::vector<int> EventTimes() const override;
+  std::string DescribeState() const override;
 
   const JoinKind kind;  // inner, left, right or full
   const IntervalTerms terms;
@@ -390,6 +382,10 @@ class WindowNode final : public PlanNode {
   const char* name() const override { return "window"; }
   std::string Describe() const override;
   Result<PlanPtr> WithInputs(std::vector<PlanPtr> inputs) const override;
+  Result<PrunedPlan> Prune(const ColumnMask& needed) const override;
+  std::vector<int> FilterPlaces(size_t input) const override;
+  std::vector<int> EventTimes() const override;
+  std::string DescribeState() const override;
 
   const std::vector<int> partition_by;
   const std::vector<FunctionCall> calls;
@@ -415,6 +411,8 @@ class FramedWindowNode final : public PlanNode {
   const char* name() const override { return "framed_window"; }
   std::string Describe() const override;
   Result<PlanPtr> WithInputs(std::vector<PlanPtr> inputs) const override;
+  Result<PrunedPlan> Prune(const ColumnMask& needed) const override;
+  std::vector<int> FilterPlaces(size_t input) const override;
 
   const std::vector<int> partition_by;
   const Ordering order;
@@ -430,6 +428,10 @@ class UnionNode final : public PlanNode {
   const char* name() const override { return "union"; }
   std::string Describe() const override { return ""; }
   Result<PlanPtr> WithInputs(std::vector<PlanPtr> inputs) const override;
+  Result<PrunedPlan> Prune(const ColumnMask& needed) const override;
+  std::vector<int> FilterPlaces(size_t input) const override;
+  std::optional<double> EstimateRows() const override;
+  std::vector<int> EventTimes() const override;
 };
 
 /// A row per element of the lists in `lists`, which are taken in lockstep: shorter ones are filled
@@ -448,6 +450,9 @@ class UnnestNode final : public PlanNode {
   const char* name() const override { return "unnest"; }
   std::string Describe() const override;
   Result<PlanPtr> WithInputs(std::vector<PlanPtr> inputs) const override;
+  Result<PrunedPlan> Prune(const ColumnMask& needed) const override;
+  std::vector<int> FilterPlaces(size_t input) const override;
+  std::vector<int> EventTimes() const override;
 
   const std::vector<int> lists;
   const std::vector<std::string> names;  // of the element columns
@@ -466,6 +471,8 @@ class SampleNode final : public PlanNode {
   const char* name() const override { return "sample"; }
   std::string Describe() const override;
   Result<PlanPtr> WithInputs(std::vector<PlanPtr> inputs) const override;
+  Result<PrunedPlan> Prune(const ColumnMask& needed) const override;
+  std::vector<int> EventTimes() const override;
 
   const std::optional<double> fraction;
   const uint64_t seed;
@@ -484,17 +491,14 @@ class CallbackNode final : public PlanNode {
   const char* name() const override { return "callback"; }
   std::string Describe() const override;
   Result<PlanPtr> WithInputs(std::vector<PlanPtr> inputs) const override;
+  Result<PrunedPlan> Prune(const ColumnMask& needed) const override;
+  std::vector<int> EventTimes() const override;
+  bool IsEmptyOver(const std::vector<bool>& empty) const override;
 
   const int64_t callback_id;
   const std::vector<int> args;
   const std::string output_name;
   const TypePtr type;
 };
-
-/// The node of type `Node`, or null.
-template <typename Node>
-const Node* As(const PlanNode& node) {
-  return dynamic_cast<const Node*>(&node);
-}
 
 }  // namespace headrace

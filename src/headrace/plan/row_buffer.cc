@@ -8,6 +8,7 @@
 #include "arrow/scalar.h"
 #include "arrow/type.h"
 #include "headrace/base/check.h"
+#include "headrace/plan/rule/prune_columns.h"
 #include "headrace/types/encoding.h"
 #include "headrace/types/type_table.h"
 
@@ -79,6 +80,43 @@ std::string RowBufferNode::Describe() const {
   if (terms.only_full) text += " only full";
   if (terms.expire_micros.has_value()) text += fmt::format(" expire {} us", *terms.expire_micros);
   return text;
+}
+
+/// Without calls it still says which rows there are, and in which order.
+Result<PrunedPlan> RowBufferNode::Prune(const ColumnMask& needed) const {
+  const auto width = static_cast<size_t>(input()->schema()->num_fields());
+  RowBufferTerms moved = terms;
+  ColumnMask below = InputPart(needed, width);
+  Need(moved.partition_by, &below);
+  Need(moved.order, &below);
+  for (const int column : {moved.time, moved.clock}) {
+    if (column >= 0) below[static_cast<size_t>(column)] = true;
+  }
+  std::vector<FramedCall> kept;
+  for (size_t i = 0; i < calls.size(); ++i) {
+    if (!needed[width + i]) continue;
+    kept.push_back(calls[i]);
+    Need(kept.back(), &below);
+  }
+  ARROW_ASSIGN_OR_RAISE(PrunedPlan pruned, PruneExactly(input(), below));
+  const std::vector<int> places = pruned.places;
+  PlaceAppended(needed, width, &pruned);
+  moved.partition_by = Moved(moved.partition_by, places);
+  moved.order = Moved(moved.order, places);
+  for (int* column : {&moved.time, &moved.clock}) {
+    if (*column >= 0) *column = places[static_cast<size_t>(*column)];
+  }
+  ARROW_ASSIGN_OR_RAISE(pruned.plan, MakeRowBufferNode(std::move(pruned.plan), std::move(moved),
+                                                       Moved(kept, places)));
+  return pruned;
+}
+
+std::vector<int> RowBufferNode::EventTimes() const { return input()->EventTimes(); }
+
+std::string RowBufferNode::DescribeState() const {
+  return fmt::format("the last rows of each{}, {}",
+                     terms.time >= 0 ? " and those that wait for the watermark" : "",
+                     StateKeysOf(*input(), terms.partition_by));
 }
 
 Result<PlanPtr> RowBufferNode::WithInputs(std::vector<PlanPtr> inputs) const {

@@ -42,6 +42,9 @@ class RowBufferNode final : public PlanNode {
   const char* name() const override { return "row_buffer"; }
   std::string Describe() const override;
   Result<PlanPtr> WithInputs(std::vector<PlanPtr> inputs) const override;
+  Result<PrunedPlan> Prune(const ColumnMask& needed) const override;
+  std::vector<int> EventTimes() const override;
+  std::string DescribeState() const override;
 
   const RowBufferTerms terms;
   const std::vector<FramedCall> calls;

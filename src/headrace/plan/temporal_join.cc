@@ -8,7 +8,6 @@
 #include "arrow/type.h"
 #include "headrace/base/check.h"
 #include "headrace/expression/bind.h"
-#include "headrace/plan/interval_bounds.h"
 #include "headrace/plan/join_keys.h"
 #include "headrace/plan/lift_calls.h"
 #include "headrace/plan/make_node.h"
@@ -57,6 +56,11 @@ std::string TemporalJoinNode::Describe() const {
   return text;
 }
 
+std::string TemporalJoinNode::DescribeState() const {
+  return "versions until newer ones are valid, rows until the watermark of the versions, " +
+         StateKeysOf(*inputs()[0], terms.left_keys);
+}
+
 Result<PlanPtr> TemporalJoinNode::WithInputs(std::vector<PlanPtr> inputs) const {
   return MakeTemporalJoinNode(inputs.at(0), inputs.at(1), kind, terms);
 }
@@ -85,7 +89,7 @@ Result<PlanPtr> MakeTemporalJoinNode(PlanPtr left, PlanPtr right, JoinKind kind,
 
 Result<PlanPtr> PlanTemporalJoin(PlanPtr left, PlanPtr right, JoinKind kind,
                                  ExpressionPtr condition, int left_time) {
-  const std::vector<int> right_times = EventTimesOf(*right);
+  const std::vector<int> right_times = right->EventTimes();
   if (right_times.empty()) {
     return Error(
         ErrorKind::kInvalidArgument,

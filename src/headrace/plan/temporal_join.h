@@ -35,6 +35,8 @@ class TemporalJoinNode final : public PlanNode {
   const char* name() const override { return "temporal_join"; }
   std::string Describe() const override;
   Result<PlanPtr> WithInputs(std::vector<PlanPtr> inputs) const override;
+  Result<PrunedPlan> Prune(const ColumnMask& needed) const override;
+  std::string DescribeState() const override;
 
   const JoinKind kind;  // inner or left
   const TemporalTerms terms;

@@ -5,7 +5,6 @@
 #include "arrow/scalar.h"
 #include "arrow/type.h"
 #include "headrace/connect/memory/memory_table.h"
-#include "headrace/plan/interval_bounds.h"
 #include "headrace/plan/make_node.h"
 #include "headrace/plan/transform.h"
 #include "headrace/sql/binder.h"
@@ -188,8 +187,8 @@ void AddName(const std::string& name, std::vector<std::string>* names) {
 /// − before and + after. Over the columns of both.
 Result<ExpressionPtr> WithinTerm(const JoinBounds& bounds, const Relation& left,
                                  const Relation& right, const Scope& both) {
-  const std::vector<int> left_times = EventTimesOf(*left.plan);
-  const std::vector<int> right_times = EventTimesOf(*right.plan);
+  const std::vector<int> left_times = left.plan->EventTimes();
+  const std::vector<int> right_times = right.plan->EventTimes();
   if (left_times.empty() || right_times.empty()) {
     return WithSpan(Error(ErrorKind::kInvalidArgument,
                           "WITHIN compares event times, and the {} side has none: declare it with "

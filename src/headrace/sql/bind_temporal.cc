@@ -4,7 +4,6 @@
 
 #include "arrow/type.h"
 #include "headrace/base/ascii_case.h"
-#include "headrace/plan/interval_bounds.h"
 #include "headrace/plan/join_keys.h"
 #include "headrace/plan/make_node.h"
 #include "headrace/plan/temporal_join.h"
@@ -58,7 +57,7 @@ bool IsNow(const Unbound& time) {
 Result<const VersionedTable*> Binder::VersionsOf(const TableReference& table) const {
   if (versions_ != nullptr) {
     const auto found = versions_->find(LowerCase(table.name));
-    if (found != versions_->end() && !EventTimesOf(*found->second.versions).empty()) {
+    if (found != versions_->end() && !found->second.versions->EventTimes().empty()) {
       return &found->second;
     }
   }
@@ -75,7 +74,7 @@ Result<const VersionedTable*> Binder::VersionsOf(const TableReference& table) co
 /// The column of `left` that AS OF names, which holds its event time.
 Result<int> Binder::TimeAsOf(const Relation& left, const Unbound& time) const {
   ARROW_ASSIGN_OR_RAISE(const ExpressionPtr bound, headrace::Bind(time, left.scope, Dialect::kSql));
-  const std::vector<int> times = EventTimesOf(*left.plan);
+  const std::vector<int> times = left.plan->EventTimes();
   const bool is_event_time = bound->kind == Expression::Kind::kColumn &&
                              std::count(times.begin(), times.end(), bound->column) > 0;
   if (is_event_time) return bound->column;

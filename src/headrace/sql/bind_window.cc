@@ -5,7 +5,6 @@
 
 #include "arrow/scalar.h"
 #include "arrow/type.h"
-#include "headrace/plan/interval_bounds.h"
 #include "headrace/plan/make_node.h"
 #include "headrace/sql/lexer.h"
 #include "headrace/sql/select_binder.h"
@@ -73,7 +72,7 @@ UnboundPtr NameOfEntry(const Scope& scope, int index, TextSpan span) {
 Result<UnboundPtr> Binder::TimeOfWindow(const WindowClause& window,
                                         const Relation& relation) const {
   if (window.time != nullptr) return window.time;
-  const std::vector<int> times = EventTimesOf(*relation.plan);
+  const std::vector<int> times = relation.plan->EventTimes();
   if (times.size() == 1) return NameOfEntry(relation.scope, times.front(), window.span);
   return WithSpan(
       Error(ErrorKind::kInvalidArgument, "{}",
@@ -276,7 +275,7 @@ UnboundPtr SelectBinder::EventTimeOf(const Unbound& name) const {
   if (name.kind != Unbound::Kind::kColumn || name.path.size() > 2) return nullptr;
   constexpr std::array<std::string_view, 2> kNames = {"_event_time", "_timestamp"};
   if (!IsWordOf(kNames, name.path.back())) return nullptr;
-  for (const int column : EventTimesOf(*relation_.plan)) {
+  for (const int column : relation_.plan->EventTimes()) {
     if (static_cast<size_t>(column) >= relation_.scope.entries().size()) continue;
     const Scope::Entry& entry = relation_.scope.entries()[static_cast<size_t>(column)];
     const bool is_here =

@@ -43,20 +43,9 @@ bool GivesNothing(const PlanNode& plan) {
   }
   const auto* limit = As<LimitNode>(plan);
   if (limit != nullptr && limit->count == 0) return true;
-  if (plan.inputs().empty()) return false;
-  const bool left = IsNothing(*plan.inputs().front());
-  if (const auto* join = As<JoinNode>(plan)) {
-    const bool right = IsNothing(*plan.inputs()[1]);
-    const bool needs_left = join->kind != JoinKind::kRight && join->kind != JoinKind::kFull;
-    const bool needs_right = join->kind == JoinKind::kInner || join->kind == JoinKind::kSemi ||
-                             join->kind == JoinKind::kRight;
-    return (left && right) || (left && needs_left) || (right && needs_right);
-  }
-  if (const auto* aggregate = As<AggregateNode>(plan)) return left && !aggregate->keys.empty();
-  if (As<CallbackNode>(plan) != nullptr) return false;
-  if (As<AsofJoinNode>(plan) != nullptr) return left;
-  return std::all_of(plan.inputs().begin(), plan.inputs().end(),
-                     [](const PlanPtr& input) { return IsNothing(*input); });
+  std::vector<bool> empty;
+  for (const PlanPtr& input : plan.inputs()) empty.push_back(IsNothing(*input));
+  return plan.IsEmptyOver(empty);
 }
 
 /// The inputs of a union that may give rows, under the names of the first.
@@ -86,6 +75,26 @@ Result<PlanPtr> PruneNothing(const PlanPtr& plan) {
 }
 
 }  // namespace
+
+bool PlanNode::IsEmptyOver(const std::vector<bool>& empty) const {
+  return !empty.empty() && std::find(empty.begin(), empty.end(), false) == empty.end();
+}
+
+bool AggregateNode::IsEmptyOver(const std::vector<bool>& empty) const {
+  return empty[0] && !keys.empty();
+}
+
+bool JoinNode::IsEmptyOver(const std::vector<bool>& empty) const {
+  const bool needs_left = kind != JoinKind::kRight && kind != JoinKind::kFull;
+  const bool needs_right =
+      kind == JoinKind::kInner || kind == JoinKind::kSemi || kind == JoinKind::kRight;
+  return (empty[0] && (empty[1] || needs_left)) || (empty[1] && needs_right);
+}
+
+bool AsofJoinNode::IsEmptyOver(const std::vector<bool>& empty) const { return empty[0]; }
+
+/// What user code does besides giving a value is not known.
+bool CallbackNode::IsEmptyOver(const std::vector<bool>& /*empty*/) const { return false; }
 
 Result<PlanPtr> PruneEmpty(const PlanPtr& plan) { return RewriteBottomUp(plan, PruneNothing); }
 

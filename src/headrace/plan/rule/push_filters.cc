@@ -16,19 +16,27 @@ namespace {
 
 using Terms = std::vector<ExpressionPtr>;
 
-/// Takes out of `terms` those that never raise and whose columns all pass `is_here`.
-template <typename IsHere>
-Terms TakeMovable(Terms* terms, IsHere is_here) {
+/// Takes out of `terms` those that never raise and whose columns, of which there are some, pass
+/// `are_here`.
+template <typename AreHere>
+Terms TakeTerms(Terms* terms, AreHere are_here) {
   Terms moved;
   const auto stays = [&](const ExpressionPtr& term) {
     const std::vector<int> columns = ColumnsOf(*term);
-    const bool moves = NeverRaises(*term) && !columns.empty() &&
-                       std::all_of(columns.begin(), columns.end(), is_here);
+    const bool moves = NeverRaises(*term) && !columns.empty() && are_here(columns);
     if (moves) moved.push_back(term);
     return !moves;
   };
   terms->erase(std::stable_partition(terms->begin(), terms->end(), stays), terms->end());
   return moved;
+}
+
+/// The same where each column passes `is_here`.
+template <typename IsHere>
+Terms TakeMovable(Terms* terms, IsHere is_here) {
+  return TakeTerms(terms, [&](const std::vector<int>& columns) {
+    return std::all_of(columns.begin(), columns.end(), is_here);
+  });
 }
 
 Result<PlanPtr> Push(PlanPtr plan, Terms terms);
@@ -53,26 +61,35 @@ Result<PlanPtr> PushBelowProject(const PlanPtr& plan, const ProjectNode& project
   return Filtered(std::move(below), terms);
 }
 
-Result<PlanPtr> PushBelowSort(const PlanPtr& plan, Terms terms) {
-  Terms moved = TakeMovable(&terms, [](int) { return true; });
-  ARROW_ASSIGN_OR_RAISE(PlanPtr below, Push(plan->input(), std::move(moved)));
-  ARROW_ASSIGN_OR_RAISE(below, plan->WithInputs({std::move(below)}));
-  return Filtered(std::move(below), terms);
+bool HavePlaces(const std::vector<int>& columns, const std::vector<int>& places) {
+  return !places.empty() && std::all_of(columns.begin(), columns.end(), [&](int column) {
+    return places[static_cast<size_t>(column)] >= 0;
+  });
 }
 
-/// Terms over one side go there when the other side alone makes no row.
-Result<PlanPtr> PushIntoSides(const PlanPtr& plan, bool into_left, bool into_right, Terms terms) {
-  const int width = plan->inputs()[0]->schema()->num_fields();
-  Terms left;
-  Terms right;
-  if (into_left) left = TakeMovable(&terms, [&](int column) { return column < width; });
-  if (into_right) right = TakeMovable(&terms, [&](int column) { return column >= width; });
-  for (ExpressionPtr& term : right) term = OverRight(term, width);
-  ARROW_ASSIGN_OR_RAISE(PlanPtr new_left, Push(plan->inputs()[0], std::move(left)));
-  ARROW_ASSIGN_OR_RAISE(PlanPtr new_right, Push(plan->inputs()[1], std::move(right)));
-  ARROW_ASSIGN_OR_RAISE(PlanPtr join,
-                        plan->WithInputs({std::move(new_left), std::move(new_right)}));
-  return Filtered(std::move(join), terms);
+/// Terms go to every input where their columns have places.
+Result<PlanPtr> PushIntoInputs(const PlanPtr& plan, Terms terms) {
+  std::vector<std::vector<int>> places;
+  for (size_t i = 0; i < plan->inputs().size(); ++i) places.push_back(plan->FilterPlaces(i));
+  const Terms movable = TakeTerms(&terms, [&](const std::vector<int>& columns) {
+    return std::any_of(places.begin(), places.end(), [&](const std::vector<int>& of_input) {
+      return HavePlaces(columns, of_input);
+    });
+  });
+  if (movable.empty()) {
+    ARROW_ASSIGN_OR_RAISE(PlanPtr rewritten, RewriteInputs(plan, PushFiltersDown));
+    return Filtered(std::move(rewritten), terms);
+  }
+  std::vector<PlanPtr> inputs;
+  for (size_t i = 0; i < places.size(); ++i) {
+    Terms below;
+    for (const ExpressionPtr& term : movable) {
+      if (HavePlaces(ColumnsOf(*term), places[i])) below.push_back(MoveColumns(term, places[i]));
+    }
+    ARROW_ASSIGN_OR_RAISE(inputs.emplace_back(), Push(plan->inputs()[i], std::move(below)));
+  }
+  ARROW_ASSIGN_OR_RAISE(PlanPtr above, plan->WithInputs(std::move(inputs)));
+  return Filtered(std::move(above), terms);
 }
 
 /// The terms that compare the sides of an inner join for equality become keys.
@@ -135,11 +152,7 @@ Result<PlanPtr> PushIntoJoin(const PlanPtr& written, Terms terms) {
   ARROW_ASSIGN_OR_RAISE(const PlanPtr plan,
                         WithSidesFiltered(written, static_cast<const JoinNode&>(*written)));
   const auto& join = static_cast<const JoinNode&>(*plan);
-  const bool is_outer = join.kind == JoinKind::kRight || join.kind == JoinKind::kFull;
-  const bool into_right = join.kind == JoinKind::kInner || join.kind == JoinKind::kRight;
-  if (join.kind != JoinKind::kInner) {
-    return PushIntoSides(plan, !is_outer, into_right, std::move(terms));
-  }
+  if (join.kind != JoinKind::kInner) return PushIntoInputs(plan, std::move(terms));
   const int width = plan->inputs()[0]->schema()->num_fields();
   Terms across;
   const auto is_across = [&](const ExpressionPtr& term) {
@@ -150,50 +163,8 @@ Result<PlanPtr> PushIntoJoin(const PlanPtr& written, Terms terms) {
   terms.erase(std::remove_if(terms.begin(), terms.end(), is_across), terms.end());
   ARROW_ASSIGN_OR_RAISE(const PlanPtr keyed, AddKeys(plan, join, &across));
   terms.insert(terms.end(), across.begin(), across.end());
-  if (keyed == plan) return PushIntoSides(plan, true, true, std::move(terms));
+  if (keyed == plan) return PushIntoInputs(plan, std::move(terms));
   return Push(keyed, std::move(terms));
-}
-
-/// Terms over the columns that `below` maps to columns of the input (−1: none) go below `plan`.
-Result<PlanPtr> PushBelow(const PlanPtr& plan, const std::vector<int>& below, Terms terms) {
-  Terms moved =
-      TakeMovable(&terms, [&](int column) { return below[static_cast<size_t>(column)] >= 0; });
-  for (ExpressionPtr& term : moved) term = MoveColumns(term, below);
-  ARROW_ASSIGN_OR_RAISE(PlanPtr input, Push(plan->input(), std::move(moved)));
-  ARROW_ASSIGN_OR_RAISE(PlanPtr above, plan->WithInputs({std::move(input)}));
-  return Filtered(std::move(above), terms);
-}
-
-std::vector<int> Nowhere(const PlanNode& plan) {
-  return std::vector<int>(static_cast<size_t>(plan.schema()->num_fields()), -1);
-}
-
-/// Whole groups go or stay by their keys.
-Result<PlanPtr> PushBelowAggregate(const PlanPtr& plan, const AggregateNode& aggregate,
-                                   Terms terms) {
-  std::vector<int> below = Nowhere(*plan);
-  if (plan->properties().boundedness == Boundedness::kBounded) {
-    std::copy(aggregate.keys.begin(), aggregate.keys.end(), below.begin());
-  }
-  return PushBelow(plan, below, std::move(terms));
-}
-
-/// Whole partitions go or stay by their keys.
-Result<PlanPtr> PushBelowWindow(const PlanPtr& plan, const std::vector<int>& partition_by,
-                                Terms terms) {
-  std::vector<int> below = Nowhere(*plan);
-  for (const int column : partition_by) below[static_cast<size_t>(column)] = column;
-  return PushBelow(plan, below, std::move(terms));
-}
-
-Result<PlanPtr> PushIntoUnion(const PlanPtr& plan, Terms terms) {
-  const Terms moved = TakeMovable(&terms, [](int) { return true; });
-  std::vector<PlanPtr> inputs;
-  for (const PlanPtr& input : plan->inputs()) {
-    ARROW_ASSIGN_OR_RAISE(inputs.emplace_back(), Push(input, moved));
-  }
-  ARROW_ASSIGN_OR_RAISE(PlanPtr above, plan->WithInputs(std::move(inputs)));
-  return Filtered(std::move(above), terms);
 }
 
 /// `plan` with the filter of `terms` over it, pushed as far down as it goes.
@@ -206,36 +177,78 @@ Result<PlanPtr> Push(PlanPtr plan, Terms terms) {
   if (const auto* project = As<ProjectNode>(*plan)) {
     return PushBelowProject(plan, *project, std::move(terms));
   }
-  if (As<SortNode>(*plan) != nullptr) return PushBelowSort(plan, std::move(terms));
   if (As<JoinNode>(*plan) != nullptr) return PushIntoJoin(plan, std::move(terms));
-  if (const auto* aggregate = As<AggregateNode>(*plan)) {
-    return PushBelowAggregate(plan, *aggregate, std::move(terms));
-  }
-  if (const auto* window = As<WindowNode>(*plan)) {
-    return PushBelowWindow(plan, window->partition_by, std::move(terms));
-  }
-  if (const auto* window = As<FramedWindowNode>(*plan)) {
-    return PushBelowWindow(plan, window->partition_by, std::move(terms));
-  }
-  if (As<UnnestNode>(*plan) != nullptr) {
-    std::vector<int> below = Nowhere(*plan);
-    std::iota(below.begin(), below.begin() + plan->input()->schema()->num_fields(), 0);
-    return PushBelow(plan, below, std::move(terms));
-  }
-  if (As<UnionNode>(*plan) != nullptr) return PushIntoUnion(plan, std::move(terms));
-  if (const auto* join = As<IntervalJoinNode>(*plan)) {
-    const bool inner = join->kind == JoinKind::kInner;
-    return PushIntoSides(plan, inner || join->kind == JoinKind::kLeft,
-                         inner || join->kind == JoinKind::kRight, std::move(terms));
-  }
-  if (As<AsofJoinNode>(*plan) != nullptr) return PushIntoSides(plan, true, false, std::move(terms));
-  ARROW_ASSIGN_OR_RAISE(PlanPtr rewritten,
-                        RewriteInputs(plan, [](const PlanPtr& input) { return Push(input, {}); }));
-  return Filtered(std::move(rewritten), terms);
+  return PushIntoInputs(plan, std::move(terms));
+}
+
+/// `columns` of the input keep their numbers in the output of `plan`; others have no place.
+std::vector<int> PlacesOf(const PlanNode& plan, const std::vector<int>& columns) {
+  std::vector<int> places(static_cast<size_t>(plan.schema()->num_fields()), -1);
+  for (const int column : columns) places[static_cast<size_t>(column)] = column;
+  return places;
+}
+
+/// The columns of input `input` of `plan`, whose output has those of its first input and then maybe
+/// those of its second, and others.
+std::vector<int> PlacesOfSide(const PlanNode& plan, size_t input) {
+  std::vector<int> places(static_cast<size_t>(plan.schema()->num_fields()), -1);
+  const int first = input == 0 ? 0 : plan.inputs()[0]->schema()->num_fields();
+  const int width = plan.inputs()[input]->schema()->num_fields();
+  std::iota(places.begin() + first, places.begin() + first + width, 0);
+  return places;
 }
 
 }  // namespace
 
 Result<PlanPtr> PushFiltersDown(const PlanPtr& plan) { return Push(plan, {}); }
+
+std::vector<int> PlanNode::FilterPlaces(size_t /*input*/) const { return {}; }
+
+std::vector<int> SortNode::FilterPlaces(size_t input) const { return PlacesOfSide(*this, input); }
+
+/// Whole groups go or stay by their keys.
+std::vector<int> AggregateNode::FilterPlaces(size_t /*input*/) const {
+  if (IsEndless(*this)) return {};
+  std::vector<int> places(static_cast<size_t>(schema()->num_fields()), -1);
+  std::copy(keys.begin(), keys.end(), places.begin());
+  return places;
+}
+
+/// Terms over one side go there when the other side alone makes no row.
+std::vector<int> JoinNode::FilterPlaces(size_t input) const {
+  const bool into_left = kind != JoinKind::kRight && kind != JoinKind::kFull;
+  const bool into_right = kind == JoinKind::kInner || kind == JoinKind::kRight;
+  if (!(input == 0 ? into_left : into_right)) return {};
+  return PlacesOfSide(*this, input);
+}
+
+std::vector<int> AsofJoinNode::FilterPlaces(size_t input) const {
+  if (input == 1) return {};
+  return PlacesOfSide(*this, input);
+}
+
+std::vector<int> IntervalJoinNode::FilterPlaces(size_t input) const {
+  const bool moves =
+      kind == JoinKind::kInner || kind == (input == 0 ? JoinKind::kLeft : JoinKind::kRight);
+  if (!moves) return {};
+  return PlacesOfSide(*this, input);
+}
+
+/// Whole partitions go or stay by their keys.
+std::vector<int> WindowNode::FilterPlaces(size_t /*input*/) const {
+  return PlacesOf(*this, partition_by);
+}
+
+std::vector<int> FramedWindowNode::FilterPlaces(size_t /*input*/) const {
+  return PlacesOf(*this, partition_by);
+}
+
+std::vector<int> UnionNode::FilterPlaces(size_t /*input*/) const {
+  std::vector<int> places(static_cast<size_t>(schema()->num_fields()));
+  std::iota(places.begin(), places.end(), 0);
+  return places;
+}
+
+std::vector<int> UnnestNode::FilterPlaces(size_t input) const { return PlacesOfSide(*this, input); }
 
 }  // namespace headrace
