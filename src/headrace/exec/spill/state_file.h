@@ -23,8 +23,9 @@ struct StateSection {
 };
 
 /// Writes sections one after the other. One thread. Batches are of any schema; a reader gets the
-/// same schema back. Plain encodings only (decode before writing). After a failed call the file is
-/// of no use; who made the writer removes it.
+/// same schema back. Plain encodings only (decode before writing). Sections are compressed while
+/// that makes them smaller. After a failed call the file is of no use; who made the writer removes
+/// it.
 class StateWriter {
  public:
   static Result<std::unique_ptr<StateWriter>> Make(Vfs& vfs, std::string path,
@@ -45,6 +46,7 @@ class StateWriter {
   Status Append(const void* data, int64_t length);
   Status WriteFooter();
   uint32_t IndexOfSchema(const SchemaPtr& schema);
+  void JudgeCompression(int64_t raw_bytes, int64_t bytes);
 
   const std::string path_;
   std::shared_ptr<WritableFile> file_;
@@ -52,6 +54,13 @@ class StateWriter {
   int64_t offset_ = 0;
   std::vector<StateSection> sections_;
   std::vector<SchemaPtr> schemas_;
+  int plain_left_ = 0;  // sections to be written without trying to compress them
+};
+
+/// Who wrote a file, and so what may be wrong with it.
+enum class StateOrigin : uint8_t {
+  kOutside,      // anyone: cells are validated
+  kThisProcess,  // a right checksum means that these are the bytes that were written
 };
 
 /// Reads sections of a closed file in any order. Thread safe. A section whose checksum or shape is
@@ -59,7 +68,8 @@ class StateWriter {
 class StateReader {
  public:
   static Result<std::unique_ptr<StateReader>> Make(Vfs& vfs, std::string path,
-                                                   arrow::MemoryPool* pool);
+                                                   arrow::MemoryPool* pool,
+                                                   StateOrigin origin = StateOrigin::kOutside);
   virtual ~StateReader() = default;
   const std::vector<StateSection>& sections() const { return sections_; }
   virtual Result<std::shared_ptr<arrow::RecordBatch>> Read(const StateSection& section) const;
@@ -69,7 +79,7 @@ class StateReader {
  protected:
   StateReader(std::string path, std::shared_ptr<arrow::io::RandomAccessFile> file,
               std::vector<StateSection> sections, std::vector<SchemaPtr> schemas,
-              arrow::MemoryPool* pool);
+              arrow::MemoryPool* pool, StateOrigin origin = StateOrigin::kOutside);
 
  private:
   const std::string path_;
@@ -77,6 +87,7 @@ class StateReader {
   std::vector<StateSection> sections_;
   std::vector<SchemaPtr> schemas_;
   arrow::MemoryPool* const pool_;
+  const StateOrigin origin_;
 };
 
 }  // namespace headrace

@@ -6,6 +6,8 @@
 #include <cstring>
 
 #include "arrow/array.h"
+#include "arrow/array/builder_binary.h"
+#include "arrow/array/builder_primitive.h"
 #include "arrow/io/interfaces.h"
 #include "arrow/json/from_string.h"
 #include "arrow/memory_pool.h"
@@ -93,6 +95,55 @@ TEST_F(StateFileTest, GivesBackWhatWasWritten) {
   ASSERT_OK_AND_ASSIGN(auto first, reader->ReadGroups(0, 1));
   ASSERT_EQ(first.size(), 1U);
   EXPECT_EQ(first[0]->num_rows(), 0);
+}
+
+// What only a full validation finds: a text that is not UTF-8.
+TEST_F(StateFileTest, CellsFromOutsideAreValidated) {
+  arrow::StringBuilder builder;
+  ASSERT_OK(builder.Append("\xff"));
+  ASSERT_OK_AND_ASSIGN(ArrayPtr texts, builder.Finish());
+  const auto schema = arrow::schema({arrow::field("text", arrow::utf8())});
+  const auto batch = arrow::RecordBatch::Make(schema, 1, {texts});
+  arrow::MemoryPool* pool = arrow::default_memory_pool();
+  ASSERT_OK_AND_ASSIGN(auto writer, StateWriter::Make(*vfs_, kPath, pool));
+  ASSERT_OK(writer->Write(0, *batch));
+  ASSERT_OK(writer->Close(/*sync=*/false));
+  ASSERT_OK_AND_ASSIGN(auto outside, StateReader::Make(*vfs_, kPath, pool));
+  EXPECT_ERROR(outside->Read(outside->sections()[0]), kBadData, "UTF8");
+  ASSERT_OK_AND_ASSIGN(auto own,
+                       StateReader::Make(*vfs_, kPath, pool, StateOrigin::kThisProcess));
+  ASSERT_OK_AND_ASSIGN(auto read, own->Read(own->sections()[0]));
+  EXPECT_TRUE(read->Equals(*batch));
+}
+
+// Sections of random numbers are hardly written smaller; those of zeros behind them are again.
+TEST_F(StateFileTest, CompressesWhileThatMakesSectionsSmaller) {
+  const auto schema = arrow::schema({arrow::field("x", arrow::int64())});
+  constexpr int64_t kRows = 1000;
+  Rng rng(3);
+  const auto column = [&](bool random) {
+    arrow::Int64Builder builder;
+    for (int64_t row = 0; row < kRows; ++row) {
+      EXPECT_OK(builder.Append(random ? static_cast<int64_t>(rng.Below(~uint64_t{0})) : 0));
+    }
+    return builder.Finish().ValueOrDie();
+  };
+  arrow::MemoryPool* pool = arrow::default_memory_pool();
+  ASSERT_OK_AND_ASSIGN(auto writer, StateWriter::Make(*vfs_, kPath, pool));
+  std::vector<std::shared_ptr<arrow::RecordBatch>> batches;
+  for (int i = 0; i < 140; ++i) {
+    batches.push_back(arrow::RecordBatch::Make(schema, kRows, {column(i < 70)}));
+    ASSERT_OK(writer->Write(0, *batches.back()));
+  }
+  ASSERT_OK(writer->Close(/*sync=*/false));
+  ASSERT_OK_AND_ASSIGN(auto reader, StateReader::Make(*vfs_, kPath, pool));
+  ASSERT_EQ(reader->sections().size(), batches.size());
+  for (size_t i = 0; i < batches.size(); ++i) {
+    ASSERT_OK_AND_ASSIGN(auto read, reader->Read(reader->sections()[i]));
+    ASSERT_TRUE(read->Equals(*batches[i])) << i;
+  }
+  EXPECT_GE(reader->sections()[0].length, kRows * 8);
+  EXPECT_LT(reader->sections().back().length, kRows);
 }
 
 TEST_F(StateFileTest, AnEmptyFileHasNoSections) {

@@ -25,11 +25,12 @@ Status Bad(const std::string& path, int64_t offset, std::string_view what) {
 }
 
 Result<BufferPtr> ReadExactly(arrow::io::RandomAccessFile& file, const std::string& path,
-                              int64_t offset, int64_t length) {
+                              int64_t offset, int64_t length, arrow::MemoryPool* pool) {
   HEADRACE_FAULT_POINT("state_file.read");
-  ARROW_ASSIGN_OR_RAISE(BufferPtr buffer, file.ReadAt(offset, length));
-  if (buffer->size() != length) {
-    return Bad(path, offset, fmt::format("expected {} bytes, got {}", length, buffer->size()));
+  ARROW_ASSIGN_OR_RAISE(BufferPtr buffer, arrow::AllocateBuffer(length, pool));
+  ARROW_ASSIGN_OR_RAISE(const int64_t read, file.ReadAt(offset, length, buffer->mutable_data()));
+  if (read != length) {
+    return Bad(path, offset, fmt::format("expected {} bytes, got {}", length, read));
   }
   return buffer;
 }
@@ -115,14 +116,14 @@ Result<std::vector<StateSection>> ParseSections(const std::string& path, FooterC
 }
 
 Result<StateTail> ReadTail(arrow::io::RandomAccessFile& file, const std::string& path,
-                           int64_t size) {
+                           int64_t size, arrow::MemoryPool* pool) {
   const auto tail_bytes = static_cast<int64_t>(sizeof(StateTail));
   if (size < kStateMagicBytes + tail_bytes) {
     return Bad(path, size, "the file is too short to be a state file");
   }
-  ARROW_ASSIGN_OR_RAISE(BufferPtr head, ReadExactly(file, path, 0, kStateMagicBytes));
+  ARROW_ASSIGN_OR_RAISE(BufferPtr head, ReadExactly(file, path, 0, kStateMagicBytes, pool));
   if (TextOf(*head) != kStateMagic) return Bad(path, 0, "expected the magic HRSTATE1");
-  ARROW_ASSIGN_OR_RAISE(BufferPtr bytes, ReadExactly(file, path, size - tail_bytes, tail_bytes));
+  ARROW_ASSIGN_OR_RAISE(BufferPtr bytes, ReadExactly(file, path, size - tail_bytes, tail_bytes, pool));
   StateTail tail;
   std::memcpy(&tail, bytes->data(), sizeof(tail));
   if (std::memcmp(tail.magic, kStateMagic, sizeof(tail.magic)) != 0) {
@@ -148,7 +149,7 @@ Status CheckSection(const std::string& path, const StateSection& section,
 }
 
 Result<std::shared_ptr<arrow::RecordBatch>> ParseBatch(const BufferPtr& body,
-                                                       const SchemaPtr& schema,
+                                                       const SchemaPtr& schema, StateOrigin origin,
                                                        arrow::MemoryPool* pool) {
   auto options = arrow::ipc::IpcReadOptions::Defaults();
   options.memory_pool = pool;
@@ -159,19 +160,20 @@ Result<std::shared_ptr<arrow::RecordBatch>> ParseBatch(const BufferPtr& body,
   if (message == nullptr) return Status::Invalid("expected a record batch, got nothing");
   ARROW_RETURN_NOT_OK(arrow_ipc::CheckCompressedLengths(*message));
   ARROW_ASSIGN_OR_RAISE(auto batch, arrow::ipc::ReadRecordBatch(*message, schema, &memo, options));
-  ARROW_RETURN_NOT_OK(batch->ValidateFull());
+  if (origin == StateOrigin::kOutside) ARROW_RETURN_NOT_OK(batch->ValidateFull());
   return batch;
 }
 
 }  // namespace
 
 Result<std::unique_ptr<StateReader>> StateReader::Make(Vfs& vfs, std::string path,
-                                                       arrow::MemoryPool* pool) {
+                                                       arrow::MemoryPool* pool,
+                                                       StateOrigin origin) {
   ARROW_ASSIGN_OR_RAISE(auto file, vfs.OpenForRead(path));
   ARROW_ASSIGN_OR_RAISE(const int64_t size, file->GetSize());
-  ARROW_ASSIGN_OR_RAISE(const StateTail tail, ReadTail(*file, path, size));
+  ARROW_ASSIGN_OR_RAISE(const StateTail tail, ReadTail(*file, path, size, pool));
   const int64_t begin = size - static_cast<int64_t>(sizeof(StateTail)) - tail.footer_bytes;
-  ARROW_ASSIGN_OR_RAISE(BufferPtr footer, ReadExactly(*file, path, begin, tail.footer_bytes));
+  ARROW_ASSIGN_OR_RAISE(BufferPtr footer, ReadExactly(*file, path, begin, tail.footer_bytes, pool));
   if (HashBytes(TextOf(*footer)) != tail.footer_checksum) {
     return Bad(path, begin, "the checksum of the footer does not fit its bytes");
   }
@@ -179,21 +181,22 @@ Result<std::unique_ptr<StateReader>> StateReader::Make(Vfs& vfs, std::string pat
   ARROW_ASSIGN_OR_RAISE(auto schemas, ParseSchemas(path, cursor));
   ARROW_ASSIGN_OR_RAISE(auto sections, ParseSections(path, cursor, begin));
   return std::unique_ptr<StateReader>(new StateReader(
-      std::move(path), std::move(file), std::move(sections), std::move(schemas), pool));
+      std::move(path), std::move(file), std::move(sections), std::move(schemas), pool, origin));
 }
 
 StateReader::StateReader(std::string path, std::shared_ptr<arrow::io::RandomAccessFile> file,
                          std::vector<StateSection> sections, std::vector<SchemaPtr> schemas,
-                         arrow::MemoryPool* pool)
+                         arrow::MemoryPool* pool, StateOrigin origin)
     : path_(std::move(path)),
       file_(std::move(file)),
       sections_(std::move(sections)),
       schemas_(std::move(schemas)),
-      pool_(pool) {}
+      pool_(pool),
+      origin_(origin) {}
 
 Result<std::shared_ptr<arrow::RecordBatch>> StateReader::Read(const StateSection& section) const {
   ARROW_ASSIGN_OR_RAISE(BufferPtr bytes,
-                        ReadExactly(*file_, path_, section.offset, section.length));
+                        ReadExactly(*file_, path_, section.offset, section.length, pool_));
   StateSectionHeader header;
   std::memcpy(&header, bytes->data(), sizeof(header));
   ARROW_RETURN_NOT_OK(CheckSection(path_, section, header, TextOf(*bytes)));
@@ -201,7 +204,7 @@ Result<std::shared_ptr<arrow::RecordBatch>> StateReader::Read(const StateSection
     return Bad(path_, section.offset, fmt::format("there is no schema {}", header.schema));
   }
   const BufferPtr body = arrow::SliceBuffer(bytes, sizeof(header));
-  auto batch = ParseBatch(body, schemas_[header.schema], pool_);
+  auto batch = ParseBatch(body, schemas_[header.schema], origin_, pool_);
   if (!batch.ok() && !batch.status().IsOutOfMemory()) {
     return Bad(path_, section.offset, batch.status().message());
   }

@@ -19,20 +19,30 @@
 namespace headrace {
 namespace {
 
-Result<arrow::ipc::IpcWriteOptions> WriteOptions(arrow::MemoryPool* pool) {
+// Once a section was hardly smaller than its cells, so many are written as they are.
+constexpr int kPlainSections = 31;
+
+Result<arrow::ipc::IpcWriteOptions> WriteOptions(bool compresses, arrow::MemoryPool* pool) {
   auto options = arrow::ipc::IpcWriteOptions::Defaults();
   options.memory_pool = pool;
   options.use_threads = false;
   options.allow_64bit = true;
-  ARROW_ASSIGN_OR_RAISE(options.codec, arrow::util::Codec::Create(arrow::Compression::LZ4_FRAME));
+  if (compresses) {
+    ARROW_ASSIGN_OR_RAISE(options.codec, arrow::util::Codec::Create(arrow::Compression::LZ4_FRAME));
+  }
   return options;
 }
 
-// The bytes of a section, with a header that still lacks the checksum.
-Result<std::shared_ptr<arrow::Buffer>> SerializeSection(StateSectionHeader header,
-                                                        const arrow::RecordBatch& batch,
-                                                        arrow::MemoryPool* pool) {
-  ARROW_ASSIGN_OR_RAISE(auto options, WriteOptions(pool));
+struct SerializedSection {
+  std::shared_ptr<arrow::Buffer> bytes;
+  int64_t raw_bytes = 0;  // of the cells before compression
+};
+
+// A section with a header that still lacks the checksum.
+Result<SerializedSection> SerializeSection(StateSectionHeader header,
+                                           const arrow::RecordBatch& batch, bool compresses,
+                                           arrow::MemoryPool* pool) {
+  ARROW_ASSIGN_OR_RAISE(auto options, WriteOptions(compresses, pool));
   arrow::ipc::IpcPayload payload;
   ARROW_RETURN_NOT_OK(arrow::ipc::GetRecordBatchPayload(batch, options, &payload));
   const int64_t guess = payload.body_length + payload.metadata->size() + 64;
@@ -43,7 +53,8 @@ Result<std::shared_ptr<arrow::Buffer>> SerializeSection(StateSectionHeader heade
   int32_t metadata_length = 0;
   ARROW_RETURN_NOT_OK(
       arrow::ipc::WriteIpcPayload(payload, options, stream.get(), &metadata_length));
-  return stream->Finish();
+  ARROW_ASSIGN_OR_RAISE(auto bytes, stream->Finish());
+  return SerializedSection{std::move(bytes), payload.raw_body_length};
 }
 
 // Fills in what is known only now: the length and the checksum.
@@ -119,12 +130,24 @@ Status StateWriter::Write(int key_group, const arrow::RecordBatch& batch) {
   header.key_group = key_group;
   header.schema = IndexOfSchema(batch.schema());
   header.num_rows = batch.num_rows();
-  ARROW_ASSIGN_OR_RAISE(auto section, SerializeSection(header, batch, pool_));
+  const bool compresses = plain_left_ == 0;
+  ARROW_ASSIGN_OR_RAISE(const SerializedSection serialized,
+                        SerializeSection(header, batch, compresses, pool_));
+  const auto& section = serialized.bytes;
+  if (compresses) {
+    JudgeCompression(serialized.raw_bytes, section->size());
+  } else {
+    --plain_left_;
+  }
   SealHeader(header, section->mutable_data(), section->size());
   const int64_t begin = offset_;
   ARROW_RETURN_NOT_OK(Append(section->data(), section->size()));
   sections_.push_back({key_group, begin, section->size(), batch.num_rows()});
   return Status::OK();
+}
+
+void StateWriter::JudgeCompression(int64_t raw_bytes, int64_t bytes) {
+  if (bytes > raw_bytes - raw_bytes / 8) plain_left_ = kPlainSections;
 }
 
 Status StateWriter::WriteFooter() {
