@@ -11,7 +11,7 @@
 #include "arrow/buffer.h"
 #include "arrow/type.h"
 #include "headrace/exec/op/lower.h"
-#include "headrace/exec/op/sort_store.h"
+#include "headrace/exec/op/sort_global.h"
 #include "headrace/exec/physical.h"
 #include "headrace/types/encoding.h"
 
@@ -151,7 +151,9 @@ class SortBuild final : public Operator {
     if (buffer_->num_rows() == 0) return Status::OK();
     ARROW_ASSIGN_OR_RAISE(auto blocks, buffer_->Sort(SortBlockBytes(*context().budget),
                                                      rows_wanted_, context().pool));
-    store_->AddMemory({{blocks.begin(), blocks.end()}});
+    MemoryRun run;
+    for (SortedBlockPtr& block : blocks) run.push_back(BlockSlice::Whole(std::move(block)));
+    store_->AddMemory(std::move(run));
     return Status::OK();
   }
 

@@ -1,99 +1,105 @@
-// The loser tree and its cursors. Blocks that were used up stay until the rows taken from them are
-// gathered, at the end of each Next.
+// The loser tree and its cursors. A cursor that wins often in a row is asked how long it would go
+// on. Blocks that were used up stay until the rows taken from them are gathered, at the end of each
+// Next.
 #include "headrace/exec/op/sort_merge.h"
 
 #include <algorithm>
 #include <utility>
 
-#include "arrow/array/array_primitive.h"
-#include "arrow/record_batch.h"
-#include "arrow/type.h"
+#include "arrow/array/builder_primitive.h"
+#include "arrow/array/util.h"
 #include "headrace/base/check.h"
-#include "headrace/types/encoding.h"
 
 namespace headrace {
 namespace {
 
-constexpr int kPositionColumns = 2;
+// So many wins in a row make it worth while to look for the end of the row of wins.
+constexpr int64_t kWinsMany = 8;
+// Rows of larger blocks may differ so much in size that their mean says nothing.
+constexpr int64_t kMeanBlockBytesMax = int64_t{1} << 20;
 
-Result<std::vector<RowPosition>> PositionsIn(const arrow::RecordBatch& batch) {
-  const int first = batch.num_columns() - kPositionColumns;
-  const auto& splits = static_cast<const arrow::Int64Array&>(*batch.column(first));
-  const auto& rows = static_cast<const arrow::Int64Array&>(*batch.column(first + 1));
-  std::vector<RowPosition> positions;
-  positions.reserve(static_cast<size_t>(batch.num_rows()));
-  for (int64_t i = 0; i < batch.num_rows(); ++i) {
-    positions.push_back({splits.Value(i), rows.Value(i)});
-  }
-  return positions;
+// Ranges between the splitters that can have rows of a block (see SpilledRun::BlocksOf); 1 where
+// the starts of keys do not tell: too many might keep it.
+int64_t UsersOf(const SpilledRange& spilled, size_t block) {
+  if (spilled.splitters == nullptr) return 1;
+  const KeyStarts& keys = spilled.run->first_keys();
+  const auto begin = spilled.splitters->begin();
+  const auto end = spilled.splitters->end();
+  const auto first = std::upper_bound(begin, end, keys[block]);
+  if (block + 1 == keys.size()) return 1 + (end - first);
+  const auto starts_above = [](std::string_view key, std::string_view splitter) {
+    return key < KeyStarts::StartOf(splitter);
+  };
+  const auto last = std::upper_bound(first, end, keys[block + 1]);
+  if (last != std::upper_bound(last, end, keys[block + 1], starts_above)) return 1;
+  return 1 + (last - first);
+}
+
+int64_t BytesIn(const BlockSlice& slice) {
+  return slice.block->bytes * slice.num_rows() / std::max<int64_t>(1, slice.block->num_rows);
 }
 
 }  // namespace
 
-SchemaPtr SpilledRunSchema(const arrow::Schema& schema) {
-  arrow::FieldVector fields;
-  for (const auto& field : schema.fields()) {
-    fields.push_back(arrow::field(field->name(), PlainType(field->type())));
-  }
-  fields.push_back(arrow::field("split", arrow::int64()));
-  fields.push_back(arrow::field("row", arrow::int64()));
-  return arrow::schema(std::move(fields));
-}
-
-SortMerger::SortMerger(SchemaPtr schema, SortKeyEncoder encoder, arrow::MemoryPool* pool)
-    : schema_(std::move(schema)), encoder_(std::move(encoder)), pool_(pool), store_(*schema_) {}
+SortMerger::SortMerger(const SortTerms& terms, Positions positions, arrow::MemoryPool* pool)
+    : terms_(terms), positions_(positions), pool_(pool), store_(*terms_.schema) {}
 
 Status SortMerger::Add(MemoryRun run) {
   Cursor cursor;
-  cursor.row = run.first_row;
   cursor.memory = std::move(run);
   return AddCursor(std::move(cursor));
 }
 
-Status SortMerger::Add(SpilledRun run, Reservation buffers) {
+Status SortMerger::Add(SpilledRange range) {
   Cursor cursor;
-  cursor.spilled = std::move(run);
-  cursor.buffers = std::move(buffers);
+  std::tie(cursor.next_block, cursor.end_block) = range.run->BlocksOf(range.range);
+  cursor.spilled = std::move(range);
   return AddCursor(std::move(cursor));
 }
 
 Status SortMerger::AddCursor(Cursor cursor) {
   cursors_.push_back(std::move(cursor));
   tree_valid_ = false;
-  return LoadBlock(cursors_.back());
+  return LoadSlice(cursors_.back());
 }
 
-// Makes the next block current; cursor.row is left as it is.
-Status SortMerger::LoadBlock(Cursor& cursor) {
-  cursor.block = nullptr;
-  if (cursor.spilled.file != nullptr) {
-    ARROW_ASSIGN_OR_RAISE(cursor.block, ReadBlock(cursor));
-  } else if (!cursor.memory.blocks.empty()) {
-    cursor.block = std::move(cursor.memory.blocks.front());
-    cursor.memory.blocks.pop_front();
+Result<BlockSlice> SortMerger::ReadSlice(Cursor& cursor) const {
+  const SpilledRange& spilled = cursor.spilled;
+  while (cursor.next_block < cursor.end_block) {
+    const size_t at = cursor.next_block++;
+    ARROW_ASSIGN_OR_RAISE(SortedBlockPtr block, spilled.run->Read(at, UsersOf(spilled, at)));
+    BlockSlice slice = BlockSlice::Whole(std::move(block));
+    slice.CutTo(spilled.range);
+    if (slice.num_rows() > 0) return slice;
   }
-  if (cursor.block == nullptr) {
-    cursor.spilled.file.reset();
-    cursor.buffers.Clear();
-    return Status::OK();
-  }
+  return BlockSlice();
+}
+
+// Without a block: there is none.
+Result<BlockSlice> SortMerger::NextSlice(Cursor& cursor) const {
+  if (cursor.spilled.run != nullptr) return ReadSlice(cursor);
+  if (cursor.memory.empty()) return BlockSlice();
+  BlockSlice slice = std::move(cursor.memory.front());
+  cursor.memory.pop_front();
+  return slice;
+}
+
+Status SortMerger::LoadSlice(Cursor& cursor) {
+  ARROW_ASSIGN_OR_RAISE(BlockSlice slice, NextSlice(cursor));
+  cursor.block = std::move(slice.block);
+  if (cursor.block == nullptr) return Status::OK();
+  cursor.row = slice.begin;
+  cursor.end = slice.end;
   cursor.chunk = store_.Add(Batch(cursor.block->columns, cursor.block->num_rows));
+  cursor.row_bytes = RowBytesIn(*cursor.block);
   LoadKey(cursor);
   return Status::OK();
 }
 
-Result<SortedBlockPtr> SortMerger::ReadBlock(Cursor& cursor) const {
-  const auto& sections = cursor.spilled.file->sections();
-  if (cursor.next_section == sections.size()) return nullptr;
-  ARROW_ASSIGN_OR_RAISE(auto batch, cursor.spilled.file->Read(sections[cursor.next_section++]));
-  ARROW_ASSIGN_OR_RAISE(const auto positions, PositionsIn(*batch));
-  auto block = std::make_shared<SortedBlock>();
-  block->num_rows = batch->num_rows();
-  block->columns = batch->columns();
-  block->columns.resize(block->columns.size() - kPositionColumns);
-  ARROW_RETURN_NOT_OK(
-      encoder_.Encode(Batch(block->columns, block->num_rows), &positions, pool_, &block->keys));
-  return block;
+int64_t SortMerger::RowBytesIn(const SortedBlock& block) const {
+  if (store_.bytes_per_row() >= 0) return store_.bytes_per_row();
+  const int64_t bytes = Batch(block.columns, block.num_rows).num_bytes();
+  return bytes > kMeanBlockBytesMax ? -1 : bytes / block.num_rows;
 }
 
 void SortMerger::LoadKey(Cursor& cursor) {
@@ -101,20 +107,22 @@ void SortMerger::LoadKey(Cursor& cursor) {
   cursor.prefix = KeyPrefix::Of(cursor.key);
 }
 
-Status SortMerger::Step(Cursor& cursor) {
-  if (++cursor.row < cursor.block->num_rows) {
+Status SortMerger::Step(Cursor& cursor, int64_t count) {
+  cursor.row += count;
+  if (cursor.row < cursor.end) {
     LoadKey(cursor);
     return Status::OK();
   }
-  retired_.push_back({cursor.block, cursor.chunk, cursor.spilled.file == nullptr});
-  cursor.row = 0;
-  return LoadBlock(cursor);
+  const bool in_memory = cursor.spilled.run == nullptr;
+  const BlockSlice slice{cursor.block, 0, cursor.end};
+  retired_.push_back({cursor.block, cursor.chunk, in_memory ? BytesIn(slice) : 0});
+  return LoadSlice(cursor);
 }
 
 void SortMerger::DropRetired() {
   for (const Retired& retired : retired_) {
     store_.Remove(retired.chunk);
-    if (retired.in_memory) released_bytes_ += retired.block->bytes;
+    released_bytes_ += retired.memory_bytes;
   }
   retired_.clear();
 }
@@ -142,31 +150,127 @@ void SortMerger::RebuildTree() {
   tree_valid_ = true;
 }
 
-Result<SortedBlock> SortMerger::Next(int64_t rows_max, int64_t bytes_max) {
-  if (!tree_valid_) RebuildTree();
-  std::vector<KeyedRow> rows;
-  int64_t bytes = 0;
-  while (!cursors_.empty() && cursors_[tree_[0]].block != nullptr &&
-         static_cast<int64_t>(rows.size()) < rows_max && (rows.empty() || bytes < bytes_max)) {
+// The one that would win if the winner were not there: the best of those that it has beaten.
+const SortMerger::Cursor* SortMerger::Challenger() const {
+  size_t best = 0;  // a node
+  for (size_t node = (tree_[0] + cursors_.size()) / 2; node > 0; node /= 2) {
+    if (best == 0 || Less(tree_[node], tree_[best])) best = node;
+  }
+  if (best == 0 || cursors_[tree_[best]].block == nullptr) return nullptr;
+  return &cursors_[tree_[best]];
+}
+
+// Rows of the cursor, at most `rows_max`, that come before the challenger's: at least one.
+int64_t SortMerger::RowsBefore(const Cursor& cursor, const Cursor* challenger,
+                               int64_t rows_max) const {
+  const int64_t end = std::min(cursor.end, cursor.row + rows_max);
+  if (challenger == nullptr || cursor.block->keys[end - 1] < challenger->key) {
+    return end - cursor.row;
+  }
+  int64_t known = cursor.row;  // comes before
+  for (int64_t step = 1; known + step < end; step *= 2) {
+    if (!(cursor.block->keys[known + step] < challenger->key)) {
+      return LowerBound(*cursor.block, known + 1, known + step, challenger->key) - cursor.row;
+    }
+    known += step;
+  }
+  return LowerBound(*cursor.block, known + 1, end, challenger->key) - cursor.row;
+}
+
+int64_t SortMerger::CountToTake(const Cursor& cursor, int64_t rows_max, int64_t bytes_max) const {
+  if (cursor.row_bytes < 0 || (wins_ < kWinsMany && cursors_.size() > 1)) return 1;
+  const int64_t rows_of_bytes = bytes_max / std::max<int64_t>(1, cursor.row_bytes) + 1;
+  return RowsBefore(cursor, Challenger(), std::min(rows_max, rows_of_bytes));
+}
+
+int64_t SortMerger::BytesOf(const Cursor& cursor, int64_t count) const {
+  if (cursor.row_bytes >= 0) return cursor.row_bytes * count;
+  return store_.BytesOf({cursor.chunk, static_cast<int32_t>(cursor.row)});
+}
+
+Status SortMerger::TakePieces(int64_t rows_max, int64_t bytes_max, int64_t* bytes) {
+  int64_t rows = 0;
+  while (!cursors_.empty() && cursors_[tree_[0]].block != nullptr && rows < rows_max &&
+         (rows == 0 || *bytes < bytes_max)) {
     const size_t winner = tree_[0];
     Cursor& cursor = cursors_[winner];
-    rows.push_back({{cursor.chunk, static_cast<int32_t>(cursor.row)}, cursor.key});
-    bytes += store_.BytesOf(rows.back().row) + static_cast<int64_t>(cursor.key.size());
-    ARROW_RETURN_NOT_OK(Step(cursor));
+    const int64_t count = CountToTake(cursor, rows_max - rows, bytes_max - *bytes);
+    if (!pieces_.empty() && wins_ > 0 && pieces_.back().chunk == cursor.chunk &&
+        pieces_.back().row + pieces_.back().count == cursor.row) {
+      pieces_.back().count += count;
+    } else {
+      pieces_.push_back({cursor.block.get(), cursor.chunk, cursor.row, count});
+    }
+    rows += count;
+    *bytes += BytesOf(cursor, count) + count * static_cast<int64_t>(cursor.key.size());
+    ARROW_RETURN_NOT_OK(Step(cursor, count));
     Replay(winner);
+    wins_ = tree_[0] == winner ? wins_ + 1 : 0;
   }
-  ARROW_ASSIGN_OR_RAISE(SortedBlock block, GatherBlock(store_, rows, pool_));
+  return Status::OK();
+}
+
+Status SortMerger::AddPositions(MergedRows* rows) const {
+  arrow::Int64Builder splits(pool_);
+  arrow::Int64Builder numbers(pool_);
+  ARROW_RETURN_NOT_OK(splits.Reserve(rows->num_rows));
+  ARROW_RETURN_NOT_OK(numbers.Reserve(rows->num_rows));
+  int64_t key_bytes = 0;
+  for (const Piece& piece : pieces_) {
+    for (int64_t i = 0; i < piece.count; ++i) {
+      const std::string_view key = piece.block->keys[piece.row + i];
+      const RowPosition position = SortKeyEncoder::PositionOf(key);
+      splits.UnsafeAppend(position.split);
+      numbers.UnsafeAppend(position.row);
+      key_bytes += static_cast<int64_t>(key.size() + sizeof(int64_t));
+    }
+  }
+  ARROW_RETURN_NOT_OK(splits.Finish(&rows->columns.emplace_back()));
+  ARROW_RETURN_NOT_OK(numbers.Finish(&rows->columns.emplace_back()));
+  rows->first_key = pieces_.front().block->keys[pieces_.front().row];
+  rows->bytes = Batch(rows->columns, rows->num_rows).num_bytes() + key_bytes;
+  return Status::OK();
+}
+
+Result<MergedRows> SortMerger::Gather() {
+  MergedRows rows;
+  for (const Piece& piece : pieces_) rows.num_rows += piece.count;
+  if (pieces_.size() == 1) {
+    const Piece& piece = pieces_.front();
+    for (const ArrayPtr& column : piece.block->columns) {
+      rows.columns.push_back(column->Slice(piece.row, piece.count));
+    }
+  } else {
+    refs_.clear();
+    for (const Piece& piece : pieces_) {
+      for (int64_t i = 0; i < piece.count; ++i) {
+        refs_.push_back({piece.chunk, static_cast<int32_t>(piece.row + i)});
+      }
+    }
+    ARROW_ASSIGN_OR_RAISE(rows.columns, store_.Gather(refs_, pool_));
+  }
+  if (positions_ == Positions::kGiven) ARROW_RETURN_NOT_OK(AddPositions(&rows));
+  return rows;
+}
+
+Result<MergedRows> SortMerger::Next(int64_t rows_max, int64_t bytes_max) {
+  if (!tree_valid_) RebuildTree();
+  pieces_.clear();
+  int64_t bytes = 0;
+  ARROW_RETURN_NOT_OK(TakePieces(rows_max, bytes_max, &bytes));
+  if (pieces_.empty()) return MergedRows();
+  ARROW_ASSIGN_OR_RAISE(MergedRows rows, Gather());
+  if (positions_ == Positions::kLeftOut) rows.bytes = bytes;
   DropRetired();
-  return block;
+  return rows;
 }
 
 std::vector<MemoryRun> SortMerger::TakeMemory() {
   std::vector<MemoryRun> runs;
   for (Cursor& cursor : cursors_) {
-    if (cursor.spilled.file != nullptr || cursor.block == nullptr) continue;
+    if (cursor.spilled.run != nullptr || cursor.block == nullptr) continue;
     store_.Remove(cursor.chunk);
-    cursor.memory.blocks.push_front(std::move(cursor.block));
-    cursor.memory.first_row = cursor.row;
+    cursor.memory.push_front({std::move(cursor.block), cursor.row, cursor.end});
     runs.push_back(std::move(cursor.memory));
     cursor.block = nullptr;
   }

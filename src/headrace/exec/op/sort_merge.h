@@ -1,43 +1,43 @@
 // SortMerger: merges sorted runs, in memory and on disk, by a loser tree.
 #pragma once
 
-#include <deque>
 #include <memory>
+#include <optional>
+#include <string>
 #include <vector>
 
-#include "headrace/exec/op/sort_block.h"
-#include "headrace/exec/spill/spill_file.h"
+#include "headrace/exec/op/sort_run.h"
 
 namespace headrace {
 
-/// A sorted run in memory; its rows start at row `first_row` of the first block.
-struct MemoryRun {
-  std::deque<SortedBlockPtr> blocks;
-  int64_t first_row = 0;
+/// Rows of a run on disk, to be read block by block.
+struct SpilledRange {
+  SpilledRunPtr run;
+  KeyRange range;
+  /// In order; readers of the ranges between them share blocks. Null: nobody else reads.
+  const std::vector<std::string>* splitters = nullptr;
 };
 
-/// A sorted run on disk: a section per block, the columns and then the position of each row.
-struct SpilledRun {
-  std::unique_ptr<SpillFile> file;
-  int64_t block_bytes_max = 0;
+/// What one call of SortMerger::Next gives.
+struct MergedRows {
+  std::vector<ArrayPtr> columns;  // and those of their positions, when asked for
   int64_t num_rows = 0;
-  /// Memory to reserve while it is merged: the block read and the one before it.
-  int64_t merge_bytes() const { return 2 * block_bytes_max; }
+  int64_t bytes = 0;      // with keys, as when they are read back
+  std::string first_key;  // "" unless positions are asked for
 };
 
-/// The schema of the sections of spilled runs over rows of `schema`.
-SchemaPtr SpilledRunSchema(const arrow::Schema& schema);
-
-/// One thread. Runs may be added and taken between calls of Next.
+/// One thread. Runs are added before the first Next. The memory of blocks read is its owner's
+/// affair: of every run the one that is current and the one before it.
 class SortMerger {
  public:
-  SortMerger(SchemaPtr schema, SortKeyEncoder encoder, arrow::MemoryPool* pool);
+  enum class Positions : uint8_t { kLeftOut, kGiven };
+  SortMerger(const SortTerms& terms, Positions positions, arrow::MemoryPool* pool);
 
   Status Add(MemoryRun run);
-  /// `buffers` holds run.merge_bytes(). The file goes when its rows were given.
-  Status Add(SpilledRun run, Reservation buffers);
-  /// The next rows in order, at most `rows_max` and about `bytes_max`; none: the end.
-  Result<SortedBlock> Next(int64_t rows_max, int64_t bytes_max);
+  Status Add(SpilledRange range);
+  /// The next rows in order, at most `rows_max` and about `bytes_max`; none: the end. Rows that
+  /// stand together in one block are not copied.
+  Result<MergedRows> Next(int64_t rows_max, int64_t bytes_max);
   /// What is left of the runs in memory.
   std::vector<MemoryRun> TakeMemory();
   /// Bytes of blocks in memory that were given out and dropped so far.
@@ -46,38 +46,59 @@ class SortMerger {
  private:
   struct Cursor {
     MemoryRun memory;
-    SpilledRun spilled;  // without a file: the run is in memory
-    size_t next_section = 0;
-    Reservation buffers;
+    SpilledRange spilled;  // without a run: it is in memory
+    size_t next_block = 0;
+    size_t end_block = 0;
     SortedBlockPtr block;  // null: at the end
     int32_t chunk = 0;     // of block, in store_
     int64_t row = 0;
-    KeyPrefix prefix;
+    int64_t end = 0;
+    int64_t row_bytes = 0;  // about; −1: rows differ too much
+    KeyPrefix prefix;       // of the row
     std::string_view key;
   };
   struct Retired {
     SortedBlockPtr block;
     int32_t chunk;
-    bool in_memory;
+    int64_t memory_bytes;  // of a block in memory
+  };
+  /// Rows of one block, one after the other.
+  struct Piece {
+    const SortedBlock* block;
+    int32_t chunk;
+    int64_t row;
+    int64_t count;
   };
 
   Status AddCursor(Cursor cursor);
-  Status LoadBlock(Cursor& cursor);
-  Result<SortedBlockPtr> ReadBlock(Cursor& cursor) const;
-  Status Step(Cursor& cursor);
+  Status LoadSlice(Cursor& cursor);
+  Result<BlockSlice> NextSlice(Cursor& cursor) const;
+  Result<BlockSlice> ReadSlice(Cursor& cursor) const;
   void LoadKey(Cursor& cursor);
+  int64_t RowBytesIn(const SortedBlock& block) const;
+  Status Step(Cursor& cursor, int64_t count);
   bool Less(size_t left, size_t right) const;
   void Replay(size_t leaf);
   void RebuildTree();
+  const Cursor* Challenger() const;
+  int64_t RowsBefore(const Cursor& cursor, const Cursor* challenger, int64_t rows_max) const;
+  int64_t CountToTake(const Cursor& cursor, int64_t rows_max, int64_t bytes_max) const;
+  int64_t BytesOf(const Cursor& cursor, int64_t count) const;
+  Status TakePieces(int64_t rows_max, int64_t bytes_max, int64_t* bytes);
+  Result<MergedRows> Gather();
+  Status AddPositions(MergedRows* rows) const;
   void DropRetired();
 
-  const SchemaPtr schema_;
-  const SortKeyEncoder encoder_;
+  const SortTerms terms_;
+  const Positions positions_;
   arrow::MemoryPool* const pool_;
   RowStore store_;
   std::vector<Cursor> cursors_;
   std::vector<size_t> tree_;  // [0] the winner, [1 …] the losers; cursors_.size() beats everyone
   bool tree_valid_ = false;
+  int64_t wins_ = 0;  // of the winner, one after the other
+  std::vector<Piece> pieces_;
+  std::vector<RowRef> refs_;
   std::vector<Retired> retired_;
   int64_t released_bytes_ = 0;
 };

@@ -1,19 +1,15 @@
-// Output side of the sort: puts the rows of a part in order when they are in memory; else it brings
-// the runs down to what one merge can read, and merges them.
+// Output side of the sort: lanes bring the runs down to what can be read together, then put parts
+// in order: rows in memory by sorting them anew, with rows on disk by merging.
 #include <algorithm>
 #include <memory>
 #include <optional>
 #include <utility>
 
 #include "headrace/exec/op/sort.h"
-#include "headrace/exec/op/sort_store.h"
+#include "headrace/exec/op/sort_global.h"
 
 namespace headrace {
 namespace {
-
-// This part of the limit is left free by a merge of more runs than these.
-constexpr int64_t kRoomFraction = 4;
-constexpr size_t kRunsInAnyRoom = 4;
 
 class SortOutput final : public Operator {
  public:
@@ -21,45 +17,58 @@ class SortOutput final : public Operator {
       : schema_(spec.schema), global_(std::static_pointer_cast<SortGlobal>(std::move(global))) {}
 
   Result<Flow> Push(int, Batch& part, Out& out) override {
-    if (!is_started_) ARROW_RETURN_NOT_OK(Start(part.ordinal().split));
-    ARROW_ASSIGN_OR_RAISE(Flow flow, store_.has_value() ? MergeStep(out) : EmitRows(out));
-    if (flow.kind == Flow::Kind::kNeedInput) is_started_ = false;
+    if (pass_.writer != nullptr) return PassStep();
+    if (!is_started_) {
+      ARROW_ASSIGN_OR_RAISE(const Flow flow, global_->Prepare(context(), &pass_));
+      if (flow.kind != Flow::Kind::kNeedInput) return flow;
+      ARROW_RETURN_NOT_OK(Start(part.ordinal().split));
+    }
+    ARROW_ASSIGN_OR_RAISE(Flow flow, merger_.has_value() ? MergeStep(out) : EmitRows(out));
+    if (flow.kind == Flow::Kind::kNeedInput) {
+      is_started_ = false;
+      global_->EndPart();
+    }
     return flow;
   }
 
-  Result<int64_t> Reclaim(int64_t bytes) override {
-    if (!store_.has_value()) return 0;
-    for (MemoryRun& run : merger_->TakeMemory()) store_->AddMemory(std::move(run));
-    return store_->Reclaim(bytes, context());
-  }
+  Result<int64_t> Reclaim(int64_t bytes) override { return global_->Reclaim(bytes); }
 
  private:
+  Result<Flow> PassStep() {
+    ARROW_ASSIGN_OR_RAISE(const bool more, pass_.writer->Step());
+    if (!more) global_->EndPass(std::exchange(pass_, SortPass()));
+    return Flow::MoreOutput();
+  }
+
   Status Start(int64_t part) {
-    ARROW_ASSIGN_OR_RAISE(SortGlobal::Part taken, global_->Take(part));
+    SortPart taken = global_->Take(part);
     is_started_ = true;
-    if (!taken.store.has_value()) {
-      slices_ = std::move(taken.slices);
+    if (taken.spilled.empty()) {
+      runs_ = std::move(taken.memory);
       SortSlices();
       return Status::OK();
     }
-    merger_.emplace(taken.store->terms().schema, taken.store->terms().encoder, context().pool);
-    store_.emplace(*std::move(taken.store));
+    merger_.emplace(global_->terms(), SortMerger::Positions::kLeftOut, context().pool);
+    for (MemoryRun& run : taken.memory) ARROW_RETURN_NOT_OK(merger_->Add(std::move(run)));
+    for (SpilledRange& range : taken.spilled) ARROW_RETURN_NOT_OK(merger_->Add(std::move(range)));
     return Status::OK();
   }
 
   void SortSlices() {
     row_store_.emplace(*schema_);
-    for (const BlockSlice& slice : slices_) {
-      const SortedBlock& block = *slice.block;
-      const int32_t chunk = row_store_->Add(Batch(block.columns, block.num_rows));
-      for (int64_t row = slice.begin; row < slice.end; ++row) {
-        rows_.push_back({{chunk, static_cast<int32_t>(row)}, block.keys[row]});
+    std::vector<KeyedRow> rows;
+    for (const MemoryRun& run : runs_) {
+      for (const BlockSlice& slice : run) {
+        const SortedBlock& block = *slice.block;
+        const int32_t chunk = row_store_->Add(Batch(block.columns, block.num_rows));
+        for (int64_t row = slice.begin; row < slice.end; ++row) {
+          rows.push_back({{chunk, static_cast<int32_t>(row)}, block.keys[row]});
+        }
       }
     }
-    SortRows(&rows_);
+    SortRows(&rows);
     refs_.clear();
-    for (const KeyedRow& row : rows_) refs_.push_back(row.row);
-    rows_.clear();
+    for (const KeyedRow& row : rows) refs_.push_back(row.row);
     next_row_ = 0;
   }
 
@@ -72,7 +81,7 @@ class SortOutput final : public Operator {
     }
     if (end == next_row_) {
       row_store_.reset();
-      slices_.clear();
+      runs_.clear();
       return Flow::NeedInput();
     }
     const auto refs = std::span(refs_).subspan(next_row_, end - next_row_);
@@ -82,100 +91,30 @@ class SortOutput final : public Operator {
     return Flow::MoreOutput();
   }
 
-  // Spilled rows must be whole before they are read: first runs that are being written, then merges
-  // that make fewer runs of many, then the merge that gives rows.
   Result<Flow> MergeStep(Out& out) {
-    if (store_->is_writing()) {
-      ARROW_RETURN_NOT_OK(store_->WriteStep());
-      return Flow::MoreOutput();
-    }
-    if (pass_ != nullptr) return PassStep();
-    if (store_->has_memory() || store_->has_spilled()) return AddRuns();
-    ARROW_ASSIGN_OR_RAISE(SortedBlock block,
+    ARROW_ASSIGN_OR_RAISE(MergedRows rows,
                           merger_->Next(context().batch_rows, context().batch_bytes));
-    if (block.num_rows == 0) {
-      store_.reset();
+    if (rows.num_rows == 0) {
+      merger_.reset();
       return Flow::NeedInput();
     }
-    out.Emit(Batch(std::move(block.columns), block.num_rows));
-    return Flow::MoreOutput();
-  }
-
-  Result<Flow> PassStep() {
-    ARROW_ASSIGN_OR_RAISE(const bool more, pass_->Step());
-    if (!more) {
-      store_->AddSpilled(pass_->TakeRun());
-      pass_.reset();
-    }
-    return Flow::MoreOutput();
-  }
-
-  // Adds all runs of the store to the merger when their buffers can be had, else makes them fewer.
-  Result<Flow> AddRuns() {
-    const std::vector<SpilledRun>& runs = store_->OrderedSpilled();
-    size_t count = runs.size();
-    if (count > kMergeFanInMax)
-      count = std::min<size_t>(kMergeFanInMax, count - kMergeFanInMax + 1);
-    Reservation buffers(context().budget);
-    if (HasRoomFor(count) && buffers.TryResize(BufferBytes(count))) {
-      if (count == runs.size()) return MergeAll(std::move(buffers));
-      return StartPass(count, std::move(buffers));
-    }
-    if (store_->has_memory()) {
-      ARROW_RETURN_NOT_OK(store_->Reclaim(0, context()).status());
-      return Flow::MoreOutput();
-    }
-    for (count /= 2; count >= 2; count /= 2) {
-      if (buffers.TryResize(BufferBytes(count))) return StartPass(count, std::move(buffers));
-    }
-    return Flow::NeedMemory(BufferBytes(std::min<size_t>(2, runs.size())));
-  }
-
-  // A merge of many runs leaves room for the operators behind it, which cannot take its buffers.
-  bool HasRoomFor(size_t runs) {
-    if (runs <= kRunsInAnyRoom) return true;
-    Reservation room(context().budget);
-    return room.TryResize(BufferBytes(runs) + context().budget->limit_bytes() / kRoomFraction);
-  }
-
-  int64_t BufferBytes(size_t count) {
-    const std::vector<SpilledRun>& runs = store_->OrderedSpilled();
-    int64_t bytes = 0;
-    for (size_t i = 0; i < count; ++i) bytes += runs[i].merge_bytes();
-    return bytes;
-  }
-
-  Result<Flow> MergeAll(Reservation buffers) {
-    for (MemoryRun& run : store_->TakeMemory()) {
-      ARROW_RETURN_NOT_OK(merger_->Add(std::move(run)));
-    }
-    for (SpilledRun& run : store_->TakeSpilled()) {
-      const int64_t bytes = run.merge_bytes();
-      ARROW_RETURN_NOT_OK(merger_->Add(std::move(run), buffers.Split(bytes)));
-    }
-    return Flow::MoreOutput();
-  }
-
-  Result<Flow> StartPass(size_t count, Reservation buffers) {
-    ARROW_ASSIGN_OR_RAISE(pass_, store_->MergeShortest(count, std::move(buffers), context()));
+    out.Emit(Batch(std::move(rows.columns), rows.num_rows));
     return Flow::MoreOutput();
   }
 
   const SchemaPtr schema_;
   const std::shared_ptr<SortGlobal> global_;
+  SortPass pass_;
   bool is_started_ = false;  // with the part that is being read
 
   // A part in memory; the slices hold the reservations.
-  std::vector<BlockSlice> slices_;
+  std::vector<MemoryRun> runs_;
   std::optional<RowStore> row_store_;
-  std::vector<KeyedRow> rows_;
   std::vector<RowRef> refs_;  // in order
   size_t next_row_ = 0;
 
-  // A part that may be on disk.
-  std::optional<SortStore> store_;
+  // A part with rows on disk.
   std::optional<SortMerger> merger_;
-  std::unique_ptr<RunWriter> pass_;
 };
 
 }  // namespace

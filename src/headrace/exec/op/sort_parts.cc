@@ -1,4 +1,5 @@
-// Cutting goes from the fronts of the runs, so a block is free when the last part in it is.
+// Cutting goes from the fronts of the runs in memory, so a block is free when the last part in it
+// is; what is wanted back goes from their backs, where it is needed last.
 #include "headrace/exec/op/sort_parts.h"
 
 #include <algorithm>
@@ -9,74 +10,135 @@ namespace {
 
 constexpr int64_t kSamplesPerPart = 16;
 
+// A key that stands for as many rows.
+using Sample = std::pair<std::string_view, int64_t>;
+
 int64_t RowsOf(const std::vector<MemoryRun>& runs) {
   int64_t rows = 0;
   for (const MemoryRun& run : runs) {
-    for (const SortedBlockPtr& block : run.blocks) rows += block->num_rows;
+    for (const BlockSlice& slice : run) rows += slice.num_rows();
   }
   return rows;
 }
 
-// The first row of [begin, num_rows) whose key is not below `key`.
-int64_t LowerBound(const SortedBlock& block, int64_t begin, std::string_view key) {
-  int64_t end = block.num_rows;
-  while (begin < end) {
-    const int64_t middle = begin + (end - begin) / 2;
-    if (block.keys[middle] < key) {
-      begin = middle + 1;
-    } else {
-      end = middle;
+void AddSamples(const std::vector<MemoryRun>& runs, int64_t step, std::vector<Sample>* samples) {
+  int64_t skip = step / 2;
+  for (const MemoryRun& run : runs) {
+    for (const BlockSlice& slice : run) {
+      for (; skip < slice.num_rows(); skip += step) {
+        samples->emplace_back(slice.block->keys[slice.begin + skip], step);
+      }
+      skip -= slice.num_rows();
     }
   }
-  return begin;
+}
+
+void AddSamples(const SpilledRun& run, std::vector<Sample>* samples) {
+  for (size_t block = 0; block < run.num_blocks(); ++block) {
+    samples->emplace_back(run.first_keys()[block], run.rows_of(block));
+  }
 }
 
 }  // namespace
 
-SortParts::SortParts(std::vector<MemoryRun> runs, int64_t num_parts) : runs_(std::move(runs)) {
-  Sample(num_parts);
+SortParts::SortParts(std::vector<MemoryRun> memory, std::vector<SpilledRunPtr> spilled,
+                     int64_t num_parts)
+    : memory_(std::move(memory)), spilled_(std::move(spilled)) {
+  if (num_parts > 1) Sample(num_parts);
+  end_cut_ = this->num_parts();
 }
 
 void SortParts::Sample(int64_t num_parts) {
-  const int64_t step = std::max<int64_t>(1, RowsOf(runs_) / (num_parts * kSamplesPerPart));
-  std::vector<std::string_view> samples;
-  int64_t skip = step / 2;
-  for (const MemoryRun& run : runs_) {
-    for (const SortedBlockPtr& block : run.blocks) {
-      for (; skip < block->num_rows; skip += step) samples.push_back(block->keys[skip]);
-      skip -= block->num_rows;
-    }
+  std::vector<headrace::Sample> samples;
+  const int64_t step = std::max<int64_t>(1, RowsOf(memory_) / (num_parts * kSamplesPerPart));
+  AddSamples(memory_, step, &samples);
+  for (const SpilledRunPtr& run : spilled_) AddSamples(*run, &samples);
+  if (!spilled_.empty()) {
+    for (auto& sample : samples) sample.first = KeyStarts::StartOf(sample.first);
   }
   std::sort(samples.begin(), samples.end());
-  const auto parts = static_cast<size_t>(num_parts);
-  for (size_t part = 1; part < parts && !samples.empty(); ++part) {
-    splitters_.emplace_back(samples[part * samples.size() / parts]);
+  int64_t rows = 0;
+  for (const auto& sample : samples) rows += sample.second;
+  int64_t seen = 0;
+  int64_t part = 1;
+  for (const auto& [key, weight] : samples) {
+    const bool is_new = splitters_.empty() ? !key.empty() : splitters_.back() < key;
+    if (seen >= part * (rows / num_parts) && is_new && part < num_parts) {
+      splitters_.emplace_back(key);
+      part = seen / std::max<int64_t>(1, rows / num_parts) + 1;
+    }
+    seen += weight;
   }
+}
+
+KeyRange SortParts::RangeOf(int64_t part) const {
+  KeyRange range;
+  if (part > 0) range.begin = splitters_[static_cast<size_t>(part - 1)];
+  if (part < num_parts() - 1) range.end = splitters_[static_cast<size_t>(part)];
+  return range;
 }
 
 void SortParts::CutNext() {
-  std::vector<BlockSlice> slices;
-  const bool is_last = next_cut_ == num_parts() - 1;
-  for (MemoryRun& run : runs_) {
-    while (!run.blocks.empty()) {
-      const SortedBlockPtr& block = run.blocks.front();
-      const int64_t end =
-          is_last ? block->num_rows
-                  : LowerBound(*block, run.first_row, splitters_[static_cast<size_t>(next_cut_)]);
-      if (end > run.first_row) slices.push_back({block, run.first_row, end});
-      run.first_row = end;
-      if (end < block->num_rows) break;
-      run.blocks.pop_front();
-      run.first_row = 0;
+  std::vector<MemoryRun> cut;
+  const std::string_view end = RangeOf(next_cut_).end;
+  for (MemoryRun& run : memory_) {
+    MemoryRun slices;
+    while (!run.empty()) {
+      BlockSlice& front = run.front();
+      const int64_t row =
+          end.empty() ? front.end : LowerBound(*front.block, front.begin, front.end, end);
+      if (row > front.begin) slices.push_back({front.block, front.begin, row});
+      front.begin = row;
+      if (row < front.end) break;
+      run.pop_front();
     }
+    if (!slices.empty()) cut.push_back(std::move(slices));
   }
-  cut_.emplace(next_cut_++, std::move(slices));
+  cut_.emplace(next_cut_++, std::move(cut));
 }
 
-std::vector<BlockSlice> SortParts::Take(int64_t part) {
+SortPart SortParts::Take(int64_t part) {
   while (next_cut_ <= part) CutNext();
-  auto node = cut_.extract(part);
-  return node.empty() ? std::vector<BlockSlice>() : std::move(node.mapped());
+  SortPart taken;
+  if (auto node = cut_.extract(part); !node.empty()) taken.memory = std::move(node.mapped());
+  for (const SpilledRunPtr& run : spilled_) {
+    SpilledRange range{run, RangeOf(part), &splitters_};
+    const auto [first, last] = run->BlocksOf(range.range);
+    if (first < last) taken.spilled.push_back(std::move(range));
+  }
+  return taken;
+}
+
+bool SortParts::has_memory() const {
+  return std::any_of(memory_.begin(), memory_.end(), [](const auto& run) { return !run.empty(); });
+}
+
+// Moves the rows from `begin` on to the front of `tail`; gives their bytes.
+int64_t SortParts::CutTail(MemoryRun& run, std::string_view begin, MemoryRun* tail) {
+  int64_t bytes = 0;
+  while (!run.empty()) {
+    BlockSlice& back = run.back();
+    const int64_t row =
+        begin.empty() ? back.begin : LowerBound(*back.block, back.begin, back.end, begin);
+    if (row == back.end) break;
+    bytes += back.block->bytes * (back.end - row) / back.block->num_rows;
+    tail->push_front({back.block, row, back.end});
+    back.end = row;
+    if (back.num_rows() > 0) break;
+    run.pop_back();
+  }
+  return bytes;
+}
+
+std::vector<MemoryRun> SortParts::CutBack(int64_t bytes) {
+  std::vector<MemoryRun> tails(memory_.size());
+  int64_t cut = 0;
+  while (cut < bytes && end_cut_ > next_cut_) {
+    const std::string_view begin = RangeOf(--end_cut_).begin;
+    for (size_t i = 0; i < memory_.size(); ++i) cut += CutTail(memory_[i], begin, &tails[i]);
+  }
+  std::erase_if(tails, [](const MemoryRun& run) { return run.empty(); });
+  return tails;
 }
 
 }  // namespace headrace

@@ -86,7 +86,7 @@ class Lanes {
     }
     return Status::OK();
   }
-  /// One call; false: the input is done.
+  /// One call; false: the input is done. A blocked one is called again: other lanes run meanwhile.
   template <typename Call>
   Result<bool> Step(size_t lane, Call call, std::vector<Batch>* outputs) {
     if (world_.rng.Below(1000) < world_.options.reclaims_permille) {
@@ -110,7 +110,7 @@ class Lanes {
         outputs->push_back(*std::move(batch));
       }
       if (auto watermark = out.TakeWatermark()) watermarks_.push_back(*watermark);
-      return flow.kind == Flow::Kind::kMoreOutput;
+      return flow.kind == Flow::Kind::kMoreOutput || flow.kind == Flow::Kind::kBlocked;
     }
   }
   template <typename Call>

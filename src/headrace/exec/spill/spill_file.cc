@@ -61,7 +61,8 @@ Result<std::shared_ptr<arrow::RecordBatch>> SpillFile::Read(const StateSection& 
     std::lock_guard lock(mutex_);
     HEADRACE_CHECK(writer_ == nullptr, "a spill file is read before it was sealed");
     if (reader_ == nullptr) {
-      ARROW_ASSIGN_OR_RAISE(reader_, StateReader::Make(vfs_, path_, pool_, StateOrigin::kThisProcess));
+      ARROW_ASSIGN_OR_RAISE(reader_,
+                            StateReader::Make(vfs_, path_, pool_, StateOrigin::kThisProcess));
     }
   }
   return reader_->Read(section);

@@ -110,8 +110,7 @@ TEST_F(StateFileTest, CellsFromOutsideAreValidated) {
   ASSERT_OK(writer->Close(/*sync=*/false));
   ASSERT_OK_AND_ASSIGN(auto outside, StateReader::Make(*vfs_, kPath, pool));
   EXPECT_ERROR(outside->Read(outside->sections()[0]), kBadData, "UTF8");
-  ASSERT_OK_AND_ASSIGN(auto own,
-                       StateReader::Make(*vfs_, kPath, pool, StateOrigin::kThisProcess));
+  ASSERT_OK_AND_ASSIGN(auto own, StateReader::Make(*vfs_, kPath, pool, StateOrigin::kThisProcess));
   ASSERT_OK_AND_ASSIGN(auto read, own->Read(own->sections()[0]));
   EXPECT_TRUE(read->Equals(*batch));
 }

@@ -115,15 +115,16 @@ Result<std::vector<StateSection>> ParseSections(const std::string& path, FooterC
   return sections;
 }
 
-Result<StateTail> ReadTail(arrow::io::RandomAccessFile& file, const std::string& path,
-                           int64_t size, arrow::MemoryPool* pool) {
+Result<StateTail> ReadTail(arrow::io::RandomAccessFile& file, const std::string& path, int64_t size,
+                           arrow::MemoryPool* pool) {
   const auto tail_bytes = static_cast<int64_t>(sizeof(StateTail));
   if (size < kStateMagicBytes + tail_bytes) {
     return Bad(path, size, "the file is too short to be a state file");
   }
   ARROW_ASSIGN_OR_RAISE(BufferPtr head, ReadExactly(file, path, 0, kStateMagicBytes, pool));
   if (TextOf(*head) != kStateMagic) return Bad(path, 0, "expected the magic HRSTATE1");
-  ARROW_ASSIGN_OR_RAISE(BufferPtr bytes, ReadExactly(file, path, size - tail_bytes, tail_bytes, pool));
+  ARROW_ASSIGN_OR_RAISE(BufferPtr bytes,
+                        ReadExactly(file, path, size - tail_bytes, tail_bytes, pool));
   StateTail tail;
   std::memcpy(&tail, bytes->data(), sizeof(tail));
   if (std::memcmp(tail.magic, kStateMagic, sizeof(tail.magic)) != 0) {
