@@ -195,6 +195,77 @@ void AppendRows(const Batch& batch, Test&& test, std::vector<uint32_t>* rows) {
   }
 }
 
+// -- Whether rows are in order --
+
+// Rows compared before anyone asks for the outcome.
+constexpr int64_t kOrderRows = 1024;
+
+int CompareWide(const WideCells& cells, int64_t a, int64_t b) {
+  const auto width = static_cast<size_t>(cells.width);
+  if (!cells.is_number) return std::memcmp(cells[a], cells[b], width);
+  std::vector<uint8_t> bytes(2 * width);
+  WriteWide(cells, a, 0, bytes.data());
+  WriteWide(cells, b, 0, bytes.data() + width);
+  return std::memcmp(bytes.data(), bytes.data() + width, width);
+}
+
+// < 0, 0, > 0: the order of two cells that are not null.
+template <typename Cells>
+int CompareCells(const Cells& cells, int64_t a, int64_t b, bool descending) {
+  if constexpr (kIsMachineNumber<Cells>) {
+    const auto left = Ordered<Cells>(cells[a]);
+    const auto right = Ordered<Cells>(cells[b]);
+    return descending ? (left < right) - (left > right) : (left > right) - (left < right);
+  } else if constexpr (std::is_same_v<Cells, BytesCells>) {
+    const int order = cells[a].compare(cells[b]);
+    return descending ? -order : order;
+  } else if constexpr (std::is_same_v<Cells, WideCells>) {
+    const int order = CompareWide(cells, a, b);
+    return descending ? -order : order;
+  } else {
+    const int order = static_cast<int>(cells[a]) - static_cast<int>(cells[b]);
+    return descending ? -order : order;
+  }
+}
+
+template <typename Cells>
+bool NumbersInOrder(const Cells& cells, int64_t num_rows, bool descending) {
+  for (int64_t begin = 1; begin < num_rows; begin += kOrderRows) {
+    const int64_t end = std::min(begin + kOrderRows, num_rows);
+    bool falls = false;
+    bool rises = false;
+    for (int64_t row = begin; row < end; ++row) {
+      const auto before = Ordered<Cells>(cells[row - 1]);
+      const auto here = Ordered<Cells>(cells[row]);
+      falls |= here < before;
+      rises |= here > before;
+    }
+    if (descending ? rises : falls) return false;
+  }
+  return true;
+}
+
+// Looks at rows that are equal to the one before in the columns before, and forgets those that
+// are not in this one; false: one is out of order.
+template <typename Cells>
+bool TiesInOrder(const Cells& cells, const SortKey& key, std::vector<int64_t>* ties) {
+  size_t kept = 0;
+  for (const int64_t row : *ties) {
+    const bool null_before = cells.IsNull(row - 1);
+    const bool is_null = cells.IsNull(row);
+    int order = 0;
+    if (null_before != is_null) {
+      order = null_before == (key.nulls == NullPlacement::kFirst) ? -1 : 1;
+    } else if (!is_null) {
+      order = CompareCells(cells, row - 1, row, key.descending);
+    }
+    if (order > 0) return false;
+    if (order == 0) (*ties)[kept++] = row;
+  }
+  ties->resize(kept);
+  return true;
+}
+
 }  // namespace
 
 int64_t SortKeys::num_bytes() const {
@@ -267,6 +338,29 @@ Status SortKeyEncoder::RowsUpTo(std::string_view bound, const Batch& batch, arro
     });
   });
   return Status::OK();
+}
+
+Result<bool> SortKeyEncoder::AreInOrder(const Batch& batch, arrow::MemoryPool* pool) const {
+  std::vector<int64_t> ties;
+  for (size_t i = 0; i < keys_.size(); ++i) {
+    ARROW_ASSIGN_OR_RAISE(const ArrayPtr column, Decode(batch.column(keys_[i].column), pool));
+    bool in_order = true;
+    VisitCells(*column->data(), [&](const auto& cells) {
+      using Cells = std::remove_cvref_t<decltype(cells)>;
+      if constexpr (kIsMachineNumber<Cells>) {
+        if (i == 0 && column->null_count() == 0) {
+          in_order = NumbersInOrder(cells, batch.num_rows(), keys_[i].descending);
+          if (!in_order || keys_.size() == 1) return;
+        }
+      }
+      if (i == 0) {
+        for (int64_t row = 1; row < batch.num_rows(); ++row) ties.push_back(row);
+      }
+      in_order = TiesInOrder(cells, keys_[i], &ties);
+    });
+    if (!in_order) return false;
+  }
+  return true;
 }
 
 RowPosition SortKeyEncoder::PositionOf(std::string_view key) {

@@ -38,6 +38,8 @@ class SortKeyEncoder {
   /// is not above that of `bound`, or cannot be told at once. Numbers count the selected rows.
   Status RowsUpTo(std::string_view bound, const Batch& batch, arrow::MemoryPool* pool,
                   std::vector<uint32_t>* rows) const;
+  /// Whether the rows of a compacted batch, which follow each other in the input, are in order.
+  Result<bool> AreInOrder(const Batch& batch, arrow::MemoryPool* pool) const;
   /// The position at the end of a key that was encoded with one.
   static RowPosition PositionOf(std::string_view key);
 

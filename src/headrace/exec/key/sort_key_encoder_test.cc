@@ -82,6 +82,43 @@ TEST(SortKeyEncoderTest, BytesHaveTheOrderOfCells) {
   }
 }
 
+// Every pair of cells as a batch, against the keys; a second column breaks ties.
+TEST(SortKeyEncoderTest, TellsWhetherRowsAreInOrder) {
+  std::vector<SortKeyCase> cases = SortKeyCases();
+  cases.push_back({arrow::fixed_size_binary(40),
+                   "[\"" + std::string(40, 'a') + "\", \"" + std::string(39, 'a') + "b\"]"});
+  for (const SortKeyCase& item : cases) {
+    SCOPED_TRACE(item.type->ToString());
+    const std::string json = "[null, " + item.ascending.substr(1, item.ascending.size() - 2) + "]";
+    const ArrayPtr cells = FromJson(item.type, json);
+    const auto schema = arrow::schema({arrow::field("x", item.type), arrow::field("y", item.type)});
+    for (const bool descending : {false, true}) {
+      for (const NullPlacement nulls : {NullPlacement::kFirst, NullPlacement::kLast}) {
+        const Ordering ordering = {{0, descending, nulls}, {1, !descending, nulls}};
+        for (size_t columns = 1; columns <= 2; ++columns) {
+          ASSERT_OK_AND_ASSIGN(
+              auto encoder,
+              SortKeyEncoder::Make(*schema, {ordering.begin(), ordering.begin() + columns}));
+          const int64_t last = cells->length() - 1;
+          for (int64_t a = 0; a <= last; ++a) {
+            for (int64_t b = 0; b <= last; ++b) {
+              ASSERT_OK_AND_ASSIGN(ArrayPtr x,
+                                   arrow::Concatenate({cells->Slice(a, 1), cells->Slice(b, 1)}));
+              ASSERT_OK_AND_ASSIGN(
+                  ArrayPtr y, arrow::Concatenate({cells->Slice(a / 2, 1), cells->Slice(b / 2, 1)}));
+              const Batch batch({x, y}, 2);
+              SortKeys keys;
+              ASSERT_OK(encoder.Encode(batch, nullptr, Pool(), &keys));
+              ASSERT_OK_AND_ASSIGN(const bool in_order, encoder.AreInOrder(batch, Pool()));
+              ASSERT_EQ(in_order, keys[0] <= keys[1]) << a << " " << b << " " << columns;
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
 // Against the keys themselves, on every cell as the bound, with and without a selection.
 TEST(SortKeyEncoderTest, RowsUpToABoundLeaveNoneOut) {
   for (const SortKeyCase& item : SortKeyCases()) {

@@ -28,6 +28,10 @@ constexpr int64_t kPaddingBytesMax = int64_t{16} << 10;
 // So many rows wanted, or fewer, are kept in the buffer, and bound the keys of those to come.
 constexpr int64_t kFirstRowsMax = 32768;
 constexpr int64_t kFirstBufferRowsMin = 2048;
+// Smaller batches are sorted with others, in order or not.
+constexpr int64_t kOrderedRowsMin = 1024;
+// Batches that are in order begin so many runs; more would make merging them slow.
+constexpr int kOrderedRunsMax = 16;
 
 using Roots = std::set<const arrow::Buffer*>;
 
@@ -65,7 +69,7 @@ class SortBuild final : public Operator {
   Status Open(const OperatorContext& context) override {
     ARROW_RETURN_NOT_OK(Keep(context));
     ARROW_ASSIGN_OR_RAISE(SortKeyEncoder encoder, SortKeyEncoder::Make(*schema_, keys_));
-    store_.emplace(SortTerms{schema_, std::move(encoder)});
+    store_.emplace(SortTerms{schema_, std::make_shared<SortKeyEncoder>(std::move(encoder))});
     buffer_.emplace(schema_, context.budget);
     buffer_bytes_max_ = std::clamp(context.budget->limit_bytes() / kBuffersPerBudget,
                                    kBufferBytesMin, kBufferBytesMax);
@@ -78,6 +82,7 @@ class SortBuild final : public Operator {
   Result<Flow> Push(int, Batch& batch, Out&) override {
     if (!pending_.has_value()) ARROW_RETURN_NOT_OK(Prepare(batch));
     if (!pending_.has_value()) return Flow::NeedInput();
+    if (pending_first_.has_value()) return PushOrdered();
     const int64_t bytes = SortBuffer::BytesOf(*pending_, pending_keys_);
     if (!buffer_->TryReserve(bytes)) return Flow::NeedMemory(bytes);
     buffer_->Add(*pending_, std::move(pending_keys_));
@@ -91,6 +96,7 @@ class SortBuild final : public Operator {
 
   Result<Flow> Finish(int, Out&) override {
     ARROW_RETURN_NOT_OK(SortBuffered());
+    EndOrdered();
     return Flow::NeedInput();
   }
 
@@ -98,12 +104,18 @@ class SortBuild final : public Operator {
     return static_cast<SortGlobal&>(global).Absorb(*std::move(store_), context());
   }
 
+  // Runs of the store go first: what is not yet a run makes a longer one when it is left to grow.
   Result<int64_t> Reclaim(int64_t bytes) override {
+    ARROW_ASSIGN_OR_RAISE(const int64_t freed, store_->Reclaim(bytes, context()));
+    if (freed > 0 && freed >= bytes) return freed;
     ARROW_RETURN_NOT_OK(SortBuffered());
-    return store_->Reclaim(bytes, context());
+    EndOrdered();
+    ARROW_ASSIGN_OR_RAISE(const int64_t more, store_->Reclaim(bytes - freed, context()));
+    return freed + more;
   }
 
  private:
+  const SortKeyEncoder& encoder() const { return *store_->terms().encoder; }
   bool keeps_first() const { return rows_wanted_ <= kFirstRowsMax; }
 
   // Keeps `batch` as it is to be stored, with its keys; nothing is reserved for it yet. Nothing is
@@ -114,10 +126,45 @@ class SortBuild final : public Operator {
     if (positions.empty()) return Status::OK();
     ARROW_ASSIGN_OR_RAISE(compact, DecodeBatch(compact, context().pool));
     ARROW_ASSIGN_OR_RAISE(compact, WithoutForeignRows(compact, context().pool));
-    ARROW_RETURN_NOT_OK(
-        store_->terms().encoder.Encode(compact, &positions, context().pool, &pending_keys_));
+    ARROW_ASSIGN_OR_RAISE(const bool in_order, IsOrdered(compact, positions));
+    if (in_order) {
+      pending_first_ = positions.front();
+    } else {
+      ARROW_RETURN_NOT_OK(encoder().Encode(compact, &positions, context().pool, &pending_keys_));
+    }
     pending_ = std::move(compact);
     return Status::OK();
+  }
+
+  // Whether the rows are to be kept as they are: they follow each other in the input, in order.
+  Result<bool> IsOrdered(const Batch& batch, const std::vector<RowPosition>& positions) const {
+    const int64_t count = batch.num_rows();
+    if (keeps_first() || count < kOrderedRowsMin || ordered_runs_ >= kOrderedRunsMax) return false;
+    if (positions.back().row - positions.front().row != count - 1) return false;
+    return encoder().AreInOrder(batch, context().pool);
+  }
+
+  // Adds the pending batch to the run of those that are in order, or begins another one.
+  Result<Flow> PushOrdered() {
+    const int64_t bytes = pending_->num_bytes();
+    Reservation reservation(context().budget);
+    if (!reservation.TryResize(bytes)) return Flow::NeedMemory(bytes);
+    auto blocks =
+        BlocksOfSorted(*pending_, *pending_first_, store_->terms().encoder,
+                       SortBlockBytes(*context().budget), std::move(reservation), context().pool);
+    pending_.reset();
+    pending_first_.reset();
+    if (!ordered_.empty() && ordered_.back().last_key() >= blocks.front()->KeyAt(0)) {
+      EndOrdered();
+      ++ordered_runs_;
+    }
+    for (SortedBlockPtr& block : blocks) ordered_.push_back(BlockSlice::Whole(std::move(block)));
+    return Flow::NeedInput();
+  }
+
+  void EndOrdered() {
+    if (ordered_.empty()) return;
+    store_->AddMemory(std::exchange(ordered_, {}));
   }
 
   Result<Batch> WantedRows(const Batch& batch, std::vector<RowPosition>* positions) {
@@ -128,7 +175,7 @@ class SortBuild final : public Operator {
       for (int64_t row = 0; row < count; ++row) positions->push_back(batch.PositionOf(row));
       return batch.Compact(context().pool);
     }
-    ARROW_RETURN_NOT_OK(store_->terms().encoder.RowsUpTo(bound_, batch, context().pool, &wanted_));
+    ARROW_RETURN_NOT_OK(encoder().RowsUpTo(bound_, batch, context().pool, &wanted_));
     for (uint32_t& row : wanted_) {
       positions->push_back(batch.PositionOf(row));
       if (batch.selection() != nullptr) row = (*batch.selection())[row];
@@ -170,6 +217,9 @@ class SortBuild final : public Operator {
   std::vector<uint32_t> wanted_;
   std::optional<Batch> pending_;
   SortKeys pending_keys_;
+  std::optional<RowPosition> pending_first_;  // pending_ is in order and goes on from here
+  MemoryRun ordered_;                         // batches that came in order
+  int ordered_runs_ = 0;                      // that ended in a row out of order
 };
 
 }  // namespace

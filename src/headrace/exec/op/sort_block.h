@@ -1,8 +1,10 @@
 // SortedBlock: some rows in their final order, and the buffer in which they get that way.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,18 +18,61 @@
 
 namespace headrace {
 
-/// Rows in key order. Keys end in positions (see SortKeyEncoder), so no two are equal.
-struct SortedBlock {
+/// Where the rows of a block stand in the input: one after the other, or as two columns say.
+struct BlockPositions {
+  RowPosition first;
+  ArrayPtr splits;  // null: one after the other
+  ArrayPtr rows;
+
+  RowPosition operator[](int64_t row) const;
+};
+
+/// Rows in key order. Keys end in positions (see SortKeyEncoder), so no two are equal. A block that
+/// was made with positions knows the keys of its first and last row, and makes the others when one
+/// is asked for; that memory is nobody's, as few blocks are compared at a time. Thread safe.
+class SortedBlock {
+ public:
+  SortedBlock(std::vector<ArrayPtr> columns, SortKeys keys);
+  SortedBlock(std::vector<ArrayPtr> columns, int64_t num_rows, BlockPositions positions,
+              std::shared_ptr<const SortKeyEncoder> encoder, arrow::MemoryPool* pool);
+
+  std::string_view KeyAt(int64_t row) const;
+  RowPosition PositionOf(int64_t row) const;
+  /// About what the keys of so many rows take.
+  int64_t KeyBytesOf(int64_t count) const;
+  bool has_keys() const { return has_keys_.load(std::memory_order_acquire); }
+  SortKeys TakeKeys() { return std::move(keys_); }
+
   std::vector<ArrayPtr> columns;  // plain
-  SortKeys keys;
   int64_t num_rows = 0;
   int64_t bytes = 0;
   Reservation reservation;  // none for blocks whose reader holds it
+
+ private:
+  void MakeKeys() const;
+  std::string KeyOf(int64_t row) const;
+
+  BlockPositions positions_;
+  std::shared_ptr<const SortKeyEncoder> encoder_;
+  arrow::MemoryPool* pool_ = nullptr;
+  std::string first_key_;
+  std::string last_key_;
+  mutable std::mutex mutex_;
+  mutable std::atomic<bool> has_keys_ = false;
+  mutable SortKeys keys_;  // guarded by mutex_ until has_keys_
 };
 using SortedBlockPtr = std::shared_ptr<const SortedBlock>;
 
-Result<SortedBlock> GatherBlock(const RowStore& store, std::span<const KeyedRow> rows,
-                                arrow::MemoryPool* pool);
+Result<std::shared_ptr<SortedBlock>> GatherBlock(const RowStore& store,
+                                                 std::span<const KeyedRow> rows,
+                                                 arrow::MemoryPool* pool);
+
+/// Blocks of about `block_bytes` that share the columns of a plain, compacted batch whose rows are
+/// in order; they take `reservation` over.
+std::vector<SortedBlockPtr> BlocksOfSorted(const Batch& batch, RowPosition first,
+                                           const std::shared_ptr<const SortKeyEncoder>& encoder,
+                                           int64_t block_bytes, Reservation reservation,
+                                           arrow::MemoryPool* pool);
 
 /// Rows as they came, until they are sorted. Its owner bounds it so that sorting takes one step.
 class SortBuffer {

@@ -41,7 +41,7 @@ Status SortGlobal::Seal(const OperatorContext& context) {
   std::lock_guard lock(mutex_);
   if (!store_.has_value()) {
     ARROW_ASSIGN_OR_RAISE(SortKeyEncoder encoder, SortKeyEncoder::Make(*schema_, keys_));
-    store_.emplace(SortTerms{schema_, std::move(encoder)});
+    store_.emplace(SortTerms{schema_, std::make_shared<SortKeyEncoder>(std::move(encoder))});
   }
   ARROW_RETURN_NOT_OK(store_->StopWriting());
   terms_ = store_->terms();

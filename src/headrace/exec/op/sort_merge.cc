@@ -15,6 +15,8 @@ namespace {
 
 // So many wins in a row make it worth while to look for the end of the row of wins.
 constexpr int64_t kWinsMany = 8;
+// So many rows of one block are given alone: they need not be copied.
+constexpr int64_t kPieceRowsMany = 1024;
 // Rows of larger blocks may differ so much in size that their mean says nothing.
 constexpr int64_t kMeanBlockBytesMax = int64_t{1} << 20;
 
@@ -33,10 +35,6 @@ int64_t UsersOf(const SpilledRange& spilled, size_t block) {
   const auto last = std::upper_bound(first, end, keys[block + 1]);
   if (last != std::upper_bound(last, end, keys[block + 1], starts_above)) return 1;
   return 1 + (last - first);
-}
-
-int64_t BytesIn(const BlockSlice& slice) {
-  return slice.block->bytes * slice.num_rows() / std::max<int64_t>(1, slice.block->num_rows);
 }
 
 }  // namespace
@@ -90,6 +88,7 @@ Status SortMerger::LoadSlice(Cursor& cursor) {
   if (cursor.block == nullptr) return Status::OK();
   cursor.row = slice.begin;
   cursor.end = slice.end;
+  cursor.is_fresh = true;
   cursor.chunk = store_.Add(Batch(cursor.block->columns, cursor.block->num_rows));
   cursor.row_bytes = RowBytesIn(*cursor.block);
   LoadKey(cursor);
@@ -103,19 +102,20 @@ int64_t SortMerger::RowBytesIn(const SortedBlock& block) const {
 }
 
 void SortMerger::LoadKey(Cursor& cursor) {
-  cursor.key = cursor.block->keys[cursor.row];
+  cursor.key = cursor.block->KeyAt(cursor.row);
   cursor.prefix = KeyPrefix::Of(cursor.key);
 }
 
 Status SortMerger::Step(Cursor& cursor, int64_t count) {
   cursor.row += count;
+  cursor.is_fresh = false;
   if (cursor.row < cursor.end) {
     LoadKey(cursor);
     return Status::OK();
   }
   const bool in_memory = cursor.spilled.run == nullptr;
   const BlockSlice slice{cursor.block, 0, cursor.end};
-  retired_.push_back({cursor.block, cursor.chunk, in_memory ? BytesIn(slice) : 0});
+  retired_.push_back({cursor.block, cursor.chunk, in_memory ? slice.bytes() : 0});
   return LoadSlice(cursor);
 }
 
@@ -164,12 +164,12 @@ const SortMerger::Cursor* SortMerger::Challenger() const {
 int64_t SortMerger::RowsBefore(const Cursor& cursor, const Cursor* challenger,
                                int64_t rows_max) const {
   const int64_t end = std::min(cursor.end, cursor.row + rows_max);
-  if (challenger == nullptr || cursor.block->keys[end - 1] < challenger->key) {
+  if (challenger == nullptr || cursor.block->KeyAt(end - 1) < challenger->key) {
     return end - cursor.row;
   }
   int64_t known = cursor.row;  // comes before
   for (int64_t step = 1; known + step < end; step *= 2) {
-    if (!(cursor.block->keys[known + step] < challenger->key)) {
+    if (cursor.block->KeyAt(known + step) >= challenger->key) {
       return LowerBound(*cursor.block, known + 1, known + step, challenger->key) - cursor.row;
     }
     known += step;
@@ -177,10 +177,20 @@ int64_t SortMerger::RowsBefore(const Cursor& cursor, const Cursor* challenger,
   return LowerBound(*cursor.block, known + 1, end, challenger->key) - cursor.row;
 }
 
+// A slice that was not begun may come before all others as a whole: that takes one comparison.
 int64_t SortMerger::CountToTake(const Cursor& cursor, int64_t rows_max, int64_t bytes_max) const {
-  if (cursor.row_bytes < 0 || (wins_ < kWinsMany && cursors_.size() > 1)) return 1;
+  if (cursor.row_bytes < 0) return 1;
   const int64_t rows_of_bytes = bytes_max / std::max<int64_t>(1, cursor.row_bytes) + 1;
-  return RowsBefore(cursor, Challenger(), std::min(rows_max, rows_of_bytes));
+  const int64_t count_max = std::min(rows_max, rows_of_bytes);
+  if (wins_ >= kWinsMany || cursors_.size() == 1) {
+    return RowsBefore(cursor, Challenger(), count_max);
+  }
+  const int64_t left = cursor.end - cursor.row;
+  if (!cursor.is_fresh || left > count_max) return 1;
+  const Cursor* challenger = Challenger();
+  const bool is_first =
+      challenger == nullptr || cursor.block->KeyAt(cursor.end - 1) < challenger->key;
+  return is_first ? left : 1;
 }
 
 int64_t SortMerger::BytesOf(const Cursor& cursor, int64_t count) const {
@@ -194,6 +204,10 @@ Status SortMerger::TakePieces(int64_t rows_max, int64_t bytes_max, int64_t* byte
          (rows == 0 || *bytes < bytes_max)) {
     const size_t winner = tree_[0];
     Cursor& cursor = cursors_[winner];
+    if (!pieces_.empty() && cursor.is_fresh && rows == pieces_.front().count &&
+        rows >= kPieceRowsMany) {
+      return Status::OK();
+    }
     const int64_t count = CountToTake(cursor, rows_max - rows, bytes_max - *bytes);
     if (!pieces_.empty() && wins_ > 0 && pieces_.back().chunk == cursor.chunk &&
         pieces_.back().row + pieces_.back().count == cursor.row) {
@@ -218,16 +232,15 @@ Status SortMerger::AddPositions(MergedRows* rows) const {
   int64_t key_bytes = 0;
   for (const Piece& piece : pieces_) {
     for (int64_t i = 0; i < piece.count; ++i) {
-      const std::string_view key = piece.block->keys[piece.row + i];
-      const RowPosition position = SortKeyEncoder::PositionOf(key);
+      const RowPosition position = piece.block->PositionOf(piece.row + i);
       splits.UnsafeAppend(position.split);
       numbers.UnsafeAppend(position.row);
-      key_bytes += static_cast<int64_t>(key.size() + sizeof(int64_t));
     }
+    key_bytes += piece.block->KeyBytesOf(piece.count);
   }
   ARROW_RETURN_NOT_OK(splits.Finish(&rows->columns.emplace_back()));
   ARROW_RETURN_NOT_OK(numbers.Finish(&rows->columns.emplace_back()));
-  rows->first_key = pieces_.front().block->keys[pieces_.front().row];
+  rows->first_key = pieces_.front().block->KeyAt(pieces_.front().row);
   rows->bytes = Batch(rows->columns, rows->num_rows).num_bytes() + key_bytes;
   return Status::OK();
 }

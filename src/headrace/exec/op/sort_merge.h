@@ -53,6 +53,7 @@ class SortMerger {
     int32_t chunk = 0;     // of block, in store_
     int64_t row = 0;
     int64_t end = 0;
+    bool is_fresh = false;  // row is the first of its slice
     int64_t row_bytes = 0;  // about; −1: rows differ too much
     KeyPrefix prefix;       // of the row
     std::string_view key;

@@ -11,6 +11,9 @@
 namespace headrace {
 namespace {
 
+// Slices of fewer rows are better gathered into batches.
+constexpr int64_t kSliceRowsMany = 1024;
+
 class SortOutput final : public Operator {
  public:
   SortOutput(const SortOutputSpec& spec, std::shared_ptr<GlobalState> global)
@@ -23,7 +26,7 @@ class SortOutput final : public Operator {
       if (flow.kind != Flow::Kind::kNeedInput) return flow;
       ARROW_RETURN_NOT_OK(Start(part.ordinal().split));
     }
-    ARROW_ASSIGN_OR_RAISE(Flow flow, merger_.has_value() ? MergeStep(out) : EmitRows(out));
+    ARROW_ASSIGN_OR_RAISE(Flow flow, EmitSome(out));
     if (flow.kind == Flow::Kind::kNeedInput) {
       is_started_ = false;
       global_->EndPart();
@@ -34,6 +37,11 @@ class SortOutput final : public Operator {
   Result<int64_t> Reclaim(int64_t bytes) override { return global_->Reclaim(bytes); }
 
  private:
+  Result<Flow> EmitSome(Out& out) {
+    if (merger_.has_value()) return MergeStep(out);
+    return row_store_.has_value() ? EmitRows(out) : EmitSlice(out);
+  }
+
   Result<Flow> PassStep() {
     ARROW_ASSIGN_OR_RAISE(const bool more, pass_.writer->Step());
     if (!more) global_->EndPass(std::exchange(pass_, SortPass()));
@@ -44,7 +52,9 @@ class SortOutput final : public Operator {
     SortPart taken = global_->Take(part);
     is_started_ = true;
     if (taken.spilled.empty()) {
-      runs_ = std::move(taken.memory);
+      for (const MemoryRun& run : taken.memory) {
+        slices_.insert(slices_.end(), run.begin(), run.end());
+      }
       SortSlices();
       return Status::OK();
     }
@@ -54,22 +64,56 @@ class SortOutput final : public Operator {
     return Status::OK();
   }
 
+  // Slices that do not overlap are in order when they are themselves; else their rows are sorted.
   void SortSlices() {
+    std::sort(slices_.begin(), slices_.end(), [](const BlockSlice& left, const BlockSlice& right) {
+      return left.first_key() < right.first_key();
+    });
+    const auto overlaps = [](const BlockSlice& left, const BlockSlice& right) {
+      return left.last_key() >= right.first_key();
+    };
+    next_slice_ = 0;
+    if (std::adjacent_find(slices_.begin(), slices_.end(), overlaps) == slices_.end() &&
+        RowsPerSlice() >= kSliceRowsMany) {
+      return;
+    }
+    SortRowsOfSlices();
+  }
+
+  int64_t RowsPerSlice() const {
+    int64_t rows = 0;
+    for (const BlockSlice& slice : slices_) rows += slice.num_rows();
+    return rows / std::max<int64_t>(1, static_cast<int64_t>(slices_.size()));
+  }
+
+  void SortRowsOfSlices() {
     row_store_.emplace(*schema_);
     std::vector<KeyedRow> rows;
-    for (const MemoryRun& run : runs_) {
-      for (const BlockSlice& slice : run) {
-        const SortedBlock& block = *slice.block;
-        const int32_t chunk = row_store_->Add(Batch(block.columns, block.num_rows));
-        for (int64_t row = slice.begin; row < slice.end; ++row) {
-          rows.push_back({{chunk, static_cast<int32_t>(row)}, block.keys[row]});
-        }
+    for (const BlockSlice& slice : slices_) {
+      const SortedBlock& block = *slice.block;
+      const int32_t chunk = row_store_->Add(Batch(block.columns, block.num_rows));
+      for (int64_t row = slice.begin; row < slice.end; ++row) {
+        rows.push_back({{chunk, static_cast<int32_t>(row)}, block.KeyAt(row)});
       }
     }
     SortRows(&rows);
     refs_.clear();
     for (const KeyedRow& row : rows) refs_.push_back(row.row);
     next_row_ = 0;
+  }
+
+  // Rows of one slice, without copying them.
+  Result<Flow> EmitSlice(Out& out) {
+    if (next_slice_ == slices_.size()) {
+      slices_.clear();
+      return Flow::NeedInput();
+    }
+    BlockSlice& slice = slices_[next_slice_];
+    const int64_t rows = std::min(slice.num_rows(), context().batch_rows);
+    out.Emit(Batch(slice.block->columns, slice.block->num_rows).Slice(slice.begin, rows));
+    slice.begin += rows;
+    if (slice.num_rows() == 0) slices_[next_slice_++].block.reset();
+    return Flow::MoreOutput();
   }
 
   Result<Flow> EmitRows(Out& out) {
@@ -81,7 +125,7 @@ class SortOutput final : public Operator {
     }
     if (end == next_row_) {
       row_store_.reset();
-      runs_.clear();
+      slices_.clear();
       return Flow::NeedInput();
     }
     const auto refs = std::span(refs_).subspan(next_row_, end - next_row_);
@@ -108,9 +152,10 @@ class SortOutput final : public Operator {
   bool is_started_ = false;  // with the part that is being read
 
   // A part in memory; the slices hold the reservations.
-  std::vector<MemoryRun> runs_;
-  std::optional<RowStore> row_store_;
-  std::vector<RowRef> refs_;  // in order
+  std::vector<BlockSlice> slices_;
+  size_t next_slice_ = 0;
+  std::optional<RowStore> row_store_;  // of rows that are given one by one
+  std::vector<RowRef> refs_;           // in order
   size_t next_row_ = 0;
 
   // A part with rows on disk.

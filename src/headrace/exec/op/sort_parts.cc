@@ -25,8 +25,12 @@ void AddSamples(const std::vector<MemoryRun>& runs, int64_t step, std::vector<Sa
   int64_t skip = step / 2;
   for (const MemoryRun& run : runs) {
     for (const BlockSlice& slice : run) {
+      if (!slice.block->has_keys()) {
+        samples->emplace_back(slice.first_key(), slice.num_rows());
+        continue;
+      }
       for (; skip < slice.num_rows(); skip += step) {
-        samples->emplace_back(slice.block->keys[slice.begin + skip], step);
+        samples->emplace_back(slice.block->KeyAt(slice.begin + skip), step);
       }
       skip -= slice.num_rows();
     }
@@ -121,8 +125,8 @@ int64_t SortParts::CutTail(MemoryRun& run, std::string_view begin, MemoryRun* ta
     const int64_t row =
         begin.empty() ? back.begin : LowerBound(*back.block, back.begin, back.end, begin);
     if (row == back.end) break;
-    bytes += back.block->bytes * (back.end - row) / back.block->num_rows;
     tail->push_front({back.block, row, back.end});
+    bytes += tail->front().bytes();
     back.end = row;
     if (back.num_rows() > 0) break;
     run.pop_back();

@@ -1,9 +1,9 @@
-// Blocks of spilled runs get their keys anew when they are read: they are made faster than read.
+// Blocks of spilled runs make their keys anew: that is faster than to read them.
 #include "headrace/exec/op/sort_run.h"
 
 #include <algorithm>
 
-#include "arrow/array/array_primitive.h"
+#include "arrow/array.h"
 #include "arrow/record_batch.h"
 #include "arrow/type.h"
 #include "headrace/types/encoding.h"
@@ -21,24 +21,14 @@ SchemaPtr SpilledSchema(const arrow::Schema& schema) {
   return arrow::schema(std::move(fields));
 }
 
-std::vector<RowPosition> PositionsIn(const arrow::RecordBatch& batch) {
-  const int first = batch.num_columns() - static_cast<int>(kPositionColumns);
-  const auto& splits = static_cast<const arrow::Int64Array&>(*batch.column(first));
-  const auto& rows = static_cast<const arrow::Int64Array&>(*batch.column(first + 1));
-  std::vector<RowPosition> positions;
-  positions.reserve(static_cast<size_t>(batch.num_rows()));
-  for (int64_t i = 0; i < batch.num_rows(); ++i) {
-    positions.push_back({splits.Value(i), rows.Value(i)});
-  }
-  return positions;
-}
-
 }  // namespace
 
 int64_t LowerBound(const SortedBlock& block, int64_t begin, int64_t end, std::string_view key) {
+  if (begin == end || block.KeyAt(end - 1) < key) return end;
+  if (block.KeyAt(begin) >= key) return begin;
   while (begin < end) {
     const int64_t middle = begin + (end - begin) / 2;
-    if (block.keys[middle] < key) {
+    if (block.KeyAt(middle) < key) {
       begin = middle + 1;
     } else {
       end = middle;
@@ -109,14 +99,14 @@ std::pair<size_t, size_t> SpilledRun::BlocksOf(const KeyRange& range) const {
 
 Result<SortedBlockPtr> SpilledRun::ReadAlone(size_t block) const {
   ARROW_ASSIGN_OR_RAISE(auto batch, file_->Read(file_->sections()[block]));
-  const std::vector<RowPosition> positions = PositionsIn(*batch);
-  auto read = std::make_shared<SortedBlock>();
-  read->num_rows = batch->num_rows();
-  read->columns = batch->columns();
-  read->columns.resize(read->columns.size() - kPositionColumns);
-  ARROW_RETURN_NOT_OK(
-      terms_.encoder.Encode(Batch(read->columns, read->num_rows), &positions, pool_, &read->keys));
-  return read;
+  std::vector<ArrayPtr> columns = batch->columns();
+  BlockPositions positions;
+  positions.rows = std::move(columns.back());
+  columns.pop_back();
+  positions.splits = std::move(columns.back());
+  columns.pop_back();
+  return std::make_shared<SortedBlock>(std::move(columns), batch->num_rows(), std::move(positions),
+                                       terms_.encoder, pool_);
 }
 
 std::shared_ptr<SpilledRun::Shared> SpilledRun::Share(size_t block, int64_t users) {

@@ -18,7 +18,7 @@ namespace headrace {
 /// What all parts of one sort are told.
 struct SortTerms {
   SchemaPtr schema;
-  SortKeyEncoder encoder;
+  std::shared_ptr<const SortKeyEncoder> encoder;
 };
 
 /// Keys from `begin` on and before `end`; "" means no bound. The texts live elsewhere.
@@ -38,6 +38,9 @@ struct BlockSlice {
     return {std::move(block), 0, rows};
   }
   int64_t num_rows() const { return end - begin; }
+  std::string_view first_key() const { return block->KeyAt(begin); }
+  std::string_view last_key() const { return block->KeyAt(end - 1); }
+  int64_t bytes() const { return block->bytes * num_rows() / block->num_rows; }
   void CutTo(const KeyRange& range);
 };
 

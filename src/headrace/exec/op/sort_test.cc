@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "arrow/array/builder_nested.h"
 #include "headrace/base/fault.h"
 #include "headrace/exec/op/test_drive.h"
@@ -213,6 +215,67 @@ TEST(SortTest, LanesShareThePartsThatAreOnDisk) {
     EXPECT_LE(LocalBytesRead() - before, world.metrics.spilled_bytes.load() * 21 / 20);
     EXPECT_LE(world.budget->peak_bytes(), 2 << 20);
   }
+}
+
+// Rows that rise, with ties, and with nulls at the end; now and then some far out of order.
+TestTable RisingTable(int64_t count, int64_t disorder, Rng& rng) {
+  int64_t value = 0;
+  std::vector<ArrayPtr> columns = {
+      Int64s(count,
+             [&](int64_t row) -> std::optional<int64_t> {
+               if (row > count - count / 20) return std::nullopt;
+               if (disorder > 0 && row % disorder == 0) return -row;
+               return value += static_cast<int64_t>(rng.Below(3));
+             }),
+      Texts(count, [](int64_t row) { return std::to_string(row / 3 + 1'000'000); }),
+      Int64s(count, [](int64_t row) { return row; })};
+  const auto schema =
+      arrow::schema({arrow::field("a", arrow::int64()), arrow::field("b", arrow::utf8()),
+                     arrow::field("row", arrow::int64())});
+  return {schema, Batch(std::move(columns), count)};
+}
+
+TEST(SortTest, TakesRunsThatComeInOrder) {
+  const std::vector<Ordering> orderings = {
+      {{0}}, {{1}}, {{0}, {1}}, {{2}, {1, true, NullPlacement::kFirst}}, {{1}, {2}}};
+  for (uint64_t seed = 1; seed <= 40; ++seed) {
+    SCOPED_TRACE(seed);
+    World world({.lanes = 1 + static_cast<int>(seed % 3),
+                 .budget_bytes = seed % 4 == 0 ? 1 << 20 : 64 << 20,
+                 .seed = seed,
+                 .reclaims_permille = seed % 5 == 0 ? 100U : 0U});
+    const int64_t disorder = seed % 2 == 0 ? 0 : 1 + static_cast<int64_t>(world.rng.Below(9000));
+    const TestTable table = RisingTable(40'000, disorder, world.rng);
+    const Ordering& keys = orderings[seed % orderings.size()];
+    ASSERT_OK_AND_ASSIGN(Cells sorted, Sorted(world, table, keys, 4000));
+    ASSERT_EQ(sorted, SortReference(table, keys));
+  }
+}
+
+TEST(SortTest, RowsInOrderAreNotCopied) {
+  World world({.lanes = 2, .seed = 4});
+  const TestTable table = RisingTable(200'000, 0, world.rng);
+  const auto address = [](const Batch& batch) {
+    return batch.column(0)->data()->buffers[1]->address();
+  };
+  const SortBuildSpec build(table.schema, {{0}});
+  const SortOutputSpec output(table.schema, {{0}});
+  std::vector<Batch> batches;
+  for (int64_t i = 0; i < 20; ++i) {
+    std::vector<ArrayPtr> columns;
+    const Batch slice = table.batch.Slice(i * 10'000, 10'000);
+    for (const ArrayPtr& column : slice.columns()) {
+      ASSERT_OK_AND_ASSIGN(ArrayPtr own, arrow::Concatenate({column}, Pool()));
+      columns.push_back(std::move(own));
+    }
+    batches.emplace_back(std::move(columns), 10'000);
+    batches.back().set_ordinal({i, 0});
+  }
+  std::set<uint64_t> given;
+  for (const Batch& batch : batches) given.insert(address(batch));
+  ASSERT_OK_AND_ASSIGN(auto sorted, RunBreaker(world, build, output, batches));
+  EXPECT_EQ(CellsOf(sorted), SortReference(table, {{0}}));
+  for (const Batch& batch : sorted) EXPECT_TRUE(given.contains(address(batch)));
 }
 
 TEST(SortTest, SpillsDataThatIsLargerThanItsBudget) {
