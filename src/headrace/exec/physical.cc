@@ -8,17 +8,8 @@
 
 namespace headrace {
 
-Status Lowering::Lower(const PlanNode& node) {
-  columns_read_.reset();
-  return LowerNode(node);
-}
-
-Status Lowering::LowerReading(const PlanNode& node, std::vector<int> columns) {
-  columns_read_ = std::move(columns);
-  return LowerNode(node);
-}
-
-Status Lowering::LowerNode(const PlanNode& node) {
+Status Lowering::Lower(const PlanNode& node, RowsRead read) {
+  rows_read_ = std::move(read);
   for (const LoweringRow& row : AllLowerings()) {
     if (std::string_view(row.node) == node.name()) return row.lower(node, *this);
   }

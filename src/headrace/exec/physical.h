@@ -65,6 +65,12 @@ struct LoweringOptions {
 /// Lowers `plan` to pipelines that end in one channel with one reader.
 Result<PhysicalPlan> LowerPlan(PlanPtr plan, const LoweringOptions& options);
 
+/// What is read of the rows that a node gives.
+struct RowsRead {
+  std::optional<std::vector<int>> columns;  // none: all
+  bool order = true;
+};
+
 /// What the lowering functions of exec/op/list.inc build with. At any time one pipeline is open,
 /// that which gives the rows of the node lowered last – or several, of a union: each gives a part
 /// of the rows, and over bounded inputs it starts when the one before it has ended.
@@ -73,12 +79,12 @@ class Lowering {
   explicit Lowering(const LoweringOptions& options) : options_(options) {}
 
   /// Lowers the tree below `node` and `node` itself.
-  Status Lower(const PlanNode& node);
-  /// The same where the caller reads only `columns` of its rows: others may hold anything of their
-  /// type.
-  Status LowerReading(const PlanNode& node, std::vector<int> columns);
-  /// What is read of the node in work, asked before it lowers its inputs; none: all columns.
-  const std::optional<std::vector<int>>& columns_read() const { return columns_read_; }
+  Status Lower(const PlanNode& node) { return Lower(node, RowsRead()); }
+  /// The same where the caller reads only this of its rows: other columns may hold anything of
+  /// their type, and rows that need no order may come in any.
+  Status Lower(const PlanNode& node, RowsRead read);
+  /// What is read of the node in work, asked before it lowers its inputs.
+  const RowsRead& rows_read() const { return rows_read_; }
 
   Status StartScan(const ScanNode& scan);
   /// Adds a row-wise operator to the open pipelines.
@@ -134,7 +140,6 @@ class Lowering {
 
  private:
   int EndInChannel(int readers, std::vector<int> hash_keys);
-  Status LowerNode(const PlanNode& node);
   PhysicalPipeline& OpenOne();
   int AddOpenPipelines();
   void ResolveMarks();
@@ -145,7 +150,7 @@ class Lowering {
   int next_operator_ = 0;
   int next_scan_ = 0;
   int next_mark_ = 0;
-  std::optional<std::vector<int>> columns_read_;
+  RowsRead rows_read_;
   bool ordered_ = true;  // splits of the open pipelines are in row order
 };
 

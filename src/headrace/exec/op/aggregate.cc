@@ -1,5 +1,7 @@
 // Lowering of aggregates: over bounded rows that only come it is a breaker; over a stream, or over
 // changes, it runs on lanes that own their keys.
+#include <algorithm>
+
 #include "arrow/type.h"
 #include "headrace/exec/op/hash_aggregate.h"
 #include "headrace/exec/op/lower.h"
@@ -36,6 +38,14 @@ Status RestoreFirstAppearance(const AggregateNode& aggregate, Lowering& lowering
   return Status::OK();
 }
 
+bool ReadsOrder(const AggregateNode& aggregate) {
+  return aggregate.order == GroupOrder::kFirstAppearance ||
+         aggregate.emit == EmitPolicy::kChanges ||
+         std::any_of(aggregate.calls.begin(), aggregate.calls.end(), [](const auto& call) {
+           return call.function->Has(function_flag::kOrderSensitive);
+         });
+}
+
 }  // namespace
 
 Status LowerAggregate(const PlanNode& node, Lowering& lowering) {
@@ -46,7 +56,7 @@ Status LowerAggregate(const PlanNode& node, Lowering& lowering) {
       for (int column : ColumnsOf(*arg)) read.push_back(column);
     }
   }
-  ARROW_RETURN_NOT_OK(lowering.LowerReading(*node.input(), std::move(read)));
+  ARROW_RETURN_NOT_OK(lowering.Lower(*node.input(), {std::move(read), ReadsOrder(aggregate)}));
   const PlanProperties& input = node.input()->properties();
   if (input.boundedness == Boundedness::kUnbounded || input.change_mode != ChangeMode::kAppend ||
       aggregate.emit == EmitPolicy::kChanges) {

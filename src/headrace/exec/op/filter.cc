@@ -43,7 +43,7 @@ std::unique_ptr<Operator> FilterSpec::Make(std::shared_ptr<GlobalState>) const {
 }
 
 Status LowerFilter(const PlanNode& node, Lowering& lowering) {
-  ARROW_RETURN_NOT_OK(lowering.Lower(*node.input()));
+  ARROW_RETURN_NOT_OK(lowering.Lower(*node.input(), {.order = lowering.rows_read().order}));
   lowering.Append(std::make_shared<FilterSpec>(static_cast<const FilterNode&>(node).predicate));
   return Status::OK();
 }

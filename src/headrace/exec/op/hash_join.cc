@@ -1,8 +1,8 @@
-// Lowering of joins. Three pipelines when all rows fit in memory: the built side, its table, and
-// the probe side, which goes on to what comes next. After it a fourth joins what was written to
-// disk, and its rows come last, in the order of the probe side:
+// Lowering of joins. The built side, its table, and the probe side, which goes on to what comes
+// next; after it what was written to disk is joined. Where somebody reads the order of rows these
+// come in the order of the probe side.
 //
-//   build → pieces → table;   probe → …;   rest → sort by place → …
+//   build → pieces → evict → residents → table;   probe → …;   rest → (sort by place) → …
 #include "headrace/exec/op/hash_join.h"
 
 #include "arrow/type.h"
@@ -33,7 +33,7 @@ std::vector<bool> ReadsOf(const HashJoinTerms& terms, const JoinNode& join,
   return reads;
 }
 
-HashJoinTermsPtr TermsOf(const JoinNode& join, const std::optional<std::vector<int>>& columns) {
+HashJoinTermsPtr TermsOf(const JoinNode& join, const RowsRead& read) {
   auto terms = std::make_shared<HashJoinTerms>();
   terms->probe_is_left = join.terms.build == JoinSide::kRight;
   const PlanNode& left = *join.inputs()[0];
@@ -48,7 +48,8 @@ HashJoinTermsPtr TermsOf(const JoinNode& join, const std::optional<std::vector<i
   const PlanNode& probe = terms->probe_is_left ? left : right;
   terms->may_spill = probe.properties().boundedness == Boundedness::kBounded;
   terms->residual = join.terms.residual;
-  terms->reads = ReadsOf(*terms, join, columns);
+  terms->reads = ReadsOf(*terms, join, read.columns);
+  terms->order_read = read.order;
   if (terms->probe_is_left || terms->residual == nullptr) return terms;
   const int left_width = left.schema()->num_fields();
   const int right_width = right.schema()->num_fields();
@@ -60,6 +61,18 @@ HashJoinTermsPtr TermsOf(const JoinNode& join, const std::optional<std::vector<i
   return terms;
 }
 
+/// Sorts rows by the two columns behind those of `schema`, and drops these.
+void SortByPlace(const arrow::Schema& schema, Lowering& lowering) {
+  const int width = schema.num_fields();
+  LowerToSort(WithPlaceColumns(schema), {SortKey{width}, SortKey{width + 1}}, lowering);
+  std::vector<ExpressionPtr> kept;
+  for (int column = 0; column < width; ++column) {
+    const auto& field = schema.field(column);
+    kept.push_back(Expression::Column(column, field->name(), field->type()));
+  }
+  lowering.Append(std::make_shared<ProjectSpec>(std::move(kept)));
+}
+
 /// Opens the pipeline of what the probe left, behind those of the probe.
 void AppendRest(const JoinNode& join, const HashJoinTermsPtr& terms,
                 std::shared_ptr<HashJoinRest> rest, int table, Lowering& lowering) {
@@ -68,15 +81,24 @@ void AppendRest(const JoinNode& join, const HashJoinTermsPtr& terms,
   lowering.StartParts(std::move(rest), table, std::make_shared<HashJoinRestSpec>(terms),
                       lowering.LanesOf(kRestBytesPerLane));
   lowering.WaitForMark(probe_mark);
-  const int width = join.schema()->num_fields();
-  LowerToSort(WithPlaceColumns(*join.schema()), {SortKey{width}, SortKey{width + 1}}, lowering);
-  std::vector<ExpressionPtr> kept;
-  for (int column = 0; column < width; ++column) {
-    const auto& field = join.schema()->field(column);
-    kept.push_back(Expression::Column(column, field->name(), field->type()));
-  }
-  lowering.Append(std::make_shared<ProjectSpec>(std::move(kept)));
+  if (terms->order_read) SortByPlace(*join.schema(), lowering);
   lowering.OpenAlso(std::move(probe), /*in_turn=*/true);
+}
+
+/// Ends the open pipeline, of the built side, in a table; gives the pipeline that completes it.
+int BuildTable(const HashJoinTermsPtr& terms, const std::shared_ptr<HashJoinPieces>& pieces,
+               Lowering& lowering) {
+  int build = 0;
+  lowering.EndInBreaker(std::make_shared<HashJoinBuildSpec>(terms, pieces), pieces, &build);
+  lowering.StartParts(pieces, build, nullptr, lowering.lanes());
+  auto residents = std::make_shared<HashJoinResidents>(pieces);
+  int evict = 0;
+  lowering.EndInBreaker(std::make_shared<HashJoinEvictSpec>(terms, pieces), residents, &evict);
+  lowering.StartParts(residents, evict, nullptr, lowering.lanes());
+  int table = 0;
+  lowering.EndInBreaker(std::make_shared<HashJoinTableSpec>(pieces->table()), pieces->table(),
+                        &table);
+  return table;
 }
 
 /// What only a lookup join can do; the rule LookUpTables leaves none of it behind.
@@ -90,19 +112,15 @@ void CheckProbe(const HashJoinTerms& terms, const PlanProperties& probe) {
 
 Status LowerJoin(const PlanNode& node, Lowering& lowering) {
   const auto& join = static_cast<const JoinNode&>(node);
-  const HashJoinTermsPtr terms = TermsOf(join, lowering.columns_read());
+  const HashJoinTermsPtr terms = TermsOf(join, lowering.rows_read());
   const size_t probe_side = terms->probe_is_left ? 0 : 1;
   const PlanPtr& probe = join.inputs()[probe_side];
   CheckProbe(*terms, probe->properties());
-  ARROW_RETURN_NOT_OK(lowering.Lower(*join.inputs()[1 - probe_side]));
-  int build = 0;
-  auto pieces = std::static_pointer_cast<HashJoinPieces>(
-      lowering.EndInBreaker(std::make_shared<HashJoinBuildSpec>(terms), &build));
-  lowering.StartParts(pieces, build, nullptr, lowering.lanes());
-  int table = 0;
-  lowering.EndInBreaker(std::make_shared<HashJoinTableSpec>(terms, pieces), pieces->table(),
-                        &table);
-  ARROW_RETURN_NOT_OK(lowering.Lower(*probe));
+  const RowsRead of_inputs{.order = terms->order_read};
+  ARROW_RETURN_NOT_OK(lowering.Lower(*join.inputs()[1 - probe_side], of_inputs));
+  auto pieces = std::make_shared<HashJoinPieces>(terms);
+  const int table = BuildTable(terms, pieces, lowering);
+  ARROW_RETURN_NOT_OK(lowering.Lower(*probe, of_inputs));
   lowering.WaitFor(table);
   auto rest = std::make_shared<HashJoinRest>(terms, pieces);
   lowering.Append(std::make_shared<HashJoinProbeSpec>(terms), rest);

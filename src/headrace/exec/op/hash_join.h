@@ -25,6 +25,8 @@ struct HashJoinTerms {
   bool may_spill = true;  // not past a probe without an end, behind which nothing is joined
   /// Of pairs, by probe columns, then build columns: what is not read is null in the output.
   std::vector<bool> reads;
+  /// Rows come in the order of the probe, and matches of a row in that of the built side.
+  bool order_read = true;
 
   /// Rows of the side without a match are given too, with nulls.
   bool keeps_probe() const {
@@ -37,6 +39,10 @@ struct HashJoinTerms {
   bool gives_pairs() const { return HasRightColumns(kind); }
   /// Of a row of the probe only whether its key is there is asked, not how often, nor where.
   bool asks_for_keys_only() const { return !gives_pairs() && residual == nullptr && !null_aware; }
+  /// A row of the probe without a match gives nothing.
+  bool drops_unmatched() const {
+    return !keeps_probe() && (gives_pairs() || kind == JoinKind::kSemi);
+  }
   std::string Describe() const;
 };
 using HashJoinTermsPtr = std::shared_ptr<const HashJoinTerms>;
@@ -46,34 +52,47 @@ class JoinTable;
 class HashJoinRest;
 
 /// Ends the pipeline of the built side: any number of lanes keep their rows with their keys, and
-/// claim what the table over them needs; past the budget they write them by key group.
+/// claim what the table over them needs; past the budget they write the largest key groups.
 class HashJoinBuildSpec final : public OperatorSpec {
  public:
-  explicit HashJoinBuildSpec(HashJoinTermsPtr terms) : terms(std::move(terms)) {}
+  /// `pieces` is also the global state.
+  HashJoinBuildSpec(HashJoinTermsPtr terms, std::shared_ptr<HashJoinPieces> pieces)
+      : terms(std::move(terms)), pieces(std::move(pieces)) {}
   std::string name() const override { return "hash_join_build"; }
   std::string Describe() const override { return terms->Describe(); }
-  std::shared_ptr<GlobalState> MakeGlobal() const override;
-  std::unique_ptr<Operator> Make(std::shared_ptr<GlobalState> global) const override;
-
-  const HashJoinTermsPtr terms;
-};
-
-/// Over the parts of HashJoinPieces, into a JoinTable: makes a part of the table each – or, when
-/// some rows were written, writes the others too.
-class HashJoinTableSpec final : public OperatorSpec {
- public:
-  HashJoinTableSpec(HashJoinTermsPtr terms, std::shared_ptr<HashJoinPieces> pieces)
-      : terms(std::move(terms)), pieces(std::move(pieces)) {}
-  std::string name() const override { return "hash_join_table"; }
   std::unique_ptr<Operator> Make(std::shared_ptr<GlobalState> global) const override;
 
   const HashJoinTermsPtr terms;
   const std::shared_ptr<HashJoinPieces> pieces;
 };
 
+/// Over the parts of HashJoinPieces, into HashJoinResidents: writes the rows that lanes still have
+/// of key groups that others, or Seal, chose to write.
+class HashJoinEvictSpec final : public OperatorSpec {
+ public:
+  HashJoinEvictSpec(HashJoinTermsPtr terms, std::shared_ptr<HashJoinPieces> pieces)
+      : terms(std::move(terms)), pieces(std::move(pieces)) {}
+  std::string name() const override { return "hash_join_evict"; }
+  std::unique_ptr<Operator> Make(std::shared_ptr<GlobalState> global) const override;
+
+  const HashJoinTermsPtr terms;
+  const std::shared_ptr<HashJoinPieces> pieces;
+};
+
+/// Over the parts of HashJoinResidents, into a JoinTable: makes a part of the table each.
+class HashJoinTableSpec final : public OperatorSpec {
+ public:
+  explicit HashJoinTableSpec(std::shared_ptr<JoinTable> table) : table(std::move(table)) {}
+  std::string name() const override { return "hash_join_table"; }
+  std::unique_ptr<Operator> Make(std::shared_ptr<GlobalState> global) const override;
+
+  const std::shared_ptr<JoinTable> table;
+};
+
 /// Streams the probe side, on any number of lanes. Rows keep their order; matches of one row come
 /// in the order of the built side; a row with many matches comes in several batches
-/// (kMoreOutput). When the built side was written to disk, so are these rows.
+/// (kMoreOutput). Rows of key groups that were written are written too, but for those that the
+/// filter refuses.
 class HashJoinProbeSpec final : public OperatorSpec {
  public:
   explicit HashJoinProbeSpec(HashJoinTermsPtr terms) : terms(std::move(terms)) {}
@@ -86,8 +105,8 @@ class HashJoinProbeSpec final : public OperatorSpec {
 };
 
 /// Over the parts of HashJoinRest, when the probe has ended: joins what was written, and gives the
-/// rows of the built side that matched nothing. Output: that of the join, then the place (split,
-/// row; int64) by which it is to be sorted.
+/// rows of the built side that matched nothing. Output: that of the join; where the order is read,
+/// then the place (split, row; int64) by which it is to be sorted.
 class HashJoinRestSpec final : public OperatorSpec {
  public:
   explicit HashJoinRestSpec(HashJoinTermsPtr terms) : terms(std::move(terms)) {}

@@ -1,5 +1,6 @@
 // One lane of the build: keeps decoded rows with their keys, and claims beforehand what the table
-// over them needs. Then the table, a part at a time.
+// over them needs. Past the budget it writes the largest key groups, and rows of these as they
+// come.
 #include <algorithm>
 
 #include "arrow/array.h"
@@ -14,34 +15,26 @@ namespace {
 
 // Batches of one split are joined until they have this many rows.
 constexpr int64_t kChunkRows = 16384;
-constexpr int64_t kFlushBytes = int64_t{2} << 20;
 // This part of the limit is left to what runs beside a table that fills the rest.
 constexpr int64_t kHeadroomFraction = 4;
 // A batch is taken in slices that claim this part of the limit, at most so many of them.
 constexpr int64_t kSliceFraction = 32;
 constexpr int64_t kSlicesMax = 1024;
-
-/// Writes chunks as rows by key group; without keys they are all of one.
-Status WriteChunks(std::vector<JoinChunk> chunks, KeyGroupWriter& writer,
-                   const OperatorContext& context) {
-  for (JoinChunk& chunk : chunks) {
-    chunk.keys.hashes.resize(static_cast<size_t>(chunk.batch.num_rows()));
-    writer.Add(std::move(chunk.batch), std::move(chunk.keys.hashes));
-    if (writer.held_bytes() >= kFlushBytes) ARROW_RETURN_NOT_OK(writer.Flush(context));
-  }
-  return writer.Flush(context);
-}
+// Of the rows of a lane at least this part is written when memory is wanted.
+constexpr int64_t kEvictedFraction = 4;
 
 class HashJoinBuild final : public Operator {
  public:
-  explicit HashJoinBuild(HashJoinTermsPtr terms)
+  HashJoinBuild(HashJoinTermsPtr terms, std::shared_ptr<HashJoinPieces> pieces)
       : terms_(std::move(terms)),
+        pieces_(std::move(pieces)),
         chunk_bytes_(RowStore(*terms_->build).bytes_per_chunk()),
-        writer_(terms_->build) {}
+        writer_(*terms_->build, terms_->order_read, "join-build") {}
 
   Status Open(const OperatorContext& context) override {
     ARROW_RETURN_NOT_OK(Keep(context));
-    reservation_ = Reservation(context.budget);
+    rows_.reservation = Reservation(context.budget);
+    writer_.Open(this->context());
     if (terms_->build_keys.empty()) return Status::OK();
     ARROW_ASSIGN_OR_RAISE(encoder_,
                           KeyEncoder::Make(KeyColumnsOf(*terms_->build, terms_->build_keys)));
@@ -60,7 +53,7 @@ class HashJoinBuild final : public Operator {
       const Ordinal ordinal = pending_->ordinal();
       slice.set_ordinal({ordinal.split, ordinal.seq * kSlicesMax + next_row_ / slice_rows});
       const int64_t claim = ClaimOf(slice);
-      if (!TryClaim(claim)) return Flow::NeedMemory(claim + Headroom());
+      if (!TryClaim(claim)) return Flow::NeedMemory(claim);
       if (!FitsGathered(slice)) ARROW_RETURN_NOT_OK(MakeChunk());
       next_row_ += slice.num_rows();
       gathered_rows_ += slice.num_rows();
@@ -74,24 +67,32 @@ class HashJoinBuild final : public Operator {
 
   Result<Flow> Finish(int, Out&) override {
     ARROW_RETURN_NOT_OK(MakeChunk());
-    if (is_spilled_) ARROW_RETURN_NOT_OK(Spill());
+    ARROW_RETURN_NOT_OK(writer_.Flush());
     return Flow::NeedInput();
   }
 
-  Status Combine(GlobalState& global) override {
+  Status Combine(GlobalState&) override {
     ARROW_ASSIGN_OR_RAISE(std::shared_ptr<SpillFile> file, writer_.Take());
-    static_cast<HashJoinPieces&>(global).Add(std::move(chunks_), std::move(reservation_),
-                                             std::move(file), null_keys_);
+    pieces_->Add(std::move(rows_), std::move(file), null_keys_);
     return Status::OK();
   }
 
-  Result<int64_t> Reclaim(int64_t) override {
+  Result<int64_t> Reclaim(int64_t bytes) override {
     if (!terms_->may_spill) return 0;
     ARROW_RETURN_NOT_OK(MakeChunk());
-    if (chunks_.empty()) return 0;
-    const int64_t freed = reservation_.bytes();
-    ARROW_RETURN_NOT_OK(Spill());
-    return freed;
+    const int64_t before = rows_.reservation.bytes() + writer_.held_bytes();
+    if (rows_.num_rows == 0) {
+      ARROW_RETURN_NOT_OK(writer_.Flush());
+    } else {
+      ChooseGroups(bytes);
+      for (size_t i = 0; i < rows_.chunks.size() && !context().stop.stop_requested(); ++i) {
+        ARROW_RETURN_NOT_OK(pieces_->Evict(rows_, i, encoder(), writer_, context().pool));
+      }
+      std::erase_if(rows_.chunks, [](const auto& chunk) { return chunk.batch.num_rows() == 0; });
+    }
+    const auto freed = [&] { return before - rows_.reservation.bytes() - writer_.held_bytes(); };
+    if (freed() < bytes) ARROW_RETURN_NOT_OK(writer_.Flush());
+    return std::max<int64_t>(0, freed());
   }
 
  private:
@@ -105,16 +106,23 @@ class HashJoinBuild final : public Operator {
 
   // Rows that could go to disk leave room for others; the first ones need none.
   bool TryClaim(int64_t bytes) {
-    if (!terms_->may_spill || reservation_.bytes() == 0) return reservation_.TryGrow(bytes);
+    if (!terms_->may_spill || rows_.reservation.bytes() == 0) {
+      return rows_.reservation.TryGrow(bytes);
+    }
     Reservation headroom(context().budget);
-    return headroom.TryResize(Headroom()) && reservation_.TryGrow(bytes);
+    return headroom.TryResize(Headroom()) && rows_.reservation.TryGrow(bytes);
   }
 
-  Status Spill() {
-    is_spilled_ = true;
-    ARROW_RETURN_NOT_OK(WriteChunks(std::exchange(chunks_, {}), writer_, context()));
-    reservation_.Clear();
-    return Status::OK();
+  const KeyEncoder* encoder() const { return encoder_.has_value() ? &*encoder_ : nullptr; }
+
+  // At least so many that letting go of their rows frees `bytes`.
+  void ChooseGroups(int64_t bytes) {
+    RowsByGroup rows{};
+    rows_.CountByGroup(&rows);
+    const int64_t row_bytes = std::max<int64_t>(1, rows_.reservation.bytes() / rows_.num_rows);
+    const int64_t wanted = std::max(bytes / row_bytes, rows_.num_rows / kEvictedFraction) + 1;
+    pieces_->Spill(rows, std::min(wanted, rows_.num_rows), rows_.reservation,
+                   context().budget->limit_bytes());
   }
 
   Result<Batch> RowsToKeep(const Batch& batch) {
@@ -179,42 +187,58 @@ class HashJoinBuild final : public Operator {
     if (encoder_.has_value()) {
       ARROW_RETURN_NOT_OK(encoder_->Encode(chunk.batch, context().pool, &chunk.keys));
     }
-    chunks_.push_back(std::move(chunk));
+    rows_.Add(std::move(chunk));
     gathered_.clear();
     gathered_rows_ = 0;
+    if (!pieces_->is_spilled()) return Status::OK();
+    ARROW_RETURN_NOT_OK(
+        pieces_->Evict(rows_, rows_.chunks.size() - 1, encoder(), writer_, context().pool));
+    if (rows_.chunks.back().batch.num_rows() == 0) rows_.chunks.pop_back();
     return Status::OK();
   }
 
   const HashJoinTermsPtr terms_;
+  const std::shared_ptr<HashJoinPieces> pieces_;
   const int64_t chunk_bytes_;
-  KeyGroupWriter writer_;
+  JoinRowWriter writer_;
   std::optional<KeyEncoder> encoder_;
   std::optional<Batch> pending_;
   int64_t next_row_ = 0;         // of pending_
   std::vector<Batch> gathered_;  // of one split: a chunk to be
   int64_t gathered_rows_ = 0;
-  std::vector<JoinChunk> chunks_;
+  ResidentRows rows_;
   JoinNullKeys null_keys_;
-  bool is_spilled_ = false;
-  Reservation reservation_;
 };
 
-class HashJoinTable final : public Operator {
+// One chunk a step.
+class HashJoinEvict final : public Operator {
  public:
-  HashJoinTable(HashJoinTermsPtr terms, std::shared_ptr<HashJoinPieces> pieces)
-      : pieces_(std::move(pieces)), writer_(terms->build) {}
+  HashJoinEvict(HashJoinTermsPtr terms, std::shared_ptr<HashJoinPieces> pieces)
+      : terms_(std::move(terms)),
+        pieces_(std::move(pieces)),
+        writer_(*terms_->build, terms_->order_read, "join-build") {}
+
+  Status Open(const OperatorContext& context) override {
+    ARROW_RETURN_NOT_OK(Keep(context));
+    writer_.Open(this->context());
+    if (terms_->build_keys.empty()) return Status::OK();
+    return KeyEncoder::Make(KeyColumnsOf(*terms_->build, terms_->build_keys)).Value(&encoder_);
+  }
 
   Result<Flow> Push(int, Batch& part, Out&) override {
-    const int64_t number = part.ordinal().split;
-    if (pieces_->is_spilled()) {
-      Reservation reservation;
-      std::vector<JoinChunk> chunks = pieces_->TakeLane(number, &reservation);
-      ARROW_RETURN_NOT_OK(WriteChunks(std::move(chunks), writer_, context()));
+    ResidentRows& rows = pieces_->rows_of(part.ordinal().split);
+    if (next_chunk_ == rows.chunks.size()) {
+      next_chunk_ = 0;
       return Flow::NeedInput();
     }
-    ARROW_ASSIGN_OR_RAISE(const bool more,
-                          pieces_->table()->BuildStep(static_cast<int>(number), context()));
-    return more ? Flow::MoreOutput() : Flow::NeedInput();
+    ARROW_RETURN_NOT_OK(pieces_->Evict(rows, next_chunk_++, encoder_ ? &*encoder_ : nullptr,
+                                       writer_, context().pool));
+    return Flow::MoreOutput();
+  }
+
+  Result<Flow> Finish(int, Out&) override {
+    ARROW_RETURN_NOT_OK(writer_.Flush());
+    return Flow::NeedInput();
   }
 
   Status Combine(GlobalState&) override {
@@ -224,22 +248,40 @@ class HashJoinTable final : public Operator {
   }
 
  private:
+  const HashJoinTermsPtr terms_;
   const std::shared_ptr<HashJoinPieces> pieces_;
-  KeyGroupWriter writer_;
+  JoinRowWriter writer_;
+  std::optional<KeyEncoder> encoder_;
+  size_t next_chunk_ = 0;
+};
+
+class HashJoinTable final : public Operator {
+ public:
+  explicit HashJoinTable(std::shared_ptr<JoinTable> table) : table_(std::move(table)) {}
+
+  Result<Flow> Push(int, Batch& part, Out&) override {
+    const auto number = static_cast<int>(part.ordinal().split);
+    ARROW_ASSIGN_OR_RAISE(const bool more, table_->BuildStep(number, context()));
+    return more ? Flow::MoreOutput() : Flow::NeedInput();
+  }
+  Status Combine(GlobalState&) override { return Status::OK(); }
+
+ private:
+  const std::shared_ptr<JoinTable> table_;
 };
 
 }  // namespace
 
-std::shared_ptr<GlobalState> HashJoinBuildSpec::MakeGlobal() const {
-  return std::make_shared<HashJoinPieces>(terms);
+std::unique_ptr<Operator> HashJoinBuildSpec::Make(std::shared_ptr<GlobalState>) const {
+  return std::make_unique<HashJoinBuild>(terms, pieces);
 }
 
-std::unique_ptr<Operator> HashJoinBuildSpec::Make(std::shared_ptr<GlobalState>) const {
-  return std::make_unique<HashJoinBuild>(terms);
+std::unique_ptr<Operator> HashJoinEvictSpec::Make(std::shared_ptr<GlobalState>) const {
+  return std::make_unique<HashJoinEvict>(terms, pieces);
 }
 
 std::unique_ptr<Operator> HashJoinTableSpec::Make(std::shared_ptr<GlobalState>) const {
-  return std::make_unique<HashJoinTable>(terms, pieces);
+  return std::make_unique<HashJoinTable>(table);
 }
 
 }  // namespace headrace

@@ -1,65 +1,31 @@
-// After the probe: joins what was written, key group by key group. Built rows of a key group that
-// do not fit are joined in several passes, each over those whose places are in one range: how
-// many rows share one key does not matter, and matches stay in the order of the built side.
+// After the probe: joins what was written, key group by key group. A partition whose built rows do
+// not fit is divided by more bits of the hash. Where one key has most of them it is joined in
+// several passes, each over the built rows whose places are in one range: how many rows share one
+// key does not matter, and matches stay in the order of the built side.
 #include <algorithm>
 #include <limits>
 #include <numeric>
-#include <tuple>
 
 #include "arrow/array.h"
-#include "arrow/record_batch.h"
+#include "headrace/exec/op/hash_join_partition.h"
 #include "headrace/exec/op/hash_join_state.h"
 #include "headrace/exec/op/join_matcher.h"
 
 namespace headrace {
 namespace {
 
-// The rows of a pass take at most this part of the limit, over all lanes.
-constexpr int64_t kPassBudgetFraction = 2;
+// The rows of a pass take at most this part of the limit, over all lanes; more where nothing but
+// what follows the join is beside them.
+constexpr double kPassShare = 0.5;
+constexpr double kPassShareAlone = 0.75;
+// So many at most, whatever the limit: they are ordered in one step.
+constexpr int64_t kPassRowsMax = int64_t{4} << 20;
 
 // Bounds of passes are among so many rows of each.
 constexpr int64_t kSamplesPerPass = 16;
 
-using Place = std::pair<int64_t, int64_t>;  // split, row
-constexpr Place kFirstPlace = {std::numeric_limits<int64_t>::min(), 0};
-constexpr Place kNoPlace = {std::numeric_limits<int64_t>::max(), 0};
-
-/// A section of a file of one key group.
-struct Piece {
-  std::shared_ptr<SpillFile> file;
-  StateSection section;
-  Place first = kFirstPlace;  // its rows are from here
-  Place last = kNoPlace;      // to here
-};
-
-std::vector<Piece> PiecesOf(const std::vector<std::shared_ptr<SpillFile>>& files, int key_group) {
-  std::vector<Piece> pieces;
-  for (const auto& file : files) {
-    for (const StateSection& section : file->sections()) {
-      if (section.key_group == key_group) pieces.push_back({.file = file, .section = section});
-    }
-  }
-  return pieces;
-}
-
-int64_t RowsOf(const std::vector<Piece>& pieces) {
-  int64_t rows = 0;
-  for (const Piece& piece : pieces) rows += piece.section.num_rows;
-  return rows;
-}
-
-/// The places at the end of rows that were written, whose own columns are `width`.
-class PlacesIn {
- public:
-  PlacesIn(const Batch& rows, int width)
-      : splits_(static_cast<const arrow::Int64Array&>(*rows.column(width))),
-        rows_(static_cast<const arrow::Int64Array&>(*rows.column(width + 1))) {}
-  Place operator[](int64_t row) const { return {splits_.Value(row), rows_.Value(row)}; }
-
- private:
-  const arrow::Int64Array& splits_;
-  const arrow::Int64Array& rows_;
-};
+// A child with this share of the rows has one key, or few.
+constexpr double kOneKeyShare = 0.8;
 
 class HashJoinRestOperator final : public Operator {
  public:
@@ -80,12 +46,20 @@ class HashJoinRestOperator final : public Operator {
   Result<Flow> Push(int, Batch& part, Out& out) override {
     switch (stage_) {
       case Stage::kPart:
-        StartPart(static_cast<int>(part.ordinal().split));
+        StartPart(part.ordinal().split);
         return Flow::MoreOutput();
+      case Stage::kPartition:
+        return StartPartition();
+      case Stage::kDivideBuild:
+        return DivideSome(partition_.build, *build_encoder_);
+      case Stage::kDivideProbe:
+        return DivideSome(partition_.probe, *probe_encoder_);
       case Stage::kBounds:
         return Bounds();
       case Stage::kLoad:
         return Load();
+      case Stage::kOrder:
+        return OrderLoaded();
       case Stage::kTable:
         return BuildTable();
       case Stage::kProbe:
@@ -98,34 +72,70 @@ class HashJoinRestOperator final : public Operator {
 
   // While rows are loaded: forgets them and goes on with half of them.
   Result<int64_t> Reclaim(int64_t) override {
+    if (stage_ == Stage::kDivideBuild || stage_ == Stage::kDivideProbe) return FlushDivided();
     if (stage_ != Stage::kLoad || pass_rows_ <= 1 || reservation_.bytes() == 0) return 0;
     const int64_t freed = reservation_.bytes();
     pass_rows_ = std::max<int64_t>(1, loaded_rows_ / 2);
-    begin_ = bounds_.empty() ? kFirstPlace : bounds_[pass_];
+    begin_ = bounds_.empty() ? kFirstJoinPlace : bounds_[pass_];
     ForgetLoaded();
     StartBounds();
     return freed;
   }
 
  private:
-  enum class Stage : uint8_t { kPart, kBounds, kLoad, kTable, kProbe, kUnmatched };
+  enum class Stage : uint8_t {
+    kPart,
+    kPartition,
+    kDivideBuild,
+    kDivideProbe,
+    kBounds,
+    kLoad,
+    kOrder,
+    kTable,
+    kProbe,
+    kUnmatched
+  };
 
-  void StartPart(int part) {
+  void StartPart(int64_t part) {
     HashJoinPieces& pieces = rest_->pieces();
     next_unmatched_ = 0;
-    if (!pieces.is_spilled()) {
-      matcher_.emplace(terms_, *pieces.table(), probe_encoder(), context());
-      stage_ = Stage::kUnmatched;
+    stage_ = Stage::kPartition;
+    if (part == HashJoinRest::kResidentPart) {
+      if (terms_->keeps_build()) {
+        matcher_.emplace(terms_, *pieces.table(), probe_encoder(), context());
+        stage_ = Stage::kUnmatched;
+      } else {
+        pieces.DropTable();
+      }
       return;
     }
-    build_ = PiecesOf(pieces.files(), part);
-    probe_ = PiecesOf(rest_->probe_files(), part);
+    const auto group = static_cast<int>(part - HashJoinRest::kFirstGroupPart);
+    waiting_.push_back(
+        {.build = PiecesOf(pieces.files(), group), .probe = PiecesOf(rest_->probe_files(), group)});
+  }
+
+  /// The next of those waiting.
+  Result<Flow> StartPartition() {
+    partition_ = {};
+    if (waiting_.empty()) {
+      stage_ = Stage::kPart;
+      return Flow::NeedInput();
+    }
+    partition_ = std::move(waiting_.back());
+    waiting_.pop_back();
+    if (GivesNothing(partition_)) return Flow::MoreOutput();
     earlier_.clear();
     pass_rows_ = std::numeric_limits<int64_t>::max();
-    begin_ = kFirstPlace;
-    bounds_ = {begin_, kNoPlace};
+    begin_ = kFirstJoinPlace;
+    bounds_ = {begin_, kNoJoinPlace};
     pass_ = 0;
     StartPass();
+    return Flow::MoreOutput();
+  }
+
+  bool GivesNothing(const JoinPartition& partition) const {
+    if (partition.probe.empty()) return !terms_->keeps_build() || partition.build.empty();
+    return partition.build.empty() && terms_->drops_unmatched();
   }
 
   void ForgetLoaded() {
@@ -135,6 +145,7 @@ class HashJoinRestOperator final : public Operator {
     section_.reset();
     matcher_.reset();
     table_.reset();
+    chunk_ = JoinChunk();
     reservation_.Clear();
   }
 
@@ -150,111 +161,155 @@ class HashJoinRestOperator final : public Operator {
     stage_ = Stage::kBounds;
   }
 
-  /// Sections from `next_piece_` on, as many as make a batch.
-  Result<Batch> ReadSome(const std::vector<Piece>& pieces) {
-    std::vector<Batch> sections;
-    int64_t rows = 0;
-    int64_t bytes = 0;
-    while (next_piece_ < pieces.size()) {
-      const Piece& piece = pieces[next_piece_];
-      const bool fits = rows + piece.section.num_rows <= context().batch_rows &&
-                        bytes + piece.section.length <= context().batch_bytes;
-      if (!fits && !sections.empty()) break;
-      ARROW_ASSIGN_OR_RAISE(const auto section, piece.file->Read(piece.section));
-      sections.push_back(Batch::FromRecordBatch(*section));
-      rows += piece.section.num_rows;
-      bytes += sections.back().num_bytes();
-      ++next_piece_;
+  bool can_divide() const {
+    return !terms_->build_keys.empty() && partition_.depth < kJoinSplitsMax &&
+           !partition_.is_one_key;
+  }
+
+  void StartDividing(Stage stage) {
+    const arrow::Schema& schema = stage == Stage::kDivideBuild ? *terms_->build : *terms_->probe;
+    divided_.emplace(*WithPlaceColumns(schema, terms_->order_read), /*with_places=*/false,
+                     "join-part");
+    divided_->Open(context(), partition_.depth + 1);
+    next_piece_ = 0;
+    stage_ = stage;
+  }
+
+  /// One batch of a side; behind its last one the other side, or the children.
+  Result<Flow> DivideSome(const JoinPieces& pieces, const KeyEncoder& encoder) {
+    if (next_piece_ < pieces.size()) {
+      ARROW_ASSIGN_OR_RAISE(const PiecesRead read, ReadPieces(pieces, &next_piece_, context()));
+      ARROW_RETURN_NOT_OK(encoder.Encode(read.rows, context().pool, &keys_));
+      all_rows_.resize(static_cast<size_t>(read.rows.num_rows()));
+      std::iota(all_rows_.begin(), all_rows_.end(), 0U);
+      ARROW_RETURN_NOT_OK(divided_->Add(read.rows, keys_.hashes, all_rows_));
+      return Flow::MoreOutput();
     }
-    if (sections.size() == 1) return sections.front();
-    return ConcatenateBatches(sections, context().pool);
+    ARROW_ASSIGN_OR_RAISE(std::shared_ptr<SpillFile> file, divided_->Take());
+    divided_.reset();
+    if (stage_ == Stage::kDivideBuild) {
+      built_file_ = std::move(file);
+      StartDividing(Stage::kDivideProbe);
+    } else {
+      AddChildren(std::move(file));
+      stage_ = Stage::kPartition;
+    }
+    return Flow::MoreOutput();
+  }
+
+  void AddChildren(std::shared_ptr<SpillFile> probe_file) {
+    const auto rows = static_cast<double>(RowsOf(partition_.build));
+    for (int child = (1 << kJoinSplitBits) - 1; child >= 0; --child) {
+      JoinPartition partition{.depth = partition_.depth + 1};
+      if (built_file_ != nullptr) partition.build = PiecesOf({built_file_}, child);
+      if (probe_file != nullptr) partition.probe = PiecesOf({probe_file}, child);
+      partition.is_one_key = static_cast<double>(RowsOf(partition.build)) >= kOneKeyShare * rows;
+      waiting_.push_back(std::move(partition));
+    }
+    built_file_.reset();
+  }
+
+  Result<int64_t> FlushDivided() {
+    const int64_t freed = divided_->held_bytes();
+    ARROW_RETURN_NOT_OK(divided_->Flush());
+    return freed;
   }
 
   void SkipPiecesOfOtherPasses() {
-    const auto is_other = [this](const Piece& piece) {
+    const JoinPieces& build = partition_.build;
+    const auto is_other = [this](const JoinPiece& piece) {
       return piece.last < bounds_[pass_] || piece.first >= bounds_[pass_ + 1];
     };
-    while (next_piece_ < build_.size() && is_other(build_[next_piece_])) ++next_piece_;
+    while (next_piece_ < build.size() && is_other(build[next_piece_])) ++next_piece_;
   }
 
-  // Built rows of this pass; there are sections left.
+  /// Of the built rows, where places were written.
+  int width_before_places() const { return terms_->order_read ? terms_->build->num_fields() : -1; }
+
+  // Built rows of this pass; there are pieces left.
   Result<Batch> BuiltRows() {
-    ARROW_ASSIGN_OR_RAISE(Batch rows, ReadSome(build_));
-    if (!has_passes()) return rows;
-    const PlacesIn places(rows, terms_->build->num_fields());
+    ARROW_ASSIGN_OR_RAISE(PiecesRead read, ReadPieces(partition_.build, &next_piece_, context()));
+    if (!has_passes()) return std::move(read.rows);
+    const std::vector<JoinPlace> places = PlacesOf(read, partition_.build, width_before_places());
     auto kept = std::make_shared<std::vector<uint32_t>>();
-    for (int64_t row = 0; row < rows.num_rows(); ++row) {
-      const Place place = places[row];
-      if (place >= bounds_[pass_] && place < bounds_[pass_ + 1]) {
+    for (size_t row = 0; row < places.size(); ++row) {
+      if (places[row] >= bounds_[pass_] && places[row] < bounds_[pass_ + 1]) {
         kept->push_back(static_cast<uint32_t>(row));
       }
     }
-    return rows.WithSelection(std::move(kept)).Compact(context().pool);
+    return read.rows.WithSelection(std::move(kept)).Compact(context().pool);
   }
 
   const KeyEncoder* probe_encoder() const {
     return probe_encoder_.has_value() ? &*probe_encoder_ : nullptr;
   }
-  bool has_passes() const { return bounds_.size() > 2 || begin_ != kFirstPlace; }
+  bool has_passes() const { return bounds_.size() > 2 || begin_ != kFirstJoinPlace; }
   bool is_last_pass() const { return pass_ + 2 == bounds_.size(); }
 
-  // The rows three times, while they are brought in order; keys and table.
-  static int64_t ClaimOf(const Batch& rows) {
+  // The rows twice, or three times while they are brought in order; keys and table.
+  int64_t ClaimOf(const Batch& rows) const {
     constexpr int64_t kTableBytes = 128;
-    return 3 * rows.num_bytes() + kTableBytes * rows.num_rows();
+    constexpr int64_t kTableBytesOfFixedKeys = 88;
+    const bool is_fixed = build_encoder_.has_value() && build_encoder_->is_fixed();
+    return (terms_->order_read ? 3 : 2) * rows.num_bytes() +
+           (is_fixed ? kTableBytesOfFixedKeys : kTableBytes) * rows.num_rows();
   }
 
   // Rows of one pass, by what the first ones need.
   int64_t PassRows(const Batch& first) const {
-    const int64_t share = context().budget->limit_bytes() / kPassBudgetFraction / context().lanes;
+    const bool is_alone = !terms_->order_read && !terms_->keeps_build();
+    const auto share =
+        static_cast<int64_t>(static_cast<double>(context().budget->limit_bytes()) *
+                             (is_alone ? kPassShareAlone : kPassShare) / context().lanes);
     const int64_t row_bytes = ClaimOf(first) / std::max<int64_t>(1, first.num_rows());
-    return std::max<int64_t>(1, share / std::max<int64_t>(1, row_bytes));
+    return std::clamp<int64_t>(share / std::max<int64_t>(1, row_bytes), 1, kPassRowsMax);
   }
 
   Result<Flow> Bounds() {
-    if (next_piece_ < build_.size()) {
-      Piece& piece = build_[next_piece_++];
+    JoinPieces& build = partition_.build;
+    if (next_piece_ < build.size()) {
+      JoinPiece& piece = build[next_piece_];
+      PiecesRead read{.first_piece = next_piece_++};
       ARROW_ASSIGN_OR_RAISE(const auto section, piece.file->Read(piece.section));
-      const Batch rows = Batch::FromRecordBatch(*section);
-      const PlacesIn places(rows, terms_->build->num_fields());
-      const int64_t step = std::max<int64_t>(1, pass_rows_ / kSamplesPerPass);
-      piece.first = kNoPlace;
-      piece.last = kFirstPlace;
-      for (int64_t row = 0; row < rows.num_rows(); ++row) {
-        piece.first = std::min(piece.first, places[row]);
-        piece.last = std::max(piece.last, places[row]);
-        if (places[row] < begin_) continue;
-        if (rows_seen_++ % step == 0) samples_.push_back(places[row]);
-      }
+      read.rows = Batch::FromRecordBatch(*section);
+      AddSamples(PlacesOf(read, build, width_before_places()), piece);
       return Flow::MoreOutput();
     }
     std::sort(samples_.begin(), samples_.end());
     bounds_ = {begin_};
     const auto step = static_cast<size_t>(std::min(kSamplesPerPass, pass_rows_));
     for (size_t at = step; at < samples_.size(); at += step) bounds_.push_back(samples_[at]);
-    bounds_.push_back(kNoPlace);
+    bounds_.push_back(kNoJoinPlace);
     samples_ = {};
     pass_ = 0;
     StartPass();
     return Flow::MoreOutput();
   }
 
+  void AddSamples(const std::vector<JoinPlace>& places, JoinPiece& piece) {
+    const int64_t step = std::max<int64_t>(1, pass_rows_ / kSamplesPerPass);
+    piece.first = kNoJoinPlace;
+    piece.last = kFirstJoinPlace;
+    for (const JoinPlace& place : places) {
+      piece.first = std::min(piece.first, place);
+      piece.last = std::max(piece.last, place);
+      if (place < begin_) continue;
+      if (rows_seen_++ % step == 0) samples_.push_back(place);
+    }
+  }
+
   Result<Flow> Load() {
     if (!section_.has_value()) {
       if (has_passes()) SkipPiecesOfOtherPasses();
-      if (next_piece_ == build_.size()) {
-        stage_ = Stage::kTable;
+      if (next_piece_ == partition_.build.size()) {
+        stage_ = Stage::kOrder;
         return Flow::MoreOutput();
       }
       const bool is_first = pass_rows_ == std::numeric_limits<int64_t>::max();
       ARROW_ASSIGN_OR_RAISE(section_, BuiltRows());
       if (is_first) {
         pass_rows_ = PassRows(*section_);
-        if (pass_rows_ < RowsOf(build_)) {
-          ForgetLoaded();
-          StartBounds();
-          return Flow::MoreOutput();
-        }
+        if (pass_rows_ < RowsOf(partition_.build)) return LoadLess();
       }
     }
     const int64_t claim = ClaimOf(*section_);
@@ -268,34 +323,47 @@ class HashJoinRestOperator final : public Operator {
     return Flow::MoreOutput();
   }
 
-  /// The loaded rows in the order of the built side.
-  Result<JoinChunk> LoadedChunk() {
-    ARROW_ASSIGN_OR_RAISE(const Batch rows, ConcatenateBatches(loaded_, context().pool));
+  /// The built rows do not fit.
+  Result<Flow> LoadLess() {
+    ForgetLoaded();
+    if (can_divide()) {
+      StartDividing(Stage::kDivideBuild);
+    } else {
+      StartBounds();
+    }
+    return Flow::MoreOutput();
+  }
+
+  /// The loaded rows become one chunk, in the order of the built side.
+  Result<Flow> OrderLoaded() {
+    stage_ = Stage::kTable;
+    if (loaded_.empty()) return Flow::MoreOutput();
+    ARROW_ASSIGN_OR_RAISE(chunk_.batch, ConcatenateBatches(loaded_, context().pool));
     loaded_.clear();
+    if (!terms_->order_read) return Flow::MoreOutput();
     const auto width = terms_->build->num_fields();
-    const PlacesIn places(rows, width);
-    std::vector<int64_t> order(static_cast<size_t>(rows.num_rows()));
-    std::iota(order.begin(), order.end(), 0);
-    std::sort(order.begin(), order.end(),
-              [&](int64_t a, int64_t b) { return places[a] < places[b]; });
+    const std::vector<JoinPlace> places = PlacesOf({.rows = chunk_.batch}, {}, width);
+    std::vector<int64_t> order = OrderOf(places);
     const arrow::Int64Array indices(static_cast<int64_t>(order.size()),
                                     arrow::Buffer::Wrap(order.data(), order.size()));
-    ARROW_ASSIGN_OR_RAISE(const Batch sorted, rows.Take(indices, context().pool));
-    JoinChunk chunk;
-    for (int64_t row : order) chunk.positions.push_back({places[row].first, places[row].second});
-    chunk.batch = sorted.WithColumns({sorted.columns().begin(), sorted.columns().begin() + width});
-    if (build_encoder_.has_value()) {
-      ARROW_RETURN_NOT_OK(build_encoder_->Encode(chunk.batch, context().pool, &chunk.keys));
+    const std::vector<ArrayPtr>& columns = chunk_.batch.columns();
+    const Batch own = chunk_.batch.WithColumns({columns.begin(), columns.begin() + width});
+    ARROW_ASSIGN_OR_RAISE(chunk_.batch, own.Take(indices, context().pool));
+    for (int64_t row : order) {
+      const JoinPlace& place = places[static_cast<size_t>(row)];
+      chunk_.positions.push_back({place.first, place.second});
     }
-    return chunk;
+    return Flow::MoreOutput();
   }
 
   Result<Flow> BuildTable() {
     if (table_ == nullptr) {
       table_ = std::make_shared<JoinTable>(terms_);
       std::vector<JoinChunk> chunks;
-      if (!loaded_.empty()) {
-        ARROW_ASSIGN_OR_RAISE(chunks.emplace_back(), LoadedChunk());
+      if (chunk_.batch.num_rows() > 0) chunks.push_back(std::exchange(chunk_, JoinChunk()));
+      if (!chunks.empty() && build_encoder_.has_value()) {
+        JoinChunk& chunk = chunks.front();
+        ARROW_RETURN_NOT_OK(build_encoder_->Encode(chunk.batch, context().pool, &chunk.keys));
       }
       ARROW_RETURN_NOT_OK(table_->Start(std::move(chunks), 1, context()));
       return Flow::MoreOutput();
@@ -309,7 +377,7 @@ class HashJoinRestOperator final : public Operator {
     next_probe_row_ = 0;
     is_matching_ = false;
     if (has_passes() && earlier_.empty()) {
-      earlier_.resize(static_cast<size_t>(RowsOf(probe_)), JoinMatcher::Outcome::kNone);
+      earlier_.resize(static_cast<size_t>(RowsOf(partition_.probe)), JoinMatcher::Outcome::kNone);
     }
     stage_ = Stage::kProbe;
     return Flow::MoreOutput();
@@ -317,14 +385,14 @@ class HashJoinRestOperator final : public Operator {
 
   Result<Flow> Probe(Out& out) {
     if (!is_matching_) {
-      if (next_piece_ == probe_.size()) {
+      if (next_piece_ == partition_.probe.size()) {
         next_unmatched_ = 0;
         stage_ = Stage::kUnmatched;
         return Flow::MoreOutput();
       }
-      ARROW_ASSIGN_OR_RAISE(Batch rows, ReadSome(probe_));
-      const auto count = static_cast<size_t>(rows.num_rows());
-      ARROW_RETURN_NOT_OK(matcher_->Begin(std::move(rows), rest_->pieces().null_keys()));
+      ARROW_ASSIGN_OR_RAISE(PiecesRead read, ReadPieces(partition_.probe, &next_piece_, context()));
+      const auto count = static_cast<size_t>(read.rows.num_rows());
+      ARROW_RETURN_NOT_OK(matcher_->Begin(std::move(read.rows), rest_->pieces().null_keys()));
       if (has_passes()) {
         matcher_->ContinueFrom(std::span(earlier_).subspan(next_probe_row_, count), is_last_pass());
       }
@@ -342,16 +410,16 @@ class HashJoinRestOperator final : public Operator {
         return Flow::MoreOutput();
       }
     }
-    matcher_.reset();
-    if (rest_->pieces().is_spilled() && !is_last_pass()) {
+    const bool was_resident = table_ == nullptr;
+    if (!was_resident && !is_last_pass()) {
       ++pass_;
       StartPass();
       return Flow::MoreOutput();
     }
-    table_.reset();
-    reservation_.Clear();
-    stage_ = Stage::kPart;
-    return Flow::NeedInput();
+    ForgetLoaded();
+    if (was_resident) rest_->pieces().DropTable();
+    stage_ = Stage::kPartition;
+    return Flow::MoreOutput();
   }
 
   const HashJoinTermsPtr terms_;
@@ -360,13 +428,17 @@ class HashJoinRestOperator final : public Operator {
   std::optional<KeyEncoder> probe_encoder_;
 
   Stage stage_ = Stage::kPart;
-  std::vector<Piece> build_;
-  std::vector<Piece> probe_;
-  std::vector<Place> samples_;  // of the rows to be cut into passes
+  std::vector<JoinPartition> waiting_;  // of the part in work; the next one is the last
+  JoinPartition partition_;             // in work
+  std::optional<JoinRowWriter> divided_;
+  std::shared_ptr<SpillFile> built_file_;  // of its children
+  EncodedKeys keys_;
+  std::vector<uint32_t> all_rows_;
+  std::vector<JoinPlace> samples_;  // of the rows to be cut into passes
   int64_t rows_seen_ = 0;
-  int64_t pass_rows_ = 0;      // so many rows are one pass
-  Place begin_ = kFirstPlace;  // of the first pass
-  std::vector<Place> bounds_;  // pass i: the places from bounds_[i] to below bounds_[i + 1]
+  int64_t pass_rows_ = 0;              // so many rows are one pass
+  JoinPlace begin_ = kFirstJoinPlace;  // of the first pass
+  std::vector<JoinPlace> bounds_;      // pass i: the places from bounds_[i] to below bounds_[i + 1]
   size_t pass_ = 0;
   std::vector<JoinMatcher::Outcome> earlier_;  // per row of the probe, of the passes before
   size_t next_probe_row_ = 0;
@@ -375,6 +447,7 @@ class HashJoinRestOperator final : public Operator {
   std::vector<Batch> loaded_;
   int64_t loaded_rows_ = 0;
   Reservation reservation_;
+  JoinChunk chunk_;  // of all rows loaded
   std::shared_ptr<JoinTable> table_;
   std::optional<JoinMatcher> matcher_;
   bool is_matching_ = false;

@@ -1,4 +1,4 @@
-// Rows by key group on disk, and the order of the pieces of a table.
+// Which key groups stay in memory, and the order of the pieces of a table.
 #include "headrace/exec/op/hash_join_state.h"
 
 #include <algorithm>
@@ -6,12 +6,9 @@
 #include <tuple>
 
 #include "arrow/array.h"
-#include "arrow/array/builder_primitive.h"
-#include "arrow/record_batch.h"
-#include "arrow/type.h"
 #include "headrace/base/hash.h"
 #include "headrace/base/limits.h"
-#include "headrace/types/encoding.h"
+#include "headrace/exec/op/take_rows.h"
 
 namespace headrace {
 namespace {
@@ -19,8 +16,11 @@ namespace {
 // Tables with fewer rows are not worth parts.
 constexpr int64_t kRowsPerPart = int64_t{1} << 17;
 constexpr int kJoinPartsMax = 64;
-// Sections have about so many bytes at most: each is read at once.
-constexpr int64_t kSectionBytes = int64_t{128} << 10;
+// What stays in memory beside rows on disk takes at most this part of the limit; a smaller one
+// where it stays until the rest is joined.
+constexpr int64_t kResidentFraction = 2;
+constexpr int64_t kResidentFractionOfKept = 4;
+constexpr int64_t kFilterFraction = 16;
 
 bool ComesBefore(const JoinChunk& left, const JoinChunk& right) {
   const Ordinal& a = left.batch.ordinal();
@@ -28,105 +28,130 @@ bool ComesBefore(const JoinChunk& left, const JoinChunk& right) {
   return std::tie(a.split, a.seq) < std::tie(b.split, b.seq);
 }
 
+int64_t Sum(const RowsByGroup& rows) {
+  return std::accumulate(rows.begin(), rows.end(), int64_t{0});
+}
+
 }  // namespace
 
-SchemaPtr WithPlaceColumns(const arrow::Schema& schema) {
-  arrow::FieldVector fields;
-  for (const auto& field : schema.fields()) {
-    fields.push_back(arrow::field(field->name(), PlainType(field->type())));
+void ResidentRows::Add(JoinChunk chunk) {
+  num_rows += chunk.batch.num_rows();
+  chunks.push_back(std::move(chunk));
+}
+
+void ResidentRows::CountByGroup(RowsByGroup* rows) const {
+  for (const JoinChunk& chunk : chunks) {
+    if (chunk.keys.hashes.empty()) (*rows)[0] += chunk.batch.num_rows();
+    for (uint64_t hash : chunk.keys.hashes) ++(*rows)[static_cast<size_t>(KeyGroupOf(hash))];
   }
-  fields.push_back(arrow::field("split", arrow::int64()));
-  fields.push_back(arrow::field("row", arrow::int64()));
-  return arrow::schema(std::move(fields));
 }
 
-KeyGroupWriter::KeyGroupWriter(SchemaPtr schema) : schema_(WithPlaceColumns(*schema)) {}
-
-void KeyGroupWriter::Add(Batch rows, std::vector<uint64_t> hashes) {
-  held_bytes_ += rows.num_bytes() + static_cast<int64_t>(hashes.size() * sizeof(uint64_t));
-  batches_.push_back(std::move(rows));
-  hashes_.insert(hashes_.end(), hashes.begin(), hashes.end());
-}
-
-Result<Batch> KeyGroupWriter::WithPlaces(arrow::MemoryPool* pool) const {
-  ARROW_ASSIGN_OR_RAISE(const Batch rows, ConcatenateBatches(batches_, pool));
-  ARROW_ASSIGN_OR_RAISE(const Batch plain, DecodeBatch(rows, pool));
-  arrow::Int64Builder splits(pool);
-  arrow::Int64Builder places(pool);
-  for (const Batch& batch : batches_) {
-    for (int64_t row = 0; row < batch.num_rows(); ++row) {
-      const RowPosition position = batch.PositionOf(row);
-      ARROW_RETURN_NOT_OK(splits.Append(position.split));
-      ARROW_RETURN_NOT_OK(places.Append(position.row));
-    }
+void HashJoinPieces::Spill(const RowsByGroup& rows, int64_t rows_wanted, Reservation& claim,
+                           int64_t limit_bytes) {
+  std::lock_guard lock(mutex_);
+  const int64_t filter_bytes = limit_bytes / kFilterFraction;
+  if (!is_spilled() && has_use_for_filter() && claim.bytes() >= 2 * filter_bytes) {
+    filter_ = std::make_unique<KeyFilter>(claim.Split(filter_bytes));
   }
-  std::vector<ArrayPtr> columns = plain.columns();
-  ARROW_ASSIGN_OR_RAISE(columns.emplace_back(), splits.Finish());
-  ARROW_ASSIGN_OR_RAISE(columns.emplace_back(), places.Finish());
-  return plain.WithColumns(std::move(columns));
-}
-
-Status KeyGroupWriter::Flush(const OperatorContext& context) {
-  if (batches_.empty()) return Status::OK();
-  if (file_ == nullptr) {
-    ARROW_ASSIGN_OR_RAISE(file_, SpillFile::Make(context, "join"));
+  if (terms_->order_read) return spilled_.AddAll();
+  std::array<int, kKeyGroups> groups;
+  std::iota(groups.begin(), groups.end(), 0);
+  const auto rows_of = [&](int group) { return rows[static_cast<size_t>(group)]; };
+  std::stable_sort(groups.begin(), groups.end(),
+                   [&](int a, int b) { return rows_of(a) > rows_of(b); });
+  int64_t leaving = 0;
+  for (int group : groups) leaving += spilled_.Has(group) ? rows_of(group) : 0;
+  for (int group : groups) {
+    if (leaving >= rows_wanted) break;
+    if (spilled_.Has(group)) continue;
+    spilled_.Add(group);
+    leaving += rows_of(group);
   }
-  ARROW_ASSIGN_OR_RAISE(const Batch rows, WithPlaces(context.pool));
-  std::vector<int64_t> order(hashes_.size());
-  std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
-    return KeyGroupOf(hashes_[static_cast<size_t>(a)]) <
-           KeyGroupOf(hashes_[static_cast<size_t>(b)]);
-  });
-  const arrow::Int64Array indices(static_cast<int64_t>(order.size()),
-                                  arrow::Buffer::Wrap(order.data(), order.size()));
-  ARROW_ASSIGN_OR_RAISE(const Batch sorted, rows.Take(indices, context.pool));
-  const int64_t row_bytes = held_bytes_ / static_cast<int64_t>(order.size()) + 1;
-  const auto rows_max = static_cast<size_t>(std::max<int64_t>(1, kSectionBytes / row_bytes));
-  for (size_t begin = 0; begin < order.size();) {
-    const int group = KeyGroupOf(hashes_[static_cast<size_t>(order[begin])]);
-    size_t end = begin;
-    while (end < order.size() && end - begin < rows_max &&
-           KeyGroupOf(hashes_[static_cast<size_t>(order[end])]) == group) {
-      ++end;
-    }
-    const Batch slice =
-        sorted.Slice(static_cast<int64_t>(begin), static_cast<int64_t>(end - begin));
-    ARROW_RETURN_NOT_OK(file_->Write(group, *slice.ToRecordBatch(schema_)));
-    begin = end;
+}
+
+// Where a row without a match gives something in its order, it is written anyway.
+bool HashJoinPieces::has_use_for_filter() const {
+  return !terms_->build_keys.empty() && (!terms_->order_read || terms_->drops_unmatched());
+}
+
+const KeyFilter* HashJoinPieces::filter() const {
+  return filter_ == nullptr || filter_->is_crowded() ? nullptr : filter_.get();
+}
+
+Status HashJoinPieces::Evict(ResidentRows& rows, size_t index, const KeyEncoder* encoder,
+                             JoinRowWriter& writer, arrow::MemoryPool* pool) {
+  JoinChunk& chunk = rows.chunks[index];
+  std::vector<uint32_t> leaving;
+  std::vector<uint32_t> staying;
+  chunk.keys.hashes.resize(static_cast<size_t>(chunk.batch.num_rows()));
+  for (size_t row = 0; row < chunk.keys.hashes.size(); ++row) {
+    const bool leaves = spilled_.Has(KeyGroupOf(chunk.keys.hashes[row]));
+    (leaves ? leaving : staying).push_back(static_cast<uint32_t>(row));
   }
-  batches_.clear();
-  hashes_.clear();
-  held_bytes_ = 0;
-  return Status::OK();
+  if (leaving.empty()) return Status::OK();
+  if (filter_ != nullptr) {
+    for (uint32_t row : leaving) filter_->Insert(chunk.keys.hashes[row]);
+    filter_->CountInserted(static_cast<int64_t>(leaving.size()));
+  }
+  const auto left = static_cast<int64_t>(leaving.size());
+  const double share = static_cast<double>(left) / static_cast<double>(rows.num_rows);
+  const auto freed = static_cast<int64_t>(static_cast<double>(rows.reservation.bytes()) * share);
+  rows.num_rows -= left;
+  JoinChunk evicted = std::exchange(chunk, JoinChunk());
+  if (!staying.empty()) {
+    ARROW_ASSIGN_OR_RAISE(chunk.batch, TakeRows(evicted.batch, staying, pool));
+    chunk.batch.set_ordinal(evicted.batch.ordinal());
+    ARROW_RETURN_NOT_OK(encoder->Encode(chunk.batch, pool, &chunk.keys));
+  }
+  rows.reservation.TryResize(rows.num_rows == 0 ? 0 : rows.reservation.bytes() - freed);
+  return writer.Add(evicted.batch, evicted.keys.hashes, leaving);
 }
 
-Result<std::shared_ptr<SpillFile>> KeyGroupWriter::Take() {
-  if (file_ == nullptr) return nullptr;
-  ARROW_RETURN_NOT_OK(file_->Seal());
-  return std::shared_ptr<SpillFile>(std::move(file_));
-}
-
-void HashJoinPieces::Add(std::vector<JoinChunk> chunks, Reservation reservation,
-                         std::shared_ptr<SpillFile> file, JoinNullKeys null_keys) {
-  lanes_.push_back({std::move(chunks), std::move(reservation)});
+void HashJoinPieces::Add(ResidentRows rows, std::shared_ptr<SpillFile> file,
+                         JoinNullKeys null_keys) {
+  lanes_.push_back(std::move(rows));
   if (file != nullptr) files_.push_back(std::move(file));
   null_keys_.any_row = null_keys_.any_row || null_keys.any_row;
   null_keys_.any_null_key = null_keys_.any_null_key || null_keys.any_null_key;
 }
 
+void HashJoinPieces::AddFile(std::shared_ptr<SpillFile> file) {
+  std::lock_guard lock(mutex_);
+  files_.push_back(std::move(file));
+}
+
 Status HashJoinPieces::Seal(const OperatorContext& context) {
-  if (is_spilled()) return Status::OK();
+  if (!is_spilled()) return Status::OK();
+  int64_t claimed = 0;
+  RowsByGroup rows{};
+  for (const ResidentRows& lane : lanes_) {
+    claimed += lane.reservation.bytes();
+    lane.CountByGroup(&rows);
+  }
+  const int64_t limit = context.budget->limit_bytes();
+  const int64_t most =
+      limit / (terms_->keeps_build() ? kResidentFractionOfKept : kResidentFraction);
+  if (claimed <= most) return Status::OK();
+  const double share = 1 - static_cast<double>(most) / static_cast<double>(claimed);
+  Reservation none;
+  Spill(rows, static_cast<int64_t>(share * static_cast<double>(Sum(rows))) + 1, none, limit);
+  return Status::OK();
+}
+
+int64_t HashJoinPieces::num_parts() const {
+  return is_spilled() ? static_cast<int64_t>(lanes_.size()) : 0;
+}
+
+Status HashJoinPieces::StartTable(const OperatorContext& context) {
   std::vector<JoinChunk> chunks;
   int64_t rows = 0;
-  for (Lane& lane : lanes_) {
-    for (JoinChunk& chunk : lane.chunks) {
-      rows += chunk.batch.num_rows();
-      chunks.push_back(std::move(chunk));
-    }
-    lane.chunks.clear();
+  for (ResidentRows& lane : lanes_) {
+    rows += lane.num_rows;
+    std::move(lane.chunks.begin(), lane.chunks.end(), std::back_inserter(chunks));
     table_->Charge(std::move(lane.reservation));
   }
+  lanes_.clear();
+  std::erase_if(chunks, [](const JoinChunk& chunk) { return chunk.batch.num_rows() == 0; });
   std::stable_sort(chunks.begin(), chunks.end(), ComesBefore);
   int parts = 1;
   while (parts < kJoinPartsMax && parts < context.lanes && rows / (2 * parts) >= kRowsPerPart) {
@@ -135,23 +160,14 @@ Status HashJoinPieces::Seal(const OperatorContext& context) {
   return table_->Start(std::move(chunks), parts, context);
 }
 
-int64_t HashJoinPieces::num_parts() const {
-  return is_spilled() ? static_cast<int64_t>(lanes_.size()) : table_->part_count();
-}
-
-std::vector<JoinChunk> HashJoinPieces::TakeLane(int64_t lane, Reservation* reservation) {
-  Lane& taken = lanes_[static_cast<size_t>(lane)];
-  *reservation = std::move(taken.reservation);
-  return std::move(taken.chunks);
-}
-
-void HashJoinPieces::AddFile(std::shared_ptr<SpillFile> file) {
+void HashJoinPieces::DropTable() {
   std::lock_guard lock(mutex_);
-  files_.push_back(std::move(file));
+  table_.reset();
+  filter_.reset();
 }
 
 int64_t HashJoinRest::num_parts() const {
-  if (pieces_->is_spilled()) return kKeyGroups;
+  if (pieces_->is_spilled()) return kFirstGroupPart + kKeyGroups;
   return terms_->keeps_build() ? 1 : 0;
 }
 

@@ -2,80 +2,125 @@
 // by key group.
 #pragma once
 
+#include <array>
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <vector>
 
 #include "headrace/exec/op/hash_join.h"
 #include "headrace/exec/op/hash_join_table.h"
+#include "headrace/exec/op/hash_join_writer.h"
 #include "headrace/exec/op/join_matcher.h"
+#include "headrace/exec/op/key_filter.h"
 #include "headrace/exec/spill/spill_file.h"
 
 namespace headrace {
 
-/// Writes rows, with their places in two columns more, as sections of their key groups. One lane.
-class KeyGroupWriter {
+/// The key groups whose built rows are written; lanes only ever add some. Thread safe.
+class SpilledKeyGroups {
  public:
-  explicit KeyGroupWriter(SchemaPtr schema);
-
-  /// Keeps rows until Flush. `hashes` beside the rows; the places are from the batch's ordinal.
-  void Add(Batch rows, std::vector<uint64_t> hashes);
-  int64_t held_bytes() const { return held_bytes_; }
-  /// Writes what is held.
-  Status Flush(const OperatorContext& context);
-  /// The sealed file; null when nothing was written.
-  Result<std::shared_ptr<SpillFile>> Take();
+  bool Has(int group) const {
+    const auto at = static_cast<size_t>(group);
+    return ((words_[at / 64].load(std::memory_order_acquire) >> (at % 64)) & 1) != 0;
+  }
+  void Add(int group) {
+    const auto at = static_cast<size_t>(group);
+    words_[at / 64].fetch_or(uint64_t{1} << (at % 64), std::memory_order_acq_rel);
+  }
+  void AddAll() {
+    for (int group = 0; group < kKeyGroups; ++group) Add(group);
+  }
+  bool any() const {
+    return (words_[0].load(std::memory_order_acquire) |
+            words_[1].load(std::memory_order_acquire)) != 0;
+  }
 
  private:
-  Result<Batch> WithPlaces(arrow::MemoryPool* pool) const;
-
-  const SchemaPtr schema_;  // with the places
-  std::vector<Batch> batches_;
-  std::vector<uint64_t> hashes_;
-  int64_t held_bytes_ = 0;
-  std::unique_ptr<SpillFile> file_;
+  static_assert(kKeyGroups == 128);
+  std::array<std::atomic<uint64_t>, 2> words_{};
 };
 
-/// Rows of the built side that lanes kept or wrote. Its parts are those of the table to be built,
-/// or the lanes whose rows are still to be written.
+using RowsByGroup = std::array<int64_t, kKeyGroups>;
+
+/// Rows of the built side that one lane has in memory, and what it claims for them and for the
+/// table over them.
+struct ResidentRows {
+  std::vector<JoinChunk> chunks;
+  Reservation reservation;
+
+  int64_t num_rows = 0;
+
+  void Add(JoinChunk chunk);
+  void CountByGroup(RowsByGroup* rows) const;
+};
+
+/// Rows of the built side that lanes kept or wrote. When some key groups were written its parts are
+/// the lanes, whose rows of these groups are still to be written; else it has none.
 class HashJoinPieces final : public GlobalState {
  public:
   explicit HashJoinPieces(HashJoinTermsPtr terms) : terms_(std::move(terms)) {}
 
-  void Add(std::vector<JoinChunk> chunks, Reservation reservation, std::shared_ptr<SpillFile> file,
-           JoinNullKeys null_keys);
+  /// Chooses key groups to be written: those chosen before and then, of the groups in `rows`, the
+  /// largest ones, until `rows_wanted` of the rows are of some. Where the order of rows is read all
+  /// are. The first call makes the filter, of a part of `claim`. Thread safe.
+  void Spill(const RowsByGroup& rows, int64_t rows_wanted, Reservation& claim, int64_t limit_bytes);
+  const SpilledKeyGroups& spilled() const { return spilled_; }
+  bool is_spilled() const { return spilled_.any(); }
+  /// Gives the rows of spilled groups in a chunk to `writer`; what is left of it may be empty.
+  /// `encoder` is that of the built keys, null where there are none.
+  Status Evict(ResidentRows& rows, size_t chunk, const KeyEncoder* encoder, JoinRowWriter& writer,
+               arrow::MemoryPool* pool);
+  /// Over the keys of the spilled groups; null: there is none that is of use.
+  const KeyFilter* filter() const;
+
+  void Add(ResidentRows rows, std::shared_ptr<SpillFile> file, JoinNullKeys null_keys);
+  void AddFile(std::shared_ptr<SpillFile> file);
   Status Seal(const OperatorContext& context) override;
   int64_t num_parts() const override;
+  ResidentRows& rows_of(int64_t lane) { return lanes_[static_cast<size_t>(lane)]; }
 
-  bool is_spilled() const { return !files_.empty(); }
-  const JoinNullKeys& null_keys() const { return null_keys_; }
+  /// Once no lane has rows of spilled groups any more.
+  Status StartTable(const OperatorContext& context);
   const std::shared_ptr<JoinTable>& table() const { return table_; }
-  /// Rows of a lane that are still in memory although others were written.
-  std::vector<JoinChunk> TakeLane(int64_t lane, Reservation* reservation);
-  void AddFile(std::shared_ptr<SpillFile> file);
+  /// Forgets the table, whose rows nobody asks for any more. Thread safe.
+  void DropTable();
+  const JoinNullKeys& null_keys() const { return null_keys_; }
   const std::vector<std::shared_ptr<SpillFile>>& files() const { return files_; }
 
  private:
-  struct Lane {
-    std::vector<JoinChunk> chunks;
-    Reservation reservation;
-  };
+  bool has_use_for_filter() const;
 
   const HashJoinTermsPtr terms_;
   std::mutex mutex_;
-  std::vector<Lane> lanes_;
+  SpilledKeyGroups spilled_;
+  std::unique_ptr<KeyFilter> filter_;  // made before the first group is spilled
+  std::vector<ResidentRows> lanes_;
   std::vector<std::shared_ptr<SpillFile>> files_;
   JoinNullKeys null_keys_;
   std::shared_ptr<JoinTable> table_ = std::make_shared<JoinTable>(terms_);
 };
 
-/// What is left when the probe has ended. Its parts are key groups, or one for the built rows
-/// without a match.
+/// When every lane has only rows that stay in memory: its parts are those of the table over them.
+class HashJoinResidents final : public GlobalState {
+ public:
+  explicit HashJoinResidents(std::shared_ptr<HashJoinPieces> pieces) : pieces_(std::move(pieces)) {}
+  Status Seal(const OperatorContext& context) override { return pieces_->StartTable(context); }
+  int64_t num_parts() const override { return pieces_->table()->part_count(); }
+
+ private:
+  const std::shared_ptr<HashJoinPieces> pieces_;
+};
+
+/// What is left when the probe has ended. Its parts are one for the built rows in memory without a
+/// match, and the key groups.
 class HashJoinRest final : public GlobalState {
  public:
   HashJoinRest(HashJoinTermsPtr terms, std::shared_ptr<HashJoinPieces> pieces)
       : pieces_(std::move(pieces)), terms_(std::move(terms)) {}
 
+  static constexpr int64_t kResidentPart = 0;
+  static constexpr int64_t kFirstGroupPart = 1;
   int64_t num_parts() const override;
   HashJoinPieces& pieces() const { return *pieces_; }
   void AddProbeFile(std::shared_ptr<SpillFile> file);
@@ -87,8 +132,5 @@ class HashJoinRest final : public GlobalState {
   std::mutex mutex_;
   std::vector<std::shared_ptr<SpillFile>> probe_files_;
 };
-
-/// `schema` and two int64 columns more: the place of a row.
-SchemaPtr WithPlaceColumns(const arrow::Schema& schema);
 
 }  // namespace headrace

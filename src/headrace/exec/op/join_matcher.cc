@@ -465,12 +465,16 @@ Result<Batch> JoinMatcher::Unmatched(int64_t* next) {
     ARROW_ASSIGN_OR_RAISE(probe.emplace_back(),
                           arrow::MakeArrayOfNull(PlainType(field->type()), count, pool_));
   }
-  const auto position = [&](int64_t i) { return table_.PositionOf(rows[static_cast<size_t>(i)]); };
-  ARROW_ASSIGN_OR_RAISE(probe.emplace_back(), Int64s(count, pool_, [&](int64_t i) {
-                          return kUnmatchedSplit + position(i).split;
-                        }));
-  ARROW_ASSIGN_OR_RAISE(probe.emplace_back(),
-                        Int64s(count, pool_, [&](int64_t i) { return position(i).row; }));
+  if (terms_->order_read) {
+    const auto position = [&](int64_t i) {
+      return table_.PositionOf(rows[static_cast<size_t>(i)]);
+    };
+    ARROW_ASSIGN_OR_RAISE(probe.emplace_back(), Int64s(count, pool_, [&](int64_t i) {
+                            return kUnmatchedSplit + position(i).split;
+                          }));
+    ARROW_ASSIGN_OR_RAISE(probe.emplace_back(),
+                          Int64s(count, pool_, [&](int64_t i) { return position(i).row; }));
+  }
   ARROW_ASSIGN_OR_RAISE(std::vector<ArrayPtr> build, table_.rows().Gather(rows, pool_));
   return Arranged(Batch(std::move(probe), count), std::move(build));
 }

@@ -40,8 +40,9 @@ class JoinMatcher {
   void ContinueFrom(std::span<Outcome> earlier, bool is_last);
   /// Gives the next rows; false: the batch is done.
   Result<bool> Step(Out& out);
-  /// Rows of the built side without a match, from the `*next`-th on, and two columns more: their
-  /// place (split, row), after those of all rows of the probe side. Empty: the end.
+  /// Rows of the built side without a match, from the `*next`-th on; where the order is read two
+  /// columns more: their place (split, row), after those of all rows of the probe side. Empty: the
+  /// end.
   Result<Batch> Unmatched(int64_t* next);
 
  private:

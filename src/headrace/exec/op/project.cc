@@ -63,7 +63,8 @@ Status LowerProject(const PlanNode& node, Lowering& lowering) {
   for (const ExpressionPtr& expression : project.expressions) {
     for (int column : ColumnsOf(*expression)) read.push_back(column);
   }
-  ARROW_RETURN_NOT_OK(lowering.LowerReading(*node.input(), std::move(read)));
+  const bool order = lowering.rows_read().order;
+  ARROW_RETURN_NOT_OK(lowering.Lower(*node.input(), {std::move(read), order}));
   lowering.Append(std::make_shared<ProjectSpec>(project.expressions));
   return Status::OK();
 }

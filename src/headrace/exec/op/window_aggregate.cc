@@ -330,7 +330,7 @@ Status LowerWindowAggregate(const PlanNode& node, Lowering& lowering) {
         for (int column : ColumnsOf(*arg)) read.push_back(column);
       }
     }
-    ARROW_RETURN_NOT_OK(lowering.LowerReading(*node.input(), std::move(read)));
+    ARROW_RETURN_NOT_OK(lowering.Lower(*node.input(), {std::move(read)}));
   }
   lowering.ExchangeByHash(aggregate.keys);
   lowering.Append(std::make_shared<WindowAggregateSpec>(

@@ -1,0 +1,74 @@
+// JoinRowWriter: rows of one side of a join on their way to disk, by the partition of their keys.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "headrace/base/hash.h"
+#include "headrace/base/limits.h"
+#include "headrace/exec/op/row_store.h"
+#include "headrace/exec/spill/spill_file.h"
+
+namespace headrace {
+
+inline constexpr int kKeyGroupBits = 7;
+static_assert(kKeyGroups == 1 << kKeyGroupBits);
+/// A key group is divided so many times at most, each time by this many bits of the hash more.
+inline constexpr int kJoinSplitsMax = 3;
+inline constexpr int kJoinSplitBits = 5;
+
+/// The partition of a key: at depth 0 its key group, below it its child of the partition above.
+inline int JoinPartitionOf(uint64_t hash, int depth) {
+  if (depth == 0) return KeyGroupOf(hash);
+  const uint64_t above = hash << (kKeyGroupBits + (depth - 1) * kJoinSplitBits);
+  return static_cast<int>(above >> (64 - kJoinSplitBits));
+}
+
+/// `schema` and, `with_places`, two int64 columns more: the place (split, row) of a row. In plain
+/// types.
+SchemaPtr WithPlaceColumns(const arrow::Schema& schema, bool with_places = true);
+
+/// Collects rows until each partition has enough of them for a section. One lane. Within a
+/// partition rows keep their order.
+class JoinRowWriter {
+ public:
+  /// `stem` is the start of the file's name.
+  JoinRowWriter(const arrow::Schema& schema, bool with_places, std::string_view stem);
+  /// Before all else; `context` outlives the writer.
+  void Open(const OperatorContext& context, int depth = 0);
+
+  /// Takes rows of a compacted, decoded batch: those in `selected`, `hashes` beside all of them.
+  /// Places are from the batch's ordinal. Writes when it holds much, or when what it holds is not
+  /// granted; kCancelled when the query was stopped meanwhile.
+  Status Add(const Batch& rows, std::span<const uint64_t> hashes,
+             const std::vector<uint32_t>& selected);
+  int64_t held_bytes() const { return held_bytes_; }
+  /// Writes what is held.
+  Status Flush();
+  /// Writes what is held; the sealed file, or null when nothing was written.
+  Result<std::shared_ptr<SpillFile>> Take();
+
+ private:
+  Status WritePartition(int partition);
+  Result<Batch> Section(std::span<const RowRef> refs) const;
+  Result<std::vector<ArrayPtr>> PlacesOf(std::span<const RowRef> refs) const;
+
+  const SchemaPtr rows_schema_;  // in plain types
+  const SchemaPtr schema_;       // of sections
+  const bool with_places_;
+  const std::string stem_;
+  const OperatorContext* context_ = nullptr;
+  int depth_ = 0;
+  int64_t held_bytes_max_ = 0;
+  RowStore store_;
+  std::vector<Ordinal> ordinals_;  // of the chunks of store_
+  std::array<std::vector<RowRef>, kKeyGroups> refs_;
+  int64_t held_bytes_ = 0;
+  int64_t held_rows_ = 0;
+  Reservation reservation_;
+  std::unique_ptr<SpillFile> file_;
+};
+
+}  // namespace headrace
