@@ -90,7 +90,11 @@ Status HashJoinPieces::Evict(ResidentRows& rows, size_t index, const KeyEncoder*
   }
   if (leaving.empty()) return Status::OK();
   if (filter_ != nullptr) {
-    for (uint32_t row : leaving) filter_->Insert(chunk.keys.hashes[row]);
+    for (size_t i = 0; i < leaving.size(); ++i) {
+      const size_t ahead = std::min(i + kPrefetchAhead, leaving.size() - 1);
+      filter_->Prefetch(chunk.keys.hashes[leaving[ahead]]);
+      filter_->Insert(chunk.keys.hashes[leaving[i]]);
+    }
     filter_->CountInserted(static_cast<int64_t>(leaving.size()));
   }
   const auto left = static_cast<int64_t>(leaving.size());

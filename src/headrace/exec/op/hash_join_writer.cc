@@ -1,12 +1,16 @@
-// Rows stay in the batches they came in; a section is gathered from them when it is written.
+// A batch is brought in the order of partitions while a cache holds it; a section joins the slices
+// of many batches.
 #include "headrace/exec/op/hash_join_writer.h"
 
 #include <algorithm>
+#include <numeric>
+#include <utility>
 
 #include "arrow/array.h"
 #include "arrow/array/builder_primitive.h"
 #include "arrow/record_batch.h"
 #include "arrow/type.h"
+#include "headrace/exec/op/take_rows.h"
 #include "headrace/types/encoding.h"
 
 namespace headrace {
@@ -34,13 +38,6 @@ SchemaPtr WithPlaceColumns(const arrow::Schema& schema, bool with_places) {
   return arrow::schema(std::move(fields));
 }
 
-JoinRowWriter::JoinRowWriter(const arrow::Schema& schema, bool with_places, std::string_view stem)
-    : rows_schema_(WithPlaceColumns(schema, false)),
-      schema_(WithPlaceColumns(schema, with_places)),
-      with_places_(with_places),
-      stem_(stem),
-      store_(*rows_schema_) {}
-
 void JoinRowWriter::Open(const OperatorContext& context, int depth) {
   context_ = &context;
   depth_ = depth;
@@ -52,78 +49,98 @@ void JoinRowWriter::Open(const OperatorContext& context, int depth) {
 Status JoinRowWriter::Add(const Batch& rows, std::span<const uint64_t> hashes,
                           const std::vector<uint32_t>& selected) {
   if (selected.empty()) return Status::OK();
-  const int64_t bytes = rows.num_bytes() + static_cast<int64_t>(selected.size() * sizeof(RowRef));
+  Held held = Arrange(hashes, selected);
+  ARROW_ASSIGN_OR_RAISE(held.rows, TakeRows(rows, order_, context_->pool));
+  if (with_places_) {
+    std::vector<ArrayPtr> columns = held.rows.columns();
+    ARROW_ASSIGN_OR_RAISE(const std::vector<ArrayPtr> places, PlacesOf(rows.ordinal()));
+    columns.insert(columns.end(), places.begin(), places.end());
+    held.rows = held.rows.WithColumns(std::move(columns));
+  }
+  const int64_t bytes = held.rows.num_bytes() + static_cast<int64_t>(sizeof(Held));
   bool is_granted = reservation_.TryGrow(bytes);
   if (!is_granted) {
     ARROW_RETURN_NOT_OK(Flush());
     is_granted = reservation_.TryGrow(bytes);
   }
-  const int32_t chunk = store_.Add(rows);
-  ordinals_.push_back(rows.ordinal());
-  for (uint32_t row : selected) {
-    refs_[static_cast<size_t>(JoinPartitionOf(hashes[row], depth_))].push_back(
-        {chunk, static_cast<int32_t>(row)});
-  }
   held_bytes_ += bytes;
-  held_rows_ += rows.num_rows();
+  held_rows_ += held.rows.num_rows();
+  held_.push_back(std::move(held));
   return is_granted && held_bytes_ < held_bytes_max_ ? Status::OK() : Flush();
 }
 
+// A counting sort.
+JoinRowWriter::Held JoinRowWriter::Arrange(std::span<const uint64_t> hashes,
+                                           const std::vector<uint32_t>& selected) {
+  Held held;
+  const auto partition_of = [&](uint32_t row) {
+    return static_cast<size_t>(JoinPartitionOf(hashes[row], depth_));
+  };
+  for (uint32_t row : selected) ++held.begins[partition_of(row) + 1];
+  std::partial_sum(held.begins.begin(), held.begins.end(), held.begins.begin());
+  std::array<uint32_t, kKeyGroups + 1> next = held.begins;
+  order_.resize(selected.size());
+  for (uint32_t row : selected) order_[next[partition_of(row)]++] = row;
+  return held;
+}
+
+Result<std::vector<ArrayPtr>> JoinRowWriter::PlacesOf(const Ordinal& ordinal) const {
+  arrow::Int64Builder splits(context_->pool);
+  arrow::Int64Builder rows(context_->pool);
+  ARROW_RETURN_NOT_OK(splits.Reserve(static_cast<int64_t>(order_.size())));
+  ARROW_RETURN_NOT_OK(rows.Reserve(static_cast<int64_t>(order_.size())));
+  for (uint32_t row : order_) {
+    splits.UnsafeAppend(ordinal.split);
+    rows.UnsafeAppend(ordinal.seq * kBatchRowsMax + row);
+  }
+  std::vector<ArrayPtr> places(2);
+  ARROW_RETURN_NOT_OK(splits.Finish(&places[0]));
+  ARROW_RETURN_NOT_OK(rows.Finish(&places[1]));
+  return places;
+}
+
 Status JoinRowWriter::Flush() {
-  if (held_bytes_ == 0) return Status::OK();
+  if (held_.empty()) return Status::OK();
   if (file_ == nullptr) {
     ARROW_ASSIGN_OR_RAISE(file_, SpillFile::Make(*context_, stem_));
   }
-  for (size_t partition = 0; partition < refs_.size(); ++partition) {
-    ARROW_RETURN_NOT_OK(WritePartition(static_cast<int>(partition)));
+  for (size_t partition = 0; partition < kKeyGroups; ++partition) {
+    ARROW_RETURN_NOT_OK(WritePartition(partition));
   }
-  store_ = RowStore(*rows_schema_);
-  ordinals_.clear();
+  held_.clear();
   held_bytes_ = 0;
   held_rows_ = 0;
   reservation_.Clear();
   return Status::OK();
 }
 
-Status JoinRowWriter::WritePartition(int partition) {
-  std::vector<RowRef>& refs = refs_[static_cast<size_t>(partition)];
+Status JoinRowWriter::WritePartition(size_t partition) {
   const int64_t row_bytes = held_bytes_ / held_rows_ + 1;
-  const auto rows_max = static_cast<size_t>(std::max<int64_t>(1, kSectionBytes / row_bytes));
-  for (size_t begin = 0; begin < refs.size(); begin += rows_max) {
-    if (context_->stop.stop_requested()) {
-      return Error(ErrorKind::kCancelled, "the query was cancelled");
+  const int64_t rows_max = std::max<int64_t>(1, kSectionBytes / row_bytes);
+  std::vector<Batch> slices;
+  int64_t rows = 0;
+  for (const Held& held : held_) {
+    int64_t begin = held.begins[partition];
+    const int64_t end = held.begins[partition + 1];
+    while (begin < end) {
+      const int64_t count = std::min(end - begin, rows_max - rows);
+      slices.push_back(held.rows.Slice(begin, count));
+      begin += count;
+      rows += count;
+      if (rows < rows_max) continue;
+      ARROW_RETURN_NOT_OK(WriteSection(partition, std::exchange(slices, {})));
+      rows = 0;
     }
-    const size_t count = std::min(rows_max, refs.size() - begin);
-    ARROW_ASSIGN_OR_RAISE(const Batch section, Section({refs.data() + begin, count}));
-    ARROW_RETURN_NOT_OK(file_->Write(partition, *section.ToRecordBatch(schema_)));
   }
-  refs.clear();
-  return Status::OK();
+  return slices.empty() ? Status::OK() : WriteSection(partition, std::move(slices));
 }
 
-Result<Batch> JoinRowWriter::Section(std::span<const RowRef> refs) const {
-  ARROW_ASSIGN_OR_RAISE(std::vector<ArrayPtr> columns, store_.Gather(refs, context_->pool));
-  if (with_places_) {
-    ARROW_ASSIGN_OR_RAISE(const std::vector<ArrayPtr> places, PlacesOf(refs));
-    columns.insert(columns.end(), places.begin(), places.end());
+Status JoinRowWriter::WriteSection(size_t partition, std::vector<Batch> slices) {
+  if (context_->stop.stop_requested()) {
+    return Error(ErrorKind::kCancelled, "the query was cancelled");
   }
-  return Batch(std::move(columns), static_cast<int64_t>(refs.size()));
-}
-
-Result<std::vector<ArrayPtr>> JoinRowWriter::PlacesOf(std::span<const RowRef> refs) const {
-  arrow::Int64Builder splits(context_->pool);
-  arrow::Int64Builder rows(context_->pool);
-  ARROW_RETURN_NOT_OK(splits.Reserve(static_cast<int64_t>(refs.size())));
-  ARROW_RETURN_NOT_OK(rows.Reserve(static_cast<int64_t>(refs.size())));
-  for (const RowRef& ref : refs) {
-    const Ordinal& ordinal = ordinals_[static_cast<size_t>(ref.chunk)];
-    splits.UnsafeAppend(ordinal.split);
-    rows.UnsafeAppend(ordinal.seq * kBatchRowsMax + ref.row);
-  }
-  std::vector<ArrayPtr> places(2);
-  ARROW_RETURN_NOT_OK(splits.Finish(&places[0]));
-  ARROW_RETURN_NOT_OK(rows.Finish(&places[1]));
-  return places;
+  ARROW_ASSIGN_OR_RAISE(const Batch section, ConcatenateBatches(slices, context_->pool));
+  return file_->Write(static_cast<int>(partition), *section.ToRecordBatch(schema_));
 }
 
 Result<std::shared_ptr<SpillFile>> JoinRowWriter::Take() {

@@ -4,11 +4,12 @@
 #include <array>
 #include <memory>
 #include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "headrace/base/hash.h"
 #include "headrace/base/limits.h"
-#include "headrace/exec/op/row_store.h"
 #include "headrace/exec/spill/spill_file.h"
 
 namespace headrace {
@@ -35,7 +36,8 @@ SchemaPtr WithPlaceColumns(const arrow::Schema& schema, bool with_places = true)
 class JoinRowWriter {
  public:
   /// `stem` is the start of the file's name.
-  JoinRowWriter(const arrow::Schema& schema, bool with_places, std::string_view stem);
+  JoinRowWriter(const arrow::Schema& schema, bool with_places, std::string_view stem)
+      : schema_(WithPlaceColumns(schema, with_places)), with_places_(with_places), stem_(stem) {}
   /// Before all else; `context` outlives the writer.
   void Open(const OperatorContext& context, int depth = 0);
 
@@ -51,20 +53,24 @@ class JoinRowWriter {
   Result<std::shared_ptr<SpillFile>> Take();
 
  private:
-  Status WritePartition(int partition);
-  Result<Batch> Section(std::span<const RowRef> refs) const;
-  Result<std::vector<ArrayPtr>> PlacesOf(std::span<const RowRef> refs) const;
+  /// Rows in the order of their partitions: those of partition p from begins[p] to begins[p + 1].
+  struct Held {
+    Batch rows;
+    std::array<uint32_t, kKeyGroups + 1> begins{};
+  };
+  Held Arrange(std::span<const uint64_t> hashes, const std::vector<uint32_t>& selected);
+  Result<std::vector<ArrayPtr>> PlacesOf(const Ordinal& ordinal) const;
+  Status WritePartition(size_t partition);
+  Status WriteSection(size_t partition, std::vector<Batch> slices);
 
-  const SchemaPtr rows_schema_;  // in plain types
-  const SchemaPtr schema_;       // of sections
+  const SchemaPtr schema_;  // of sections
   const bool with_places_;
   const std::string stem_;
   const OperatorContext* context_ = nullptr;
   int depth_ = 0;
   int64_t held_bytes_max_ = 0;
-  RowStore store_;
-  std::vector<Ordinal> ordinals_;  // of the chunks of store_
-  std::array<std::vector<RowRef>, kKeyGroups> refs_;
+  std::vector<uint32_t> order_;  // of the rows in work
+  std::vector<Held> held_;
   int64_t held_bytes_ = 0;
   int64_t held_rows_ = 0;
   Reservation reservation_;
