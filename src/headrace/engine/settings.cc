@@ -9,9 +9,11 @@
 #include <cstdlib>
 #include <fstream>
 #include <limits>
+#include <sstream>
 
 #include "headrace/base/ascii_case.h"
 #include "headrace/base/limits.h"
+#include "headrace/engine/cgroup.h"
 
 namespace headrace {
 namespace {
@@ -26,17 +28,11 @@ int UsableCores() {
   return std::max(1, CPU_COUNT(&set));
 }
 
-/// The number in a one-number file; 0 when there is none ("max", no such file).
-int64_t NumberIn(const char* path) {
-  std::ifstream file(path);
-  int64_t number = 0;
-  return file >> number ? number : 0;
-}
-
 int64_t MachineMemory() {
   const int64_t physical = sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGE_SIZE);
-  const int64_t group = std::max(NumberIn("/sys/fs/cgroup/memory.max"),
-                                 NumberIn("/sys/fs/cgroup/memory/memory.limit_in_bytes"));
+  std::stringstream groups;
+  groups << std::ifstream("/proc/self/cgroup").rdbuf();
+  const int64_t group = CgroupMemoryLimit("/sys/fs/cgroup", groups.str());
   return group > 0 ? std::min(group, physical) : physical;
 }
 

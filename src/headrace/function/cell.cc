@@ -191,7 +191,10 @@ Status AppendCell(std::string_view bytes, const arrow::DataType& type, arrow::Ar
 
 int64_t HeapBytes(const std::string& text) {
   static const size_t kInline = std::string().capacity();
-  return text.capacity() > kInline ? static_cast<int64_t>(text.capacity()) + 1 : 0;
+  if (text.capacity() <= kInline) return 0;
+  // A block of the heap has a header, and a multiple of 16 bytes.
+  constexpr size_t kHeader = 8, kUnit = 16;
+  return static_cast<int64_t>((text.capacity() + 1 + kHeader + kUnit - 1) / kUnit * kUnit);
 }
 
 }  // namespace headrace

@@ -154,9 +154,21 @@ struct WindowRows {
   bool ignore_nulls = false;
 };
 
+/// Which rows of its partition a window function looks at from a row, so that the others need not
+/// be there.
+enum class WindowReach : uint8_t {
+  kPartition,  // any, or how many there are
+  kRow,        // the row; and where its partition and its peers begin
+  kBehind,     // the row so far before it as the second argument says, or 1
+  kAhead,      // the same behind it
+  kFrame,      // those of its frame
+  kFrameEnd,   // the last one of its frame
+};
+
 /// A function over the sorted rows of a partition, by its frame or as a whole. Exactly one of
 /// `compute` and `pick` is set.
 struct WindowKernel {
+  WindowReach reach = WindowReach::kPartition;
   bool needs_frame = false;
   /// Appends end − begin values to `out`.
   Status (*compute)(KernelContext& ctx, const WindowRows& rows, std::span<const Argument> args,

@@ -34,6 +34,8 @@ class BudgetPool final : public arrow::MemoryPool {
   int64_t total_bytes_allocated() const override;
   int64_t num_allocations() const override;
   std::string backend_name() const override;
+  /// Gives freed memory of the process back to the system: a walk over the heap.
+  void ReleaseUnused() override { parent_->ReleaseUnused(); }
 
   /// Gives the pool to the process: freed memory still finds it after its session is gone.
   static void KeepUntilEmpty(std::shared_ptr<BudgetPool> pool);

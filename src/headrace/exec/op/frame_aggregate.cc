@@ -73,6 +73,16 @@ FrameAggregate::FrameAggregate(const FunctionCall& call, std::vector<Argument> a
 
 FrameAggregate::~FrameAggregate() = default;
 
+void FrameAggregate::Renew(std::vector<Argument> args, int64_t num_rows, int64_t rows_gone) {
+  args_ = std::move(args);
+  num_rows_ = num_rows;
+  rows_gone_ += rows_gone;
+  front_begin_ -= rows_gone;
+  middle_ -= rows_gone;
+  end_ -= rows_gone;
+  leaves_->Reset(0);
+}
+
 Status FrameAggregate::Merge(std::byte* into, const std::byte* from) {
   return kernel_.merge(context_, into, from);
 }
@@ -80,14 +90,14 @@ Status FrameAggregate::Merge(std::byte* into, const std::byte* from) {
 Status FrameAggregate::AddRange(std::byte* state, int64_t begin, int64_t end) {
   if (begin >= end) return Status::OK();
   const std::vector<Argument> slice = SliceArguments(args_, begin, end);
-  return kernel_.add_all(context_, state, {slice, end - begin, {0, begin}});
+  return kernel_.add_all(context_, state, {slice, end - begin, {0, rows_gone_ + begin}});
 }
 
 /// A state per row, each of its row alone.
 Status FrameAggregate::AddEach(States& states, int64_t begin, int64_t end) {
   states.Reset(end - begin);
   const std::vector<Argument> slice = SliceArguments(args_, begin, end);
-  return kernel_.add(context_, states.pointers(), 0, {slice, end - begin, {0, begin}});
+  return kernel_.add(context_, states.pointers(), 0, {slice, end - begin, {0, rows_gone_ + begin}});
 }
 
 Status FrameAggregate::AddToBack(int64_t begin, int64_t end) {

@@ -24,6 +24,11 @@ class FrameAggregate {
   FrameAggregate(const FrameAggregate&) = delete;
   FrameAggregate& operator=(const FrameAggregate&) = delete;
 
+  /// Rows come after those that are there, and the first `rows_gone` go: from now on all rows are
+  /// numbered so many lower. `args` are of the rows left and the new ones. REQUIRES: the rows of the
+  /// last frame are left, or frames go on to begin where they did, with rows that are there behind
+  /// its end.
+  void Renew(std::vector<Argument> args, int64_t num_rows, int64_t rows_gone);
   /// One value per frame, in order; `frames` go on from those of the last call.
   Result<ArrayPtr> Next(const RowRanges& frames);
   /// The same with rows left out of each frame: `excluded`, but `kept` of them (both may be
@@ -44,8 +49,9 @@ class FrameAggregate {
 
   const AggregateKernel& kernel_;
   const TypePtr type_;
-  const std::vector<Argument> args_;
-  const int64_t num_rows_;
+  std::vector<Argument> args_;
+  int64_t num_rows_;
+  int64_t rows_gone_ = 0;
   KernelContext context_;
   std::unique_ptr<States> front_;   // of rows [front_begin_, middle_)
   std::unique_ptr<States> back_;    // one

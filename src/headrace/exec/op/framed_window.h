@@ -11,8 +11,8 @@
 namespace headrace {
 
 /// Appends one column per call; rows and their order stay. REQUIRES: one lane; rows of a partition
-/// stand together, sorted by `order`. Keeps the partition in work in memory: past the budget
-/// kMemoryLimit.
+/// stand together, sorted by `order`. Holds the rows that frames reach over; a partition is held
+/// whole only for calls that need its end (see CallReach): past the budget kMemoryLimit.
 class FramedWindowSpec final : public OperatorSpec {
  public:
   FramedWindowSpec(SchemaPtr schema, std::vector<int> partition_by, Ordering order,

@@ -21,8 +21,8 @@ namespace {
 // A buffer is sorted in one step when it has this many rows or bytes.
 constexpr int64_t kBufferRowsMax = 262144;
 constexpr int64_t kBufferBytesMin = int64_t{1} << 20;
-constexpr int64_t kBufferBytesMax = int64_t{32} << 20;
-constexpr int64_t kBuffersPerBudget = 8;
+constexpr int64_t kBufferBytesMax = int64_t{64} << 20;
+constexpr int64_t kBuffersPerBudget = 4;
 // Buffers are padded and grow in steps: no reason to copy.
 constexpr int64_t kPaddingBytesMax = int64_t{16} << 10;
 // So many rows wanted, or fewer, are kept in the buffer, and bound the keys of those to come.

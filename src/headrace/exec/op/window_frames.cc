@@ -8,6 +8,22 @@
 
 namespace headrace {
 
+int64_t WindowSegment::FirstGroupOf(int64_t partition) const {
+  if (partition == 0) return -cut.peer_groups;
+  const int64_t begin = partitions[static_cast<size_t>(partition)];
+  return std::lower_bound(peers.begin(), peers.end(), begin) - peers.begin();
+}
+
+PartitionCut WindowSegment::CutAt(int64_t row) const {
+  const auto run_of = [row](const RunBegins& begins) {
+    return std::upper_bound(begins.begin(), begins.end(), row) - begins.begin() - 1;
+  };
+  const int64_t partition = run_of(partitions);
+  const int64_t group = run_of(peers);
+  return {row - partitions[static_cast<size_t>(partition)], row - peers[static_cast<size_t>(group)],
+          group - FirstGroupOf(partition)};
+}
+
 Result<std::optional<FrameCursor::Values>> FrameCursor::ValuesOf(const FrameBound& bound,
                                                                  const Ordering& order,
                                                                  const arrow::Schema& schema,
@@ -37,9 +53,10 @@ Result<FrameCursor> FrameCursor::Make(const WindowSegment& segment, const Window
   return cursor;
 }
 
-/// The begin of a group of peers of the partition; past its groups, its end.
+/// The begin of a group of peers of the partition; past its groups, its end. A group that was cut
+/// off begins with its partition.
 int64_t FrameCursor::GroupBegin(int64_t group) const {
-  if (group <= first_group_) return partition_.begin();
+  if (group <= std::max<int64_t>(first_group_, -1)) return partition_.begin();
   if (group >= end_group_) return partition_.end();
   return segment_->peers[static_cast<size_t>(group)];
 }
@@ -112,8 +129,8 @@ void FrameCursor::Next(int64_t begin, int64_t end, RowRanges* frames) {
     peer_.MoveTo(row);
     if (partition_.run() != partition_seen_) {
       partition_seen_ = partition_.run();
-      first_group_ = peer_.run();
-      end_group_ = first_group_;
+      first_group_ = segment_->FirstGroupOf(partition_.run());
+      end_group_ = std::max<int64_t>(first_group_, 0);
       while (segment_->peers[static_cast<size_t>(end_group_)] < partition_.end()) ++end_group_;
     }
     const int64_t frame_begin = BeginOf(row);

@@ -13,11 +13,25 @@ namespace headrace {
 /// Where runs of rows begin, by row; the last entry is the number of rows.
 using RunBegins = std::vector<int64_t>;
 
-/// Partitions and groups of peers of a segment: rows of whole partitions.
+/// Where the first row of a segment stands in a partition whose first rows are gone.
+struct PartitionCut {
+  int64_t rows = 0;         // of its partition before it; 0: it begins one
+  int64_t peers = 0;        // of those: its peers
+  int64_t peer_groups = 0;  // of its partition before its own
+};
+
+/// Partitions and groups of peers of some rows. The first begins where it did before its rows were
+/// cut off: at a row below 0.
 struct WindowSegment {
   Batch rows;
   RunBegins partitions;
   RunBegins peers;
+  PartitionCut cut;
+
+  /// The number of the group of peers at which a partition begins: below 0 where it was cut.
+  int64_t FirstGroupOf(int64_t partition) const;
+  /// The cut that `row` is the first one behind.
+  PartitionCut CutAt(int64_t row) const;
 };
 
 /// Of rows [begin, end), an entry each.
@@ -76,7 +90,7 @@ class FrameCursor {
   WindowFrame frame_;
   RunCursor partition_;
   RunCursor peer_;
-  int64_t first_group_ = 0;  // of the partition
+  int64_t first_group_ = 0;  // of the partition, see FirstGroupOf
   int64_t end_group_ = 0;
   int64_t partition_seen_ = -1;
   std::optional<Values> start_values_;

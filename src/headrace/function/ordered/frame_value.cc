@@ -49,10 +49,13 @@ Status PickNth(const WindowRows& rows, Args args, std::vector<int64_t>* picked) 
   return PickInFrame(rows, args[0], n, picked);
 }
 
-constexpr WindowKernel kLeadKernel = {.pick = PickLead};
-constexpr WindowKernel kFirstKernel = {.needs_frame = true, .pick = PickFirst};
-constexpr WindowKernel kLastKernel = {.needs_frame = true, .pick = PickLast};
-constexpr WindowKernel kNthKernel = {.needs_frame = true, .pick = PickNth};
+constexpr WindowKernel kLeadKernel = {.reach = WindowReach::kAhead, .pick = PickLead};
+constexpr WindowKernel kFirstKernel = {
+    .reach = WindowReach::kFrame, .needs_frame = true, .pick = PickFirst};
+constexpr WindowKernel kLastKernel = {
+    .reach = WindowReach::kFrameEnd, .needs_frame = true, .pick = PickLast};
+constexpr WindowKernel kNthKernel = {
+    .reach = WindowReach::kFrame, .needs_frame = true, .pick = PickNth};
 
 constexpr ArgPattern kAny[] = {ArgPattern::kAny, ArgPattern::kConstantInt64};
 constexpr ArgPattern kWithDefault[] = {ArgPattern::kCommon, ArgPattern::kConstantInt64,

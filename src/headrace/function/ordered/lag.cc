@@ -134,7 +134,7 @@ Status PickLag(const WindowRows& rows, std::span<const Argument> args,
   return PickAway(rows, args, -1, picked);
 }
 
-constexpr WindowKernel kWindow = {.pick = PickLag};
+constexpr WindowKernel kWindow = {.reach = WindowReach::kBehind, .pick = PickLag};
 
 constexpr ArgPattern kWithDefault[] = {ArgPattern::kCommon, ArgPattern::kConstantInt64,
                                        ArgPattern::kCommon};

@@ -106,9 +106,9 @@ constexpr OrderedKernel kCounter = {
     .bytes = NoBytes,
 };
 
-constexpr WindowKernel kRowNumberKernel = {.compute = RowNumber};
-constexpr WindowKernel kRankKernel = {.compute = Rank};
-constexpr WindowKernel kDenseRankKernel = {.compute = DenseRank};
+constexpr WindowKernel kRowNumberKernel = {.reach = WindowReach::kRow, .compute = RowNumber};
+constexpr WindowKernel kRankKernel = {.reach = WindowReach::kRow, .compute = Rank};
+constexpr WindowKernel kDenseRankKernel = {.reach = WindowReach::kRow, .compute = DenseRank};
 constexpr WindowKernel kPercentRankKernel = {.compute = PercentRank};
 constexpr WindowKernel kCumeDistKernel = {.compute = CumeDist};
 constexpr WindowKernel kNtileKernel = {.compute = Ntile};
