@@ -1,4 +1,4 @@
-"""Runs a question beside DuckDB: its memory every 10 ms, a checksum of all rows, and their order."""
+"""Runs a question beside DuckDB: memory every 10 ms, a checksum of all rows, and their order."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def table() -> pa.Table:
             "p": pa.array([rng.choice("aaaaaaab") for _ in numbers]),
             "o": pa.array([rng.choice([None, *range(300)]) for _ in numbers], pa.int64()),
             "v": pa.array([rng.choice([None, *range(50)]) for _ in numbers], pa.int64()),
-            "t": pa.array([rng.choice([None, "x", "yy", "a long text of its own"]) for _ in numbers]),
+            "t": pa.array([rng.choice([None, "x", "yy", "a text that is long"]) for _ in numbers]),
         }
     )
 

@@ -2,6 +2,7 @@
 #include "headrace/engine/cgroup.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <vector>
@@ -40,7 +41,8 @@ bool HasMemory(const std::string& controllers) {
 
 }  // namespace
 
-int64_t CgroupMemoryLimit(const std::filesystem::path& root, const std::string& groups) {
+int64_t CgroupMemoryLimit(const std::string& root, const std::string& groups) {
+  const std::filesystem::path mounted(root);
   int64_t least = 0;
   std::istringstream lines(groups);
   for (std::string line; std::getline(lines, line);) {
@@ -50,9 +52,9 @@ int64_t CgroupMemoryLimit(const std::filesystem::path& root, const std::string& 
     const std::string controllers = line.substr(first + 1, second - first - 1);
     const std::filesystem::path group = line.substr(second + 1);
     int64_t limit = 0;
-    if (controllers.empty()) limit = LeastAlong(root, group, "memory.max");
+    if (controllers.empty()) limit = LeastAlong(mounted, group, "memory.max");
     if (HasMemory(controllers)) {
-      limit = LeastAlong(root / "memory", group, "memory.limit_in_bytes");
+      limit = LeastAlong(mounted / "memory", group, "memory.limit_in_bytes");
     }
     if (limit > 0) least = least == 0 ? limit : std::min(least, limit);
   }

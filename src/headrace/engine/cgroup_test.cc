@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <fstream>
 
 namespace headrace {
@@ -30,28 +31,28 @@ TEST_F(CgroupTest, TheLeastOfAllGroupsAboveCounts) {
   Put("a/memory.max", "1000");
   Put("a/b/memory.max", "3000");
   Put("a/b/c/memory.max", "max");
-  EXPECT_EQ(CgroupMemoryLimit(root_, "0::/a/b/c\n"), 1000);
+  EXPECT_EQ(CgroupMemoryLimit(root_.string(), "0::/a/b/c\n"), 1000);
   Put("a/b/memory.max", "500");
-  EXPECT_EQ(CgroupMemoryLimit(root_, "0::/a/b/c\n"), 500);
-  EXPECT_EQ(CgroupMemoryLimit(root_, "0::/a\n"), 1000);
+  EXPECT_EQ(CgroupMemoryLimit(root_.string(), "0::/a/b/c\n"), 500);
+  EXPECT_EQ(CgroupMemoryLimit(root_.string(), "0::/a\n"), 1000);
 }
 
 TEST_F(CgroupTest, ARootOfAContainerHasALimitToo) {
   Put("memory.max", "700");
-  EXPECT_EQ(CgroupMemoryLimit(root_, "0::/\n"), 700);
-  EXPECT_EQ(CgroupMemoryLimit(root_, "0::/gone/below\n"), 700);
+  EXPECT_EQ(CgroupMemoryLimit(root_.string(), "0::/\n"), 700);
+  EXPECT_EQ(CgroupMemoryLimit(root_.string(), "0::/gone/below\n"), 700);
 }
 
 TEST_F(CgroupTest, TheFirstHierarchyNamesItsController) {
   Put("memory/x/memory.limit_in_bytes", "900");
   Put("memory/memory.limit_in_bytes", "9223372036854771712");
-  EXPECT_EQ(CgroupMemoryLimit(root_, "11:cpuset:/x\n4:cpu,memory:/x\n0::/x\n"), 900);
-  EXPECT_EQ(CgroupMemoryLimit(root_, "4:memory:/other\n"), 0);
+  EXPECT_EQ(CgroupMemoryLimit(root_.string(), "11:cpuset:/x\n4:cpu,memory:/x\n0::/x\n"), 900);
+  EXPECT_EQ(CgroupMemoryLimit(root_.string(), "4:memory:/other\n"), 0);
 }
 
 TEST_F(CgroupTest, NothingThereIsNoLimit) {
-  EXPECT_EQ(CgroupMemoryLimit(root_, ""), 0);
-  EXPECT_EQ(CgroupMemoryLimit(root_, "0::/a\nnonsense\n1:memory\n"), 0);
+  EXPECT_EQ(CgroupMemoryLimit(root_.string(), ""), 0);
+  EXPECT_EQ(CgroupMemoryLimit(root_.string(), "0::/a\nnonsense\n1:memory\n"), 0);
 }
 
 }  // namespace

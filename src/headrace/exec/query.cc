@@ -3,7 +3,6 @@
 
 #include <chrono>
 
-#include "arrow/memory_pool.h"
 #include "headrace/base/check.h"
 #include "headrace/exec/checkpoint/checkpoint.h"
 #include "headrace/table/dead_letters.h"
@@ -297,8 +296,6 @@ Result<int64_t> Query::ReclaimAll(int64_t bytes) {
   if (stop_.stop_requested()) return 0;
   Result<int64_t> freed = ReclaimHere(bytes);
   if (!freed.ok()) Stop(freed.status());
-  // What was spilled leaves pieces of the heap that what comes next need not fit into.
-  if (freed.ok() && *freed > 0 && context_.pool != nullptr) context_.pool->ReleaseUnused();
   return freed;
 }
 

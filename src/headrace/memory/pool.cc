@@ -1,6 +1,7 @@
 // Counting wrapper over Arrow's pool.
 #include "headrace/memory/pool.h"
 
+#include <algorithm>
 #include <atomic>
 #include <mutex>
 #include <vector>
@@ -10,6 +11,11 @@
 
 namespace headrace {
 namespace {
+
+// Where memory is short so much is freed between two times that it is given back to the system.
+constexpr int64_t kReleasesPerLimit = 8;
+constexpr int64_t kReleaseStepMin = int64_t{8} << 20;
+constexpr int64_t kReleaseStepMax = int64_t{256} << 20;
 
 thread_local const char* current_label = "a query";
 
@@ -25,6 +31,8 @@ BudgetPool::BudgetPool(int64_t limit_bytes, std::shared_ptr<MemoryLedger> ledger
     : limit_bytes_(limit_bytes),
       hard_limit_bytes_(limit_bytes + limit_bytes / kPoolSlackInverse + kSpillReserveBytes +
                         kFloorBytes),
+      release_step_bytes_(
+          std::clamp(limit_bytes / kReleasesPerLimit, kReleaseStepMin, kReleaseStepMax)),
       ledger_(std::move(ledger)),
       counters_(std::make_unique<Counters>()) {}
 
@@ -78,6 +86,8 @@ arrow::Status BudgetPool::Reallocate(int64_t old_size, int64_t new_size, int64_t
 void BudgetPool::Free(uint8_t* buffer, int64_t size, int64_t alignment) {
   parent_->Free(buffer, size, alignment);
   ledger_->AddPool(-size);
+  // Freed pieces of the heap need not fit what comes next. A walk over it: some milliseconds.
+  if (ledger_->CountFreed(size, release_step_bytes_)) parent_->ReleaseUnused();
 }
 
 int64_t BudgetPool::bytes_allocated() const { return ledger_->pool_bytes(); }

@@ -34,7 +34,6 @@ class BudgetPool final : public arrow::MemoryPool {
   int64_t total_bytes_allocated() const override;
   int64_t num_allocations() const override;
   std::string backend_name() const override;
-  /// Gives freed memory of the process back to the system: a walk over the heap.
   void ReleaseUnused() override { parent_->ReleaseUnused(); }
 
   /// Gives the pool to the process: freed memory still finds it after its session is gone.
@@ -47,6 +46,7 @@ class BudgetPool final : public arrow::MemoryPool {
 
   const int64_t limit_bytes_;
   const int64_t hard_limit_bytes_;
+  const int64_t release_step_bytes_;
   // The others give freed memory back at once, and have it cleared page by page again: a third of
   // the time of queries with large results.
   arrow::MemoryPool* const parent_ = arrow::system_memory_pool();

@@ -25,9 +25,9 @@ class FrameAggregate {
   FrameAggregate& operator=(const FrameAggregate&) = delete;
 
   /// Rows come after those that are there, and the first `rows_gone` go: from now on all rows are
-  /// numbered so many lower. `args` are of the rows left and the new ones. REQUIRES: the rows of the
-  /// last frame are left, or frames go on to begin where they did, with rows that are there behind
-  /// its end.
+  /// numbered so many lower. `args` are of the rows left and the new ones. REQUIRES: the rows of
+  /// the last frame are left, or frames go on to begin where they did, with rows that are there
+  /// behind its end.
   void Renew(std::vector<Argument> args, int64_t num_rows, int64_t rows_gone);
   /// One value per frame, in order; `frames` go on from those of the last call.
   Result<ArrayPtr> Next(const RowRanges& frames);

@@ -229,10 +229,10 @@ class FramedWindow final : public Operator {
   std::optional<Batch> pending_;
   std::deque<Batch> held_;
   int64_t held_rows_ = 0;
-  int64_t given_rows_ = 0;  // of those held, the first ones: they have values
+  int64_t given_rows_ = 0;   // of those held, the first ones: they have values
   int64_t rows_wanted_ = 0;  // held, for the next segment
-  int64_t rows_gone_ = 0;  // of the last segment's
-  PartitionCut cut_;       // before the rows held
+  int64_t rows_gone_ = 0;    // of the last segment's
+  PartitionCut cut_;         // before the rows held
   // The segment in work.
   std::optional<WindowSegment> segment_;
   std::optional<FactsCursor> facts_;

@@ -147,9 +147,10 @@ int64_t SortBuffer::BytesOf(const Batch& batch, const SortKeys& keys) {
 void SortBuffer::Add(const Batch& batch, SortKeys keys) {
   store_.Add(batch);
   key_bytes_ += keys.num_bytes();
+  copied_bytes_ += batch.num_bytes() + keys.num_bytes();
   keys_.push_back(std::move(keys));
   num_rows_ += batch.num_rows();
-  reservation_.SetOwn(key_bytes_ + num_rows_ * kSortBytesPerRow);
+  reservation_.SetOwn(key_bytes_ + copied_bytes_ + num_rows_ * kSortBytesPerRow);
 }
 
 std::vector<KeyedRow> SortBuffer::SortedRows(int64_t rows_max) const {
@@ -167,6 +168,7 @@ std::vector<KeyedRow> SortBuffer::SortedRows(int64_t rows_max) const {
 
 Result<std::vector<SortedBlockPtr>> SortBuffer::Sort(int64_t block_bytes, int64_t rows_max,
                                                      arrow::MemoryPool* pool) {
+  reservation_.SetOwn(key_bytes_ + num_rows_ * kSortBytesPerRow);  // the copies are made now
   const std::vector<KeyedRow> rows = SortedRows(rows_max);
   std::vector<SortedBlockPtr> blocks;
   for (size_t begin = 0; begin < rows.size();) {
@@ -201,6 +203,7 @@ void SortBuffer::Clear() {
   store_ = RowStore(*schema_);
   keys_.clear();
   key_bytes_ = 0;
+  copied_bytes_ = 0;
   num_rows_ = 0;
 }
 

@@ -103,6 +103,7 @@ class SortBuffer {
   RowStore store_;
   std::vector<SortKeys> keys_;  // per batch
   int64_t key_bytes_ = 0;
+  int64_t copied_bytes_ = 0;  // that sorting will make: nowhere yet
   int64_t num_rows_ = 0;
   Reservation reservation_;
 };
