@@ -296,6 +296,11 @@ void GroupTable::Rehash(size_t capacity) {
   }
 }
 
+void GroupTable::Reserve(int64_t groups) {
+  const size_t slots = SlotsFor(static_cast<size_t>(groups));
+  if (slots > slots_.size()) Rehash(slots);
+}
+
 size_t GroupTable::SlotOf(uint32_t group) const {
   const size_t mask = slots_.size() - 1;
   size_t slot = HashOf(group) & mask;

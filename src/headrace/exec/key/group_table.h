@@ -31,6 +31,9 @@ class GroupTable {
   /// row rows[i] made its group.
   void FindOrInsert(const EncodedKeys& keys, const uint32_t* rows, int64_t count,
                     uint32_t* groups_out, uint8_t* is_new_out = nullptr);
+  /// Makes room for so many groups, so that it does not grow while they come. Within what
+  /// BytesToAdd says of them.
+  void Reserve(int64_t groups);
   /// Makes a new group of every row, without looking whether its key has one: they have to be
   /// linked before anything is looked up.
   void Append(const EncodedKeys& keys, const uint32_t* rows, int64_t count, uint32_t* groups_out);

@@ -85,16 +85,10 @@ class HashJoinProbe final : public Operator {
   }
 
   void Divide() {
-    const SpilledKeyGroups& spilled = rest_->pieces().spilled();
     const KeyFilter* const filter = FilterToAsk();
     const bool answers = !terms_->drops_unmatched();
-    written_.clear();
-    kept_.clear();
     const std::vector<uint64_t>& hashes = keys_.hashes;
-    for (size_t row = 0; row < hashes.size(); ++row) {
-      const bool is_spilled = spilled.Has(KeyGroupOf(hashes[row]));
-      (is_spilled ? written_ : kept_).push_back(static_cast<uint32_t>(row));
-    }
+    DivideRows(rest_->pieces().spilled(), hashes, &written_, &kept_);
     if (filter == nullptr) return;
     size_t passed = 0;
     for (size_t i = 0; i < written_.size(); ++i) {

@@ -34,6 +34,21 @@ int64_t Sum(const RowsByGroup& rows) {
 
 }  // namespace
 
+void DivideRows(const SpilledKeyGroups& spilled, const std::vector<uint64_t>& hashes,
+                std::vector<uint32_t>* leaving, std::vector<uint32_t>* staying) {
+  const auto is_spilled = spilled.Now();
+  leaving->resize(hashes.size());
+  staying->resize(hashes.size());
+  size_t left = 0;
+  for (size_t row = 0; row < hashes.size(); ++row) {
+    (*leaving)[left] = static_cast<uint32_t>(row);
+    (*staying)[row - left] = static_cast<uint32_t>(row);
+    left += is_spilled[static_cast<size_t>(KeyGroupOf(hashes[row]))];
+  }
+  leaving->resize(left);
+  staying->resize(hashes.size() - left);
+}
+
 void ResidentRows::Add(JoinChunk chunk) {
   num_rows += chunk.batch.num_rows();
   chunks.push_back(std::move(chunk));
@@ -84,10 +99,7 @@ Status HashJoinPieces::Evict(ResidentRows& rows, size_t index, const KeyEncoder*
   std::vector<uint32_t> leaving;
   std::vector<uint32_t> staying;
   chunk.keys.hashes.resize(static_cast<size_t>(chunk.batch.num_rows()));
-  for (size_t row = 0; row < chunk.keys.hashes.size(); ++row) {
-    const bool leaves = spilled_.Has(KeyGroupOf(chunk.keys.hashes[row]));
-    (leaves ? leaving : staying).push_back(static_cast<uint32_t>(row));
-  }
+  DivideRows(spilled_, chunk.keys.hashes, &leaving, &staying);
   if (leaving.empty()) return Status::OK();
   if (filter_ != nullptr) {
     for (size_t i = 0; i < leaving.size(); ++i) {

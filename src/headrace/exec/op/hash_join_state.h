@@ -31,6 +31,14 @@ class SpilledKeyGroups {
   void AddAll() {
     for (int group = 0; group < kKeyGroups; ++group) Add(group);
   }
+  /// As it is now: 1 where a key group is spilled.
+  std::array<uint8_t, kKeyGroups> Now() const {
+    std::array<uint8_t, kKeyGroups> now;
+    for (int group = 0; group < kKeyGroups; ++group) {
+      now[static_cast<size_t>(group)] = Has(group) ? 1 : 0;
+    }
+    return now;
+  }
   bool any() const {
     return (words_[0].load(std::memory_order_acquire) |
             words_[1].load(std::memory_order_acquire)) != 0;
@@ -40,6 +48,10 @@ class SpilledKeyGroups {
   static_assert(kKeyGroups == 128);
   std::array<std::atomic<uint64_t>, 2> words_{};
 };
+
+/// Rows by whether their key group is spilled.
+void DivideRows(const SpilledKeyGroups& spilled, const std::vector<uint64_t>& hashes,
+                std::vector<uint32_t>* leaving, std::vector<uint32_t>* staying);
 
 using RowsByGroup = std::array<int64_t, kKeyGroups>;
 

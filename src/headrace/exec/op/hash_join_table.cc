@@ -15,6 +15,7 @@ namespace headrace {
 namespace {
 
 constexpr size_t kRowsPerStep = size_t{1} << 19;
+constexpr size_t kKeysPerStep = size_t{1} << 16;
 // Keys are dense when their range is at most so many times their number, or small: of an array that
 // a core's cache holds, or takes this part of the limit, or has these many rows.
 constexpr uint64_t kDenseRangeCached = uint64_t{1} << 16;
@@ -151,39 +152,57 @@ Status JoinTable::Seal(const OperatorContext&) {
   return Status::OK();
 }
 
-Status JoinTable::AddKeys(Part& part, size_t index, arrow::MemoryPool* pool) {
-  const JoinChunk& chunk = chunks_[index];
-  std::vector<uint32_t> rows;
-  ARROW_RETURN_NOT_OK(
-      RowsThatMayMatch(chunk.batch, chunk.keys, terms_->build_keys, terms_->nulls, pool, &rows));
-  if (dense_.has_value()) {
-    AddDenseKeys(part, chunk.keys, rows, index);
-    return Status::OK();
-  }
-  if (part_bits_ > 0) {
-    const uint64_t number = NumberOf(part);
-    const int shift = 64 - part_bits_;
-    std::erase_if(rows, [&](uint32_t row) { return chunk.keys.hashes[row] >> shift != number; });
-  }
-  const size_t before = part.group_of_row.size();
-  part.group_of_row.resize(before + rows.size());
-  part.groups.FindOrInsert(chunk.keys, rows.data(), static_cast<int64_t>(rows.size()),
-                           part.group_of_row.data() + before);
-  for (uint32_t row : rows) {
-    part.refs.push_back({static_cast<int32_t>(index), static_cast<int32_t>(row)});
-  }
+Status JoinTable::FindKeys(Part& part, arrow::MemoryPool* pool) const {
+  const JoinChunk& chunk = chunks_[part.next];
+  ARROW_RETURN_NOT_OK(RowsThatMayMatch(chunk.batch, chunk.keys, terms_->build_keys, terms_->nulls,
+                                       pool, &part.keys));
+  if (dense_.has_value() || part_bits_ == 0) return Status::OK();
+  const uint64_t number = NumberOf(part);
+  const int shift = 64 - part_bits_;
+  std::erase_if(part.keys, [&](uint32_t row) { return chunk.keys.hashes[row] >> shift != number; });
   return Status::OK();
 }
 
-void JoinTable::AddDenseKeys(Part& part, const EncodedKeys& keys, const std::vector<uint32_t>& rows,
-                             size_t index) const {
+Status JoinTable::AddSomeKeys(Part& part, arrow::MemoryPool* pool) {
+  if (part.next_key == 0) ARROW_RETURN_NOT_OK(FindKeys(part, pool));
+  const std::span<const uint32_t> rest = std::span(part.keys).subspan(part.next_key);
+  const auto rows = rest.first(std::min(rest.size(), kKeysPerStep));
+  if (dense_.has_value()) {
+    AddDenseKeys(part, rows);
+  } else {
+    AddHashedKeys(part, rows);
+  }
+  part.next_key += rows.size();
+  if (part.next_key < part.keys.size()) return Status::OK();
+  part.next_key = 0;
+  ++part.next;
+  return Status::OK();
+}
+
+// When most keys of the first rows differ, so will those of the others.
+void JoinTable::AddHashedKeys(Part& part, std::span<const uint32_t> rows) const {
+  const size_t before = part.group_of_row.size();
+  const auto groups = static_cast<size_t>(part.groups.num_ids());
+  if (before > 0 && groups > before / 2) {
+    part.groups.Reserve(num_rows_ / static_cast<int64_t>(parts_.size()));
+  }
+  part.group_of_row.resize(before + rows.size());
+  part.groups.FindOrInsert(chunks_[part.next].keys, rows.data(), static_cast<int64_t>(rows.size()),
+                           part.group_of_row.data() + before);
+  for (uint32_t row : rows) {
+    part.refs.push_back({static_cast<int32_t>(part.next), static_cast<int32_t>(row)});
+  }
+}
+
+void JoinTable::AddDenseKeys(Part& part, std::span<const uint32_t> rows) const {
+  const EncodedKeys& keys = chunks_[part.next].keys;
   const uint64_t number = NumberOf(part);
   const uint64_t mask = (uint64_t{1} << dense_->slice_bits) - 1;
   for (uint32_t row : rows) {
     const uint64_t distance = keys.values[row] - dense_->base;
     if (distance >> dense_->slice_bits != number) continue;
     part.group_of_row.push_back(static_cast<uint32_t>(distance & mask));
-    part.refs.push_back({static_cast<int32_t>(index), static_cast<int32_t>(row)});
+    part.refs.push_back({static_cast<int32_t>(part.next), static_cast<int32_t>(row)});
   }
 }
 
@@ -237,10 +256,11 @@ Result<bool> JoinTable::BuildStep(int number, const OperatorContext& context) {
   switch (part.stage) {
     case Part::Stage::kKeys:
       if (part.next < chunks_.size()) {
-        ARROW_RETURN_NOT_OK(AddKeys(part, part.next++, context.pool));
+        ARROW_RETURN_NOT_OK(AddSomeKeys(part, context.pool));
         return true;
       }
       part.next = 0;
+      part.keys = {};
       if (dense_.has_value()) {
         part.slots = SliceOf(NumberOf(part));
         std::uninitialized_fill(part.slots.begin(), part.slots.end(), RowRef());

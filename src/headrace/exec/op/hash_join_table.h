@@ -92,6 +92,9 @@ class JoinTable final : public GlobalState {
     enum class Stage { kKeys, kSlots, kCount, kPlace, kDone };
     Stage stage = Stage::kKeys;
     size_t next = 0;  // chunk, then row
+    // Of the chunk in work: rows that may match, of which those before next_key were added.
+    std::vector<uint32_t> keys;
+    size_t next_key = 0;
     GroupTable groups;
     std::vector<uint32_t> group_of_row;
     std::vector<RowRef> refs;      // in order; by group when each has one row
@@ -119,9 +122,10 @@ class JoinTable final : public GlobalState {
   std::span<RowRef> SliceOf(uint64_t part) const;
   RowRef* slots() const { return reinterpret_cast<RowRef*>(slots_.get()); }
   void DropSlots();
-  Status AddKeys(Part& part, size_t index, arrow::MemoryPool* pool);
-  void AddDenseKeys(Part& part, const EncodedKeys& keys, const std::vector<uint32_t>& rows,
-                    size_t index) const;
+  Status AddSomeKeys(Part& part, arrow::MemoryPool* pool);
+  Status FindKeys(Part& part, arrow::MemoryPool* pool) const;
+  void AddHashedKeys(Part& part, std::span<const uint32_t> rows) const;
+  void AddDenseKeys(Part& part, std::span<const uint32_t> rows) const;
   void FillSome(Part& part) const;
   int64_t bytes() const;
   static void CountSome(Part& part);

@@ -1,5 +1,5 @@
-// A batch is brought in the order of partitions while a cache holds it; a section joins the slices
-// of many batches.
+// Some batches are brought in the order of partitions while a cache holds them; a section joins the
+// slices of many such.
 #include "headrace/exec/op/hash_join_writer.h"
 
 #include <algorithm>
@@ -23,6 +23,8 @@ constexpr int64_t kHeldBytesMin = int64_t{256} << 10;
 constexpr int64_t kHeldPerBudget = 16;
 // Sections have about so many bytes at most: each is read at once.
 constexpr int64_t kSectionBytes = int64_t{256} << 10;
+// Rows that are brought in the order of their partitions together.
+constexpr size_t kArrangedRows = size_t{1} << 16;
 
 }  // namespace
 
@@ -49,57 +51,63 @@ void JoinRowWriter::Open(const OperatorContext& context, int depth) {
 Status JoinRowWriter::Add(const Batch& rows, std::span<const uint64_t> hashes,
                           const std::vector<uint32_t>& selected) {
   if (selected.empty()) return Status::OK();
-  Held held = Arrange(hashes, selected);
-  ARROW_ASSIGN_OR_RAISE(held.rows, TakeRows(rows, order_, context_->pool));
+  ARROW_ASSIGN_OR_RAISE(Batch taken, TakeRows(rows, selected, context_->pool));
   if (with_places_) {
-    std::vector<ArrayPtr> columns = held.rows.columns();
-    ARROW_ASSIGN_OR_RAISE(const std::vector<ArrayPtr> places, PlacesOf(rows.ordinal()));
-    columns.insert(columns.end(), places.begin(), places.end());
-    held.rows = held.rows.WithColumns(std::move(columns));
+    ARROW_ASSIGN_OR_RAISE(taken, WithPlaces(taken, rows.ordinal(), selected));
   }
-  const int64_t bytes = held.rows.num_bytes() + static_cast<int64_t>(sizeof(Held));
+  const int64_t bytes = taken.num_bytes() + static_cast<int64_t>(sizeof(Held) + selected.size());
   bool is_granted = reservation_.TryGrow(bytes);
   if (!is_granted) {
     ARROW_RETURN_NOT_OK(Flush());
     is_granted = reservation_.TryGrow(bytes);
   }
   held_bytes_ += bytes;
-  held_rows_ += held.rows.num_rows();
-  held_.push_back(std::move(held));
-  return is_granted && held_bytes_ < held_bytes_max_ ? Status::OK() : Flush();
+  held_rows_ += taken.num_rows();
+  staged_.push_back(std::move(taken));
+  for (uint32_t row : selected) {
+    partitions_.push_back(static_cast<uint8_t>(JoinPartitionOf(hashes[row], depth_)));
+  }
+  if (!is_granted || held_bytes_ >= held_bytes_max_) return Flush();
+  return partitions_.size() < kArrangedRows ? Status::OK() : Arrange();
+}
+
+Result<Batch> JoinRowWriter::WithPlaces(const Batch& taken, const Ordinal& ordinal,
+                                        const std::vector<uint32_t>& rows) const {
+  arrow::Int64Builder split_builder(context_->pool);
+  arrow::Int64Builder row_builder(context_->pool);
+  ARROW_RETURN_NOT_OK(split_builder.Reserve(taken.num_rows()));
+  ARROW_RETURN_NOT_OK(row_builder.Reserve(taken.num_rows()));
+  for (uint32_t row : rows) {
+    split_builder.UnsafeAppend(ordinal.split);
+    row_builder.UnsafeAppend(ordinal.seq * kBatchRowsMax + row);
+  }
+  std::vector<ArrayPtr> columns = taken.columns();
+  ARROW_ASSIGN_OR_RAISE(columns.emplace_back(), split_builder.Finish());
+  ARROW_ASSIGN_OR_RAISE(columns.emplace_back(), row_builder.Finish());
+  return taken.WithColumns(std::move(columns));
 }
 
 // A counting sort.
-JoinRowWriter::Held JoinRowWriter::Arrange(std::span<const uint64_t> hashes,
-                                           const std::vector<uint32_t>& selected) {
+Status JoinRowWriter::Arrange() {
+  if (staged_.empty()) return Status::OK();
+  ARROW_ASSIGN_OR_RAISE(const Batch rows, ConcatenateBatches(staged_, context_->pool));
+  staged_.clear();
   Held held;
-  const auto partition_of = [&](uint32_t row) {
-    return static_cast<size_t>(JoinPartitionOf(hashes[row], depth_));
-  };
-  for (uint32_t row : selected) ++held.begins[partition_of(row) + 1];
+  for (uint8_t partition : partitions_) ++held.begins[size_t{partition} + 1];
   std::partial_sum(held.begins.begin(), held.begins.end(), held.begins.begin());
   std::array<uint32_t, kKeyGroups + 1> next = held.begins;
-  order_.resize(selected.size());
-  for (uint32_t row : selected) order_[next[partition_of(row)]++] = row;
-  return held;
-}
-
-Result<std::vector<ArrayPtr>> JoinRowWriter::PlacesOf(const Ordinal& ordinal) const {
-  arrow::Int64Builder splits(context_->pool);
-  arrow::Int64Builder rows(context_->pool);
-  ARROW_RETURN_NOT_OK(splits.Reserve(static_cast<int64_t>(order_.size())));
-  ARROW_RETURN_NOT_OK(rows.Reserve(static_cast<int64_t>(order_.size())));
-  for (uint32_t row : order_) {
-    splits.UnsafeAppend(ordinal.split);
-    rows.UnsafeAppend(ordinal.seq * kBatchRowsMax + row);
+  std::vector<uint32_t> order(partitions_.size());
+  for (size_t row = 0; row < order.size(); ++row) {
+    order[next[partitions_[row]]++] = static_cast<uint32_t>(row);
   }
-  std::vector<ArrayPtr> places(2);
-  ARROW_RETURN_NOT_OK(splits.Finish(&places[0]));
-  ARROW_RETURN_NOT_OK(rows.Finish(&places[1]));
-  return places;
+  partitions_.clear();
+  ARROW_ASSIGN_OR_RAISE(held.rows, TakeRows(rows, order, context_->pool));
+  held_.push_back(std::move(held));
+  return Status::OK();
 }
 
 Status JoinRowWriter::Flush() {
+  ARROW_RETURN_NOT_OK(Arrange());
   if (held_.empty()) return Status::OK();
   if (file_ == nullptr) {
     ARROW_ASSIGN_OR_RAISE(file_, SpillFile::Make(*context_, stem_));

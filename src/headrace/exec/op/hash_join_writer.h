@@ -58,8 +58,10 @@ class JoinRowWriter {
     Batch rows;
     std::array<uint32_t, kKeyGroups + 1> begins{};
   };
-  Held Arrange(std::span<const uint64_t> hashes, const std::vector<uint32_t>& selected);
-  Result<std::vector<ArrayPtr>> PlacesOf(const Ordinal& ordinal) const;
+  Result<Batch> WithPlaces(const Batch& taken, const Ordinal& ordinal,
+                           const std::vector<uint32_t>& rows) const;
+  /// Of the staged rows.
+  Status Arrange();
   Status WritePartition(size_t partition);
   Status WriteSection(size_t partition, std::vector<Batch> slices);
 
@@ -69,7 +71,8 @@ class JoinRowWriter {
   const OperatorContext* context_ = nullptr;
   int depth_ = 0;
   int64_t held_bytes_max_ = 0;
-  std::vector<uint32_t> order_;  // of the rows in work
+  std::vector<Batch> staged_;        // not yet arranged
+  std::vector<uint8_t> partitions_;  // of their rows
   std::vector<Held> held_;
   int64_t held_bytes_ = 0;
   int64_t held_rows_ = 0;
