@@ -121,7 +121,8 @@ class HashJoinBuild final : public Operator {
     rows_.CountByGroup(&rows);
     const int64_t row_bytes = std::max<int64_t>(1, rows_.reservation.bytes() / rows_.num_rows);
     const int64_t wanted = std::max(bytes / row_bytes, rows_.num_rows / kEvictedFraction) + 1;
-    pieces_->Spill(rows, std::min(wanted, rows_.num_rows), rows_.reservation,
+    const bool all = !IsWorthKeeping(rows_.num_rows - wanted, rows_seen_);
+    pieces_->Spill(rows, all ? kAllRows : wanted, rows_.reservation,
                    context().budget->limit_bytes());
   }
 
@@ -187,6 +188,7 @@ class HashJoinBuild final : public Operator {
     if (encoder_.has_value()) {
       ARROW_RETURN_NOT_OK(encoder_->Encode(chunk.batch, context().pool, &chunk.keys));
     }
+    rows_seen_ += chunk.batch.num_rows();
     rows_.Add(std::move(chunk));
     gathered_.clear();
     gathered_rows_ = 0;
@@ -206,6 +208,7 @@ class HashJoinBuild final : public Operator {
   int64_t next_row_ = 0;         // of pending_
   std::vector<Batch> gathered_;  // of one split: a chunk to be
   int64_t gathered_rows_ = 0;
+  int64_t rows_seen_ = 0;
   ResidentRows rows_;
   JoinNullKeys null_keys_;
 };

@@ -147,11 +147,25 @@ Status HashJoinPieces::Seal(const OperatorContext& context) {
   const int64_t limit = context.budget->limit_bytes();
   const int64_t most =
       limit / (terms_->keeps_build() ? kResidentFractionOfKept : kResidentFraction);
-  if (claimed <= most) return Status::OK();
-  const double share = 1 - static_cast<double>(most) / static_cast<double>(claimed);
+  const int64_t resident = Sum(rows);
+  const double share =
+      std::min(1.0, static_cast<double>(most) / static_cast<double>(std::max<int64_t>(1, claimed)));
+  const auto staying = static_cast<int64_t>(share * static_cast<double>(resident));
   Reservation none;
-  Spill(rows, static_cast<int64_t>(share * static_cast<double>(Sum(rows))) + 1, none, limit);
+  if (!IsWorthKeeping(staying, resident + WrittenRows())) {
+    Spill(rows, kAllRows, none, limit);
+  } else if (claimed > most) {
+    Spill(rows, resident - staying + 1, none, limit);
+  }
   return Status::OK();
+}
+
+int64_t HashJoinPieces::WrittenRows() const {
+  int64_t rows = 0;
+  for (const auto& file : files_) {
+    for (const StateSection& section : file->sections()) rows += section.num_rows;
+  }
+  return rows;
 }
 
 int64_t HashJoinPieces::num_parts() const {

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <atomic>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -52,6 +53,14 @@ class SpilledKeyGroups {
 /// Rows by whether their key group is spilled.
 void DivideRows(const SpilledKeyGroups& spilled, const std::vector<uint64_t>& hashes,
                 std::vector<uint32_t>* leaving, std::vector<uint32_t>* staying);
+
+/// Rows in memory are of use when they are a good part of all: dividing rows by whether they are
+/// spilled has its cost too.
+inline bool IsWorthKeeping(int64_t rows, int64_t all) {
+  constexpr int64_t kShareInverse = 8;
+  return rows > all / kShareInverse;
+}
+inline constexpr int64_t kAllRows = std::numeric_limits<int64_t>::max();
 
 using RowsByGroup = std::array<int64_t, kKeyGroups>;
 
@@ -102,6 +111,7 @@ class HashJoinPieces final : public GlobalState {
 
  private:
   bool has_use_for_filter() const;
+  int64_t WrittenRows() const;
 
   const HashJoinTermsPtr terms_;
   std::mutex mutex_;
