@@ -57,7 +57,7 @@ void DivideRows(const SpilledKeyGroups& spilled, const std::vector<uint64_t>& ha
 /// Rows in memory are of use when they are a good part of all: dividing rows by whether they are
 /// spilled has its cost too.
 inline bool IsWorthKeeping(int64_t rows, int64_t all) {
-  constexpr int64_t kShareInverse = 8;
+  constexpr int64_t kShareInverse = 4;
   return rows > all / kShareInverse;
 }
 inline constexpr int64_t kAllRows = std::numeric_limits<int64_t>::max();
