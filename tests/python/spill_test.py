@@ -18,6 +18,10 @@ ROWS = 400_000  # some 45 MiB
 SPILLING: dict[str, Callable[[hr.Cursor], hr.Cursor]] = {
     "sort": lambda t: t.sort("k"),
     "aggregate": lambda t: t.aggregate("name", n="count(*)", s="sum(id)"),
+    "join": lambda t: t.join(t.select("id", n="k"), "id"),
+    "join without order": lambda t: (
+        t.join(t.select("id", n="k"), "id").aggregate("name", n="count(*)", s="sum(n)")
+    ),
 }
 
 

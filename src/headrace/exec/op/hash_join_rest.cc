@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <limits>
 #include <numeric>
+#include <utility>
 
 #include "arrow/array.h"
 #include "headrace/exec/op/hash_join_partition.h"
@@ -70,8 +71,10 @@ class HashJoinRestOperator final : public Operator {
     return Error(ErrorKind::kInternal, "an impossible stage");
   }
 
-  // While rows are loaded: forgets them and goes on with half of them.
+  // While rows are loaded: forgets them and goes on with half of them. When it wants memory itself
+  // what follows the join is to be asked first, which writes what it holds once.
   Result<int64_t> Reclaim(int64_t) override {
+    if (std::exchange(others_first_, false)) return 0;
     if (stage_ == Stage::kDivideBuild || stage_ == Stage::kDivideProbe) return FlushDivided();
     if (stage_ != Stage::kLoad || pass_rows_ <= 1 || reservation_.bytes() == 0) return 0;
     const int64_t freed = reservation_.bytes();
@@ -316,8 +319,10 @@ class HashJoinRestOperator final : public Operator {
     loaded_rows_ += section_->num_rows();
     if (!reservation_.TryGrow(claim)) {
       loaded_rows_ -= section_->num_rows();
+      others_first_ = true;
       return Flow::NeedMemory(claim);
     }
+    others_first_ = false;
     if (section_->num_rows() > 0) loaded_.push_back(std::move(*section_));
     section_.reset();
     return Flow::MoreOutput();
@@ -446,6 +451,7 @@ class HashJoinRestOperator final : public Operator {
   std::optional<Batch> section_;
   std::vector<Batch> loaded_;
   int64_t loaded_rows_ = 0;
+  bool others_first_ = false;
   Reservation reservation_;
   JoinChunk chunk_;  // of all rows loaded
   std::shared_ptr<JoinTable> table_;
