@@ -341,6 +341,17 @@ class Cursor:
         bound = [part for key in keys for part in self._sort_keys(key, descending, nulls)]
         return Cursor(self._plan.sort(key_tuples(bound)))
 
+    def assume_sorted(
+        self, *keys: ExprBase | SortKey | str, descending: bool = False, nulls: str | None = None
+    ) -> Cursor:
+        """The same rows, known to come sorted by these columns; `keys` are those of `sort`.
+
+        Nothing is sorted. Rows are compared as they pass: one that is out of order is a
+        BadDataError that tells both rows. What needs the order then takes one pass.
+        """
+        bound = [part for key in keys for part in self._sort_keys(key, descending, nulls)]
+        return Cursor(self._plan.assume_sorted(key_tuples(bound)))
+
     def limit(self, count: int, offset: int = 0) -> Cursor:
         """`count` rows after the first `offset`; the query ends with the last of them."""
         for number in (count, offset):
@@ -351,6 +362,12 @@ class Cursor:
     def head(self, count: int = 10) -> Cursor:
         """The first `count` rows."""
         return self.limit(count)
+
+    def step(self, n: int) -> Cursor:
+        """Every n-th row, from the first: rows 0, n, 2n …"""
+        if not isinstance(n, int) or isinstance(n, bool) or n < 1:
+            raise InvalidArgumentError(f"expected a step of at least 1 row, got {n!r}")
+        return self.filter((call("row_number") - 1) % n == 0)
 
     def distinct(self) -> Cursor:
         """Every row once; nulls are equal. The order is not promised."""

@@ -14,6 +14,7 @@ from headrace import _headrace, names
 from headrace._expr_methods import ExprMethods
 from headrace.errors import InvalidArgumentError, TypeMismatchError
 from headrace.row_function import RowFunction
+from headrace.sequence import SequenceMethods
 
 TypeLike = Union[str, pa.DataType]
 
@@ -173,7 +174,7 @@ class ExprBase:
         return Expr(_headrace.over(self._handle, partition, key_tuples(order)))
 
 
-class Expr(ExprMethods, ExprBase):
+class Expr(SequenceMethods, ExprMethods, ExprBase):
     """An expression over the columns of a table; it has no values until a query runs."""
 
     __slots__ = ()
@@ -183,6 +184,19 @@ class Expr(ExprMethods, ExprBase):
         def __getattr__(self, name: str) -> Any:
             hint = names.advice(name, names.OF_EXPRESSIONS, dir(type(self)))
             raise AttributeError(f"an expression has no method {name!r}{hint}")
+
+
+class Windowed(Expr):
+    """A value over rows in their order; `.over` says within which partition, and in which order."""
+
+    __slots__ = ("_make",)
+
+    def __init__(self, make: Callable[[Any, Any], Expr], partition_by: Any) -> None:
+        super().__init__(make(partition_by, ())._handle)
+        self._make = make
+
+    def over(self, partition_by: Any = (), order_by: Any = ()) -> Expr:
+        return self._make(partition_by, order_by)
 
 
 # What stands for itself where an expression is expected; a text is SQL there.

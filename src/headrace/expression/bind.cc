@@ -474,7 +474,8 @@ class Binder {
                              ToString(*offset)),
                        unbound.offset->span);
       }
-      if (unit != FrameUnit::kRange) return BindCount(std::move(bound), offset);
+      if (unit == FrameUnit::kRows || unit == FrameUnit::kGroups)
+        return BindCount(std::move(bound), offset);
       ARROW_ASSIGN_OR_RAISE(bound.value, ValueAt(offset, preceding));
       return bound;
     }

@@ -95,7 +95,7 @@ std::string BoundText(const FrameBound& bound) {
 }
 
 std::string FrameText(const WindowFrame& frame) {
-  static constexpr const char* kUnits[] = {"ROWS", "RANGE", "GROUPS"};
+  static constexpr const char* kUnits[] = {"ROWS", "RANGE", "GROUPS", "TRAILING"};
   static constexpr const char* kExclusions[] = {"", " EXCLUDE CURRENT ROW", " EXCLUDE GROUP",
                                                 " EXCLUDE TIES"};
   return std::string(kUnits[static_cast<size_t>(frame.unit)]) + " BETWEEN " +

@@ -17,7 +17,9 @@ namespace headrace {
 struct Expression;
 using ExpressionPtr = std::shared_ptr<const Expression>;
 
-enum class FrameUnit : uint8_t { kRows, kRange, kGroups };
+/// kTrailing has no spelling in SQL: from the first row whose key is behind the value of `start`
+/// (which is not in it) to the current row; later peers are not seen.
+enum class FrameUnit : uint8_t { kRows, kRange, kGroups, kTrailing };
 enum class FrameExclusion : uint8_t { kNoOthers, kCurrentRow, kGroup, kTies };
 
 /// One end of a frame.
@@ -31,7 +33,7 @@ struct FrameBound {
   };
   Kind kind = Kind::kUnboundedPreceding;
   int64_t count = 0;  // kRows, kGroups: how many before or after
-  /// kRange: the sort key's value at which the frame begins or ends, in the type of the key.
+  /// kRange, kTrailing: the sort key's value at which the frame begins or ends, of the key's type.
   ExpressionPtr value;
 };
 

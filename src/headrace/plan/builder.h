@@ -20,8 +20,8 @@ Result<PlanPtr> PlanScan(SourcePtr source, std::optional<EventTime> event_time =
 /// `predicate` is boolean. It may hold ordered calls, not aggregates.
 Result<PlanPtr> PlanFilter(PlanPtr input, ExpressionPtr predicate);
 /// Ordered calls, aggregates with OVER and callbacks become nodes below. Names may repeat. Rows
-/// keep their order, except that an ordered call with its own order (OVER (ORDER BY …)) leaves them
-/// in that order, and one with frames by its PARTITION BY, then its ORDER BY.
+/// keep their order, except that an ordered call whose own order (OVER (ORDER BY …)) is not known
+/// leaves them in it, and one with frames that look ahead by its PARTITION BY, then its ORDER BY.
 Result<PlanPtr> PlanProject(PlanPtr input, std::vector<NamedExpression> outputs);
 Result<PlanPtr> PlanLimit(PlanPtr input, int64_t count, int64_t offset = 0);
 
@@ -33,6 +33,10 @@ struct SortExpression {
 /// Sorts by expressions; the output has the columns of the input. Input that is sorted that way
 /// already is returned as it is.
 Result<PlanPtr> PlanSort(PlanPtr input, std::vector<SortExpression> keys);
+
+/// Declares that rows come in the order of `keys`, columns of the input, which each row is checked
+/// for as it passes. Input whose order is known is returned as it is.
+Result<PlanPtr> PlanAssumeSorted(PlanPtr input, Ordering keys);
 
 struct AggregateOptions {
   GroupOrder order = GroupOrder::kUnspecified;

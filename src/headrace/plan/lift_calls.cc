@@ -2,12 +2,14 @@
 #include "headrace/plan/lift_calls.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "arrow/scalar.h"
 #include "arrow/type.h"
 #include "headrace/expression/bind.h"
 #include "headrace/plan/interval_bounds.h"
 #include "headrace/plan/make_node.h"
+#include "headrace/plan/rolling_window.h"
 #include "headrace/plan/row_buffer.h"
 #include "headrace/plan/transform.h"
 #include "headrace/types/encoding.h"
@@ -166,10 +168,18 @@ Status CheckStreamOrder(const PlanNode& plan, const Ordering& order) {
                      "ranked by other columns within ROWS WINDOW BUFFER n ROWS");
 }
 
+/// An order by the partition alone asks for partitions that stand together.
+bool ComesInOrder(const Ordering& have, const std::vector<int>& partition_by,
+                  const Ordering& order) {
+  const bool only_groups = !order.empty() && SatisfiesWithin({}, partition_by, order);
+  return only_groups ? SatisfiesByGroup(have, partition_by, {})
+                     : SatisfiesWithin(have, partition_by, order);
+}
+
 Result<PlanPtr> SortedBy(PlanPtr plan, const WindowSpec& window,
                          const std::vector<int>& partition_by, ColumnQueue* columns) {
   const Ordering keys = OrderOf(window, columns);
-  if (keys.empty() || Satisfies(plan->properties().ordering, keys)) return plan;
+  if (ComesInOrder(plan->properties().ordering, partition_by, keys)) return plan;
   if (!IsEndless(*plan)) return MakeSortNode(std::move(plan), keys);
   ARROW_RETURN_NOT_OK(CheckStreamOrder(*plan, keys));
   RowBufferTerms terms;
@@ -251,8 +261,25 @@ Result<PlanPtr> SortedByPartition(PlanPtr plan, const std::vector<int>& partitio
   };
   for (int column : partition_by) add({column, false, NullPlacement::kLast});
   for (const SortKey& key : order) add(key);
-  if (keys.empty() || Satisfies(plan->properties().ordering, keys)) return plan;
+  if (SatisfiesByGroup(plan->properties().ordering, partition_by, order)) return plan;
   return MakeSortNode(std::move(plan), std::move(keys));
+}
+
+/// Calls that go by a trailing time are over tables that are known to come in its order.
+Status CheckSorted(const PlanNode& plan, const std::vector<ExpressionPtr>& calls,
+                   const std::vector<int>& partition_by, const Ordering& order) {
+  for (const ExpressionPtr& call : calls) {
+    if (WindowOf(*call).frame.unit != FrameUnit::kTrailing) continue;
+    const std::string& name = plan.schema()->field(order.front().column)->name();
+    if (SatisfiesWithin(plan.properties().ordering, partition_by, order)) continue;
+    return WithSpan(
+        Error(ErrorKind::kInvalidArgument,
+              "a rolling window over the time {} needs rows that come in its order: put "
+              ".sort(\"{}\") in front, or .assume_sorted(\"{}\") where they do",
+              name, name, name),
+        call->span);
+  }
+  return Status::OK();
 }
 
 Result<PlanPtr> LiftFrames(PlanPtr plan, const std::vector<ExpressionPtr>& calls,
@@ -267,6 +294,7 @@ Result<PlanPtr> LiftFrames(PlanPtr plan, const std::vector<ExpressionPtr>& calls
   for (const WindowSpec::Key& key : window.order_by) {
     order.push_back({columns.Next(), key.descending, key.nulls});
   }
+  ARROW_RETURN_NOT_OK(CheckSorted(*plan, calls, partition_by, order));
   ARROW_ASSIGN_OR_RAISE(plan, SortedByPartition(std::move(plan), partition_by, order));
   std::vector<FramedCall> made;
   for (const ExpressionPtr& call : calls) {
@@ -277,6 +305,48 @@ Result<PlanPtr> LiftFrames(PlanPtr plan, const std::vector<ExpressionPtr>& calls
                                                    std::move(order), std::move(made)));
   ARROW_RETURN_NOT_OK(ReplaceCalls(*plan, calls, first, expressions));
   return plan;
+}
+
+/// Over rows in the order in which they come, where that is the order of the window.
+Result<PlanPtr> LiftRolling(PlanPtr plan, const std::vector<ExpressionPtr>& calls,
+                            std::vector<ExpressionPtr>* expressions) {
+  const WindowSpec& window = WindowOf(*calls.front());
+  std::vector<int> places;
+  ARROW_ASSIGN_OR_RAISE(plan, AppendColumns(std::move(plan), NeededByFrames(calls), &places));
+  ColumnQueue columns(std::move(places));
+  std::vector<int> partition_by;
+  for (size_t i = 0; i < window.partition_by.size(); ++i) partition_by.push_back(columns.Next());
+  const Ordering order = OrderOf(window, &columns);
+  ARROW_RETURN_NOT_OK(CheckSorted(*plan, calls, partition_by, order));
+  if (!ComesInOrder(plan->properties().ordering, partition_by, order)) {
+    ARROW_ASSIGN_OR_RAISE(plan, SortedByPartition(std::move(plan), partition_by, order));
+  }
+  std::vector<RollingCall> made;
+  for (const ExpressionPtr& call : calls) {
+    const FramedCall framed = FramedOverColumns(*call, *plan, &columns);
+    RollingCall& rolling = made.emplace_back();
+    rolling.call = framed.call;
+    const FrameBound& start = framed.frame.start;
+    if (framed.frame.unit == FrameUnit::kTrailing) {
+      rolling.key = order.front().column;
+      rolling.bound = start.value->column;
+    } else if (start.kind != FrameBound::Kind::kUnboundedPreceding) {
+      rolling.rows = std::min(start.count, std::numeric_limits<int64_t>::max() - 1) + 1;
+    }
+  }
+  const int first = plan->schema()->num_fields();
+  ARROW_ASSIGN_OR_RAISE(
+      plan, MakeRollingWindowNode(std::move(plan), std::move(partition_by), std::move(made)));
+  ARROW_RETURN_NOT_OK(ReplaceCalls(*plan, calls, first, expressions));
+  return plan;
+}
+
+std::vector<ExpressionPtr> RollingOf(const std::vector<ExpressionPtr>& calls) {
+  std::vector<ExpressionPtr> rolling;
+  for (const ExpressionPtr& call : calls) {
+    if (CanRoll(*call)) rolling.push_back(call);
+  }
+  return rolling;
 }
 
 /// n of lag(x, n), where it is no other function.
@@ -308,7 +378,7 @@ Result<FrameReach> ReachOf(const Expression& call) {
       call.function->kind == FunctionKind::kAggregate || call.overload->window->needs_frame;
   if (looks_back && has_start && sees_frame) {
     if (frame.unit == FrameUnit::kRows) return FrameReach{frame.start.count + 1, std::nullopt};
-    if (frame.unit == FrameUnit::kRange && frame.start.value != nullptr) {
+    if (frame.unit != FrameUnit::kGroups && frame.start.value != nullptr) {
       const std::optional<int64_t> micros = MicrosBefore(*frame.start.value);
       if (micros.has_value()) return FrameReach{0, micros};
     }
@@ -479,6 +549,8 @@ Result<PlanPtr> LiftCalls(PlanPtr plan, std::vector<ExpressionPtr>* expressions)
     } else if (WindowOf(*calls.front()).buffer.has_value()) {
       ARROW_RETURN_NOT_OK(CheckBuffered(calls));
       ARROW_ASSIGN_OR_RAISE(plan, LiftBuffer(std::move(plan), calls, expressions));
+    } else if (const auto rolling = RollingOf(calls); !rolling.empty() && !IsEndless(*plan)) {
+      ARROW_ASSIGN_OR_RAISE(plan, LiftRolling(std::move(plan), rolling, expressions));
     } else if (const auto framed = FramedOf(calls); !framed.empty()) {
       ARROW_ASSIGN_OR_RAISE(
           plan, IsEndless(*plan) ? LiftBuffer(std::move(plan), NeedFramesOf(framed), expressions)

@@ -6,6 +6,8 @@
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
+#include <array>
 #include <optional>
 #include <tuple>
 #include <utility>
@@ -88,18 +90,54 @@ std::optional<NullPlacement> PlacementOf(const std::optional<std::string>& name)
   return std::nullopt;
 }
 
+/// The number of `name` among `names`.
+template <typename Enum, size_t kCount>
+Enum EnumOf(const std::string& name, const std::array<const char*, kCount>& names) {
+  const auto found = std::find(names.begin(), names.end(), name);
+  if (found == names.end()) {
+    RaiseUnlessOk(Error(ErrorKind::kInvalidArgument, "no part of a frame is called {}", name));
+  }
+  return static_cast<Enum>(found - names.begin());
+}
+
+/// "unbounded_preceding", "preceding", …, and the offset where there is one.
+using BoundTuple = std::tuple<std::string, std::optional<ExpressionHandle>>;
+/// "rows", "range", "groups" or "trailing", from and to.
+using FrameTuple = std::tuple<std::string, BoundTuple, BoundTuple>;
+
+UnboundFrameBound FrameBoundOf(const BoundTuple& bound, ExpressionHandle* made) {
+  static constexpr std::array kKinds = {"unbounded_preceding", "preceding", "current_row",
+                                        "following", "unbounded_following"};
+  const auto& [kind, offset] = bound;
+  if (offset.has_value()) MergeInto(*offset, made);
+  return {EnumOf<FrameBound::Kind>(kind, kKinds), offset.has_value() ? offset->tree : nullptr};
+}
+
+UnboundFrame FrameOf(const FrameTuple& given, ExpressionHandle* made) {
+  static constexpr std::array kUnits = {"rows", "range", "groups", "trailing"};
+  const auto& [unit, start, end] = given;
+  UnboundFrame frame;
+  frame.unit = EnumOf<FrameUnit>(unit, kUnits);
+  frame.start = FrameBoundOf(start, made);
+  frame.end = FrameBoundOf(end, made);
+  return frame;
+}
+
 ExpressionHandle Over(const ExpressionHandle& call, const Handles& partition_by,
-                      const std::vector<KeyTuple>& order_by) {
+                      const std::vector<KeyTuple>& order_by, const std::optional<FrameTuple>& frame,
+                      bool ignore_nulls) {
   ExpressionHandle made;
   MergeInto(call, &made);
   auto window = std::make_shared<UnboundWindow>();
   window->partition_by = TreesOf(partition_by, &made);
+  if (frame.has_value()) window->frame = FrameOf(*frame, &made);
   for (const auto& [expression, descending, nulls] : order_by) {
     MergeInto(expression, &made);
     window->order_by.push_back({expression.tree, descending, PlacementOf(nulls)});
   }
   auto tree = std::make_shared<Unbound>(*call.tree);
   tree->window = std::move(window);
+  tree->ignore_nulls = tree->ignore_nulls || ignore_nulls;
   made.tree = std::move(tree);
   return made;
 }
@@ -157,7 +195,8 @@ void AddExpressionClasses(nb::module_& module) {
   module.def("cast", &Cast, nb::arg("arg"), nb::arg("type"), nb::arg("try_cast") = false);
   module.def("star", &Star);
   module.def("callback", &CallBack, nb::arg("function"), nb::arg("args"), nb::arg("type"));
-  module.def("over", &Over, nb::arg("call"), nb::arg("partition_by"), nb::arg("order_by"));
+  module.def("over", &Over, nb::arg("call"), nb::arg("partition_by"), nb::arg("order_by"),
+             nb::arg("frame") = nb::none(), nb::arg("ignore_nulls") = false);
   module.def("parse", &Parse, nb::arg("text"));
   module.def("parse_items", &ParseItems, nb::arg("text"));
   module.def("parse_sort_keys", &ParseSortKeys, nb::arg("text"));

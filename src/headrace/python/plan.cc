@@ -109,17 +109,43 @@ Result<NullPlacement> SortPlacementOf(const std::optional<std::string>& name) {
                "expected nulls to be \"first\" or \"last\", got \"{}\"", *name);
 }
 
+Result<std::vector<SortExpression>> BindKeys(const PlanHandle& self,
+                                             const std::vector<KeyTuple>& keys) {
+  std::vector<SortExpression> bound;
+  for (const auto& [handle, descending, nulls] : keys) {
+    ARROW_ASSIGN_OR_RAISE(const NullPlacement placement, SortPlacementOf(nulls));
+    ARROW_ASSIGN_OR_RAISE(ExpressionPtr key, BindHandle(handle, ScopeOf(self)));
+    bound.push_back({std::move(key), descending, placement});
+  }
+  return bound;
+}
+
 PlanHandle Sort(const PlanHandle& self, const std::vector<KeyTuple>& keys) {
   Callbacks callbacks;
   for (const auto& key : keys) Merge(std::get<0>(key).callbacks, &callbacks);
   return Derive(self, std::move(callbacks), [&]() -> Result<PlanPtr> {
-    std::vector<SortExpression> bound;
-    for (const auto& [handle, descending, nulls] : keys) {
-      ARROW_ASSIGN_OR_RAISE(const NullPlacement placement, SortPlacementOf(nulls));
-      ARROW_ASSIGN_OR_RAISE(ExpressionPtr key, BindHandle(handle, ScopeOf(self)));
-      bound.push_back({std::move(key), descending, placement});
-    }
+    ARROW_ASSIGN_OR_RAISE(auto bound, BindKeys(self, keys));
     return PlanSort(self.plan, std::move(bound));
+  });
+}
+
+PlanHandle AssumeSorted(const PlanHandle& self, const std::vector<KeyTuple>& keys) {
+  return Derive(self, {}, [&]() -> Result<PlanPtr> {
+    ARROW_ASSIGN_OR_RAISE(const auto bound, BindKeys(self, keys));
+    Ordering ordering;
+    for (const SortExpression& key : bound) {
+      if (key.expression->kind != Expression::Kind::kColumn) {
+        return Error(ErrorKind::kInvalidArgument,
+                     "rows are declared sorted by columns, and {} is none: derive it as a column "
+                     "first",
+                     ToString(*key.expression));
+      }
+      ordering.push_back({key.expression->column, key.descending, key.nulls});
+    }
+    if (ordering.empty()) {
+      return Error(ErrorKind::kInvalidArgument, "expected the columns that rows are sorted by");
+    }
+    return PlanAssumeSorted(self.plan, std::move(ordering));
   });
 }
 
@@ -301,6 +327,7 @@ void AddPlanClass(nb::module_& module) {
       .def("distinct", &Distinct)
       .def("union", &Union, nb::arg("others"), nb::arg("by_name"))
       .def("sort", &Sort, nb::arg("keys"))
+      .def("assume_sorted", &AssumeSorted, nb::arg("keys"))
       .def("aggregate", &Aggregate, nb::arg("keys"), nb::arg("outputs"))
       .def("join", &Join, nb::arg("right"), nb::arg("condition"), nb::arg("how"))
       .def("asof_join", &AsofJoin, nb::arg("right"), nb::arg("left_names"), nb::arg("right_names"),

@@ -120,11 +120,27 @@ struct PartitionedRows {
 /// One call with its literal arguments made into arrays.
 struct WindowCall {
   FunctionCall call;
+  std::unique_ptr<PartitionKernel> kernel;
   std::vector<int> columns;         // per argument; −1: a literal
   std::vector<ArrayPtr> constants;  // per argument; null: a column
 
-  static Result<WindowCall> Make(const FunctionCall& call, arrow::MemoryPool* pool) {
-    WindowCall result{call, {}, {}};
+  static Result<WindowCall> Make(const RollingCall& rolling, arrow::MemoryPool* pool) {
+    const bool is_aggregate = rolling.call.function->kind == FunctionKind::kAggregate;
+    ARROW_ASSIGN_OR_RAISE(
+        WindowCall made,
+        Make(rolling.call,
+             is_aggregate ? MakeRollingKernel(rolling, pool) : MakeFillKernel(rolling), pool));
+    for (const int column : {rolling.key, rolling.bound}) {
+      if (column < 0) continue;
+      made.columns.push_back(column);
+      made.constants.emplace_back();
+    }
+    return made;
+  }
+
+  static Result<WindowCall> Make(const FunctionCall& call, std::unique_ptr<PartitionKernel> kernel,
+                                 arrow::MemoryPool* pool) {
+    WindowCall result{call, std::move(kernel), {}, {}};
     for (const ExpressionPtr& arg : call.args) {
       const bool is_literal = arg->kind == Expression::Kind::kLiteral;
       HEADRACE_CHECK(is_literal || arg->kind == Expression::Kind::kColumn,
@@ -146,7 +162,6 @@ class WindowOperator final : public Operator {
   Status Open(const OperatorContext& context) override {
     ARROW_RETURN_NOT_OK(Keep(context));
     reservation_ = Reservation(context.budget, Backing::kOwn);
-    std::vector<const OrderedKernel*> kernels;
     for (const FunctionCall& call : spec_.calls) {
       if (call.function->lookahead != 0) {
         return Error(ErrorKind::kUnsupported,
@@ -154,9 +169,14 @@ class WindowOperator final : public Operator {
                      "look back can run over a stream",
                      TextOf(call));
       }
-      ARROW_ASSIGN_OR_RAISE(calls_.emplace_back(), WindowCall::Make(call, context.pool));
-      kernels.push_back(call.overload->ordered);
+      ARROW_ASSIGN_OR_RAISE(
+          calls_.emplace_back(),
+          WindowCall::Make(call, MakePartitionKernel(*call.overload->ordered), context.pool));
     }
+    for (const RollingCall& rolling : spec_.rolling) {
+      ARROW_ASSIGN_OR_RAISE(calls_.emplace_back(), WindowCall::Make(rolling, context.pool));
+    }
+    for (const WindowCall& call : calls_) bytes_per_row_ += call.kernel->BytesPerRow();
     return ForgetAll();
   }
 
@@ -210,8 +230,8 @@ class WindowOperator final : public Operator {
   static constexpr int64_t kPartitionsToForget = 4096;
 
   Status ForgetAll() {
-    std::vector<const OrderedKernel*> kernels;
-    for (const WindowCall& call : calls_) kernels.push_back(call.call.overload->ordered);
+    std::vector<PartitionKernel*> kernels;
+    for (const WindowCall& call : calls_) kernels.push_back(call.kernel.get());
     states_.emplace(std::move(kernels));
     owned_bytes_ = 0;
     ARROW_ASSIGN_OR_RAISE(KeyNumbering keys,
@@ -226,8 +246,7 @@ class WindowOperator final : public Operator {
   Status ForgetAllBut(uint32_t partition) {
     std::vector<std::string> saved(calls_.size());
     for (size_t i = 0; i < calls_.size(); ++i) {
-      const OrderedKernel& kernel = *calls_[i].call.overload->ordered;
-      ARROW_RETURN_NOT_OK(kernel.save(states_->State(partition, i), &saved[i]));
+      ARROW_RETURN_NOT_OK(calls_[i].kernel->Save(states_->State(partition, i), &saved[i]));
     }
     ARROW_ASSIGN_OR_RAISE(std::vector<ArrayPtr> key, keys_->KeysOf({partition}, context().pool));
     ARROW_RETURN_NOT_OK(ForgetAll());
@@ -235,8 +254,7 @@ class WindowOperator final : public Operator {
     (void)keys_->Assign();
     ExtendStates();
     for (size_t i = 0; i < calls_.size(); ++i) {
-      const OrderedKernel& kernel = *calls_[i].call.overload->ordered;
-      ARROW_RETURN_NOT_OK(kernel.load(states_->State(0, i), saved[i]));
+      ARROW_RETURN_NOT_OK(calls_[i].kernel->Load(states_->State(0, i), saved[i]));
     }
     owned_bytes_ = states_->OwnedBytes(0);
     return Status::OK();
@@ -264,7 +282,7 @@ class WindowOperator final : public Operator {
   // Sets rows_, making states for new partitions once their memory is granted. States may keep as
   // much of the batch as its arguments are long.
   Result<Flow> FindPartitions(const Batch& input) {
-    const int64_t owned = owned_bytes_ + ArgumentBytes(input);
+    const int64_t owned = owned_bytes_ + ArgumentBytes(input) + bytes_per_row_ * input.num_rows();
     ARROW_ASSIGN_OR_RAISE(const int64_t missing, keys_->Find(0, input, context().pool));
     const int64_t blocks = states_->BlockBytes(states_->size() + missing);
     const Flow flow = Grant(blocks + keys_->BytesToAssign() + owned);
@@ -331,11 +349,13 @@ class WindowOperator final : public Operator {
     std::unique_ptr<arrow::ArrayBuilder> builder;
     ARROW_RETURN_NOT_OK(arrow::MakeBuilder(context().pool, call.type, &builder));
     ARROW_RETURN_NOT_OK(builder->Reserve(num_rows));
+    PartitionKernel& kernel = *calls_[index].kernel;
+    ARROW_RETURN_NOT_OK(kernel.StartBatch(kernel_context, args, num_rows,
+                                          rows_.in_place ? nullptr : rows_.row_at.data()));
     int64_t begin = 0;
     for (size_t i = 0; i < rows_.partitions.size(); ++i) {
-      ARROW_RETURN_NOT_OK(call.overload->ordered->run(kernel_context,
-                                                      states_->State(rows_.partitions[i], index),
-                                                      args, begin, rows_.ends[i], builder.get()));
+      ARROW_RETURN_NOT_OK(kernel.Run(kernel_context, states_->State(rows_.partitions[i], index),
+                                     args, begin, rows_.ends[i], builder.get()));
       begin = rows_.ends[i];
     }
     HEADRACE_CHECK(builder->length() == num_rows, "an ordered function gave too few values");
@@ -371,8 +391,7 @@ class WindowOperator final : public Operator {
     std::string bytes;
     for (uint32_t group : groups) {
       bytes.clear();
-      ARROW_RETURN_NOT_OK(
-          calls_[index].call.overload->ordered->save(states_->State(group, index), &bytes));
+      ARROW_RETURN_NOT_OK(calls_[index].kernel->Save(states_->State(group, index), &bytes));
       ARROW_RETURN_NOT_OK(builder.Append(bytes));
     }
     return builder.Finish();
@@ -405,7 +424,7 @@ class WindowOperator final : public Operator {
       const auto column = static_cast<int>(spec_.partition_by.size() + i);
       const auto& saved = static_cast<const arrow::BinaryArray&>(*section.column(column));
       for (int64_t row = 0; row < saved.length(); ++row) {
-        ARROW_RETURN_NOT_OK(calls_[i].call.overload->ordered->load(
+        ARROW_RETURN_NOT_OK(calls_[i].kernel->Load(
             states_->State(groups[static_cast<size_t>(row)], i), saved.GetView(row)));
       }
     }
@@ -434,6 +453,7 @@ class WindowOperator final : public Operator {
   std::optional<KeyNumbering> keys_;  // number = partition
   std::optional<WindowStates> states_;
   int64_t owned_bytes_ = 0;
+  int64_t bytes_per_row_ = 0;  // that states may come to own
   Reservation reservation_;
 
   // Of one call.
@@ -456,6 +476,7 @@ bool StandTogether(const std::vector<int>& columns, const Ordering& ordering) {
 std::string WindowOperatorSpec::Describe() const {
   std::string text;
   for (const FunctionCall& call : calls) text += (text.empty() ? "" : ", ") + TextOf(call);
+  for (const RollingCall& call : rolling) text += (text.empty() ? "" : ", ") + call.call.name;
   for (size_t i = 0; i < partition_by.size(); ++i) {
     text += (i == 0 ? " partition by " : ", ") + schema->field(partition_by[i])->name();
   }
@@ -474,6 +495,17 @@ Status LowerWindow(const PlanNode& node, Lowering& lowering) {
   lowering.Append(std::make_shared<WindowOperatorSpec>(
       input.schema(), window.partition_by, window.calls,
       StandTogether(window.partition_by, input.properties().ordering)));
+  return Status::OK();
+}
+
+Status LowerRollingWindow(const PlanNode& node, Lowering& lowering) {
+  const auto& window = static_cast<const RollingWindowNode&>(node);
+  ARROW_RETURN_NOT_OK(lowering.Lower(*node.input()));
+  lowering.Serialize();
+  const PlanNode& input = *node.input();
+  lowering.Append(std::make_shared<WindowOperatorSpec>(
+      input.schema(), window.partition_by, std::vector<FunctionCall>(),
+      StandTogether(window.partition_by, input.properties().ordering), window.calls));
   return Status::OK();
 }
 

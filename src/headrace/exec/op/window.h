@@ -1,4 +1,5 @@
-// Window: ordered functions over the rows of each partition in stream order.
+// Window: ordered functions, and aggregates over frames that look back, over the rows of each
+// partition in stream order.
 #pragma once
 
 #include <memory>
@@ -7,6 +8,7 @@
 
 #include "headrace/exec/operator.h"
 #include "headrace/plan/node.h"
+#include "headrace/plan/rolling_window.h"
 
 namespace headrace {
 
@@ -15,13 +17,16 @@ namespace headrace {
 /// look ahead are kUnsupported at Open. (WindowSpec is the bound OVER clause, see expression.h.)
 class WindowOperatorSpec final : public OperatorSpec {
  public:
-  /// `schema` is the input's; without `partition_by` all rows are one partition.
+  /// `schema` is the input's; without `partition_by` all rows are one partition. The columns of
+  /// `rolling` come behind those of `calls`.
   WindowOperatorSpec(SchemaPtr schema, std::vector<int> partition_by,
-                     std::vector<FunctionCall> calls, bool partitions_stand_together = false)
+                     std::vector<FunctionCall> calls, bool partitions_stand_together = false,
+                     std::vector<RollingCall> rolling = {})
       : schema(std::move(schema)),
         partition_by(std::move(partition_by)),
         calls(std::move(calls)),
-        partitions_stand_together(partitions_stand_together) {}
+        partitions_stand_together(partitions_stand_together),
+        rolling(std::move(rolling)) {}
   std::string name() const override { return "window"; }
   std::string Describe() const override;
   std::unique_ptr<Operator> Make(std::shared_ptr<GlobalState> global) const override;
@@ -30,6 +35,7 @@ class WindowOperatorSpec final : public OperatorSpec {
   const std::vector<int> partition_by;
   const std::vector<FunctionCall> calls;
   const bool partitions_stand_together;  // states of those that have passed are dropped
+  const std::vector<RollingCall> rolling;
 };
 
 }  // namespace headrace

@@ -78,6 +78,13 @@ int64_t FrameCursor::ByValue(Values& values, int64_t row, bool is_end) {
   return values.next;
 }
 
+/// Behind the bound; a row without a key sees itself alone, a bound past the type is none.
+int64_t FrameCursor::TrailingBegin(int64_t row) {
+  if (start_values_->key_nulls->IsNull(row)) return row;
+  if (start_values_->bound_nulls->IsNull(row)) return partition_.begin();
+  return std::min(ByValue(*start_values_, row, /*is_end=*/true), row);
+}
+
 int64_t FrameCursor::BeginOf(int64_t row) {
   const FrameBound& bound = frame_.start;
   const int64_t sign = bound.kind == FrameBound::Kind::kPreceding ? -1 : 1;
@@ -87,11 +94,12 @@ int64_t FrameCursor::BeginOf(int64_t row) {
     case FrameBound::Kind::kUnboundedFollowing:
       return partition_.end();
     case FrameBound::Kind::kCurrentRow:
-      return frame_.unit == FrameUnit::kRows ? row : peer_.begin();
+      return CountsRows() ? row : peer_.begin();
     default:
       break;
   }
   if (frame_.unit == FrameUnit::kRange) return ByValue(*start_values_, row, false);
+  if (frame_.unit == FrameUnit::kTrailing) return TrailingBegin(row);
   if (frame_.unit == FrameUnit::kGroups) {
     return GroupBegin(
         std::max(first_group_ - 1, peer_.run() + sign * std::min(bound.count, end_group_)));
@@ -109,7 +117,7 @@ int64_t FrameCursor::EndOf(int64_t row) {
     case FrameBound::Kind::kUnboundedFollowing:
       return partition_.end();
     case FrameBound::Kind::kCurrentRow:
-      return frame_.unit == FrameUnit::kRows ? row + 1 : peer_.end();
+      return CountsRows() ? row + 1 : peer_.end();
     default:
       break;
   }

@@ -81,7 +81,11 @@ class FrameCursor {
       : segment_(&segment), frame_(frame), partition_(segment.partitions), peer_(segment.peers) {}
   Result<std::optional<Values>> ValuesOf(const FrameBound& bound, const Ordering& order,
                                          const arrow::Schema& schema, arrow::MemoryPool* pool);
+  bool CountsRows() const {
+    return frame_.unit == FrameUnit::kRows || frame_.unit == FrameUnit::kTrailing;
+  }
   int64_t BeginOf(int64_t row);
+  int64_t TrailingBegin(int64_t row);
   int64_t EndOf(int64_t row);
   int64_t GroupBegin(int64_t group) const;
   int64_t ByValue(Values& values, int64_t row, bool is_end);

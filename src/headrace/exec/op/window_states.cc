@@ -8,10 +8,9 @@
 
 namespace headrace {
 
-WindowStates::WindowStates(std::vector<const OrderedKernel*> kernels)
-    : kernels_(std::move(kernels)) {
+WindowStates::WindowStates(std::vector<PartitionKernel*> kernels) : kernels_(std::move(kernels)) {
   size_t align = 1;
-  for (const OrderedKernel* kernel : kernels_) {
+  for (PartitionKernel* kernel : kernels_) {
     HEADRACE_CHECK(kernel->align <= __STDCPP_DEFAULT_NEW_ALIGNMENT__, "a state is over-aligned");
     block_bytes_ = RoundUp(block_bytes_, kernel->align);
     offsets_.push_back(block_bytes_);
@@ -24,7 +23,7 @@ WindowStates::WindowStates(std::vector<const OrderedKernel*> kernels)
 WindowStates::~WindowStates() {
   for (int64_t partition = 0; partition < size_; ++partition) {
     for (size_t i = 0; i < kernels_.size(); ++i) {
-      if (kernels_[i]->destroy != nullptr) kernels_[i]->destroy(State(partition, i));
+      kernels_[i]->Destroy(State(partition, i));
     }
   }
 }
@@ -34,7 +33,7 @@ void WindowStates::Extend(int64_t partitions) {
     if (static_cast<size_t>(size_) == slabs_.size() * kBlocksPerSlab) {
       slabs_.push_back(std::make_unique<std::byte[]>(kBlocksPerSlab * block_bytes_));
     }
-    for (size_t i = 0; i < kernels_.size(); ++i) kernels_[i]->init(State(size_, i));
+    for (size_t i = 0; i < kernels_.size(); ++i) kernels_[i]->Init(State(size_, i));
     ++size_;
   }
 }
@@ -47,7 +46,7 @@ int64_t WindowStates::BlockBytes(int64_t partitions) const {
 int64_t WindowStates::OwnedBytes(int64_t partition) const {
   int64_t bytes = 0;
   for (size_t i = 0; i < kernels_.size(); ++i) {
-    if (kernels_[i]->bytes != nullptr) bytes += kernels_[i]->bytes(State(partition, i));
+    bytes += kernels_[i]->Bytes(State(partition, i));
   }
   return bytes;
 }

@@ -1,4 +1,4 @@
-// WindowStates: the states of ordered functions, one block per partition.
+// WindowStates: the states of partition kernels, one block per partition.
 #pragma once
 
 #include <cstddef>
@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "headrace/function/function.h"
+#include "headrace/exec/op/partition_kernel.h"
 
 namespace headrace {
 
@@ -15,7 +15,7 @@ namespace headrace {
 /// do not move.
 class WindowStates {
  public:
-  explicit WindowStates(std::vector<const OrderedKernel*> kernels);
+  explicit WindowStates(std::vector<PartitionKernel*> kernels);
   ~WindowStates();
   WindowStates(const WindowStates&) = delete;
   WindowStates& operator=(const WindowStates&) = delete;
@@ -37,7 +37,7 @@ class WindowStates {
  private:
   static constexpr size_t kBlocksPerSlab = 64;
 
-  const std::vector<const OrderedKernel*> kernels_;
+  const std::vector<PartitionKernel*> kernels_;
   std::vector<size_t> offsets_;  // of each state in a block
   size_t block_bytes_ = 0;
   std::vector<std::unique_ptr<std::byte[]>> slabs_;

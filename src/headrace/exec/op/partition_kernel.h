@@ -1,0 +1,56 @@
+// PartitionKernel: what a window operator runs over the rows of its partitions – an ordered
+// function, or an aggregate over a frame that looks back.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "headrace/function/function.h"
+
+namespace headrace {
+
+struct FunctionCall;
+struct RollingCall;
+
+/// A state machine, one state per partition. States do not move. One thread: of one lane.
+class PartitionKernel {
+ public:
+  PartitionKernel(size_t size, size_t align) : size(size), align(align) {}
+  virtual ~PartitionKernel() = default;
+
+  virtual void Init(std::byte* state) = 0;
+  virtual void Destroy(std::byte* state) = 0;
+  /// Told of a batch before its rows are run: all rows, partition by partition. `order[i]` is where
+  /// row i stands among the rows of the batch in stream order; null: at i.
+  virtual Status StartBatch(KernelContext& context, std::span<const Argument> args,
+                            int64_t num_rows, const uint32_t* order);
+  /// Appends a value for each of the rows [begin, end), which are of one partition.
+  virtual Status Run(KernelContext& context, std::byte* state, std::span<const Argument> args,
+                     int64_t begin, int64_t end, arrow::ArrayBuilder* out) = 0;
+  virtual Status Save(const std::byte* state, std::string* out) = 0;
+  virtual Status Load(std::byte* state, std::string_view bytes) = 0;
+  /// Memory that a state owns beyond `size`.
+  virtual int64_t Bytes(const std::byte* state) = 0;
+  /// At most so much more of it per row, beside the bytes of its arguments.
+  virtual int64_t BytesPerRow() const { return 0; }
+
+  const size_t size;
+  const size_t align;
+};
+
+std::unique_ptr<PartitionKernel> MakePartitionKernel(const OrderedKernel& kernel);
+
+/// Of last_value, its nulls ignored, over rows.
+std::unique_ptr<PartitionKernel> MakeFillKernel(const RollingCall& rolling);
+
+/// Of a median or a quantile, see IsRollingQuantile.
+std::unique_ptr<PartitionKernel> MakeQuantileKernel(const RollingCall& rolling);
+
+/// Of an aggregate: its arguments, then the key and the bound where the frame has them.
+std::unique_ptr<PartitionKernel> MakeRollingKernel(const RollingCall& rolling,
+                                                   arrow::MemoryPool* pool);
+
+}  // namespace headrace
