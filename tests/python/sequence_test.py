@@ -299,3 +299,30 @@ def test_orders_are_checked_everywhere(cells: Column, sort: bool) -> None:
             else:
                 with pytest.raises(hr.BadDataError):
                     rows.to_arrow()
+
+
+def test_partitions_that_have_passed_are_forgotten() -> None:
+    """States of partitions that stand together are saved, dropped and loaded again."""
+    rows = 20000
+    generator = np.random.default_rng(7)
+    keys = np.sort(generator.integers(0, rows // 3, rows))
+    cells = [None if n % 5 == 0 else int(n) for n in generator.integers(-50, 50, rows)]
+    table = pa.table({"k": keys, "t": range(rows), "i": pa.array(cells, pa.int64())})
+    i = hr.col("i")
+    calls = {
+        "sum": (i.rolling(3).sum(), lambda g: g.rolling(3, min_periods=1).sum()),
+        "median": (i.rolling(3).median(), lambda g: g.rolling(3, min_periods=1).median()),
+        "all": (i.cum_max(), lambda g: g.expanding().max()),
+        "filled": (i.forward_fill(1), lambda g: g.ffill(limit=1)),
+    }
+    groups = table.to_pandas().groupby("k")["i"]
+    with hr.Session(threads=2, batch_rows=4095) as session:
+        ordered = session.from_arrow(table).assume_sorted("k", "t")
+        by_time = hr.col("i").rolling(1, on="t").max()
+        values = {name: ours.over("k") for name, (ours, _) in calls.items()}
+        got = ordered.derive(**values, last=by_time.over("k")).to_arrow()
+    assert got["t"].to_pylist() == list(range(rows))
+    assert same(got["last"].to_pylist(), cells)
+    for name, (_, theirs) in calls.items():
+        expected = groups.transform(theirs)
+        assert same(got[name].to_pylist(), list(expected)), name
