@@ -32,6 +32,7 @@ from headrace.expr import (
     type_of,
 )
 from headrace.options import option_texts
+from headrace.ordered_groups import OrderedGroups, numbered
 from headrace.progress import Progress, Silence
 from headrace.table_data import table_of
 from headrace.text_table import draw, draw_html
@@ -396,6 +397,23 @@ class Cursor:
         refuse_unnamed("aggregate", unnamed)
         outputs = {name: self._expr(value) for name, value in aggs.items()}
         return Cursor(self._plan.aggregate(self._named(as_list(keys), {}), handles(outputs)))
+
+    def group_ordered(
+        self, *keys: ExprBase | str, starts: ExprBase | str | None = None
+    ) -> OrderedGroups:
+        """Groups of rows that stand together: a new one begins where a key changes; nulls are equal.
+
+        With `starts`, a predicate that may look at the rows before, a group begins where it is true
+        or null, as it is for the first row: `starts=hr.col("ts").diff() > gap`.
+        """
+        if (starts is None) == (not keys):
+            raise InvalidArgumentError("expected keys, or starts, which says where groups begin")
+        if starts is not None:
+            return numbered(self, Expr(self._expr(starts)._handle))
+        first = call("row_number") == 1
+        for key in map(self._expr, keys):
+            first = first | call("is_distinct_from", key, call("lag", key))
+        return numbered(self, first)
 
     def join(
         self,
