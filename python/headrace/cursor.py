@@ -401,7 +401,7 @@ class Cursor:
     def group_ordered(
         self, *keys: ExprBase | str, starts: ExprBase | str | None = None
     ) -> OrderedGroups:
-        """Groups of rows that stand together: a new one begins where a key changes; nulls are equal.
+        """Groups of rows that stand together: one begins where a key changes; nulls are equal.
 
         With `starts`, a predicate that may look at the rows before, a group begins where it is true
         or null, as it is for the first row: `starts=hr.col("ts").diff() > gap`.
