@@ -326,3 +326,26 @@ def test_partitions_that_have_passed_are_forgotten() -> None:
     for name, (_, theirs) in calls.items():
         expected = groups.transform(theirs)
         assert same(got[name].to_pylist(), list(expected)), name
+
+
+def test_nan_stands_above_all() -> None:
+    x = hr.col("x")
+    rows = hr.from_arrow(pa.table({"x": [1.0, math.nan, -2.0, 3.0]}))
+    values = {"high": x.rolling(2).max(), "low": x.rolling(2).min(), "all": x.cum_max()}
+    got = rows.select(**values, mid=x.rolling(2).median()).to_arrow().to_pydict()
+    assert got["low"] == [1.0, 1.0, -2.0, -2.0]
+    assert [math.isnan(cell) for cell in got["high"]] == [False, True, True, False]
+    assert [math.isnan(cell) for cell in got["all"]] == [False, True, True, True]
+    assert [math.isnan(cell) for cell in got["mid"]] == [False, True, True, False]
+
+
+@pytest.mark.parametrize("kind", [pa.int32(), pa.float32(), pa.date32(), pa.string()])
+def test_extremes_of_other_types(kind: pa.DataType) -> None:
+    """Those that no kernel of numbers takes."""
+    table = pa.table({"x": pa.array([3, 1, None, 2, 5], pa.int32()).cast(pa.int32())})
+    x = table["x"].cast(pa.int32()).cast(kind) if kind != pa.string() else table["x"].cast(kind)
+    cells = x.to_pylist()
+    rows = hr.from_arrow(pa.table({"x": x}))
+    got = rows.select(low=hr.col("x").rolling(2).min(), high=hr.col("x").cum_max()).to_arrow()
+    assert got["low"].to_pylist() == [cells[0], cells[1], cells[1], cells[3], cells[3]]
+    assert got["high"].to_pylist() == [*[cells[0]] * 4, cells[4]]

@@ -30,6 +30,12 @@ bool IsRollingKey(const Expression& key) {
   return id == arrow::Type::INT64 || id == arrow::Type::TIMESTAMP;
 }
 
+bool IsOf64Bits(const Expression& value) {
+  const arrow::Type::type type = PlainType(value.type)->id();
+  return type == arrow::Type::INT64 || type == arrow::Type::DOUBLE ||
+         type == arrow::Type::TIMESTAMP;
+}
+
 bool IsFraction(const Expression& expression) {
   if (expression.kind != Expression::Kind::kLiteral || !expression.literal->is_valid ||
       expression.type->id() != arrow::Type::DOUBLE) {
@@ -42,10 +48,7 @@ bool IsFraction(const Expression& expression) {
 bool IsQuantile(const FunctionDef& function, const std::vector<ExpressionPtr>& args) {
   const std::string_view id = function.id;
   if (id != "median" && id != "quantile_cont") return false;
-  const arrow::Type::type type = PlainType(args[0]->type)->id();
-  return (type == arrow::Type::INT64 || type == arrow::Type::DOUBLE ||
-          type == arrow::Type::TIMESTAMP) &&
-         (id == "median" || IsFraction(*args[1]));
+  return IsOf64Bits(*args[0]) && (id == "median" || IsFraction(*args[1]));
 }
 
 void Need(const RollingCall& rolling, ColumnMask* needed) {
@@ -88,6 +91,11 @@ bool CanRoll(const Expression& call) {
 }
 
 bool IsRollingQuantile(const FunctionCall& call) { return IsQuantile(*call.function, call.args); }
+
+bool IsRollingExtreme(const FunctionCall& call) {
+  const std::string_view id = call.function->id;
+  return (id == "min" || id == "max") && call.args.size() == 1 && IsOf64Bits(*call.args[0]);
+}
 
 std::string RollingWindowNode::Describe() const {
   std::string text;

@@ -53,4 +53,7 @@ bool CanRoll(const Expression& call);
 /// are kept in their order.
 bool IsRollingQuantile(const FunctionCall& call);
 
+/// min(x) or max(x) of BIGINT, DOUBLE or TIMESTAMP.
+bool IsRollingExtreme(const FunctionCall& call);
+
 }  // namespace headrace

@@ -46,6 +46,9 @@ std::unique_ptr<PartitionKernel> MakePartitionKernel(const OrderedKernel& kernel
 /// Of last_value, its nulls ignored, over rows.
 std::unique_ptr<PartitionKernel> MakeFillKernel(const RollingCall& rolling);
 
+/// Of min or max, see IsRollingExtreme.
+std::unique_ptr<PartitionKernel> MakeExtremeKernel(const RollingCall& rolling);
+
 /// Of a median or a quantile, see IsRollingQuantile.
 std::unique_ptr<PartitionKernel> MakeQuantileKernel(const RollingCall& rolling);
 

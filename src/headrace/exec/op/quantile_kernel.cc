@@ -1,34 +1,20 @@
 // Rolling quantiles: the values of the frame in their order, as integers of the same order.
-#include <bit>
 #include <cmath>
-#include <limits>
 #include <optional>
 
 #include "arrow/array/builder_primitive.h"
 #include "arrow/scalar.h"
 #include "arrow/type.h"
+#include "headrace/exec/op/number_rank.h"
 #include "headrace/exec/op/ordered_bag.h"
 #include "headrace/exec/op/partition_kernel.h"
 #include "headrace/exec/op/rolling_frame.h"
 #include "headrace/function/state.h"
 #include "headrace/function/state_bytes.h"
+#include "headrace/types/encoding.h"
 
 namespace headrace {
 namespace {
-
-constexpr int64_t kNanRank = std::numeric_limits<int64_t>::max();
-
-/// An integer in the order of numbers: −0 = 0, NaN above all.
-int64_t RankOf(double value) {
-  if (std::isnan(value)) return kNanRank;
-  const auto bits = std::bit_cast<int64_t>(value == 0 ? 0.0 : value);
-  return bits < 0 ? bits ^ std::numeric_limits<int64_t>::max() : bits;
-}
-
-double NumberOf(int64_t rank) {
-  if (rank == kNanRank) return std::numeric_limits<double>::quiet_NaN();
-  return std::bit_cast<double>(rank < 0 ? rank ^ std::numeric_limits<int64_t>::max() : rank);
-}
 
 struct QuantileState {
   OrderedBag values;
@@ -41,7 +27,7 @@ class QuantileKernel final : public PartitionKernel {
   explicit QuantileKernel(const RollingCall& rolling)
       : PartitionKernel(sizeof(QuantileState), alignof(QuantileState)),
         frame_(rolling),
-        type_(rolling.call.args[0]->type->id()),
+        type_(PlainType(rolling.call.args[0]->type)->id()),
         is_middle_(rolling.call.args.size() == 1) {
     if (is_middle_) return;
     const arrow::Scalar& fraction = *rolling.call.args[1]->literal;

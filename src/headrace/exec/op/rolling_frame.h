@@ -17,6 +17,7 @@ class RowQueue {
   int64_t size() const { return static_cast<int64_t>(items_.size() - first_); }
   int64_t bytes() const { return static_cast<int64_t>(items_.capacity() * sizeof(Item)); }
   const Item& front() const { return items_[first_]; }
+  const Item& back() const { return items_.back(); }
   void push_back(Item item) {
     if (items_.size() == items_.capacity() && first_ > items_.size() / 2) {
       items_.erase(items_.begin(), items_.begin() + static_cast<int64_t>(first_));
@@ -25,6 +26,7 @@ class RowQueue {
     items_.push_back(std::move(item));
   }
   void pop_front() { ++first_; }
+  void pop_back() { items_.pop_back(); }
   auto begin() const { return items_.begin() + static_cast<int64_t>(first_); }
   auto end() const { return items_.end(); }
 

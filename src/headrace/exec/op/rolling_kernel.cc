@@ -274,6 +274,7 @@ class RollingKernel final : public PartitionKernel {
 std::unique_ptr<PartitionKernel> MakeRollingKernel(const RollingCall& rolling,
                                                    arrow::MemoryPool* pool) {
   if (IsRollingQuantile(rolling.call)) return MakeQuantileKernel(rolling);
+  if (IsRollingExtreme(rolling.call)) return MakeExtremeKernel(rolling);
   if (RollingFrame(rolling).is_all()) return std::make_unique<RunningKernel>(rolling, pool);
   return std::make_unique<RollingKernel>(rolling, pool);
 }
