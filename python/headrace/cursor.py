@@ -364,6 +364,10 @@ class Cursor:
         """The first `count` rows."""
         return self.limit(count)
 
+    def search_first(self, predicate: ExprBase | str) -> Cursor:
+        """The first row for which `predicate` is true, or none; reading stops there."""
+        return self.filter(predicate).limit(1)
+
     def step(self, n: int) -> Cursor:
         """Every n-th row, from the first: rows 0, n, 2n …"""
         if not isinstance(n, int) or isinstance(n, bool) or n < 1:

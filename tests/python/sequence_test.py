@@ -202,6 +202,13 @@ def test_calls_of_calls() -> None:
     assert rows.to_arrow()["y"].to_pylist() == [None, False, False, True, True]
 
 
+def test_the_first_row_that_fits() -> None:
+    rows = hr.from_arrow(pa.table({"n": range(10), "x": [0, None, 3, 1, 4, 1, 5, 9, 2, 6]}))
+    assert rows.search_first("x > 3").to_pylist() == [{"n": 4, "x": 4}]
+    assert rows.search_first(hr.col("x") < hr.col("x").shift(1)).to_pylist() == [{"n": 3, "x": 1}]
+    assert rows.search_first("x > 9").to_pylist() == []
+
+
 def test_every_nth_row() -> None:
     rows = hr.from_arrow(pa.table({"n": range(10)})).step(4)
     assert rows.to_arrow()["n"].to_pylist() == [0, 4, 8]

@@ -1,5 +1,5 @@
-// Rolling min and max of numbers by a monotonic queue: a row is dropped once a later one is at least
-// as good, so the best of the frame is the oldest that is kept. About two comparisons a row.
+// Rolling min and max of numbers by a monotonic queue: a row is dropped once a later one is at
+// least as good, so the best of the frame is the oldest that is kept. About two comparisons a row.
 #include "arrow/array/builder_primitive.h"
 #include "arrow/type.h"
 #include "headrace/exec/op/number_rank.h"
