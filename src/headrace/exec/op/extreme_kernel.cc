@@ -116,7 +116,7 @@ class ExtremeKernel final : public PartitionKernel {
     int64_t size = 0;
     ARROW_RETURN_NOT_OK(reader.ReadCount(&size));
     for (int64_t i = 0; i < size; ++i) {
-      Item item;
+      Item item{};
       ARROW_RETURN_NOT_OK(reader.Read(&item));
       queue->push_back(item);
     }
