@@ -25,8 +25,13 @@ constexpr int64_t kBufferBytesMax = int64_t{64} << 20;
 constexpr int64_t kBuffersPerBudget = 4;
 // Buffers are padded and grow in steps: no reason to copy.
 constexpr int64_t kPaddingBytesMax = int64_t{16} << 10;
-// So many rows wanted, or fewer, are kept in the buffer, and bound the keys of those to come.
+// So many rows wanted, or fewer, are kept in the buffer, and bound the keys of those to come. More
+// are bounded by a histogram of the keys of all runs: so many counts make it up, of so many rows.
 constexpr int64_t kFirstRowsMax = 32768;
+constexpr int64_t kCountsPerBound = 256;
+constexpr int64_t kRankedRowsMin = 256;
+// Longer keys are not worth to be kept.
+constexpr size_t kRankedKeyBytesMax = 1024;
 constexpr int64_t kFirstBufferRowsMin = 2048;
 // Smaller batches are sorted with others, in order or not.
 constexpr int64_t kOrderedRowsMin = 1024;
@@ -106,7 +111,12 @@ class SortBuild final : public Operator {
 
   // Runs of the store go first: what is not yet a run makes a longer one when it is left to grow.
   Result<int64_t> Reclaim(int64_t bytes) override {
-    ARROW_ASSIGN_OR_RAISE(const int64_t freed, store_->Reclaim(bytes, context()));
+    global_->bound().Read(&bound_version_, &bound_);
+    int64_t freed = bound_.empty() ? 0 : store_->DropAbove(bound_);
+    if (freed < bytes) {
+      ARROW_ASSIGN_OR_RAISE(const int64_t spilled, store_->Reclaim(bytes - freed, context()));
+      freed += spilled;
+    }
     if (freed > 0 && freed >= bytes) return freed;
     ARROW_RETURN_NOT_OK(SortBuffered());
     EndOrdered();
@@ -154,6 +164,7 @@ class SortBuild final : public Operator {
                        SortBlockBytes(*context().budget), std::move(reservation), context().pool);
     pending_.reset();
     pending_first_.reset();
+    if (rows_wanted_ < INT64_MAX) CountRows(blocks);
     if (!ordered_.empty() && ordered_.back().last_key() >= blocks.front()->KeyAt(0)) {
       EndOrdered();
       ++ordered_runs_;
@@ -194,10 +205,31 @@ class SortBuild final : public Operator {
     return Status::OK();
   }
 
+  // Tells the bound of every so many rows of a run, and of the blocks of one that came in order.
+  void CountRows(const std::vector<SortedBlockPtr>& blocks) {
+    const int64_t step = std::max(kRankedRowsMin, rows_wanted_ / kCountsPerBound);
+    std::vector<RankedKey> ranked;
+    int64_t rows = 0;  // behind the last key
+    const auto rank = [&](std::string_view key, int64_t more) {
+      rows += more;
+      if (key.size() > kRankedKeyBytesMax) return;
+      ranked.emplace_back(key, std::exchange(rows, 0));
+    };
+    for (const SortedBlockPtr& block : blocks) {
+      int64_t row = 0;
+      for (; block->has_keys() && row + step < block->num_rows; row += step) {
+        rank(block->KeyAt(row + step - 1), step);
+      }
+      rank(block->KeyAt(block->num_rows - 1), block->num_rows - row);
+    }
+    global_->bound().Count(std::move(ranked));
+  }
+
   Status SortBuffered() {
     if (buffer_->num_rows() == 0) return Status::OK();
     ARROW_ASSIGN_OR_RAISE(auto blocks, buffer_->Sort(SortBlockBytes(*context().budget),
                                                      rows_wanted_, context().pool));
+    if (rows_wanted_ < INT64_MAX) CountRows(blocks);
     MemoryRun run;
     for (SortedBlockPtr& block : blocks) run.push_back(BlockSlice::Whole(std::move(block)));
     store_->AddMemory(std::move(run));
@@ -232,7 +264,7 @@ std::string SortBuildSpec::Describe() const {
 Status SortBuildSpec::Check() const { return SortKeyEncoder::Make(*schema, keys).status(); }
 
 std::shared_ptr<GlobalState> SortBuildSpec::MakeGlobal() const {
-  return std::make_shared<SortGlobal>(schema, keys);
+  return std::make_shared<SortGlobal>(schema, keys, rows_wanted.value_or(INT64_MAX));
 }
 
 std::unique_ptr<Operator> SortBuildSpec::Make(std::shared_ptr<GlobalState> global) const {

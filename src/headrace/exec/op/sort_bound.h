@@ -4,33 +4,39 @@
 #include <atomic>
 #include <cstdint>
 #include <mutex>
+#include <queue>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace headrace {
+
+/// A key of a sorted run, and how many rows end there: those behind the key before it.
+using RankedKey = std::pair<std::string, int64_t>;
 
 /// Shared by the lanes of a sort; only falls. Thread safe.
 class SortBound {
  public:
+  explicit SortBound(int64_t rows_wanted) : rows_wanted_(rows_wanted) {}
+
   /// As many rows as are wanted have keys of at most `key`.
-  void Tighten(std::string_view key) {
-    std::lock_guard lock(mutex_);
-    if (version_.load(std::memory_order_relaxed) > 0 && key_ <= key) return;
-    key_ = key;
-    version_.fetch_add(1, std::memory_order_release);
-  }
+  void Tighten(std::string_view key);
+  /// Keys of rows that were not counted before. The bound is the least key that as many rows as are
+  /// wanted do not exceed; memory: of keys with so many rows.
+  void Count(std::vector<RankedKey> keys);
   /// Updates a reader's copy; `key` is empty while there is no bound.
-  void Read(int64_t* version, std::string* key) const {
-    if (version_.load(std::memory_order_acquire) == *version) return;
-    std::lock_guard lock(mutex_);
-    *version = version_.load(std::memory_order_relaxed);
-    *key = key_;
-  }
+  void Read(int64_t* version, std::string* key) const;
 
  private:
+  void TightenLocked(std::string_view key);
+
+  const int64_t rows_wanted_;
   std::atomic<int64_t> version_{0};
-  mutable std::mutex mutex_;
-  std::string key_;  // guarded by mutex_
+  mutable std::mutex mutex_;  // guards all below
+  std::string key_;
+  std::priority_queue<RankedKey> counted_;  // the greatest first
+  int64_t rows_counted_ = 0;
 };
 
 }  // namespace headrace

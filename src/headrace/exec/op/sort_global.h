@@ -22,8 +22,8 @@ struct SortPass {
 /// Thread safe from Seal on.
 class SortGlobal final : public GlobalState {
  public:
-  SortGlobal(SchemaPtr schema, Ordering keys)
-      : schema_(std::move(schema)), keys_(std::move(keys)) {}
+  SortGlobal(SchemaPtr schema, Ordering keys, int64_t rows_wanted)
+      : schema_(std::move(schema)), keys_(std::move(keys)), bound_(rows_wanted) {}
 
   Status Absorb(SortStore&& store, const OperatorContext& context);
   Status Seal(const OperatorContext& context) override;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <string>
 
 #include "headrace/base/check.h"
 
@@ -96,6 +97,24 @@ Result<int64_t> SortStore::Reclaim(int64_t bytes, const OperatorContext& context
     spilled_.push_back(writer_->TakeRun());
     writer_.reset();
   }
+  return freed;
+}
+
+int64_t SortStore::DropAbove(std::string_view bound) {
+  const std::string end = std::string(bound) + '\0';  // the next key that there can be
+  int64_t freed = 0;
+  for (MemoryRun& run : memory_) {
+    while (!run.empty()) {
+      BlockSlice& last = run.back();
+      const int64_t bytes = last.bytes();
+      if (last.last_key() <= bound) break;
+      last.CutTo({"", end});
+      if (last.num_rows() > 0) break;
+      freed += bytes;
+      run.pop_back();
+    }
+  }
+  std::erase_if(memory_, [](const MemoryRun& run) { return run.empty(); });
   return freed;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -49,6 +50,8 @@ class SortStore {
   /// Writes runs in memory to disk until `bytes` are free, or there are none; gives the bytes
   /// freed.
   Result<int64_t> Reclaim(int64_t bytes, const OperatorContext& context);
+  /// Forgets rows in memory whose keys are above `bound`; gives the bytes freed.
+  int64_t DropAbove(std::string_view bound);
   /// Ends the run that a reclaim has left unfinished.
   Status StopWriting();
 

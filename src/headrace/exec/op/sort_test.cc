@@ -39,6 +39,38 @@ TestTable RandomTable(int64_t count, Rng& rng) {
   return {arrow::schema(fields), Batch(std::move(columns), count)};
 }
 
+// A table whose keys are told apart by what stands far behind in them.
+TestTable LongTexts(int64_t count, Rng& rng) {
+  const std::string start(100, 'x');
+  std::vector<ArrayPtr> columns = {Texts(count,
+                                         [&](int64_t) -> std::optional<std::string> {
+                                           return (rng.Below(4) == 0 ? "" : start) +
+                                                  std::to_string(rng.Below(5000));
+                                         }),
+                                   Int64s(count, [](int64_t row) { return row; })};
+  const auto schema =
+      arrow::schema({arrow::field("a", arrow::utf8()), arrow::field("b", arrow::int64())});
+  return {schema, Batch(std::move(columns), count)};
+}
+
+// Rows that rise, with ties, and with nulls at the end; now and then some far out of order.
+TestTable RisingTable(int64_t count, int64_t disorder, Rng& rng) {
+  int64_t value = 0;
+  std::vector<ArrayPtr> columns = {
+      Int64s(count,
+             [&](int64_t row) -> std::optional<int64_t> {
+               if (row > count - count / 20) return std::nullopt;
+               if (disorder > 0 && row % disorder == 0) return -row;
+               return value += static_cast<int64_t>(rng.Below(3));
+             }),
+      Texts(count, [](int64_t row) { return std::to_string(row / 3 + 1'000'000); }),
+      Int64s(count, [](int64_t row) { return row; })};
+  const auto schema =
+      arrow::schema({arrow::field("a", arrow::int64()), arrow::field("b", arrow::utf8()),
+                     arrow::field("row", arrow::int64())});
+  return {schema, Batch(std::move(columns), count)};
+}
+
 // −1, 0, 1: the order of two cells of column `key.column`.
 int Compare(const TestTable& table, const SortKey& key, int64_t a, int64_t b) {
   const arrow::Array& cells = *table.batch.column(key.column);
@@ -130,6 +162,27 @@ TEST(SortTest, GivesTheFirstRowsThatAreWanted) {
   EXPECT_GT(dropped, 100'000);
 }
 
+// More rows than a buffer keeps: a bound that all lanes share lets most of the others go.
+TEST(SortTest, BoundsManyWantedRows) {
+  for (uint64_t seed = 1; seed <= 6; ++seed) {
+    SCOPED_TRACE(seed);
+    World world({.lanes = 1 + static_cast<int>(seed % 3),
+                 .budget_bytes = seed % 2 == 0 ? 64 << 20 : 6 << 20,
+                 .seed = seed,
+                 .reclaims_permille = seed % 4 == 0 ? 30U : 0U});
+    const TestTable table =
+        seed % 3 == 0 ? RisingTable(120'000, 0, world.rng) : LongTexts(120'000, world.rng);
+    const int64_t wanted = 33'000;
+    ASSERT_OK_AND_ASSIGN(Cells sorted, Sorted(world, table, {{0}}, 4000, wanted));
+    ASSERT_GE(sorted.size(), static_cast<size_t>(wanted));
+    if (seed % 2 == 1) EXPECT_LT(sorted.size(), static_cast<size_t>(100'000));
+    sorted.resize(static_cast<size_t>(wanted));
+    Cells expected = SortReference(table, {{0}});
+    expected.resize(static_cast<size_t>(wanted));
+    ASSERT_EQ(sorted, expected);
+  }
+}
+
 // Parts in memory, put in order by several lanes; in half of the runs some are spilled before they
 // are begun.
 TEST(SortTest, LanesShareThePartsThatAreInMemory) {
@@ -176,20 +229,6 @@ TEST(SortTest, LanesShareThePartsThatAreInMemory) {
   }
 }
 
-// A table whose keys are told apart by what stands far behind in them.
-TestTable LongTexts(int64_t count, Rng& rng) {
-  const std::string start(100, 'x');
-  std::vector<ArrayPtr> columns = {Texts(count,
-                                         [&](int64_t) -> std::optional<std::string> {
-                                           return (rng.Below(4) == 0 ? "" : start) +
-                                                  std::to_string(rng.Below(5000));
-                                         }),
-                                   Int64s(count, [](int64_t row) { return row; })};
-  const auto schema =
-      arrow::schema({arrow::field("a", arrow::utf8()), arrow::field("b", arrow::int64())});
-  return {schema, Batch(std::move(columns), count)};
-}
-
 // Most rows were spilled when the parts are cut. Lanes begin parts out of order; every block is
 // read from its file once.
 TEST(SortTest, LanesShareThePartsThatAreOnDisk) {
@@ -215,24 +254,6 @@ TEST(SortTest, LanesShareThePartsThatAreOnDisk) {
     EXPECT_LE(LocalBytesRead() - before, world.metrics.spilled_bytes.load() * 21 / 20);
     EXPECT_LE(world.budget->peak_bytes(), 2 << 20);
   }
-}
-
-// Rows that rise, with ties, and with nulls at the end; now and then some far out of order.
-TestTable RisingTable(int64_t count, int64_t disorder, Rng& rng) {
-  int64_t value = 0;
-  std::vector<ArrayPtr> columns = {
-      Int64s(count,
-             [&](int64_t row) -> std::optional<int64_t> {
-               if (row > count - count / 20) return std::nullopt;
-               if (disorder > 0 && row % disorder == 0) return -row;
-               return value += static_cast<int64_t>(rng.Below(3));
-             }),
-      Texts(count, [](int64_t row) { return std::to_string(row / 3 + 1'000'000); }),
-      Int64s(count, [](int64_t row) { return row; })};
-  const auto schema =
-      arrow::schema({arrow::field("a", arrow::int64()), arrow::field("b", arrow::utf8()),
-                     arrow::field("row", arrow::int64())});
-  return {schema, Batch(std::move(columns), count)};
 }
 
 TEST(SortTest, TakesRunsThatComeInOrder) {
