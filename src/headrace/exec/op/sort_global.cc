@@ -1,5 +1,6 @@
 // The window is the memory for blocks of spilled runs, reserved once for all lanes: each lane holds
-// of every run the block it reads and the one before it, and leaves one behind for its neighbour.
+// of every run the block it reads and the one before it, leaves one behind for its neighbour, and
+// has the bytes of the next one read.
 #include "headrace/exec/op/sort_global.h"
 
 #include <algorithm>
@@ -12,7 +13,7 @@ constexpr int64_t kPartBytesMin = int64_t{64} << 10;
 constexpr int64_t kPartBytesMax = int64_t{2} << 20;
 constexpr int64_t kPartsPerBudget = 256;
 constexpr int64_t kSortPartsMax = 16384;
-constexpr int64_t kBlocksPerLane = 3;
+constexpr int64_t kBlocksPerLane = 4;
 constexpr int64_t kBlocksAlone = 2;
 // The window may take this part of the limit.
 constexpr int64_t kWindowFraction = 2;
@@ -134,7 +135,7 @@ Result<Flow> SortGlobal::MergeSome(const OperatorContext& context, size_t runs_m
                                    SortPass* pass) {
   std::vector<SpilledRunPtr>& spilled = parts_->spilled();
   pass->buffers = Reservation(context.budget);
-  for (size_t count = std::min(runs_max, spilled.size()); count >= 2; count /= 2) {
+  for (size_t count = std::min(runs_max, spilled.size()); count >= 2; --count) {
     if (!pass->buffers.TryResize(BufferBytes(count))) continue;
     SortMerger merger(*terms_, SortMerger::Positions::kGiven, context.pool);
     for (size_t i = 0; i < count; ++i) ARROW_RETURN_NOT_OK(merger.Add(SpilledRange{spilled[i]}));

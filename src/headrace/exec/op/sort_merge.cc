@@ -66,6 +66,7 @@ Result<BlockSlice> SortMerger::ReadSlice(Cursor& cursor) const {
   while (cursor.next_block < cursor.end_block) {
     const size_t at = cursor.next_block++;
     ARROW_ASSIGN_OR_RAISE(SortedBlockPtr block, spilled.run->Read(at, UsersOf(spilled, at)));
+    if (spilled.splitters != nullptr) spilled.run->ReadAhead(at + 1);
     BlockSlice slice = BlockSlice::Whole(std::move(block));
     slice.CutTo(spilled.range);
     if (slice.num_rows() > 0) return slice;

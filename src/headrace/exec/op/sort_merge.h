@@ -14,7 +14,8 @@ namespace headrace {
 struct SpilledRange {
   SpilledRunPtr run;
   KeyRange range;
-  /// In order; readers of the ranges between them share blocks. Null: nobody else reads.
+  /// In order; readers of the ranges between them share blocks, and blocks are read ahead. Null:
+  /// nobody else reads, and there may be no memory for that.
   const std::vector<std::string>* splitters = nullptr;
 };
 
@@ -27,7 +28,7 @@ struct MergedRows {
 };
 
 /// One thread. Runs are added before the first Next. The memory of blocks read is its owner's
-/// affair: of every run the one that is current and the one before it.
+/// affair: of every run the one that is current, the one before it, and the bytes of the next one.
 class SortMerger {
  public:
   enum class Positions : uint8_t { kLeftOut, kGiven };

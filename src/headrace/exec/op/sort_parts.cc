@@ -106,7 +106,7 @@ SortPart SortParts::Take(int64_t part) {
   SortPart taken;
   if (auto node = cut_.extract(part); !node.empty()) taken.memory = std::move(node.mapped());
   for (const SpilledRunPtr& run : spilled_) {
-    SpilledRange range{run, RangeOf(part), &splitters_};
+    SpilledRange range{run, RangeOf(part), num_parts() > 1 ? &splitters_ : nullptr};
     const auto [first, last] = run->BlocksOf(range.range);
     if (first < last) taken.spilled.push_back(std::move(range));
   }

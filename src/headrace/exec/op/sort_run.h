@@ -94,6 +94,8 @@ class SpilledRun {
   std::pair<size_t, size_t> BlocksOf(const KeyRange& range) const;
   /// A block that is asked for `users` times is read once and kept for the others.
   Result<SortedBlockPtr> Read(size_t block, int64_t users);
+  /// Starts to read a block that will be asked for, if there is one.
+  void ReadAhead(size_t block) { file_->ReadAhead(block); }
 
  private:
   struct Shared {

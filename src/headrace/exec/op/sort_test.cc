@@ -369,24 +369,28 @@ TEST(SortTest, ASmallPartOfALargeBatchIsCopied) {
 }
 
 // Every failure of the disk ends in an error, and nothing is left behind (World checks it).
-TEST(SortTest, FailuresOfTheDiskAreErrors) {
+void CheckFailures(int64_t rows, int64_t batch_rows_max, int64_t budget_bytes, int64_t tries) {
   Rng rng(8);
-  const TestTable table = RandomTable(4000, rng);
+  const TestTable table = RandomTable(rows, rng);
   const auto run = [&]() -> Status {
-    World world({.lanes = 2, .budget_bytes = 150'000, .seed = 21});
-    return Sorted(world, table, {{1}, {0}}, 100).status();
+    World world({.lanes = 2, .budget_bytes = budget_bytes, .seed = 21});
+    return Sorted(world, table, {{1}, {0}}, batch_rows_max).status();
   };
   fault::Count("state_file");
   ASSERT_OK(run());
   const int64_t passages = fault::Disarm();
   ASSERT_GT(passages, 20);
-  for (int64_t k = 1; k <= passages; k += 1 + passages / 60) {
+  for (int64_t k = 1; k <= passages; k += 1 + passages / tries) {
     fault::Arm("state_file", k);
     const Status status = run();
     fault::Disarm();
     EXPECT_TRUE(IsError(status, ErrorKind::kIo, "fault point")) << k;
   }
 }
+
+TEST(SortTest, FailuresOfTheDiskAreErrors) { CheckFailures(4000, 100, 150'000, 60); }
+
+TEST(SortTest, FailuresOfTheDiskAreErrorsOfAllLanes) { CheckFailures(20'000, 500, 1 << 20, 20); }
 
 TEST(SortTest, RefusesKeysWithoutOrder) {
   const auto schema = arrow::schema({arrow::field("tags", arrow::list(arrow::int64()))});

@@ -30,6 +30,9 @@ class StateWriter {
  public:
   static Result<std::unique_ptr<StateWriter>> Make(Vfs& vfs, std::string path,
                                                    arrow::MemoryPool* pool);
+  /// Into an empty file that is open at `path`.
+  static Result<std::unique_ptr<StateWriter>> Make(std::shared_ptr<WritableFile> file,
+                                                   std::string path, arrow::MemoryPool* pool);
   virtual ~StateWriter();
   virtual Status Write(int key_group, const arrow::RecordBatch& batch);
   /// Writes the index of sections, syncs when asked, and closes. No Write after it.
@@ -43,7 +46,7 @@ class StateWriter {
   StateWriter(std::string path, std::shared_ptr<WritableFile> file, arrow::MemoryPool* pool);
 
  private:
-  Status Append(const void* data, int64_t length);
+  Status Append(const std::shared_ptr<arrow::Buffer>& bytes);
   Status WriteFooter();
   uint32_t IndexOfSchema(const SchemaPtr& schema);
   void JudgeCompression(int64_t raw_bytes, int64_t bytes);
@@ -73,6 +76,10 @@ class StateReader {
   virtual ~StateReader() = default;
   const std::vector<StateSection>& sections() const { return sections_; }
   virtual Result<std::shared_ptr<arrow::RecordBatch>> Read(const StateSection& section) const;
+  /// The two halves of Read: what the disk does, and what the processor does.
+  Result<std::shared_ptr<arrow::Buffer>> ReadBytes(const StateSection& section) const;
+  Result<std::shared_ptr<arrow::RecordBatch>> Parse(
+      const StateSection& section, const std::shared_ptr<arrow::Buffer>& bytes) const;
   /// All batches of the key groups [first, last), in the order written.
   Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> ReadGroups(int first, int last) const;
 

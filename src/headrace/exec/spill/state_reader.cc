@@ -196,8 +196,16 @@ StateReader::StateReader(std::string path, std::shared_ptr<arrow::io::RandomAcce
       origin_(origin) {}
 
 Result<std::shared_ptr<arrow::RecordBatch>> StateReader::Read(const StateSection& section) const {
-  ARROW_ASSIGN_OR_RAISE(BufferPtr bytes,
-                        ReadExactly(*file_, path_, section.offset, section.length, pool_));
+  ARROW_ASSIGN_OR_RAISE(const BufferPtr bytes, ReadBytes(section));
+  return Parse(section, bytes);
+}
+
+Result<BufferPtr> StateReader::ReadBytes(const StateSection& section) const {
+  return ReadExactly(*file_, path_, section.offset, section.length, pool_);
+}
+
+Result<std::shared_ptr<arrow::RecordBatch>> StateReader::Parse(const StateSection& section,
+                                                               const BufferPtr& bytes) const {
   StateSectionHeader header;
   std::memcpy(&header, bytes->data(), sizeof(header));
   ARROW_RETURN_NOT_OK(CheckSection(path_, section, header, TextOf(*bytes)));

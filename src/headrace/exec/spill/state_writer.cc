@@ -93,8 +93,13 @@ Result<std::string> Footer(const std::vector<SchemaPtr>& schemas,
 Result<std::unique_ptr<StateWriter>> StateWriter::Make(Vfs& vfs, std::string path,
                                                        arrow::MemoryPool* pool) {
   ARROW_ASSIGN_OR_RAISE(auto file, vfs.OpenForWrite(path));
+  return Make(std::move(file), std::move(path), pool);
+}
+
+Result<std::unique_ptr<StateWriter>> StateWriter::Make(std::shared_ptr<WritableFile> file,
+                                                       std::string path, arrow::MemoryPool* pool) {
   std::unique_ptr<StateWriter> writer(new StateWriter(std::move(path), std::move(file), pool));
-  ARROW_RETURN_NOT_OK(writer->Append(kStateMagic, kStateMagicBytes));
+  ARROW_RETURN_NOT_OK(writer->Append(arrow::Buffer::FromString(kStateMagic)));
   return writer;
 }
 
@@ -107,10 +112,10 @@ StateWriter::~StateWriter() {
   if (file_ != nullptr && !file_->closed()) (void)file_->Abort();
 }
 
-Status StateWriter::Append(const void* data, int64_t length) {
+Status StateWriter::Append(const std::shared_ptr<arrow::Buffer>& bytes) {
   HEADRACE_FAULT_POINT("state_file.write");
-  ARROW_RETURN_NOT_OK(file_->Write(data, length));
-  offset_ += length;
+  ARROW_RETURN_NOT_OK(file_->Write(bytes));
+  offset_ += bytes->size();
   return Status::OK();
 }
 
@@ -141,7 +146,7 @@ Status StateWriter::Write(int key_group, const arrow::RecordBatch& batch) {
   }
   SealHeader(header, section->mutable_data(), section->size());
   const int64_t begin = offset_;
-  ARROW_RETURN_NOT_OK(Append(section->data(), section->size()));
+  ARROW_RETURN_NOT_OK(Append(section));
   sections_.push_back({key_group, begin, section->size(), batch.num_rows()});
   return Status::OK();
 }
@@ -157,7 +162,7 @@ Status StateWriter::WriteFooter() {
   tail.footer_bytes = static_cast<int64_t>(footer.size());
   std::memcpy(tail.magic, kStateMagic, sizeof(tail.magic));
   AppendRaw(tail, &footer);
-  return Append(footer.data(), static_cast<int64_t>(footer.size()));
+  return Append(arrow::Buffer::FromString(std::move(footer)));
 }
 
 Status StateWriter::Close(bool sync) {
