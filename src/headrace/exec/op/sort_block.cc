@@ -2,7 +2,6 @@
 #include "headrace/exec/op/sort_block.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "arrow/array/array_primitive.h"
 #include "headrace/base/check.h"
@@ -18,12 +17,6 @@ int64_t GatheredBytes(const RowStore& store, const KeyedRow& row) {
 }
 
 }  // namespace
-
-KeyPrefix KeyPrefix::Of(std::string_view key) {
-  uint64_t words[2];
-  std::memcpy(words, key.data(), sizeof(words));
-  return {__builtin_bswap64(words[0]), __builtin_bswap64(words[1])};
-}
 
 RowPosition BlockPositions::operator[](int64_t row) const {
   if (splits == nullptr) return {first.split, first.row + row};
@@ -70,12 +63,10 @@ void SortedBlock::MakeKeys() const {
   has_keys_.store(true, std::memory_order_release);
 }
 
-std::string_view SortedBlock::KeyAt(int64_t row) const {
-  if (!has_keys()) {
-    if (row == 0) return first_key_;
-    if (row == num_rows - 1) return last_key_;
-    MakeKeys();
-  }
+std::string_view SortedBlock::MakeKeyAt(int64_t row) const {
+  if (row == 0) return first_key_;
+  if (row == num_rows - 1) return last_key_;
+  MakeKeys();
   return keys_[row];
 }
 

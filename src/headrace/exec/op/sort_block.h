@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -36,7 +37,7 @@ class SortedBlock {
   SortedBlock(std::vector<ArrayPtr> columns, int64_t num_rows, BlockPositions positions,
               std::shared_ptr<const SortKeyEncoder> encoder, arrow::MemoryPool* pool);
 
-  std::string_view KeyAt(int64_t row) const;
+  std::string_view KeyAt(int64_t row) const { return has_keys() ? keys_[row] : MakeKeyAt(row); }
   RowPosition PositionOf(int64_t row) const;
   /// About what the keys of so many rows take.
   int64_t KeyBytesOf(int64_t count) const;
@@ -49,6 +50,7 @@ class SortedBlock {
   Reservation reservation;  // none for blocks whose reader holds it
 
  private:
+  std::string_view MakeKeyAt(int64_t row) const;
   void MakeKeys() const;
   std::string KeyOf(int64_t row) const;
 
@@ -113,14 +115,16 @@ struct KeyPrefix {
   uint64_t high = 0;
   uint64_t low = 0;
   /// REQUIRES: key.size() >= 16, which the position at its end sees to.
-  static KeyPrefix Of(std::string_view key);
+  static KeyPrefix Of(std::string_view key) {
+    uint64_t words[2];
+    std::memcpy(words, key.data(), sizeof(words));
+    return {__builtin_bswap64(words[0]), __builtin_bswap64(words[1])};
+  }
 };
 
-inline bool KeyLess(const KeyPrefix& left_prefix, std::string_view left,
-                    const KeyPrefix& right_prefix, std::string_view right) {
-  if (left_prefix.high != right_prefix.high) return left_prefix.high < right_prefix.high;
-  if (left_prefix.low != right_prefix.low) return left_prefix.low < right_prefix.low;
-  return left.substr(sizeof(KeyPrefix)) < right.substr(sizeof(KeyPrefix));
+inline bool KeyPrefixLess(const KeyPrefix& left, const KeyPrefix& right) {
+  __extension__ using Number = unsigned __int128;
+  return ((Number{left.high} << 64) | left.low) < ((Number{right.high} << 64) | right.low);
 }
 
 }  // namespace headrace

@@ -17,6 +17,8 @@ namespace {
 constexpr int64_t kWinsMany = 8;
 // So many rows of one block are given alone: they need not be copied.
 constexpr int64_t kPieceRowsMany = 1024;
+// Keys are fetched so many rows before they are compared.
+constexpr size_t kPrefetchKeys = 4;
 // Rows of larger blocks may differ so much in size that their mean says nothing.
 constexpr int64_t kMeanBlockBytesMax = int64_t{1} << 20;
 
@@ -104,7 +106,7 @@ int64_t SortMerger::RowBytesIn(const SortedBlock& block) const {
 
 void SortMerger::LoadKey(Cursor& cursor) {
   cursor.key = cursor.block->KeyAt(cursor.row);
-  cursor.prefix = KeyPrefix::Of(cursor.key);
+  __builtin_prefetch(cursor.key.data() + kPrefetchKeys * cursor.key.size());
 }
 
 Status SortMerger::Step(Cursor& cursor, int64_t count) {
@@ -128,25 +130,50 @@ void SortMerger::DropRetired() {
   retired_.clear();
 }
 
-bool SortMerger::Less(size_t left, size_t right) const {
+SortMerger::Player SortMerger::PlayerOf(size_t cursor) const {
+  if (cursor == cursors_.size()) return {{0, 0}, cursor};
+  const Cursor& player = cursors_[cursor];
+  if (player.block == nullptr) return {{~uint64_t{0}, ~uint64_t{0}}, cursor};
+  return {KeyPrefix::Of(player.key), cursor};
+}
+
+// Of players whose keys start alike.
+bool SortMerger::LessAlike(size_t left, size_t right) const {
   if (left == cursors_.size() || right == cursors_.size()) return right != cursors_.size();
   const Cursor& a = cursors_[left];
   const Cursor& b = cursors_[right];
   if (a.block == nullptr || b.block == nullptr) return a.block != nullptr;
-  return KeyLess(a.prefix, a.key, b.prefix, b.key);
+  return a.key < b.key;
 }
 
+bool SortMerger::Less(const Player& left, const Player& right) const {
+  const bool alike = left.prefix.high == right.prefix.high && left.prefix.low == right.prefix.low;
+  if (alike) [[unlikely]]
+    return LessAlike(left.cursor, right.cursor);
+  return KeyPrefixLess(left.prefix, right.prefix);
+}
+
+// Who wins is a matter of chance, so nothing here depends on a guess of it.
 void SortMerger::Replay(size_t leaf) {
-  size_t winner = leaf;
+  Player winner = PlayerOf(leaf);
+  const auto exchange_if = [](uint64_t mask, auto& a, auto& b) {
+    const auto difference = (a ^ b) & mask;
+    a ^= difference;
+    b ^= difference;
+  };
   for (size_t node = (leaf + cursors_.size()) / 2; node > 0; node /= 2) {
-    if (Less(tree_[node], winner)) std::swap(tree_[node], winner);
+    Player& loser = tree_[node];
+    const uint64_t mask = -static_cast<uint64_t>(Less(loser, winner));
+    exchange_if(mask, loser.prefix.high, winner.prefix.high);
+    exchange_if(mask, loser.prefix.low, winner.prefix.low);
+    exchange_if(mask, loser.cursor, winner.cursor);
   }
   tree_[0] = winner;
 }
 
 void SortMerger::RebuildTree() {
   std::erase_if(cursors_, [](const Cursor& cursor) { return cursor.block == nullptr; });
-  tree_.assign(std::max<size_t>(cursors_.size(), 1), cursors_.size());
+  tree_.assign(std::max<size_t>(cursors_.size(), 1), PlayerOf(cursors_.size()));
   for (size_t leaf = 0; leaf < cursors_.size(); ++leaf) Replay(leaf);
   tree_valid_ = true;
 }
@@ -154,11 +181,11 @@ void SortMerger::RebuildTree() {
 // The one that would win if the winner were not there: the best of those that it has beaten.
 const SortMerger::Cursor* SortMerger::Challenger() const {
   size_t best = 0;  // a node
-  for (size_t node = (tree_[0] + cursors_.size()) / 2; node > 0; node /= 2) {
+  for (size_t node = (winner() + cursors_.size()) / 2; node > 0; node /= 2) {
     if (best == 0 || Less(tree_[node], tree_[best])) best = node;
   }
-  if (best == 0 || cursors_[tree_[best]].block == nullptr) return nullptr;
-  return &cursors_[tree_[best]];
+  if (best == 0 || cursors_[tree_[best].cursor].block == nullptr) return nullptr;
+  return &cursors_[tree_[best].cursor];
 }
 
 // Rows of the cursor, at most `rows_max`, that come before the challenger's: at least one.
@@ -199,68 +226,63 @@ int64_t SortMerger::BytesOf(const Cursor& cursor, int64_t count) const {
   return store_.BytesOf({cursor.chunk, static_cast<int32_t>(cursor.row)});
 }
 
-Status SortMerger::TakePieces(int64_t rows_max, int64_t bytes_max, int64_t* bytes) {
-  int64_t rows = 0;
-  while (!cursors_.empty() && cursors_[tree_[0]].block != nullptr && rows < rows_max &&
-         (rows == 0 || *bytes < bytes_max)) {
-    const size_t winner = tree_[0];
-    Cursor& cursor = cursors_[winner];
-    if (!pieces_.empty() && cursor.is_fresh && rows == pieces_.front().count &&
-        rows >= kPieceRowsMany) {
-      return Status::OK();
+void SortMerger::Take(const Cursor& cursor, int64_t count) {
+  if (refs_.empty()) first_ = {cursor.block, cursor.row, 0};
+  if (static_cast<int64_t>(refs_.size()) == first_.count && cursor.block == first_.block &&
+      cursor.row == first_.row + first_.count) {
+    first_.count += count;
+  }
+  if (positions_ == Positions::kGiven) {
+    if (refs_.empty()) first_key_ = cursor.key;
+    for (int64_t i = 0; i < count; ++i) {
+      const RowPosition position = cursor.block->PositionOf(cursor.row + i);
+      splits_.push_back(position.split);
+      numbers_.push_back(position.row);
     }
+    key_bytes_ += count == 1 ? static_cast<int64_t>(cursor.key.size() + sizeof(int64_t))
+                             : cursor.block->KeyBytesOf(count);
+  }
+  for (int64_t i = 0; i < count; ++i) {
+    refs_.push_back({cursor.chunk, static_cast<int32_t>(cursor.row + i)});
+  }
+}
+
+Status SortMerger::TakeRows(int64_t rows_max, int64_t bytes_max, int64_t* bytes) {
+  while (!cursors_.empty() && cursors_[winner()].block != nullptr) {
+    const auto rows = static_cast<int64_t>(refs_.size());
+    if (rows >= rows_max || (rows > 0 && *bytes >= bytes_max)) break;
+    const size_t leaf = winner();
+    Cursor& cursor = cursors_[leaf];
+    if (cursor.is_fresh && rows >= kPieceRowsMany && rows == first_.count) break;
     const int64_t count = CountToTake(cursor, rows_max - rows, bytes_max - *bytes);
-    if (!pieces_.empty() && wins_ > 0 && pieces_.back().chunk == cursor.chunk &&
-        pieces_.back().row + pieces_.back().count == cursor.row) {
-      pieces_.back().count += count;
-    } else {
-      pieces_.push_back({cursor.block.get(), cursor.chunk, cursor.row, count});
-    }
-    rows += count;
     *bytes += BytesOf(cursor, count) + count * static_cast<int64_t>(cursor.key.size());
+    Take(cursor, count);
     ARROW_RETURN_NOT_OK(Step(cursor, count));
-    Replay(winner);
-    wins_ = tree_[0] == winner ? wins_ + 1 : 0;
+    Replay(leaf);
+    wins_ = winner() == leaf ? wins_ + 1 : 0;
   }
   return Status::OK();
 }
 
 Status SortMerger::AddPositions(MergedRows* rows) const {
-  arrow::Int64Builder splits(pool_);
-  arrow::Int64Builder numbers(pool_);
-  ARROW_RETURN_NOT_OK(splits.Reserve(rows->num_rows));
-  ARROW_RETURN_NOT_OK(numbers.Reserve(rows->num_rows));
-  int64_t key_bytes = 0;
-  for (const Piece& piece : pieces_) {
-    for (int64_t i = 0; i < piece.count; ++i) {
-      const RowPosition position = piece.block->PositionOf(piece.row + i);
-      splits.UnsafeAppend(position.split);
-      numbers.UnsafeAppend(position.row);
-    }
-    key_bytes += piece.block->KeyBytesOf(piece.count);
+  for (const std::vector<int64_t>* numbers : {&splits_, &numbers_}) {
+    arrow::Int64Builder builder(pool_);
+    ARROW_RETURN_NOT_OK(builder.AppendValues(*numbers));
+    ARROW_RETURN_NOT_OK(builder.Finish(&rows->columns.emplace_back()));
   }
-  ARROW_RETURN_NOT_OK(splits.Finish(&rows->columns.emplace_back()));
-  ARROW_RETURN_NOT_OK(numbers.Finish(&rows->columns.emplace_back()));
-  rows->first_key = pieces_.front().block->KeyAt(pieces_.front().row);
-  rows->bytes = Batch(rows->columns, rows->num_rows).num_bytes() + key_bytes;
+  rows->first_key = first_key_;
+  rows->bytes = Batch(rows->columns, rows->num_rows).num_bytes() + key_bytes_;
   return Status::OK();
 }
 
 Result<MergedRows> SortMerger::Gather() {
   MergedRows rows;
-  for (const Piece& piece : pieces_) rows.num_rows += piece.count;
-  if (pieces_.size() == 1) {
-    const Piece& piece = pieces_.front();
-    for (const ArrayPtr& column : piece.block->columns) {
-      rows.columns.push_back(column->Slice(piece.row, piece.count));
+  rows.num_rows = static_cast<int64_t>(refs_.size());
+  if (first_.count == rows.num_rows) {
+    for (const ArrayPtr& column : first_.block->columns) {
+      rows.columns.push_back(column->Slice(first_.row, first_.count));
     }
   } else {
-    refs_.clear();
-    for (const Piece& piece : pieces_) {
-      for (int64_t i = 0; i < piece.count; ++i) {
-        refs_.push_back({piece.chunk, static_cast<int32_t>(piece.row + i)});
-      }
-    }
     ARROW_ASSIGN_OR_RAISE(rows.columns, store_.Gather(refs_, pool_));
   }
   if (positions_ == Positions::kGiven) ARROW_RETURN_NOT_OK(AddPositions(&rows));
@@ -269,12 +291,16 @@ Result<MergedRows> SortMerger::Gather() {
 
 Result<MergedRows> SortMerger::Next(int64_t rows_max, int64_t bytes_max) {
   if (!tree_valid_) RebuildTree();
-  pieces_.clear();
+  refs_.clear();
+  splits_.clear();
+  numbers_.clear();
+  key_bytes_ = 0;
   int64_t bytes = 0;
-  ARROW_RETURN_NOT_OK(TakePieces(rows_max, bytes_max, &bytes));
-  if (pieces_.empty()) return MergedRows();
+  ARROW_RETURN_NOT_OK(TakeRows(rows_max, bytes_max, &bytes));
+  if (refs_.empty()) return MergedRows();
   ARROW_ASSIGN_OR_RAISE(MergedRows rows, Gather());
   if (positions_ == Positions::kLeftOut) rows.bytes = bytes;
+  first_ = Piece();
   DropRetired();
   return rows;
 }

@@ -56,8 +56,12 @@ class SortMerger {
     int64_t end = 0;
     bool is_fresh = false;  // row is the first of its slice
     int64_t row_bytes = 0;  // about; −1: rows differ too much
-    KeyPrefix prefix;       // of the row
-    std::string_view key;
+    std::string_view key;   // of the row
+  };
+  /// A cursor in the tree, with the start of its key.
+  struct Player {
+    KeyPrefix prefix;
+    size_t cursor = 0;
   };
   struct Retired {
     SortedBlockPtr block;
@@ -66,10 +70,9 @@ class SortMerger {
   };
   /// Rows of one block, one after the other.
   struct Piece {
-    const SortedBlock* block;
-    int32_t chunk;
-    int64_t row;
-    int64_t count;
+    SortedBlockPtr block;
+    int64_t row = 0;
+    int64_t count = 0;
   };
 
   Status AddCursor(Cursor cursor);
@@ -79,14 +82,18 @@ class SortMerger {
   void LoadKey(Cursor& cursor);
   int64_t RowBytesIn(const SortedBlock& block) const;
   Status Step(Cursor& cursor, int64_t count);
-  bool Less(size_t left, size_t right) const;
+  Player PlayerOf(size_t cursor) const;
+  bool LessAlike(size_t left, size_t right) const;
+  bool Less(const Player& left, const Player& right) const;
   void Replay(size_t leaf);
   void RebuildTree();
+  size_t winner() const { return tree_[0].cursor; }
   const Cursor* Challenger() const;
   int64_t RowsBefore(const Cursor& cursor, const Cursor* challenger, int64_t rows_max) const;
   int64_t CountToTake(const Cursor& cursor, int64_t rows_max, int64_t bytes_max) const;
   int64_t BytesOf(const Cursor& cursor, int64_t count) const;
-  Status TakePieces(int64_t rows_max, int64_t bytes_max, int64_t* bytes);
+  void Take(const Cursor& cursor, int64_t count);
+  Status TakeRows(int64_t rows_max, int64_t bytes_max, int64_t* bytes);
   Result<MergedRows> Gather();
   Status AddPositions(MergedRows* rows) const;
   void DropRetired();
@@ -96,11 +103,16 @@ class SortMerger {
   arrow::MemoryPool* const pool_;
   RowStore store_;
   std::vector<Cursor> cursors_;
-  std::vector<size_t> tree_;  // [0] the winner, [1 …] the losers; cursors_.size() beats everyone
+  std::vector<Player> tree_;  // [0] the winner, [1 …] the losers; cursors_.size() beats everyone
   bool tree_valid_ = false;
   int64_t wins_ = 0;  // of the winner, one after the other
-  std::vector<Piece> pieces_;
-  std::vector<RowRef> refs_;
+  // What was taken since the last Next.
+  Piece first_;                  // the first rows, as far as they stand together
+  std::vector<RowRef> refs_;     // all
+  std::vector<int64_t> splits_;  // of the positions, where they are given
+  std::vector<int64_t> numbers_;
+  std::string first_key_;
+  int64_t key_bytes_ = 0;
   std::vector<Retired> retired_;
   int64_t released_bytes_ = 0;
 };
