@@ -133,13 +133,14 @@ class SortBuild final : public Operator {
   Status Prepare(const Batch& batch) {
     std::vector<RowPosition> positions;
     ARROW_ASSIGN_OR_RAISE(Batch compact, WantedRows(batch, &positions));
-    if (positions.empty()) return Status::OK();
+    if (compact.num_rows() == 0) return Status::OK();
     ARROW_ASSIGN_OR_RAISE(compact, DecodeBatch(compact, context().pool));
     ARROW_ASSIGN_OR_RAISE(compact, WithoutForeignRows(compact, context().pool));
     ARROW_ASSIGN_OR_RAISE(const bool in_order, IsOrdered(compact, positions));
     if (in_order) {
-      pending_first_ = positions.front();
+      pending_first_ = positions.empty() ? batch.PositionOf(0) : positions.front();
     } else {
+      if (positions.empty()) AddPositions(batch, &positions);
       ARROW_RETURN_NOT_OK(encoder().Encode(compact, &positions, context().pool, &pending_keys_));
     }
     pending_ = std::move(compact);
@@ -150,8 +151,16 @@ class SortBuild final : public Operator {
   Result<bool> IsOrdered(const Batch& batch, const std::vector<RowPosition>& positions) const {
     const int64_t count = batch.num_rows();
     if (keeps_first() || count < kOrderedRowsMin || ordered_runs_ >= kOrderedRunsMax) return false;
-    if (positions.back().row - positions.front().row != count - 1) return false;
+    if (!positions.empty() && positions.back().row - positions.front().row != count - 1) {
+      return false;
+    }
     return encoder().AreInOrder(batch, context().pool);
+  }
+
+  static void AddPositions(const Batch& batch, std::vector<RowPosition>* positions) {
+    const int64_t count = batch.num_rows();
+    positions->reserve(static_cast<size_t>(count));
+    for (int64_t row = 0; row < count; ++row) positions->push_back(batch.PositionOf(row));
   }
 
   // Adds the pending batch to the run of those that are in order, or begins another one.
@@ -178,12 +187,11 @@ class SortBuild final : public Operator {
     store_->AddMemory(std::exchange(ordered_, {}));
   }
 
+  // `positions` is left empty where those of all rows follow each other.
   Result<Batch> WantedRows(const Batch& batch, std::vector<RowPosition>* positions) {
-    const int64_t count = batch.num_rows();
-    positions->reserve(static_cast<size_t>(count));
     global_->bound().Read(&bound_version_, &bound_);
     if (bound_.empty()) {
-      for (int64_t row = 0; row < count; ++row) positions->push_back(batch.PositionOf(row));
+      if (batch.selection() != nullptr) AddPositions(batch, positions);
       return batch.Compact(context().pool);
     }
     ARROW_RETURN_NOT_OK(encoder().RowsUpTo(bound_, batch, context().pool, &wanted_));
