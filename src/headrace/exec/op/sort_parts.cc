@@ -86,6 +86,7 @@ void SortParts::CutNext() {
   std::vector<MemoryRun> cut;
   const std::string_view end = RangeOf(next_cut_).end;
   for (MemoryRun& run : memory_) {
+    if (run.empty() || (!end.empty() && run.front().first_key() >= end)) continue;
     MemoryRun slices;
     while (!run.empty()) {
       BlockSlice& front = run.front();
