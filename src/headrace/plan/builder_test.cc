@@ -210,7 +210,7 @@ TEST(Builder, OrderedCallsBecomeWindows) {
             "project (a - lag(a, 1) OVER (PARTITION BY s ORDER BY b NULLS LAST)) AS "
             "a - lag(a, 1), lag(a, 1) OVER (PARTITION BY s ORDER BY b NULLS LAST) AS lag(a, 1)\n"
             "  window lag(a, 1) AS lag(a, 1) OVER (PARTITION BY s ORDER BY b NULLS LAST) by s\n"
-            "    sort b ASC NULLS LAST\n"
+            "    sort s ASC NULLS LAST, b ASC NULLS LAST\n"
             "      scan t [a, b, s, x]\n");
 }
 

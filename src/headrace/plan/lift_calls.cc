@@ -176,11 +176,27 @@ bool ComesInOrder(const Ordering& have, const std::vector<int>& partition_by,
                      : SatisfiesWithin(have, partition_by, order);
 }
 
+/// Sorts by partition, then order.
+Result<PlanPtr> SortedByPartition(PlanPtr plan, const std::vector<int>& partition_by,
+                                  const Ordering& order) {
+  Ordering keys;
+  const auto add = [&](const SortKey& key) {
+    for (const SortKey& known : keys) {
+      if (known.column == key.column) return;
+    }
+    keys.push_back(key);
+  };
+  for (int column : partition_by) add({column, false, NullPlacement::kLast});
+  for (const SortKey& key : order) add(key);
+  if (SatisfiesByGroup(plan->properties().ordering, partition_by, order)) return plan;
+  return MakeSortNode(std::move(plan), std::move(keys));
+}
+
 Result<PlanPtr> SortedBy(PlanPtr plan, const WindowSpec& window,
                          const std::vector<int>& partition_by, ColumnQueue* columns) {
   const Ordering keys = OrderOf(window, columns);
   if (ComesInOrder(plan->properties().ordering, partition_by, keys)) return plan;
-  if (!IsEndless(*plan)) return MakeSortNode(std::move(plan), keys);
+  if (!IsEndless(*plan)) return SortedByPartition(std::move(plan), partition_by, keys);
   ARROW_RETURN_NOT_OK(CheckStreamOrder(*plan, keys));
   RowBufferTerms terms;
   terms.partition_by = partition_by;
@@ -247,22 +263,6 @@ FramedCall FramedOverColumns(const Expression& call, const PlanNode& plan, Colum
   framed.call = OverColumns(call, plan, columns);
   framed.ignore_nulls = call.ignore_nulls;
   return framed;
-}
-
-/// Sorts by partition, then order.
-Result<PlanPtr> SortedByPartition(PlanPtr plan, const std::vector<int>& partition_by,
-                                  const Ordering& order) {
-  Ordering keys;
-  const auto add = [&](const SortKey& key) {
-    for (const SortKey& known : keys) {
-      if (known.column == key.column) return;
-    }
-    keys.push_back(key);
-  };
-  for (int column : partition_by) add({column, false, NullPlacement::kLast});
-  for (const SortKey& key : order) add(key);
-  if (SatisfiesByGroup(plan->properties().ordering, partition_by, order)) return plan;
-  return MakeSortNode(std::move(plan), std::move(keys));
 }
 
 /// Calls that go by a trailing time are over tables that are known to come in its order.
