@@ -12,7 +12,7 @@ import duckdb
 
 WIDE_COLUMNS = 60
 BYTES_PER_ROW = {"facts": 150, "others": 60, "wide": 8 * WIDE_COLUMNS + 16, "long": 1050}
-PRIME = 2_147_483_647
+PRIME = 1_000_003  # times the number of a row, modulo their count: every number once
 
 WIDE = ", ".join(
     f"(hash(i, {at}) % 100000)::{'BIGINT' if at % 2 else 'DOUBLE'} AS w{at}"

@@ -13,7 +13,7 @@ namespace headrace {
 namespace {
 
 // Where memory is short so much is freed between two times that it is given back to the system.
-constexpr int64_t kReleasesPerLimit = 8;
+constexpr int64_t kReleasesPerLimit = 16;
 constexpr int64_t kReleaseStepMin = int64_t{8} << 20;
 constexpr int64_t kReleaseStepMax = int64_t{256} << 20;
 
