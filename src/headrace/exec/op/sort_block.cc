@@ -70,6 +70,11 @@ std::string_view SortedBlock::MakeKeyAt(int64_t row) const {
   return keys_[row];
 }
 
+bool SortedBlock::IsBefore(int64_t row, std::string_view key) const {
+  if (has_keys() || row == 0 || row == num_rows - 1) return KeyAt(row) < key;
+  return KeyOf(row) < key;
+}
+
 RowPosition SortedBlock::PositionOf(int64_t row) const {
   return encoder_ == nullptr ? SortKeyEncoder::PositionOf(keys_[row]) : positions_[row];
 }

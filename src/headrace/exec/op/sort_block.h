@@ -38,6 +38,8 @@ class SortedBlock {
               std::shared_ptr<const SortKeyEncoder> encoder, arrow::MemoryPool* pool);
 
   std::string_view KeyAt(int64_t row) const { return has_keys() ? keys_[row] : MakeKeyAt(row); }
+  /// Whether the key of a row stands before `key`; makes no keys of other rows.
+  bool IsBefore(int64_t row, std::string_view key) const;
   RowPosition PositionOf(int64_t row) const;
   /// About what the keys of so many rows take.
   int64_t KeyBytesOf(int64_t count) const;

@@ -24,11 +24,11 @@ SchemaPtr SpilledSchema(const arrow::Schema& schema) {
 }  // namespace
 
 int64_t LowerBound(const SortedBlock& block, int64_t begin, int64_t end, std::string_view key) {
-  if (begin == end || block.KeyAt(end - 1) < key) return end;
-  if (block.KeyAt(begin) >= key) return begin;
+  if (begin == end || block.IsBefore(end - 1, key)) return end;
+  if (!block.IsBefore(begin, key)) return begin;
   while (begin < end) {
     const int64_t middle = begin + (end - begin) / 2;
-    if (block.KeyAt(middle) < key) {
+    if (block.IsBefore(middle, key)) {
       begin = middle + 1;
     } else {
       end = middle;
