@@ -47,14 +47,17 @@ def lists_of(items: st.SearchStrategy[Any], rows: int) -> st.SearchStrategy[Colu
 
 
 def same(got: Column, expected: Column) -> bool:
-    """Equal up to rounding; NaN of pandas is null."""
+    """Equal up to rounding; null and NaN (0 / 0) are one in pandas."""
     return len(got) == len(expected) and all(map(same_cell, got, expected))
 
 
+def is_missing(cell: Any) -> bool:
+    return cell is None or cell != cell
+
+
 def same_cell(got: Any, expected: Any) -> bool:
-    is_missing = expected is None or expected != expected
-    if got is None or is_missing:
-        return got is None and is_missing
+    if is_missing(got) or is_missing(expected):
+        return is_missing(got) and is_missing(expected)
     return math.isclose(got, expected, rel_tol=1e-9, abs_tol=1e-9)
 
 

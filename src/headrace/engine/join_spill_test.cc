@@ -19,10 +19,6 @@
 namespace headrace {
 namespace {
 
-using plan_test::Call;
-using plan_test::Col;
-using plan_test::CountAll;
-
 using Cell = std::optional<int64_t>;
 using Row = std::vector<Cell>;
 using Rows = std::vector<Row>;
@@ -64,17 +60,18 @@ struct SpilledJoin {
   PlanPtr Join() const {
     const PlanPtr l = left.Scan();
     const PlanPtr r = right.Scan();
-    const ExpressionPtr on =
-        plan_test::Across(l, r, Call("=", {plan_test::Left("lk"), plan_test::Right("rk")}));
+    const ExpressionPtr on = plan_test::Across(
+        l, r, plan_test::Call("=", {plan_test::Left("lk"), plan_test::Right("rk")}));
     JoinOptions options;
     if (HasRightColumns(kind)) options.build = JoinSide::kRight;
     return PlanJoin(l, r, kind, on, options).ValueOrDie();
   }
   /// Every row of the join, with how often it comes.
   PlanPtr Counted() const {
-    std::vector<UnboundPtr> groups = {Col("lk"), Col("lv")};
-    if (HasRightColumns(kind)) groups.insert(groups.end(), {Col("rk"), Col("rv")});
-    return plan_test::Aggregate(Join(), groups, {CountAll()});
+    std::vector<UnboundPtr> groups = {plan_test::Col("lk"), plan_test::Col("lv")};
+    if (HasRightColumns(kind))
+      groups.insert(groups.end(), {plan_test::Col("rk"), plan_test::Col("rv")});
+    return plan_test::Aggregate(Join(), groups, {plan_test::CountAll()});
   }
 
   Rows Expected() const {
@@ -248,7 +245,7 @@ TEST(JoinSpillTest, RowsOfOneKeyAreNotDividedAgain) {
 }
 
 PlanPtr Summed(const SpilledJoin& join) {
-  return plan_test::Aggregate(join.Join(), {}, {CountAll()});
+  return plan_test::Aggregate(join.Join(), {}, {plan_test::CountAll()});
 }
 
 // What is a little too large for the budget is written for a little part, and so are the rows of

@@ -182,7 +182,7 @@ TEST_F(Sql, Windows) {
             "before\n"
             "  window lag(dep_delay, 1) AS lag(dep_delay, 1) OVER (PARTITION BY carrier ORDER BY "
             "time NULLS LAST) by carrier\n"
-            "    sort time ASC NULLS LAST\n"
+            "    sort carrier ASC NULLS LAST, time ASC NULLS LAST\n"
             "      scan f [dep_delay, arr_delay, carrier, time, status]\n");
   EXPECT_EQ(Plan("SELECT sum(dep_delay) OVER () AS s FROM f"),
             "project sum(dep_delay) OVER () AS s\n"

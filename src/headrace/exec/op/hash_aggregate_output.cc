@@ -25,7 +25,7 @@ constexpr int64_t kAdoptedIdsMin = 2048;
 constexpr int64_t kHeldFraction = 4;
 // A key group is read in 2^10 passes at most.
 constexpr int kPassBitsMax = 10;
-constexpr int kKeyGroupBits = 7;
+constexpr int kBitsOfKeyGroup = 7;
 
 class HashAggregateOutput final : public Operator {
  public:
@@ -199,7 +199,7 @@ class HashAggregateOutput final : public Operator {
   void SelectRows(bool all) {
     rows_.clear();
     for (size_t row = 0; row < keys_.hashes.size(); ++row) {
-      const uint64_t rest = keys_.hashes[row] << kKeyGroupBits;
+      const uint64_t rest = keys_.hashes[row] << kBitsOfKeyGroup;
       if (all || rest >> (64 - pass_bits_) == pass_) rows_.push_back(static_cast<uint32_t>(row));
     }
   }

@@ -198,6 +198,16 @@ class WindowOperator final : public Operator {
     return flow;
   }
 
+  /// States of partitions that have passed.
+  Result<int64_t> Reclaim(int64_t) override {
+    if (!spec_.partitions_stand_together || states_->size() <= 1) return 0;
+    const int64_t before = reservation_.bytes();
+    ARROW_RETURN_NOT_OK(ForgetAllBut(last_partition_));
+    last_partition_ = 0;
+    reservation_.TryResize(std::min(before, StateBytes() + owned_bytes_));
+    return before - reservation_.bytes();
+  }
+
   Status Save(StateWriter& writer) override {
     if (!keys_->has_keys()) return SavePartitions(writer, 0, {0});
     std::vector<std::vector<uint32_t>> by_key_group(kKeyGroups);
