@@ -181,21 +181,24 @@ class WindowOperator final : public Operator {
   }
 
   Result<Flow> Push(int, Batch& batch, Out& out) override {
-    ARROW_ASSIGN_OR_RAISE(Batch input, batch.Compact(context().pool));
-    ARROW_ASSIGN_OR_RAISE(Flow flow, FindPartitions(input));
-    if (flow.kind == Flow::Kind::kNeedMemory) return flow;
-    const int64_t owned_before = OwnedBytes();
-    ARROW_ASSIGN_OR_RAISE(std::vector<ArrayPtr> columns, Run(input));
-    owned_bytes_ += OwnedBytes() - owned_before;
-    const bool is_held = reservation_.TryResize(StateBytes() + owned_bytes_);
-    const bool is_much = states_->size() >= kPartitionsToForget || !is_held;
-    if (spec_.partitions_stand_together && is_much) {
-      ARROW_RETURN_NOT_OK(ForgetAllBut(last_partition_));
+    if (!pending_.has_value()) {
+      ARROW_ASSIGN_OR_RAISE(pending_, batch.Compact(context().pool));
+      next_row_ = 0;
+      slice_rows_ = pending_->num_rows();
     }
-    reservation_.TryResize(StateBytes() + owned_bytes_);  // refused: the next batch asks again
-    columns.insert(columns.begin(), input.columns().begin(), input.columns().end());
-    out.Emit(input.WithColumns(std::move(columns)));
-    return flow;
+    const int64_t rows = std::min(slice_rows_, pending_->num_rows() - next_row_);
+    const Batch input = pending_->Slice(next_row_, rows);
+    ARROW_ASSIGN_OR_RAISE(const Flow flow, FindPartitions(input));
+    if (flow.kind == Flow::Kind::kNeedMemory) {
+      if (rows <= kSliceRowsMin) return flow;
+      slice_rows_ = std::max(kSliceRowsMin, rows / 2);
+      return Flow::MoreOutput();
+    }
+    ARROW_RETURN_NOT_OK(RunOver(input, out));
+    next_row_ += rows;
+    if (next_row_ < pending_->num_rows()) return Flow::MoreOutput();
+    pending_.reset();
+    return Flow::NeedInput();
   }
 
   /// States of partitions that have passed.
@@ -238,6 +241,22 @@ class WindowOperator final : public Operator {
  private:
   static constexpr size_t kPartitionsPerSection = 4096;
   static constexpr int64_t kPartitionsToForget = 4096;
+  static constexpr int64_t kSliceRowsMin = 256;
+
+  Status RunOver(const Batch& input, Out& out) {
+    const int64_t owned_before = OwnedBytes();
+    ARROW_ASSIGN_OR_RAISE(std::vector<ArrayPtr> columns, Run(input));
+    owned_bytes_ += OwnedBytes() - owned_before;
+    const bool is_held = reservation_.TryResize(StateBytes() + owned_bytes_);
+    const bool is_much = states_->size() >= kPartitionsToForget || !is_held;
+    if (spec_.partitions_stand_together && is_much) {
+      ARROW_RETURN_NOT_OK(ForgetAllBut(last_partition_));
+    }
+    reservation_.TryResize(StateBytes() + owned_bytes_);  // refused: the next rows ask again
+    columns.insert(columns.begin(), input.columns().begin(), input.columns().end());
+    out.Emit(input.WithColumns(std::move(columns)));
+    return Status::OK();
+  }
 
   Status ForgetAll() {
     std::vector<PartitionKernel*> kernels;
@@ -468,6 +487,9 @@ class WindowOperator final : public Operator {
 
   // Of one call.
   uint32_t last_partition_ = 0;  // that of the last row
+  std::optional<Batch> pending_;
+  int64_t next_row_ = 0;    // of the pending ones
+  int64_t slice_rows_ = 0;  // at a time: fewer where memory is short
   std::vector<uint32_t> range_of_partition_;
   PartitionedRows rows_;
 };
