@@ -2,6 +2,7 @@
 #include "headrace/exec/executor.h"
 
 #include <algorithm>
+#include <chrono>
 #include <deque>
 #include <new>
 #include <thread>
@@ -12,8 +13,11 @@
 namespace headrace {
 namespace {
 
-/// A task that was refused memory tries again this often while others of the session still run.
+/// A task that was refused memory tries again this often; of an owner that comes to an end, while
+/// none of its tasks gets further.
 constexpr int kMemoryRefusalsMax = 50;
+/// Its lane pauses a millisecond longer after each refusal, up to so many.
+constexpr int kRefusedPauseMillisMax = 2;
 
 /// One step; what our own bugs and the allocator throw becomes a Status here, at the task boundary.
 Result<Driver::Step> GuardedStep(Driver& driver) {
@@ -54,7 +58,11 @@ Waker Task::MakeWaker() {
 
 void Executor::World::Enter() {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return !alone_ && waiting_alone_ == 0; });
+  const int64_t arrival = times_alone_;
+  ++waiting_;
+  changed_.wait(lock, [&] { return !alone_ && (waiting_alone_ == 0 || times_alone_ != arrival); });
+  --waiting_;
+  if (times_alone_ != arrival) --let_in_;
   ++inside_;
 }
 
@@ -67,7 +75,7 @@ void Executor::World::Leave() {
 void Executor::World::EnterAlone() {
   std::unique_lock lock(mutex_);
   ++waiting_alone_;
-  changed_.wait(lock, [this] { return !alone_ && inside_ == 0; });
+  changed_.wait(lock, [this] { return !alone_ && inside_ == 0 && let_in_ == 0; });
   --waiting_alone_;
   alone_ = true;
 }
@@ -75,6 +83,8 @@ void Executor::World::EnterAlone() {
 void Executor::World::LeaveAlone() {
   std::lock_guard lock(mutex_);
   alone_ = false;
+  ++times_alone_;
+  let_in_ = waiting_;
   changed_.notify_all();
 }
 
@@ -96,6 +106,7 @@ void Executor::RemoveOwner(TaskOwner* owner) {
 
 Executor::Outcome Executor::StepFor(Task& task, int64_t slice_micros, Status* status) {
   const int64_t start = SystemClock().MonotonicMicros();
+  bool counted = false;
   do {
     if (task.stop_.stop_requested()) return Outcome::kEnd;
     Result<Driver::Step> step = GuardedStep(*task.driver_);
@@ -112,6 +123,8 @@ Executor::Outcome Executor::StepFor(Task& task, int64_t slice_micros, Status* st
         return Outcome::kNeedMemory;
       case Driver::Step::kProgress:
         task.memory_refusals_ = 0;
+        if (!counted) task.owner_->slices_.fetch_add(1);
+        counted = true;
         break;
     }
   } while (SystemClock().MonotonicMicros() - start < slice_micros);
@@ -138,9 +151,23 @@ bool Executor::FindMemory(Task& task, Status* status) {
     }
   });
   if (!status->ok()) return false;
-  if (freed > 0 || other_has_failed || ++task.memory_refusals_ < kMemoryRefusalsMax) return true;
+  if (freed > 0 || other_has_failed) return true;
+  if (MayWait(task)) {
+    const int pause_millis = std::min(task.memory_refusals_, kRefusedPauseMillisMax);
+    if (!deterministic()) std::this_thread::sleep_for(std::chrono::milliseconds(pause_millis));
+    return true;
+  }
   *status = task.driver_->OverLimit();
   return false;
+}
+
+bool Executor::MayWait(Task& task) {
+  const int64_t slices = task.owner_->slices_.load();
+  if (task.owner_->is_bounded() && slices != task.slices_refused_) {
+    task.slices_refused_ = slices;
+    task.memory_refusals_ = 0;
+  }
+  return ++task.memory_refusals_ < kMemoryRefusalsMax;
 }
 
 void Executor::RunSlice(const std::shared_ptr<Task>& task, int64_t slice_micros) {

@@ -26,6 +26,13 @@ class TaskOwner {
   /// Spills operators of all tasks; called while no lane runs any task. After an error the owner
   /// has stopped with it: what was on its way to disk is gone.
   virtual Result<int64_t> ReclaimAll(int64_t bytes) = 0;
+  /// Whether the tasks end by themselves, and let go of their memory then.
+  virtual bool is_bounded() const = 0;
+
+ private:
+  friend class Executor;
+  /// Slices in which one of its tasks got further.
+  std::atomic<int64_t> slices_{0};
 };
 
 /// A driver with its place in the run queues. Made by shared_ptr; wakers hold it weakly.
@@ -54,7 +61,8 @@ class Task : public std::enable_shared_from_this<Task> {
   const StopToken stop_;  // once it is set the owner may be gone as soon as the task has ended
   std::unique_ptr<Driver> driver_;
   std::atomic<State> state_{State::kMade};
-  int memory_refusals_ = 0;
+  int memory_refusals_ = 0;     // in a row; of a bounded owner, while none of its tasks got further
+  int64_t slices_refused_ = 0;  // of the owner, at the last refusal
 };
 
 class Executor {
@@ -84,9 +92,12 @@ class Executor {
   Outcome StepFor(Task& task, int64_t slice_micros, Status* status);
   /// Whether the task may try again; else `status` says why not.
   bool FindMemory(Task& task, Status* status);
+  /// Whether a task that was refused is to wait for the others of its owner.
+  static bool MayWait(Task& task);
   void Settle(const std::shared_ptr<Task>& task, Outcome outcome, Status status);
 
-  /// Lanes inside a step, or one outside party alone.
+  /// Lanes inside a step, or one outside party alone. Lanes that wait for one who is alone go
+  /// before the next.
   class World {
    public:
     void Enter();
@@ -98,8 +109,11 @@ class Executor {
     std::mutex mutex_;
     std::condition_variable changed_;
     int inside_ = 0;
+    int waiting_ = 0;  // to come inside
+    int let_in_ = 0;   // of these; nobody is alone before they are inside
     int waiting_alone_ = 0;
     bool alone_ = false;
+    int64_t times_alone_ = 0;
   };
   World world_;
   std::mutex owners_mutex_;

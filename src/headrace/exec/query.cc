@@ -75,7 +75,10 @@ Status Query::MakeStates() {
     }
     for (const PhysicalInput& input : spec.inputs) {
       progress_.splits += static_cast<int64_t>(input.splits.size());
-      if (input.kind == PhysicalInput::Kind::kScan) catch_up_.behind += spec.lanes;
+      if (input.kind == PhysicalInput::Kind::kScan) {
+        catch_up_.behind += spec.lanes;
+        is_bounded_ &= input.scan->properties().boundedness == Boundedness::kBounded;
+      }
       pipeline->input_metrics.push_back(std::make_unique<OperatorMetrics>());
     }
     pipelines_.push_back(std::move(pipeline));

@@ -86,6 +86,7 @@ class Query final : public TaskOwner {
 
   void TaskEnded(int task, Status status) override;
   Result<int64_t> ReclaimAll(int64_t bytes) override;
+  bool is_bounded() const override { return is_bounded_; }
 
  private:
   struct Pipeline;
@@ -127,6 +128,7 @@ class Query final : public TaskOwner {
   Status status_;
   std::atomic<int> tasks_left_{0};
   bool started_ = false;
+  bool is_bounded_ = true;
 };
 
 }  // namespace headrace
