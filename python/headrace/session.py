@@ -123,9 +123,10 @@ class Session:
         """Gives `data` a name that queries of this session can use; replaces a table of that name.
 
         `data` offers Arrow data, which is not copied: a stream is read by every query anew. A
-        cursor runs into memory, unless it is the scan of a file or table.
+        cursor runs into a table, unless it is the scan of a file or table: into memory, and past
+        the tables' share of the budget (half of it) into a file of the session.
         """
-        self._handle.register(name, self._table(data))
+        self._handle.register(name, self._table(data, name))
 
     def unregister(self, name: str) -> None:
         """Forgets the table `name`."""
@@ -177,13 +178,18 @@ class Session:
     def _plan(self, data: Any) -> _headrace.Plan:
         if isinstance(data, Cursor):
             return data._plan
-        return self._handle.scan_table(self._table(data))
+        return self._handle.scan_table(table_of(data))
 
-    def _table(self, data: Any) -> _headrace.Table:
-        if isinstance(data, Cursor):
-            scanned = data._plan.scanned_table()
-            return _headrace.make_table(data.to_arrow()) if scanned is None else scanned
-        return table_of(data)
+    def _table(self, data: Any, name: str) -> _headrace.Table:
+        if not isinstance(data, Cursor):
+            return table_of(data)
+        scanned = data._plan.scanned_table()
+        if scanned is not None:
+            return scanned
+        if not self._handle.owns(data._plan):
+            return _headrace.make_table(data.to_arrow())
+        with data._progress() as progress:
+            return self._handle.store(data._plan, name, progress)
 
 
 def parameter_cells(

@@ -2,11 +2,8 @@
 #include "headrace/engine/computed_source.h"
 
 #include <algorithm>
-#include <limits>
 
-#include "arrow/record_batch.h"
-#include "arrow/util/byte_size.h"
-#include "headrace/connect/memory/memory_table.h"
+#include "headrace/engine/stored_table.h"
 #include "headrace/plan/builder.h"
 #include "headrace/plan/fix_time.h"
 #include "headrace/plan/make_node.h"
@@ -15,9 +12,6 @@
 
 namespace headrace {
 namespace {
-
-/// Of the memory of the session, for the rows of one shared query.
-constexpr int64_t kSharedQueryFraction = 8;
 
 /// `plan` with each scan replaced by what `replace` gives; null leaves it.
 Result<PlanPtr> ReplaceScans(const PlanPtr& plan,
@@ -128,37 +122,9 @@ Result<PlanPtr> WithComputedSources(const PlanPtr& plan, Session& session, const
   });
 }
 
-Result<std::optional<RecordBatches>> RowsOfPlan(const PlanPtr& plan, Session& session,
-                                                const Poll& poll, int64_t bytes_max) {
-  ARROW_ASSIGN_OR_RAISE(Cursor cursor, session.Run(plan));
-  cursor.set_poll(poll);
-  RecordBatches batches;
-  int64_t bytes = 0;
-  while (true) {
-    ARROW_ASSIGN_OR_RAISE(auto batch, cursor.Next());
-    if (batch == nullptr) return batches;
-    bytes += arrow::util::TotalBufferSize(*batch);
-    if (bytes > bytes_max) return std::nullopt;
-    batches.push_back(std::move(batch));
-  }
-}
-
-Result<PlanPtr> ScanOfRows(const SchemaPtr& schema, RecordBatches rows, Ordering ordering) {
-  MemoryTableOptions options;
-  options.name = "computed rows";
-  options.ordering = std::move(ordering);
-  ARROW_ASSIGN_OR_RAISE(SourcePtr table,
-                        MemoryTable::Make(schema, std::move(rows), std::move(options)));
-  return PlanScan(std::move(table));
-}
-
 Result<PlanPtr> SharedQuery::Compute(Session& session, const Poll& poll) {
-  const int64_t bytes_max = session.settings().memory_limit / kSharedQueryFraction;
-  ARROW_ASSIGN_OR_RAISE(std::optional<RecordBatches> rows,
-                        RowsOfPlan(plan_, session, poll, bytes_max));
-  if (rows.has_value()) return ScanOfRows(schema(), *std::move(rows), ordering());
-  ARROW_ASSIGN_OR_RAISE(const PlanPtr plan, session.Prepare(plan_));
-  return WithComputedSources(plan, session, poll);
+  ARROW_ASSIGN_OR_RAISE(SourcePtr table, StoreTable(session, plan_, name(), poll));
+  return PlanScan(std::move(table));
 }
 
 Result<SourcePtr> SharedQuery::WithPlans(const PlanRewrite& rewrite) const {

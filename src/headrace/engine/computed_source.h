@@ -48,15 +48,8 @@ Result<PlanPtr> WithSources(const PlanPtr& plan, const SourceMap& sources);
 Result<PlanPtr> WithTimeOfQuery(const PlanPtr& plan, int64_t wall_micros);
 /// `plan` with every computed source computed.
 Result<PlanPtr> WithComputedSources(const PlanPtr& plan, Session& session, const Poll& poll);
-using RecordBatches = std::vector<std::shared_ptr<arrow::RecordBatch>>;
-/// All rows of `plan`; none when they take more than `bytes_max`.
-Result<std::optional<RecordBatches>> RowsOfPlan(const PlanPtr& plan, Session& session,
-                                                const Poll& poll, int64_t bytes_max);
-/// A scan of a table of these rows.
-Result<PlanPtr> ScanOfRows(const SchemaPtr& schema, RecordBatches rows, Ordering ordering = {});
 
-/// A query that is computed once when its rows fit into a share of the memory, and otherwise
-/// wherever it is used.
+/// A query that is computed once for all its uses, and stored meanwhile.
 class SharedQuery final : public ComputedSource {
  public:
   SharedQuery(std::string name, PlanPtr plan)

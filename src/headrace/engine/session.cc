@@ -14,6 +14,7 @@
 #include "headrace/engine/job.h"
 #include "headrace/engine/query_run.h"
 #include "headrace/engine/session_state.h"
+#include "headrace/engine/stored_table.h"
 #include "headrace/format/format.h"
 #include "headrace/format/sink_threads.h"
 #include "headrace/memory/spill_space.h"
@@ -300,46 +301,52 @@ Status Session::Drop(const std::string& name, EntryKind kind) {
 
 namespace {
 
-/// A table whose rows may change: in memory, append-only, with an end.
-Result<const MemoryTable*> ChangeableTable(const Source& source) {
-  const auto* table = dynamic_cast<const MemoryTable*>(&source);
-  const bool takes_rows = table != nullptr && table->change_mode() == ChangeMode::kAppend &&
-                          table->boundedness() == Boundedness::kBounded;
-  if (takes_rows) return table;
-  return Error(ErrorKind::kUnsupported, "only tables in memory take rows, not {}", source.name());
+/// `source` with `rows` behind its own, when its rows may change.
+Result<SourcePtr> WithRowsBehind(Session& session, const Source& source, StoredRowsPtr rows) {
+  if (const auto* stored = dynamic_cast<const StoredTable*>(&source)) {
+    return stored->WithRows(session, std::move(rows));
+  }
+  const auto& table = dynamic_cast<const MemoryTable&>(source);
+  auto before = std::make_shared<const StoredRows>(table.RecordBatches());
+  return StoredTable::Make(session, table.name(), table.schema(),
+                           {std::move(before), std::move(rows)});
 }
 
 }  // namespace
 
-Status Session::CheckTakesRows(const Source& table) { return ChangeableTable(table).status(); }
-
-Status Session::Append(const std::string& name,
-                       const std::vector<std::shared_ptr<arrow::RecordBatch>>& rows) {
-  std::lock_guard lock(state_->mutex);
-  const auto found = Find(state_->tables, name);
-  if (found == state_->tables.end()) {
-    return Error(ErrorKind::kUnknownName, "no table is named \"{}\"", name);
-  }
-  ARROW_ASSIGN_OR_RAISE(const MemoryTable* table, ChangeableTable(*found->second));
-  ARROW_ASSIGN_OR_RAISE(found->second, table->WithRows(rows));
-  return Status::OK();
+Status Session::CheckTakesRows(const Source& table) {
+  if (dynamic_cast<const StoredTable*>(&table) != nullptr) return Status::OK();
+  const bool takes_rows = dynamic_cast<const MemoryTable*>(&table) != nullptr &&
+                          table.change_mode() == ChangeMode::kAppend &&
+                          table.boundedness() == Boundedness::kBounded;
+  if (takes_rows) return Status::OK();
+  return Error(ErrorKind::kUnsupported, "only tables in memory take rows, not {}", table.name());
 }
 
-Status Session::ReplaceRows(const std::string& name, const SourcePtr& read,
-                            std::vector<std::shared_ptr<arrow::RecordBatch>> rows) {
+Status Session::Append(const std::string& name, StoredRowsPtr rows) {
+  while (true) {
+    ARROW_ASSIGN_OR_RAISE(const SourcePtr before, FindTable(name));
+    ARROW_RETURN_NOT_OK(CheckTakesRows(*before));
+    ARROW_ASSIGN_OR_RAISE(SourcePtr after, WithRowsBehind(*this, *before, rows));
+    if (Exchange(name, before, std::move(after))) return Status::OK();
+  }
+}
+
+Status Session::ReplaceRows(const std::string& name, const SourcePtr& read, StoredRowsPtr rows) {
   ARROW_RETURN_NOT_OK(CheckTakesRows(*read));
-  MemoryTableOptions options;
-  options.name = read->name();
   ARROW_ASSIGN_OR_RAISE(SourcePtr table,
-                        MemoryTable::Make(read->schema(), std::move(rows), std::move(options)));
+                        StoredTable::Make(*this, read->name(), read->schema(), {std::move(rows)}));
+  if (Exchange(name, read, std::move(table))) return Status::OK();
+  return Error(ErrorKind::kInvalidArgument,
+               "another statement changed table \"{}\" meanwhile; run this one again", name);
+}
+
+bool Session::Exchange(const std::string& name, const SourcePtr& before, SourcePtr after) {
   std::lock_guard lock(state_->mutex);
   const auto found = Find(state_->tables, name);
-  if (found == state_->tables.end() || found->second != read) {
-    return Error(ErrorKind::kInvalidArgument,
-                 "another statement changed table \"{}\" meanwhile; run this one again", name);
-  }
-  found->second = std::move(table);
-  return Status::OK();
+  if (found == state_->tables.end() || found->second != before) return false;
+  found->second = std::move(after);
+  return true;
 }
 
 void Session::AddJob(const Job* job) {

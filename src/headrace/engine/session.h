@@ -20,6 +20,7 @@ namespace headrace {
 
 class MemoryStreams;
 class SpillSpace;
+class StoredRows;
 
 /// A stream of the catalog: a source that says it has no end, and its event time.
 struct StreamDef {
@@ -81,15 +82,15 @@ class Session : public std::enable_shared_from_this<Session> {
   Status CreateStream(const std::string& name, StreamDef stream);
   /// kUnknownName with the nearest names.
   Status Drop(const std::string& name, EntryKind kind);
-  /// kUnsupported unless `table` is one that Append and ReplaceRows change.
+  /// kUnsupported unless `table` is one that Append and ReplaceRows change: made by CreateTable of
+  /// stored rows, or a plain table in memory.
   static Status CheckTakesRows(const Source& table);
-  /// Adds rows to a table in memory, all or none; queries that run see the rows of before.
-  Status Append(const std::string& name,
-                const std::vector<std::shared_ptr<arrow::RecordBatch>>& rows);
-  /// Puts `rows` in the place of the rows of a table in memory, where they were made of its rows as
-  /// they were in `read`; kInvalidArgument when the table is another one by now.
+  /// Adds rows to a table, all or none; queries that run see the rows of before.
+  Status Append(const std::string& name, std::shared_ptr<const StoredRows> rows);
+  /// Puts `rows` in the place of the rows of a table, where they were made of its rows as they were
+  /// in `read`; kInvalidArgument when the table is another one by now.
   Status ReplaceRows(const std::string& name, const SourcePtr& read,
-                     std::vector<std::shared_ptr<arrow::RecordBatch>> rows);
+                     std::shared_ptr<const StoredRows> rows);
   /// A job is known to its session while it lives.
   void AddJob(const Job* job);
   void RemoveJob(const Job* job);
@@ -123,6 +124,8 @@ class Session : public std::enable_shared_from_this<Session> {
   friend class QueryRun;
   struct State;
   explicit Session(std::unique_ptr<State> state);
+  /// Puts `after` in the place of the table `before`; false when another one is called `name` now.
+  bool Exchange(const std::string& name, const SourcePtr& before, SourcePtr after);
   std::unique_ptr<State> state_;
 };
 

@@ -15,6 +15,7 @@
 #include "arrow/record_batch.h"
 #include "arrow/scalar.h"
 #include "headrace/connect/memory/memory_table.h"
+#include "headrace/engine/stored_table.h"
 #include "headrace/plan/builder.h"
 #include "headrace/python/callback.h"
 #include "headrace/python/error.h"
@@ -104,6 +105,15 @@ PlanHandle ScanTable(const std::shared_ptr<SessionHandle>& self, const TableHand
 TableHandle FindTable(const SessionHandle& self, const std::string& name) {
   Session& session = self.Get();
   return {CallEngine([&] { return session.FindTable(name); })};
+}
+
+/// The rows of a plan of this session as a table of it.
+TableHandle Store(const SessionHandle& self, const PlanHandle& plan, const std::string& name,
+                  nb::object progress) {
+  Session& session = self.Get();
+  const Poll poll = MakePoll(std::move(progress));
+  return {CallEngine(
+      [&]() -> Result<SourcePtr> { return StoreTable(session, plan.plan, name, poll); })};
 }
 
 void Register(const SessionHandle& self, const std::string& name, const TableHandle& table) {
@@ -208,6 +218,9 @@ void AddSessionClasses(nb::module_& module) {
       .def("scan", &Scan, nb::arg("paths"), nb::arg("options"))
       .def("scan_table", &ScanTable, nb::arg("table"))
       .def("find_table", &FindTable, nb::arg("name"))
+      .def("store", &Store, nb::arg("plan"), nb::arg("name"), nb::arg("progress") = nb::none())
+      .def("owns", [](const SessionHandle& self,
+                      const PlanHandle& plan) { return plan.session.get() == &self; })
       .def("register", &Register, nb::arg("name"), nb::arg("table"))
       .def("unregister", &Unregister, nb::arg("name"))
       .def("table_names", [](const SessionHandle& self) { return self.Get().TableNames(); })

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "headrace/engine/computed_source.h"
+#include "headrace/engine/stored_table.h"
 
 namespace headrace::sql {
 
@@ -23,7 +24,7 @@ class RecursiveQuery final : public ComputedSource {
   Result<SourcePtr> WithPlans(const PlanRewrite& rewrite) const override;
 
  private:
-  Result<RecordBatches> Round(PlanPtr plan, const RecordBatches& known, Session& session,
+  Result<StoredRowsPtr> Round(PlanPtr plan, const SourcePtr& known, Session& session,
                               const Poll& poll) const;
 
   const Parts parts_;

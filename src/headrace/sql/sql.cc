@@ -10,6 +10,7 @@
 #include "arrow/type.h"
 #include "headrace/base/check.h"
 #include "headrace/connect/memory/memory_table.h"
+#include "headrace/engine/stored_table.h"
 #include "headrace/format/format.h"
 #include "headrace/sql/binder.h"
 #include "headrace/sql/caret.h"
@@ -73,69 +74,39 @@ Result<Cursor> RunCopy(Session& session, BoundStatement statement, Poll poll) {
   return RowsWritten(session, rows);
 }
 
-/// All rows of a query.
-struct Collected {
-  SchemaPtr schema;
-  std::vector<std::shared_ptr<arrow::RecordBatch>> batches;
-  int64_t rows = 0;
-};
-
-Result<Collected> Collect(Session& session, PlanPtr plan, Poll poll) {
-  if (plan->properties().boundedness == Boundedness::kUnbounded) {
-    return Error(ErrorKind::kUnsupported, "a table in memory takes rows that come to an end");
-  }
-  ARROW_ASSIGN_OR_RAISE(Cursor cursor, session.Run(std::move(plan)));
-  cursor.set_poll(std::move(poll));
-  Collected all{cursor.schema(), {}, 0};
-  while (true) {
-    ARROW_ASSIGN_OR_RAISE(auto batch, cursor.Next());
-    if (batch == nullptr) return all;
-    all.rows += batch->num_rows();
-    all.batches.push_back(std::move(batch));
-  }
-}
-
 /// CREATE TABLE and INSERT: the rows are all there before the table is changed.
 Result<Cursor> RunIntoTable(Session& session, BoundStatement statement, Poll poll) {
   if (statement.does_nothing) return RowsWritten(session, 0);
-  ARROW_ASSIGN_OR_RAISE(Collected all,
-                        Collect(session, std::move(statement.plan), std::move(poll)));
+  const SchemaPtr schema = statement.plan->schema();
+  ARROW_ASSIGN_OR_RAISE(StoredRowsPtr rows,
+                        StoreRows(session, std::move(statement.plan), schema, poll));
+  const int64_t written = rows->num_rows();
   if (statement.kind == BoundStatement::Kind::kInsert) {
-    ARROW_RETURN_NOT_OK(session.Append(statement.name, all.batches));
-    return RowsWritten(session, all.rows);
+    ARROW_RETURN_NOT_OK(session.Append(statement.name, std::move(rows)));
+    return RowsWritten(session, written);
   }
-  MemoryTableOptions options;
-  options.name = statement.name;
   ARROW_ASSIGN_OR_RAISE(SourcePtr table,
-                        MemoryTable::Make(all.schema, std::move(all.batches), options));
+                        StoredTable::Make(session, statement.name, schema, {std::move(rows)}));
   ARROW_RETURN_NOT_OK(session.CreateTable(statement.name, std::move(table)));
-  return RowsWritten(session, all.rows);
+  return RowsWritten(session, written);
 }
 
-/// Takes off the last column, which says whether a row changed; gives how many did.
-Result<int64_t> TakeMarks(Collected* all) {
-  int64_t changed = 0;
-  for (std::shared_ptr<arrow::RecordBatch>& batch : all->batches) {
-    const int last = batch->num_columns() - 1;
-    const auto marks = std::static_pointer_cast<arrow::BooleanArray>(batch->column(last));
-    changed += marks->true_count();
-    ARROW_ASSIGN_OR_RAISE(batch, batch->RemoveColumn(last));
-  }
-  return changed;
-}
-
-/// UPDATE and DELETE: the table as it is afterwards takes its place, all or nothing.
+/// UPDATE and DELETE: the table as it is afterwards takes its place, all or nothing. The last column
+/// of an UPDATE says whether a row changed.
 Result<Cursor> RunChange(Session& session, BoundStatement statement, Poll poll) {
-  ARROW_ASSIGN_OR_RAISE(Collected all,
-                        Collect(session, std::move(statement.plan), std::move(poll)));
-  int64_t changed = 0;
-  if (statement.kind == BoundStatement::Kind::kUpdate) {
-    ARROW_ASSIGN_OR_RAISE(changed, TakeMarks(&all));
-  } else {
-    changed = statement.changed->row_count().value_or(all.rows) - all.rows;
-  }
-  ARROW_RETURN_NOT_OK(
-      session.ReplaceRows(statement.name, statement.changed, std::move(all.batches)));
+  int64_t marked = 0;
+  const RowChange take_marks = [&marked](const std::shared_ptr<arrow::RecordBatch>& batch) {
+    const int last = batch->num_columns() - 1;
+    marked += std::static_pointer_cast<arrow::BooleanArray>(batch->column(last))->true_count();
+    return batch->RemoveColumn(last);
+  };
+  const bool is_update = statement.kind == BoundStatement::Kind::kUpdate;
+  ARROW_ASSIGN_OR_RAISE(StoredRowsPtr rows,
+                        StoreRows(session, std::move(statement.plan), statement.changed->schema(),
+                                  poll, is_update ? take_marks : nullptr));
+  const int64_t before = statement.changed->row_count().value_or(rows->num_rows());
+  const int64_t changed = is_update ? marked : before - rows->num_rows();
+  ARROW_RETURN_NOT_OK(session.ReplaceRows(statement.name, statement.changed, std::move(rows)));
   return NumberOfRows(session, "rows_changed", changed);
 }
 

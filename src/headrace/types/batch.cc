@@ -279,7 +279,9 @@ Result<Batch> Batch::Compact(arrow::MemoryPool* pool) const {
   const auto count = static_cast<int64_t>(selection_->size());
   if (count == 0) return all.Slice(0, 0);
   const int64_t first = selection_->front();
-  if (selection_->back() - first + 1 == count) return all.Slice(first, count);
+  const bool is_run = selection_->back() - first + 1 == count;
+  // A slice holds all rows in memory.
+  if (is_run && count * kSelectionDensityInverse >= num_rows_) return all.Slice(first, count);
   return all.Take(*IndicesOf(*selection_), pool);
 }
 

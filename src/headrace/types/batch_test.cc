@@ -5,6 +5,7 @@
 
 #include "arrow/array.h"
 #include "arrow/array/builder_binary.h"
+#include "arrow/array/builder_primitive.h"
 #include "arrow/array/util.h"
 #include "arrow/record_batch.h"
 #include "arrow/type.h"
@@ -61,6 +62,16 @@ TEST(BatchTest, CompactGathersTheSelectedRows) {
     EXPECT_EQ(compact.change()->length(), expected.num_rows());
     EXPECT_EQ(compact.ordinal().seq, 4);
   }
+}
+
+TEST(BatchTest, FewRowsInARowDoNotHoldTheOthers) {
+  arrow::Int64Builder builder;
+  ASSERT_OK(builder.AppendEmptyValues(4096));
+  ASSERT_OK_AND_ASSIGN(const ArrayPtr column, builder.Finish());
+  const Batch few = Batch({column}, 4096).WithSelection(Select({70, 71}));
+  ASSERT_OK_AND_ASSIGN(const Batch compact, few.Compact(TestPool()));
+  EXPECT_EQ(compact.num_rows(), 2);
+  EXPECT_LT(compact.column(0)->data()->buffers[1]->size(), 4096);
 }
 
 TEST(BatchTest, CompactOfASliceSelectsWithinIt) {

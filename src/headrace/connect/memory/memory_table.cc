@@ -135,18 +135,11 @@ Result<std::shared_ptr<MemoryTable>> MemoryTable::Make(
       new MemoryTable(std::move(schema), std::move(kept), std::move(options)));
 }
 
-Result<std::shared_ptr<MemoryTable>> MemoryTable::WithRows(
-    const std::vector<std::shared_ptr<arrow::RecordBatch>>& rows) const {
+std::vector<std::shared_ptr<arrow::RecordBatch>> MemoryTable::RecordBatches() const {
   HEADRACE_CHECK(options_.change_mode == ChangeMode::kAppend, "a table of rows, not of changes");
-  std::vector<Batch> batches = *batches_;
-  for (const auto& batch : rows) {
-    ARROW_RETURN_NOT_OK(CheckBatch(*batch, *schema_));
-    if (batch->num_rows() > 0) batches.push_back(Batch::FromRecordBatch(*batch));
-  }
-  MemoryTableOptions options = options_;
-  options.ordering.clear();
-  return std::shared_ptr<MemoryTable>(
-      new MemoryTable(schema_, std::move(batches), std::move(options)));
+  std::vector<std::shared_ptr<arrow::RecordBatch>> batches;
+  for (const Batch& batch : *batches_) batches.push_back(batch.ToRecordBatch(schema_));
+  return batches;
 }
 
 std::optional<int64_t> MemoryTable::row_count() const {

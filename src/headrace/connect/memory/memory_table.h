@@ -38,9 +38,8 @@ class MemoryTable final : public Source, public Lookup {
       SchemaPtr schema, std::vector<std::shared_ptr<arrow::RecordBatch>> batches,
       MemoryTableOptions options = {});
 
-  /// This table with `rows` behind its own, which are shared. Plain tables (append) only.
-  Result<std::shared_ptr<MemoryTable>> WithRows(
-      const std::vector<std::shared_ptr<arrow::RecordBatch>>& rows) const;
+  /// The rows as they were given. REQUIRES: no changes.
+  std::vector<std::shared_ptr<arrow::RecordBatch>> RecordBatches() const;
 
   std::string name() const override { return options_.name; }
   const SchemaPtr& schema() const override { return schema_; }
