@@ -227,6 +227,16 @@ class Cursor:
         """As `write`, in the Arrow IPC file format."""
         return self.write(path, format="arrow_ipc", **options)
 
+    def cache(self) -> Cursor:
+        """A cursor whose rows are computed at the first use and kept for the next ones.
+
+        All queries made of it share the rows. They are in memory while the tables' share of the
+        budget has room, else in a file of the session. When cached rows take more than the
+        session's `cache_limit`, those that were used longest ago are computed anew at the next use;
+        so are all that read a table which has changed. Raises UnsupportedError for a stream.
+        """
+        return Cursor(self._plan.cache())
+
     # -- the run
 
     def cancel(self) -> None:

@@ -28,6 +28,9 @@ class Session:
         is spilled; what cannot be spilled raises MemoryLimitError.
     threads: queries run on so many threads; default the cores this process may use.
     temp_dir: where queries spill; default $TMPDIR or /tmp. spill_limit: bytes on disk at most.
+    spill_compression: "lz4" (default), "zstd" or "none".
+    sort_memory_budget: bytes of one sort; default memory_limit.
+    cache_limit: bytes of cached results, in memory and on disk; default four times memory_limit.
     progress: "auto" shows a bar on a terminal or in a notebook when a whole run (to_arrow,
         to_pandas, to_polars, write…, COPY) takes longer than a second; True always, False never.
     batch_rows: rows that a source puts in a batch, at most 65,536.
@@ -45,6 +48,9 @@ class Session:
         threads: int | None = None,
         temp_dir: PathLike | None = None,
         spill_limit: int | str | None = None,
+        spill_compression: str | None = None,
+        sort_memory_budget: int | str | None = None,
+        cache_limit: int | str | None = None,
         progress: bool | str = "auto",
         batch_rows: int | None = None,
         optimizer: bool | None = None,
@@ -56,6 +62,9 @@ class Session:
             "threads": threads,
             "temp_dir": temp_dir,
             "spill_limit": spill_limit,
+            "spill_compression": spill_compression,
+            "sort_memory_budget": sort_memory_budget,
+            "cache_limit": cache_limit,
             "batch_rows": batch_rows,
             "optimizer": optimizer,
             "deterministic": deterministic,
@@ -148,6 +157,20 @@ class Session:
     def settings(self) -> Mapping[str, Any]:
         """The settings in force, defaults filled in."""
         return self._handle.settings()
+
+    def metrics(self) -> dict[str, int]:
+        """What the session holds now and has done so far.
+
+        queries_started, queries_running; in bytes memory_limit, memory_bytes (claimed by operators,
+        queues and tables), peak_memory_bytes, pool_bytes (of Arrow buffers), table_bytes (of tables,
+        in memory), table_disk_bytes, spilled_bytes (by queries that have ended); cached_results,
+        cached_bytes (in memory and on disk), cache_hits, cache_misses, cache_evictions.
+        """
+        return self._handle.metrics()
+
+    def clear_cache(self) -> None:
+        """Lets the rows of cached cursors go; they are computed anew at the next use."""
+        self._handle.clear_cache()
 
     def close(self) -> None:
         """No further query starts; those that run go on to their end. Idempotent."""

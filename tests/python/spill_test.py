@@ -171,3 +171,49 @@ def test_a_limit_of_the_disk(data: Path, tmp_path: Path) -> None:
         with pytest.raises(hr.Error, match="spill_limit"):
             session.scan(data).sort("k").to_arrow()
         assert files_in(tmp_path) == []
+
+
+def spilled_by_sort(data: Path, tmp_path: Path, **settings: object) -> int:
+    with hr.Session(threads=2, temp_dir=tmp_path, **settings) as session:
+        cursor = session.scan(data).sort("k")
+        assert sum(batch.num_rows for batch in cursor) == ROWS
+        return cursor.metrics()["spilled_bytes"]
+
+
+def test_what_is_spilled_is_compressed_as_the_setting_says(data: Path, tmp_path: Path) -> None:
+    sizes = {
+        compression: spilled_by_sort(
+            data, tmp_path, memory_limit=BUDGET, spill_compression=compression
+        )
+        for compression in ("none", "lz4", "zstd")
+    }
+    assert sizes["none"] > 40_000_000
+    assert sizes["zstd"] < sizes["lz4"] < sizes["none"] / 2
+    with pytest.raises(hr.InvalidArgumentError, match="one of lz4.zstd.none, got"):
+        hr.Session(spill_compression="gzip")
+
+
+def test_a_sort_has_a_budget_of_its_own(data: Path, tmp_path: Path) -> None:
+    assert spilled_by_sort(data, tmp_path, memory_limit="1GB") == 0
+    spilled = spilled_by_sort(data, tmp_path, memory_limit="1GB", sort_memory_budget="8MiB")
+    assert spilled > 4 << 20
+    with hr.Session(memory_limit="1GB", temp_dir=tmp_path) as session:
+        session.register("t", session.scan(data))
+        session.sql("SET sort_memory_budget = '8MiB'")
+        cursor = session.sql("SELECT k FROM t ORDER BY k")
+        assert cursor.to_arrow()["k"].to_pylist() == list(range(ROWS))
+
+
+def test_settings_have_the_names_of_frames_and_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HEADRACE_SPILL_LIMIT", "3GiB")
+    monkeypatch.setenv("HEADRACE_SORT_MEMORY_BUDGET", "256MB")
+    with hr.Session() as session:
+        assert session.settings["spill_limit"] == 3 << 30
+        assert session.settings["sort_memory_budget"] == 256_000_000
+        session.sql("SET source_batch_size = 4096")
+        session.sql(f"SET spill_dir = '{tmp_path}'")
+        assert session.settings["batch_rows"] == 4096
+        assert session.settings["temp_dir"] == str(tmp_path)
+        assert session.sql("SHOW source_batch_size").to_pylist() == [{"source_batch_size": "4096"}]

@@ -56,6 +56,7 @@ Result<std::unique_ptr<QueryRun>> QueryRun::Make(std::shared_ptr<Session> sessio
 
 QueryRun::~QueryRun() {
   Close();
+  if (query_ != nullptr) session_->state_->spilled_bytes += query_->spilled_bytes();
   query_.reset();
   callbacks_.reset();
   budget_.reset();
@@ -70,6 +71,7 @@ arrow::MemoryPool* QueryRun::pool() const { return session_->pool(); }
 Settings QueryRun::Count() {
   std::lock_guard lock(session_->state_->mutex);
   ++session_->state_->running;
+  ++session_->state_->queries_started;
   is_counted_ = true;
   return session_->state_->settings;
 }
@@ -94,7 +96,8 @@ Status QueryRun::StartQuery() {
   options.queue_bytes = std::min(kQueueBytesMax, settings.memory_limit / kBatchBudgetFraction);
   ARROW_ASSIGN_OR_RAISE(PhysicalPlan physical, LowerPlan(plan, options));
 
-  ARROW_ASSIGN_OR_RAISE(spill_, SpillSpace::Make(settings.temp_dir, settings.spill_limit));
+  ARROW_ASSIGN_OR_RAISE(spill_, SpillSpace::Make(settings.temp_dir, settings.spill_limit,
+                                                 settings.spill_compression));
   budget_ = state.budget->MakeChild("query");
   callbacks_ = std::make_unique<CallbackQueue>(state.callback(), [this] { Notify(); });
   QueryContext context;
@@ -107,6 +110,7 @@ Status QueryRun::StartQuery() {
   context.callbacks = callbacks_.get();
   context.dead_letters = dead_letters_;
   context.aside = aside_.get();
+  context.sort_bytes = settings.sort_memory_budget;
   context.batch_rows = options.batch_rows;
   context.batch_bytes = options.batch_bytes;
   context.notify = [this] { Notify(); };

@@ -13,6 +13,7 @@
 #include "headrace/engine/computed_source.h"
 #include "headrace/engine/job.h"
 #include "headrace/engine/query_run.h"
+#include "headrace/engine/result_cache.h"
 #include "headrace/engine/session_state.h"
 #include "headrace/engine/stored_table.h"
 #include "headrace/format/format.h"
@@ -124,6 +125,7 @@ Session::Session(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
 Session::~Session() {
   state_->executor.reset();
+  state_->cache->Clear();
   state_->tables.clear();
   state_->streams.clear();
   BudgetPool::KeepUntilEmpty(std::move(state_->pool));
@@ -143,7 +145,8 @@ Result<std::shared_ptr<Session>> Session::Make(const Settings& settings, Vfs* vf
   state->clock = clock == nullptr ? &SystemClock() : clock;
   state->settings_at_start = state->settings;
   ARROW_ASSIGN_OR_RAISE(state->table_spill,
-                        SpillSpace::Make(state->settings.temp_dir, state->settings.spill_limit));
+                        SpillSpace::Make(state->settings.temp_dir, state->settings.spill_limit,
+                                         state->settings.spill_compression));
   state->MakeResources();
   return std::shared_ptr<Session>(new Session(std::move(state)));
 }
@@ -182,6 +185,37 @@ std::shared_ptr<MemoryBudget> Session::MakeTableBudget(std::string name) const {
   return state_->table_budget->MakeChild(std::move(name));
 }
 std::shared_ptr<SpillSpace> Session::table_spill() const { return state_->table_spill; }
+Result<PlanPtr> Session::Cache(PlanPtr plan) {
+  if (plan->properties().boundedness == Boundedness::kUnbounded ||
+      plan->properties().change_mode != ChangeMode::kAppend) {
+    return Error(ErrorKind::kUnsupported, "rows are cached that come to an end, not a stream");
+  }
+  return PlanScan(std::make_shared<CachedQuery>(*this, std::move(plan)));
+}
+
+std::shared_ptr<ResultCache> Session::result_cache() const { return state_->cache; }
+
+SessionMetrics Session::metrics() const {
+  SessionMetrics metrics;
+  metrics.queries_started = state_->queries_started.load();
+  metrics.spilled_bytes = state_->spilled_bytes.load();
+  metrics.table_disk_bytes = state_->table_spill->used_bytes();
+  const ResultCache::Figures cache = state_->cache->figures();
+  metrics.cached_results = cache.entries;
+  metrics.cached_bytes = cache.bytes;
+  metrics.cache_hits = cache.hits;
+  metrics.cache_misses = cache.misses;
+  metrics.cache_evictions = cache.evictions;
+  std::lock_guard lock(state_->mutex);
+  metrics.queries_running = state_->running;
+  metrics.memory_limit = state_->settings.memory_limit;
+  metrics.memory_bytes = state_->budget->used_bytes();
+  metrics.peak_memory_bytes = state_->budget->peak_bytes();
+  metrics.pool_bytes = state_->pool->bytes_allocated();
+  metrics.table_bytes = state_->table_budget->used_bytes();
+  return metrics;
+}
+
 MemoryStreams& Session::memory_streams() const { return state_->memory_streams; }
 arrow::MemoryPool* Session::pool() const { return state_->pool.get(); }
 

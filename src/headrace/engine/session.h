@@ -31,7 +31,26 @@ struct StreamDef {
   int64_t lateness_micros = 0;
 };
 
+/// Of one session. Bytes, but for counts.
+struct SessionMetrics {
+  int64_t queries_started = 0;
+  int64_t queries_running = 0;
+  int64_t memory_limit = 0;
+  int64_t memory_bytes = 0;  // claimed by operators, queues and tables
+  int64_t peak_memory_bytes = 0;
+  int64_t pool_bytes = 0;   // of Arrow buffers, claimed or not
+  int64_t table_bytes = 0;  // of tables, in memory
+  int64_t table_disk_bytes = 0;
+  int64_t spilled_bytes = 0;  // by queries that have ended
+  int64_t cached_results = 0;
+  int64_t cached_bytes = 0;  // in memory and on disk
+  int64_t cache_hits = 0;
+  int64_t cache_misses = 0;
+  int64_t cache_evictions = 0;
+};
+
 class Job;
+class ResultCache;
 struct JobStatus;
 
 /// Thread safe; many queries run at once, round robin over the lanes. Lives until its last cursor.
@@ -54,6 +73,14 @@ class Session : public std::enable_shared_from_this<Session> {
   std::shared_ptr<MemoryBudget> MakeTableBudget(std::string name) const;
   /// Where such tables put what does not fit.
   std::shared_ptr<SpillSpace> table_spill() const;
+
+  /// A scan of the rows of `plan`, which are computed at the first use, kept (settings.cache_limit)
+  /// for the next ones, and computed anew when a table that the plan reads has changed.
+  /// kUnsupported for a stream.
+  Result<PlanPtr> Cache(PlanPtr plan);
+  std::shared_ptr<ResultCache> result_cache() const;
+  /// What the session holds now and has done so far.
+  SessionMetrics metrics() const;
 
   /// What the connector memory reads and writes.
   MemoryStreams& memory_streams() const;

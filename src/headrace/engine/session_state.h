@@ -1,6 +1,7 @@
 // What a session is made of; seen only inside the engine.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "headrace/connect/memory/memory_stream.h"
+#include "headrace/engine/result_cache.h"
 #include "headrace/engine/session.h"
 #include "headrace/exec/executor.h"
 #include "headrace/memory/pool.h"
@@ -26,6 +28,9 @@ struct Session::State {
   std::shared_ptr<BudgetPool> pool;
   std::unique_ptr<Executor> executor;
   MemoryStreams memory_streams;
+  std::shared_ptr<ResultCache> cache = std::make_shared<ResultCache>();
+  std::atomic<int64_t> queries_started{0};
+  std::atomic<int64_t> spilled_bytes{0};  // of queries that have ended
 
   mutable std::mutex mutex;  // of what follows, and of changes of the budget, pool and executor
   Settings settings;

@@ -5,11 +5,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <cstdlib>
 #include <fstream>
 #include <limits>
 #include <sstream>
+#include <type_traits>
 
 #include "headrace/base/ascii_case.h"
 #include "headrace/base/limits.h"
@@ -19,6 +21,8 @@ namespace headrace {
 namespace {
 
 constexpr int kThreadsMax = 256;
+// Of the memory, for cached results in memory and on disk.
+constexpr int64_t kCacheFactor = 4;
 constexpr int64_t kMemoryLimitMin = int64_t{1} << 20;
 
 int UsableCores() {
@@ -60,30 +64,84 @@ Result<int64_t> SizeFrom(std::string_view name, const std::string& text) {
   return Error(ErrorKind::kInvalidArgument, "{}: {}", name, bytes.status().message());
 }
 
-Result<int64_t> SizeFrom(std::string_view name, const OptionMap& options) {
-  const auto found = options.find(name);
-  return found == options.end() ? 0 : SizeFrom(name, found->second);
+constexpr int64_t kAnyNumber = std::numeric_limits<int64_t>::max();
+
+constexpr Setting kSettings[] = {
+    {"batch_rows", "source_batch_size", &Settings::batch_rows, false, kBatchRowsMax, "", true},
+    {"cache_limit", "", &Settings::cache_limit, true, kAnyNumber, "", true},
+    {"deterministic", "", &Settings::deterministic, false, 1, "", false},
+    {"memory_limit", "", &Settings::memory_limit, true, kAnyNumber, "", true},
+    {"optimizer", "", &Settings::optimizer, false, 1, "", true},
+    {"seed", "", &Settings::seed, false, kAnyNumber, "", false},
+    {"sort_memory_budget", "", &Settings::sort_memory_budget, true, kAnyNumber, "", true},
+    {"spill_compression", "", &Settings::spill_compression, false, 0, "lz4|zstd|none", true},
+    {"spill_limit", "", &Settings::spill_limit, true, kAnyNumber, "", true},
+    {"temp_dir", "spill_dir", &Settings::temp_dir, false, 0, "", true},
+    {"threads", "", &Settings::threads, false, kThreadsMax, "", true},
+};
+
+const Setting* FindSetting(std::string_view name) {
+  for (const Setting& setting : kSettings) {
+    if (name == setting.name || (!name.empty() && name == setting.other_name)) return &setting;
+  }
+  return nullptr;
 }
 
-/// The number of threads that the environment asks for, else that of the cores.
-Result<int> DefaultThreads() {
-  constexpr const char* kVariable = "HEADRACE_THREADS";
-  const std::string text = FromEnvironment(kVariable);
-  if (text.empty()) return UsableCores();
-  const OptionMap options = {{kVariable, text}};
-  ARROW_ASSIGN_OR_RAISE(const int64_t threads,
-                        OptionReader("environment", options).Integer(kVariable, 0, 1, kThreadsMax));
-  return static_cast<int>(threads);
+Status CheckChoice(const Setting& setting, const std::string& text) {
+  if (*setting.choices == '\0' || text.empty()) return Status::OK();
+  const std::string choices = fmt::format("|{}|", setting.choices);
+  if (choices.find(fmt::format("|{}|", text)) != std::string::npos) return Status::OK();
+  return Error(ErrorKind::kInvalidArgument, "{}: expected one of {}, got \"{}\"", setting.name,
+               setting.choices, text);
 }
 
-/// The seed of a deterministic run that the environment asks for; none: -1.
-Result<int64_t> SeedFromEnvironment() {
-  constexpr const char* kVariable = "HEADRACE_SEED";
-  const std::string text = FromEnvironment(kVariable);
-  if (text.empty()) return -1;
-  const OptionMap options = {{kVariable, text}};
-  return OptionReader("environment", options)
-      .Integer(kVariable, 0, 0, std::numeric_limits<int64_t>::max());
+/// Sets the field of `setting` to the option `name`, if there is one.
+Status Take(const Setting& setting, const std::string& name, const OptionMap& options,
+            OptionReader* reader, Settings* settings) {
+  const auto take = [&](auto field) -> Status {
+    auto& value = settings->*field;
+    using Value = std::decay_t<decltype(value)>;
+    if constexpr (std::is_same_v<Value, std::string>) {
+      ARROW_ASSIGN_OR_RAISE(value, reader->Text(name, value));
+      return CheckChoice(setting, value);
+    } else if constexpr (std::is_same_v<Value, bool>) {
+      return reader->Flag(name, value).Value(&value);
+    } else if (setting.is_size) {
+      ARROW_ASSIGN_OR_RAISE(const std::string text, reader->Text(name, ""));
+      if (!options.contains(name)) return Status::OK();
+      ARROW_ASSIGN_OR_RAISE(const int64_t bytes, SizeFrom(name, text));
+      value = static_cast<Value>(bytes);
+    } else {
+      ARROW_ASSIGN_OR_RAISE(const int64_t number,
+                            reader->Integer(name, static_cast<int64_t>(value), 0, setting.most));
+      value = static_cast<Value>(number);
+    }
+    return Status::OK();
+  };
+  return std::visit(take, setting.field);
+}
+
+/// A number that is zero, or a text that is empty.
+bool IsUnset(const Setting& setting, const Settings& settings) {
+  return std::visit(
+      [&](auto field) {
+        using Value = std::decay_t<decltype(settings.*field)>;
+        return !std::is_same_v<Value, bool> && settings.*field == Value();
+      },
+      setting.field);
+}
+
+/// Takes what the environment has for a setting that is not set.
+Status TakeFromEnvironment(const Setting& setting, Settings* settings) {
+  if (!IsUnset(setting, *settings)) return Status::OK();
+  std::string variable = "HEADRACE_";
+  for (const char* c = setting.name; *c != '\0'; ++c)
+    variable.push_back(static_cast<char>(std::toupper(*c)));
+  const std::string text = FromEnvironment(variable.c_str());
+  if (text.empty()) return Status::OK();
+  const OptionMap options = {{variable, text}};
+  OptionReader reader("environment", options);
+  return Take(setting, variable, options, &reader, settings);
 }
 
 // In a small budget a batch is short: operators hold a row with its key and more beside it.
@@ -112,77 +170,73 @@ Result<int64_t> ParseByteSize(std::string_view text) {
   return static_cast<int64_t>(bytes);
 }
 
+std::span<const Setting> AllSettings() { return kSettings; }
+
 Result<Settings> Settings::FromOptions(const OptionMap& options) {
   Settings settings;
   OptionReader reader("session", options);
-  ARROW_ASSIGN_OR_RAISE(std::string memory, reader.Text("memory_limit", ""));
-  ARROW_ASSIGN_OR_RAISE(std::string spill, reader.Text("spill_limit", ""));
-  ARROW_ASSIGN_OR_RAISE(settings.memory_limit, SizeFrom("memory_limit", options));
-  ARROW_ASSIGN_OR_RAISE(settings.spill_limit, SizeFrom("spill_limit", options));
-  ARROW_ASSIGN_OR_RAISE(int64_t threads, reader.Integer("threads", 0, 0, kThreadsMax));
-  settings.threads = static_cast<int>(threads);
-  ARROW_ASSIGN_OR_RAISE(settings.temp_dir, reader.Text("temp_dir", ""));
-  ARROW_ASSIGN_OR_RAISE(settings.batch_rows, reader.Integer("batch_rows", 0, 0, kBatchRowsMax));
-  ARROW_ASSIGN_OR_RAISE(settings.optimizer, reader.Flag("optimizer", true));
-  ARROW_ASSIGN_OR_RAISE(settings.deterministic, reader.Flag("deterministic", false));
-  ARROW_ASSIGN_OR_RAISE(int64_t seed,
-                        reader.Integer("seed", 0, 0, std::numeric_limits<int64_t>::max()));
-  settings.seed = static_cast<uint64_t>(seed);
+  for (const Setting& setting : kSettings) {
+    for (const std::string name : {setting.name, setting.other_name}) {
+      if (name.empty()) continue;
+      ARROW_RETURN_NOT_OK(headrace::Take(setting, name, options, &reader, &settings));
+    }
+  }
   ARROW_RETURN_NOT_OK(reader.Finish());
   return settings;
 }
 
 std::vector<std::string> Settings::Names() {
-  return {"batch_rows", "memory_limit", "optimizer", "spill_limit", "temp_dir", "threads"};
+  std::vector<std::string> names;
+  for (const Setting& setting : kSettings) {
+    if (setting.may_set) names.emplace_back(setting.name);
+  }
+  return names;
 }
 
 Result<std::string> Settings::Value(const std::string& name) const {
-  if (name == "batch_rows") return std::to_string(batch_rows);
-  if (name == "memory_limit") return std::to_string(memory_limit);
-  if (name == "optimizer") return std::string(optimizer ? "true" : "false");
-  if (name == "spill_limit") return std::to_string(spill_limit);
-  if (name == "temp_dir") return temp_dir;
-  if (name == "threads") return std::to_string(threads);
-  const std::string nearest = NearestName(name, Names());
-  return Error(
-      ErrorKind::kUnknownName, "there is no setting \"{}\"{}", name,
-      nearest.empty() ? "; SHOW ALL lists them" : fmt::format("; did you mean {}?", nearest));
+  const Setting* setting = FindSetting(name);
+  if (setting == nullptr || !setting->may_set) {
+    const std::string nearest = NearestName(name, Names());
+    return Error(
+        ErrorKind::kUnknownName, "there is no setting \"{}\"{}", name,
+        nearest.empty() ? "; SHOW ALL lists them" : fmt::format("; did you mean {}?", nearest));
+  }
+  return std::visit([&](auto field) { return fmt::format("{}", this->*field); }, setting->field);
 }
 
 void Settings::Take(const std::string& name, const Settings& other) {
-  if (name == "batch_rows") batch_rows = other.batch_rows;
-  if (name == "memory_limit") memory_limit = other.memory_limit;
-  if (name == "optimizer") optimizer = other.optimizer;
-  if (name == "spill_limit") spill_limit = other.spill_limit;
-  if (name == "temp_dir") temp_dir = other.temp_dir;
-  if (name == "threads") threads = other.threads;
+  std::visit([&](auto field) { this->*field = other.*field; }, FindSetting(name)->field);
 }
 
 Result<Settings> Settings::Resolve() const {
   Settings out = *this;
-  const std::string memory = FromEnvironment("HEADRACE_MEMORY_LIMIT");
-  if (out.memory_limit == 0 && !memory.empty()) {
-    ARROW_ASSIGN_OR_RAISE(out.memory_limit, SizeFrom("HEADRACE_MEMORY_LIMIT", memory));
+  const bool is_seeded = !out.deterministic && !FromEnvironment("HEADRACE_SEED").empty();
+  for (const Setting& setting : kSettings) {
+    if (std::string_view(setting.name) == "seed" && !is_seeded) continue;
+    ARROW_RETURN_NOT_OK(TakeFromEnvironment(setting, &out));
   }
+  out.deterministic |= is_seeded;
   if (out.memory_limit == 0) out.memory_limit = MachineMemory() / 10 * 6;
   if (out.memory_limit < kMemoryLimitMin) {
     return Error(ErrorKind::kInvalidArgument, "memory_limit: expected at least {} bytes, got {}",
                  kMemoryLimitMin, out.memory_limit);
   }
-  if (out.threads == 0) {
-    ARROW_ASSIGN_OR_RAISE(out.threads, DefaultThreads());
-  }
+  if (out.threads == 0) out.threads = UsableCores();
   if (out.threads < 1 || out.threads > kThreadsMax) {
     return Error(ErrorKind::kInvalidArgument, "threads: expected 1 to {}, got {}", kThreadsMax,
                  out.threads);
   }
-  if (!out.deterministic) {
-    ARROW_ASSIGN_OR_RAISE(const int64_t seed, SeedFromEnvironment());
-    out.deterministic = seed >= 0;
-    if (out.deterministic) out.seed = static_cast<uint64_t>(seed);
-  }
-  if (out.temp_dir.empty()) out.temp_dir = FromEnvironment("HEADRACE_TEMP_DIR");
   if (out.spill_limit == 0) out.spill_limit = std::numeric_limits<int64_t>::max();
+  if (out.spill_compression.empty()) out.spill_compression = "lz4";
+  if (out.sort_memory_budget == 0) out.sort_memory_budget = out.memory_limit;
+  if (out.sort_memory_budget < kMemoryLimitMin) {
+    return Error(ErrorKind::kInvalidArgument,
+                 "sort_memory_budget: expected at least {} bytes, got {}", kMemoryLimitMin,
+                 out.sort_memory_budget);
+  }
+  if (out.cache_limit == 0) {
+    out.cache_limit = std::min(out.memory_limit, kAnyNumber / kCacheFactor) * kCacheFactor;
+  }
   if (out.batch_rows == 0) out.batch_rows = BatchRowsFor(out.memory_limit);
   if (out.batch_rows < 1 || out.batch_rows > kBatchRowsMax) {
     return Error(ErrorKind::kInvalidArgument, "batch_rows: expected 1 to {}, got {}", kBatchRowsMax,

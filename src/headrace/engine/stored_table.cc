@@ -51,8 +51,9 @@ struct StoredRows::File {
     file->batch_bytes = StoredBatchBytes(session);
     ARROW_ASSIGN_OR_RAISE(file->path, file->spill->NewPath("table"));
     ARROW_ASSIGN_OR_RAISE(const FileFormat* format, FindFormat(kTableFileFormat));
-    ARROW_ASSIGN_OR_RAISE(const MakeEncoder encode,
-                          format->encode(file->path, {{"compression", "lz4"}}));
+    ARROW_ASSIGN_OR_RAISE(
+        const MakeEncoder encode,
+        format->encode(file->path, {{"compression", file->spill->compression()}}));
     ARROW_ASSIGN_OR_RAISE(file->stream, session.vfs().OpenForWrite(file->path));
     ARROW_ASSIGN_OR_RAISE(file->encoder, encode(file->schema, file->stream, file->pool));
     return file;

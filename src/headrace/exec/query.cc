@@ -5,6 +5,7 @@
 
 #include "headrace/base/check.h"
 #include "headrace/exec/checkpoint/checkpoint.h"
+#include "headrace/exec/op/sort.h"
 #include "headrace/table/dead_letters.h"
 
 namespace headrace {
@@ -71,7 +72,7 @@ Status Query::MakeStates() {
     pipeline->drivers.resize(static_cast<size_t>(spec.lanes));
     for (const PhysicalOperator& op : spec.operators) {
       pipeline->metrics.push_back(std::make_unique<OperatorMetrics>());
-      pipeline->budgets.push_back(context_.budget->MakeChild(op.spec->name()));
+      pipeline->budgets.push_back(BudgetOf(*op.spec));
     }
     for (const PhysicalInput& input : spec.inputs) {
       progress_.splits += static_cast<int64_t>(input.splits.size());
@@ -84,6 +85,15 @@ Status Query::MakeStates() {
     pipelines_.push_back(std::move(pipeline));
   }
   return Status::OK();
+}
+
+std::shared_ptr<MemoryBudget> Query::BudgetOf(const OperatorSpec& spec) const {
+  const bool sorts = dynamic_cast<const SortBuildSpec*>(&spec) != nullptr ||
+                     dynamic_cast<const SortOutputSpec*>(&spec) != nullptr;
+  if (!sorts || context_.sort_bytes >= context_.budget->limit_bytes()) {
+    return context_.budget->MakeChild(spec.name());
+  }
+  return context_.budget->MakeChild(spec.name(), context_.sort_bytes, "sort_memory_budget");
 }
 
 OperatorContext Query::ContextOf(const Pipeline& pipeline, size_t op, int lane,

@@ -31,6 +31,7 @@ struct QueryContext {
   RowsAside* aside = nullptr;                 // may be null
   int64_t batch_rows = kBatchRowsDefault;
   int64_t batch_bytes = kBatchBytesMax;
+  int64_t sort_bytes = MemoryBudget::kUnlimited;  // of one sort
   /// Called after anything the consumer may wait for: rows, the end, a failure. Any thread.
   std::function<void()> notify;
 };
@@ -94,6 +95,7 @@ class Query final : public TaskOwner {
   Query(PhysicalPlan plan, QueryContext context);
   Result<int64_t> ReclaimHere(int64_t bytes);
   Status MakeStates();
+  std::shared_ptr<MemoryBudget> BudgetOf(const OperatorSpec& spec) const;
   /// Starts the pipelines that wait for nothing any more; each is started once.
   Status StartReady();
   Status StartPipeline(size_t index);

@@ -21,9 +21,11 @@ std::shared_ptr<MemoryBudget> MemoryBudget::MakeRoot(std::string name, int64_t l
       std::move(name), limit_bytes, std::move(setting), nullptr, std::move(ledger)));
 }
 
-std::shared_ptr<MemoryBudget> MemoryBudget::MakeChild(std::string name, int64_t limit_bytes) {
-  return std::shared_ptr<MemoryBudget>(
-      new MemoryBudget(std::move(name), limit_bytes, setting_, shared_from_this(), nullptr));
+std::shared_ptr<MemoryBudget> MemoryBudget::MakeChild(std::string name, int64_t limit_bytes,
+                                                      std::string setting) {
+  if (setting.empty()) setting = setting_;
+  return std::shared_ptr<MemoryBudget>(new MemoryBudget(
+      std::move(name), limit_bytes, std::move(setting), shared_from_this(), nullptr));
 }
 
 int64_t MemoryBudget::UnclaimedAfter(int64_t bytes, Backing backing) const {

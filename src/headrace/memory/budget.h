@@ -26,7 +26,9 @@ class MemoryBudget : public std::enable_shared_from_this<MemoryBudget> {
   static std::shared_ptr<MemoryBudget> MakeRoot(std::string name, int64_t limit_bytes,
                                                 std::string setting = "memory_limit",
                                                 std::shared_ptr<MemoryLedger> ledger = nullptr);
-  std::shared_ptr<MemoryBudget> MakeChild(std::string name, int64_t limit_bytes = kUnlimited);
+  /// `setting`: what raises the limit of the child; by default that of its parent.
+  std::shared_ptr<MemoryBudget> MakeChild(std::string name, int64_t limit_bytes = kUnlimited,
+                                          std::string setting = "");
 
   bool TryReserve(int64_t bytes, Backing backing = Backing::kPool);
   /// TryReserve, or kMemoryLimit naming this node, the bytes wanted, the limit and the setting.

@@ -76,19 +76,21 @@ std::string TempDirectory(std::string given) {
   return environment == nullptr || *environment == '\0' ? "/tmp" : environment;
 }
 
-SpillSpace::SpillSpace(std::string temp_directory, int64_t limit_bytes)
+SpillSpace::SpillSpace(std::string temp_directory, int64_t limit_bytes, std::string compression)
     : temp_directory_(std::move(temp_directory)),
       limit_bytes_(limit_bytes),
+      compression_(std::move(compression)),
       owner_pid_(::getpid()) {}
 
 Result<std::unique_ptr<SpillSpace>> SpillSpace::Make(std::string temp_directory,
-                                                     int64_t limit_bytes) {
+                                                     int64_t limit_bytes, std::string compression) {
   if (limit_bytes < 0) {
     return Error(ErrorKind::kInvalidArgument, "spill_limit expects bytes, got {}", limit_bytes);
   }
   std::string directory = TempDirectory(std::move(temp_directory));
   SweepAbandoned(directory);
-  return std::unique_ptr<SpillSpace>(new SpillSpace(std::move(directory), limit_bytes));
+  return std::unique_ptr<SpillSpace>(
+      new SpillSpace(std::move(directory), limit_bytes, std::move(compression)));
 }
 
 // A forked child has a copy of this object; the folder is its parent's.

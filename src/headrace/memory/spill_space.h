@@ -24,7 +24,9 @@ class SpillSpace {
   static constexpr const char* kPrefix = "headrace-spill-";
 
   /// `temp_directory` as TempDirectory takes it; it is made when missing.
-  static Result<std::unique_ptr<SpillSpace>> Make(std::string temp_directory, int64_t limit_bytes);
+  /// `compression`: what spilled state is compressed with: "lz4", "zstd" or "none".
+  static Result<std::unique_ptr<SpillSpace>> Make(std::string temp_directory, int64_t limit_bytes,
+                                                  std::string compression = "lz4");
   ~SpillSpace();
   SpillSpace(const SpillSpace&) = delete;
   SpillSpace& operator=(const SpillSpace&) = delete;
@@ -37,6 +39,7 @@ class SpillSpace {
   /// Takes back what a removed file was charged for.
   void Release(int64_t bytes);
 
+  const std::string& compression() const { return compression_; }
   int64_t limit_bytes() const { return limit_bytes_; }
   int64_t used_bytes() const { return used_.load(std::memory_order_relaxed); }
   int64_t peak_bytes() const { return peak_.load(std::memory_order_relaxed); }
@@ -44,11 +47,12 @@ class SpillSpace {
   std::string directory() const;
 
  private:
-  SpillSpace(std::string temp_directory, int64_t limit_bytes);
+  SpillSpace(std::string temp_directory, int64_t limit_bytes, std::string compression);
   Status MakeDirectory();
 
   const std::string temp_directory_;
   const int64_t limit_bytes_;
+  const std::string compression_;
   const int owner_pid_;
   std::atomic<int64_t> used_{0};
   std::atomic<int64_t> peak_{0};

@@ -304,6 +304,11 @@ std::string Explain(const PlanHandle& self, bool analyze) {
   return CallEngine([&] { return session.ExplainPlan(self.plan, analyze, PollSignals); });
 }
 
+PlanHandle CachedPlan(const PlanHandle& self) {
+  Session& session = self.session->Get();
+  return {self.session, CallEngine([&] { return session.Cache(self.plan); }), self.callbacks};
+}
+
 /// A scan of `table` in the session of `self`.
 PlanHandle ScanBeside(const PlanHandle& self, const TableHandle& table) {
   return {self.session, CallEngine([&] { return PlanScan(table.source); }), {}};
@@ -336,6 +341,7 @@ void AddPlanClass(nb::module_& module) {
       .def("write", &Write, nb::arg("path"), nb::arg("options"), nb::arg("progress") = nb::none())
       .def("progress_mode", [](const PlanHandle& self) { return self.session->progress_mode; })
       .def("explain", &Explain, nb::arg("analyze"))
+      .def("cache", &CachedPlan)
       .def("scan_beside", &ScanBeside, nb::arg("table"))
       .def("scanned_table", &ScannedTable)
       .def("__arrow_c_schema__",

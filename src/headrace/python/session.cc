@@ -15,6 +15,7 @@
 #include "arrow/record_batch.h"
 #include "arrow/scalar.h"
 #include "headrace/connect/memory/memory_table.h"
+#include "headrace/engine/result_cache.h"
 #include "headrace/engine/stored_table.h"
 #include "headrace/plan/builder.h"
 #include "headrace/python/callback.h"
@@ -127,16 +128,31 @@ void Unregister(const SessionHandle& self, const std::string& name) {
 }
 
 nb::typed<nb::dict, nb::str, nb::any> SettingsOf(const SessionHandle& self) {
-  const Settings& settings = self.Get().settings();
+  const Settings settings = self.Get().settings();
   nb::typed<nb::dict, nb::str, nb::any> out;
-  out["memory_limit"] = settings.memory_limit;
-  out["threads"] = settings.threads;
-  out["temp_dir"] = settings.temp_dir;
-  out["spill_limit"] = settings.spill_limit;
-  out["batch_rows"] = settings.batch_rows;
-  out["optimizer"] = settings.optimizer;
-  out["deterministic"] = settings.deterministic;
-  out["seed"] = settings.seed;
+  for (const Setting& setting : AllSettings()) {
+    std::visit([&](auto field) { out[setting.name] = settings.*field; }, setting.field);
+  }
+  return out;
+}
+
+nb::typed<nb::dict, nb::str, nb::int_> MetricsOf(const SessionHandle& self) {
+  const SessionMetrics metrics = self.Get().metrics();
+  nb::typed<nb::dict, nb::str, nb::int_> out;
+  out["queries_started"] = metrics.queries_started;
+  out["queries_running"] = metrics.queries_running;
+  out["memory_limit"] = metrics.memory_limit;
+  out["memory_bytes"] = metrics.memory_bytes;
+  out["peak_memory_bytes"] = metrics.peak_memory_bytes;
+  out["pool_bytes"] = metrics.pool_bytes;
+  out["table_bytes"] = metrics.table_bytes;
+  out["table_disk_bytes"] = metrics.table_disk_bytes;
+  out["spilled_bytes"] = metrics.spilled_bytes;
+  out["cached_results"] = metrics.cached_results;
+  out["cached_bytes"] = metrics.cached_bytes;
+  out["cache_hits"] = metrics.cache_hits;
+  out["cache_misses"] = metrics.cache_misses;
+  out["cache_evictions"] = metrics.cache_evictions;
   return out;
 }
 
@@ -225,6 +241,8 @@ void AddSessionClasses(nb::module_& module) {
       .def("unregister", &Unregister, nb::arg("name"))
       .def("table_names", [](const SessionHandle& self) { return self.Get().TableNames(); })
       .def("settings", &SettingsOf)
+      .def("metrics", &MetricsOf)
+      .def("clear_cache", [](const SessionHandle& self) { self.Get().result_cache()->Clear(); })
       .def("close", &SessionHandle::Close);
   module.def(
       "open_session",

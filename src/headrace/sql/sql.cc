@@ -91,8 +91,8 @@ Result<Cursor> RunIntoTable(Session& session, BoundStatement statement, Poll pol
   return RowsWritten(session, written);
 }
 
-/// UPDATE and DELETE: the table as it is afterwards takes its place, all or nothing. The last column
-/// of an UPDATE says whether a row changed.
+/// UPDATE and DELETE: the table as it is afterwards takes its place, all or nothing. The last
+/// column of an UPDATE says whether a row changed.
 Result<Cursor> RunChange(Session& session, BoundStatement statement, Poll poll) {
   int64_t marked = 0;
   const RowChange take_marks = [&marked](const std::shared_ptr<arrow::RecordBatch>& batch) {

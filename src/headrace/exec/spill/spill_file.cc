@@ -16,7 +16,7 @@ Result<std::unique_ptr<StateWriter>> OpenWriter(const OperatorContext& context,
                                                 const std::shared_ptr<SpillIo>& io) {
   ARROW_ASSIGN_OR_RAISE(auto file, context.vfs->OpenForWrite(path));
   if (io != nullptr) file = std::make_shared<SpillStream>(std::move(file), io);
-  return StateWriter::Make(std::move(file), path, context.pool);
+  return StateWriter::Make(std::move(file), path, context.pool, context.spill->compression());
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 // The one serialization of state: spills and checkpoints are files of sections, each a checksummed
-// LZ4 Arrow IPC record batch that belongs to a key group. docs/formats/state.md gives the bytes.
+// compressed Arrow IPC record batch that belongs to a key group. docs/formats/state.md gives the
+// bytes.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "arrow/util/type_fwd.h"
 #include "headrace/io/vfs.h"
 #include "headrace/types/batch.h"
 
@@ -30,9 +32,10 @@ class StateWriter {
  public:
   static Result<std::unique_ptr<StateWriter>> Make(Vfs& vfs, std::string path,
                                                    arrow::MemoryPool* pool);
-  /// Into an empty file that is open at `path`.
+  /// Into an empty file that is open at `path`. `compression`: "lz4", "zstd" or "none".
   static Result<std::unique_ptr<StateWriter>> Make(std::shared_ptr<WritableFile> file,
-                                                   std::string path, arrow::MemoryPool* pool);
+                                                   std::string path, arrow::MemoryPool* pool,
+                                                   const std::string& compression = "lz4");
   virtual ~StateWriter();
   virtual Status Write(int key_group, const arrow::RecordBatch& batch);
   /// Writes the index of sections, syncs when asked, and closes. No Write after it.
@@ -43,7 +46,8 @@ class StateWriter {
   const std::vector<StateSection>& sections() const { return sections_; }
 
  protected:
-  StateWriter(std::string path, std::shared_ptr<WritableFile> file, arrow::MemoryPool* pool);
+  StateWriter(std::string path, std::shared_ptr<WritableFile> file, arrow::MemoryPool* pool,
+              std::shared_ptr<arrow::util::Codec> codec = nullptr);
 
  private:
   Status Append(const std::shared_ptr<arrow::Buffer>& bytes);
@@ -54,6 +58,7 @@ class StateWriter {
   const std::string path_;
   std::shared_ptr<WritableFile> file_;
   arrow::MemoryPool* const pool_;
+  const std::shared_ptr<arrow::util::Codec> codec_;  // null: none
   int64_t offset_ = 0;
   std::vector<StateSection> sections_;
   std::vector<SchemaPtr> schemas_;

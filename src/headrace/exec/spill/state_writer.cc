@@ -22,14 +22,22 @@ namespace {
 // Once a section was hardly smaller than its cells, so many are written as they are.
 constexpr int kPlainSections = 31;
 
-Result<arrow::ipc::IpcWriteOptions> WriteOptions(bool compresses, arrow::MemoryPool* pool) {
+Result<std::shared_ptr<arrow::util::Codec>> CodecOf(const std::string& compression) {
+  if (compression == "none") return nullptr;
+  const auto type =
+      compression == "zstd" ? arrow::Compression::ZSTD : arrow::Compression::LZ4_FRAME;
+  ARROW_ASSIGN_OR_RAISE(auto codec, arrow::util::Codec::Create(type));
+  return std::shared_ptr<arrow::util::Codec>(std::move(codec));
+}
+
+// `codec` may be null: the section is written as it is.
+arrow::ipc::IpcWriteOptions WriteOptions(std::shared_ptr<arrow::util::Codec> codec,
+                                         arrow::MemoryPool* pool) {
   auto options = arrow::ipc::IpcWriteOptions::Defaults();
   options.memory_pool = pool;
   options.use_threads = false;
   options.allow_64bit = true;
-  if (compresses) {
-    ARROW_ASSIGN_OR_RAISE(options.codec, arrow::util::Codec::Create(arrow::Compression::LZ4_FRAME));
-  }
+  options.codec = std::move(codec);
   return options;
 }
 
@@ -40,9 +48,10 @@ struct SerializedSection {
 
 // A section with a header that still lacks the checksum.
 Result<SerializedSection> SerializeSection(StateSectionHeader header,
-                                           const arrow::RecordBatch& batch, bool compresses,
+                                           const arrow::RecordBatch& batch,
+                                           std::shared_ptr<arrow::util::Codec> codec,
                                            arrow::MemoryPool* pool) {
-  ARROW_ASSIGN_OR_RAISE(auto options, WriteOptions(compresses, pool));
+  const auto options = WriteOptions(std::move(codec), pool);
   arrow::ipc::IpcPayload payload;
   ARROW_RETURN_NOT_OK(arrow::ipc::GetRecordBatchPayload(batch, options, &payload));
   const int64_t guess = payload.body_length + payload.metadata->size() + 64;
@@ -97,15 +106,18 @@ Result<std::unique_ptr<StateWriter>> StateWriter::Make(Vfs& vfs, std::string pat
 }
 
 Result<std::unique_ptr<StateWriter>> StateWriter::Make(std::shared_ptr<WritableFile> file,
-                                                       std::string path, arrow::MemoryPool* pool) {
-  std::unique_ptr<StateWriter> writer(new StateWriter(std::move(path), std::move(file), pool));
+                                                       std::string path, arrow::MemoryPool* pool,
+                                                       const std::string& compression) {
+  ARROW_ASSIGN_OR_RAISE(auto codec, CodecOf(compression));
+  std::unique_ptr<StateWriter> writer(
+      new StateWriter(std::move(path), std::move(file), pool, std::move(codec)));
   ARROW_RETURN_NOT_OK(writer->Append(arrow::Buffer::FromString(kStateMagic)));
   return writer;
 }
 
 StateWriter::StateWriter(std::string path, std::shared_ptr<WritableFile> file,
-                         arrow::MemoryPool* pool)
-    : path_(std::move(path)), file_(std::move(file)), pool_(pool) {}
+                         arrow::MemoryPool* pool, std::shared_ptr<arrow::util::Codec> codec)
+    : path_(std::move(path)), file_(std::move(file)), pool_(pool), codec_(std::move(codec)) {}
 
 StateWriter::~StateWriter() {
   // Only an abandoned file is still open here; what becomes of it does not matter.
@@ -135,13 +147,13 @@ Status StateWriter::Write(int key_group, const arrow::RecordBatch& batch) {
   header.key_group = key_group;
   header.schema = IndexOfSchema(batch.schema());
   header.num_rows = batch.num_rows();
-  const bool compresses = plain_left_ == 0;
+  const bool compresses = codec_ != nullptr && plain_left_ == 0;
   ARROW_ASSIGN_OR_RAISE(const SerializedSection serialized,
-                        SerializeSection(header, batch, compresses, pool_));
+                        SerializeSection(header, batch, compresses ? codec_ : nullptr, pool_));
   const auto& section = serialized.bytes;
   if (compresses) {
     JudgeCompression(serialized.raw_bytes, section->size());
-  } else {
+  } else if (plain_left_ > 0) {
     --plain_left_;
   }
   SealHeader(header, section->mutable_data(), section->size());
