@@ -6,11 +6,17 @@ import random
 
 import duckdb
 import headrace as hr
+import numpy
 import pyarrow as pa
 import pytest
 
 ROWS = 2000
-ORDERS = {"unique": "ORDER BY o, id", "ties": "ORDER BY o", "falling": "ORDER BY o DESC NULLS LAST"}
+ORDERS = {
+    "unique": "ORDER BY o, id",
+    "ties": "ORDER BY o",
+    "falling": "ORDER BY o DESC NULLS LAST",
+    "none": "",
+}
 ROWS_FRAMES = [
     "ROWS UNBOUNDED PRECEDING",
     "ROWS BETWEEN 5 PRECEDING AND CURRENT ROW",
@@ -31,10 +37,30 @@ PEER_FRAMES = [
     "GROUPS BETWEEN 1 FOLLOWING AND 3 FOLLOWING",
     "GROUPS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING",
 ]
+WHOLE_FRAMES = [
+    "ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING",
+    "RANGE BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING",
+]
+FRAMES_TO_THE_END = [
+    *WHOLE_FRAMES,
+    "ROWS BETWEEN 3 PRECEDING AND UNBOUNDED FOLLOWING",
+    "ROWS BETWEEN 2 FOLLOWING AND UNBOUNDED FOLLOWING",
+    "GROUPS BETWEEN 1 PRECEDING AND UNBOUNDED FOLLOWING",
+    "RANGE BETWEEN 4 PRECEDING AND UNBOUNDED FOLLOWING",
+    "RANGE BETWEEN 4 FOLLOWING AND UNBOUNDED FOLLOWING",
+]
 AGGREGATES = ["sum(v)", "count(t)", "min(t)", "max(v)", "count(*)", "avg(v)"]
 VALUES = ["first_value(t)", "last_value(v)", "nth_value(v, 3)", "last_value(v IGNORE NULLS)"]
 NUMBERS = ["row_number()", "lag(t)", "lag(v, 17)", "lead(v, 5, -1)", "lead(t)", "ntile(7)"]
 RANKS = ["rank()", "dense_rank()", "percent_rank()", "cume_dist()"]
+TOTALS = [
+    *AGGREGATES,
+    *("count(DISTINCT v)", "max(DISTINCT t)", "sum(DISTINCT v)", "median(v)", "string_agg(t, '')"),
+]
+ENDS = [
+    *("first_value(t)", "last_value(t)", "nth_value(v, 3)", "first_value(v IGNORE NULLS)"),
+    *("last_value(v IGNORE NULLS)", "count(*)", "sum(v)"),
+]
 
 CALLS = [
     *((call, "unique", frame) for call in AGGREGATES + VALUES for frame in ROWS_FRAMES),
@@ -42,6 +68,10 @@ CALLS = [
     *((call, "falling", frame) for call in AGGREGATES for frame in PEER_FRAMES),
     *((call, "unique", "") for call in NUMBERS + RANKS + VALUES),
     *((call, "ties", "") for call in RANKS),
+    *((call, "unique", frame) for call in TOTALS for frame in WHOLE_FRAMES),
+    *((call, "unique", frame) for call in ENDS for frame in FRAMES_TO_THE_END[:5]),
+    *((call, "falling", frame) for call in ENDS[-2:] for frame in FRAMES_TO_THE_END[-3:]),
+    *((call, "none", "") for call in TOTALS[:-1] + ["percent_rank()", "cume_dist()", "rank()"]),
 ]
 
 
@@ -124,5 +154,59 @@ def test_a_partition_larger_than_the_budget(tmp_path) -> None:
                 )
             total += sum(batch["v"].to_pylist())
             assert batch["running"][batch.num_rows - 1].as_py() == total
+            seen += batch.num_rows
+        assert seen == rows
+
+
+def assert_alike(found: pa.Array, wanted: pa.Array, name: str) -> None:
+    if pa.types.is_floating(wanted.type):
+        assert numpy.allclose(found, wanted, rtol=1e-12), name
+    else:
+        assert found.cast(wanted.type).equals(wanted), name
+
+
+def test_totals_of_a_partition_larger_than_the_budget(tmp_path) -> None:
+    """Calls that need the end of a partition spool it: 30 MB of one partition under 8 MiB."""
+    rows = 600_000
+    few = 1000  # rows of the first partitions, ten each
+    source = tmp_path / "t.parquet"
+    made = pa.table(
+        {
+            "p": [i // 10 if i < few else 1_000_000 for i in range(rows)],
+            "o": range(rows),
+            "v": [i * 7919 % 1000 for i in range(rows)],
+            "t": [f"text {i:030}" for i in range(rows)],
+        }
+    )
+    hr.from_arrow(made).write(source, row_group_rows=20_000)
+    whole = "ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING"
+    peer = duckdb.connect()
+    calls = {
+        "total": "sum(v) OVER (PARTITION BY p)",
+        "mean": f"avg(v) OVER (PARTITION BY p ORDER BY o {whole})",
+        "rows": "count(*) OVER (PARTITION BY p)",
+        "high": "max(v) OVER (PARTITION BY p)",
+        "different": "count(DISTINCT v) OVER (PARTITION BY p)",
+        "first": "first_value(t) OVER (PARTITION BY p ORDER BY o)",
+        "last": f"last_value(t) OVER (PARTITION BY p ORDER BY o {whole})",
+        "tail": "last_value(v) OVER (PARTITION BY p ORDER BY o ROWS BETWEEN 5 PRECEDING AND "
+        "UNBOUNDED FOLLOWING)",
+        "before": "first_value(t) OVER (PARTITION BY p ORDER BY o ROWS BETWEEN 2 PRECEDING "
+        "AND UNBOUNDED FOLLOWING)",
+        "tile": "ntile(7) OVER (PARTITION BY p ORDER BY o)",
+        "percent": "percent_rank() OVER (PARTITION BY p ORDER BY o)",
+        "dist": "cume_dist() OVER (PARTITION BY p ORDER BY o)",
+        "running": "sum(v) OVER (PARTITION BY p ORDER BY o)",
+    }
+    columns = ", ".join(f"{call} AS {name}" for name, call in calls.items())
+    sql = f"SELECT p, o, {columns} FROM t ORDER BY o"
+    expected = peer.sql(sql.replace("FROM t", f"FROM '{source}'")).to_arrow_table()
+    with hr.Session(memory_limit="8MiB", threads=2, temp_dir=tmp_path) as session:
+        session.register("t", session.scan(source))
+        seen = 0
+        for batch in session.sql(sql):
+            wanted = expected.slice(seen, batch.num_rows)
+            for name in expected.column_names:
+                assert_alike(batch[name], wanted[name].combine_chunks(), name)
             seen += batch.num_rows
         assert seen == rows

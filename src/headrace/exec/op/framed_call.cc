@@ -49,16 +49,24 @@ void ReachFrame(const WindowFrame& frame, bool has_order, CallReach* reach) {
   }
 }
 
+// Of those that need the size of the partition: whether peers behind the row count.
+bool NeedsPeers(const FunctionDef& function) {
+  return function.id == std::string_view("cume_dist");
+}
+
 }  // namespace
 
-CallReach CallReach::Of(const FramedCall& framed, bool has_order) {
+CallReach CallReach::Of(const FramedCall& framed, bool has_order, bool has_size) {
   CallReach reach;
   const WindowFrame& frame = framed.frame;
   const bool is_aggregate = framed.call.function->kind == FunctionKind::kAggregate;
   const WindowKernel* kernel = framed.call.overload->window;
   const WindowReach kind = is_aggregate ? WindowReach::kFrame : kernel->reach;
   const bool is_cut = frame.exclusion != FrameExclusion::kNoOthers || framed.call.distinct;
-  reach.whole_partition = kind == WindowReach::kPartition || is_cut || framed.ignore_nulls;
+  const bool by_size = kind == WindowReach::kPartition && has_size;
+  reach.whole_partition =
+      (kind == WindowReach::kPartition && !has_size) || is_cut || framed.ignore_nulls;
+  reach.to_last_peer = by_size && has_order && NeedsPeers(*framed.call.function);
   if (kind == WindowReach::kFrame || kind == WindowReach::kFrameEnd) {
     ReachFrame(frame, has_order, &reach);
     const bool is_endless = frame.start.kind == FrameBound::Kind::kUnboundedPreceding;
@@ -73,15 +81,27 @@ CallReach CallReach::Of(const FramedCall& framed, bool has_order) {
   return reach;
 }
 
+FactsCursor::FactsCursor(const WindowSegment& segment, int partition_rows, bool all_are_peers)
+    : segment_(&segment),
+      partition_(segment.partitions),
+      peer_(segment.peers),
+      all_are_peers_(all_are_peers) {
+  if (partition_rows < 0) return;
+  const arrow::Array& sizes = *segment.rows.column(partition_rows);
+  partition_rows_ = static_cast<const arrow::Int64Array&>(sizes).raw_values();
+}
+
 void FactsCursor::Next(int64_t begin, int64_t end, RowFacts* facts) {
   *facts = RowFacts();
   for (int64_t row = begin; row < end; ++row) {
     partition_.MoveTo(row);
     peer_.MoveTo(row);
     facts->partition_begins.push_back(partition_.begin());
-    facts->partition_ends.push_back(partition_.end());
+    const bool has_size = partition_rows_ != nullptr;
+    const int64_t end = has_size ? partition_.begin() + partition_rows_[row] : partition_.end();
+    facts->partition_ends.push_back(end);
     facts->peer_begins.push_back(peer_.begin());
-    facts->peer_ends.push_back(peer_.end());
+    facts->peer_ends.push_back(has_size && all_are_peers_ ? end : peer_.end());
     if (partition_.run() != partition_seen_) {
       partition_seen_ = partition_.run();
       first_group_ = segment_->FirstGroupOf(partition_seen_);

@@ -24,8 +24,9 @@ struct RowFacts {
 /// Walks partitions and peers of a segment.
 class FactsCursor {
  public:
-  explicit FactsCursor(const WindowSegment& segment)
-      : segment_(&segment), partition_(segment.partitions), peer_(segment.peers) {}
+  /// `partition_rows` is a column of the segment that says how many rows the partition of a row
+  /// has, or −1; then by `all_are_peers` those are its peers.
+  FactsCursor(const WindowSegment& segment, int partition_rows, bool all_are_peers);
   /// REQUIRES: calls go on where the last ended, or behind.
   void Next(int64_t begin, int64_t end, RowFacts* facts);
 
@@ -33,6 +34,8 @@ class FactsCursor {
   const WindowSegment* segment_;
   RunCursor partition_;
   RunCursor peer_;
+  const int64_t* partition_rows_ = nullptr;  // by row; null: not said
+  const bool all_are_peers_;
   int64_t partition_seen_ = -1;
   int64_t first_group_ = 0;  // of the partition, see WindowSegment::FirstGroupOf
 };
@@ -48,7 +51,8 @@ struct CallReach {
   int64_t peer_groups_after = 0;
   bool to_value = false;
 
-  static CallReach Of(const FramedCall& framed, bool has_order);
+  /// By `has_size` the number of its rows is known before its end.
+  static CallReach Of(const FramedCall& framed, bool has_order, bool has_size);
 };
 
 /// One call over segments that follow one another.

@@ -3,66 +3,20 @@
 #include "headrace/exec/op/framed_window.h"
 
 #include <algorithm>
-#include <deque>
 #include <optional>
 
 #include "arrow/array.h"
 #include "arrow/type.h"
 #include "headrace/base/check.h"
 #include "headrace/exec/op/framed_call.h"
-#include "headrace/exec/op/lower.h"
-#include "headrace/exec/physical.h"
+#include "headrace/exec/op/run_finder.h"
 #include "headrace/types/encoding.h"
-#include "headrace/types/key/key_encoder.h"
 
 namespace headrace {
 namespace {
 
 // What is made per row beside a copy of the rows: keys and runs.
 constexpr int64_t kBytesPerRow = 48;
-
-bool SameKey(const EncodedKeys& keys, int64_t a, int64_t b) {
-  if (!keys.is_fixed) return keys.Bytes(a) == keys.Bytes(b);
-  const auto left = static_cast<size_t>(a);
-  const auto right = static_cast<size_t>(b);
-  return keys.values[left] == keys.values[right] && keys.nulls[left] == keys.nulls[right];
-}
-
-/// Rows that differ from the one before them in some columns.
-class RunFinder {
- public:
-  static Result<RunFinder> Make(const arrow::Schema& schema, const std::vector<int>& columns) {
-    RunFinder finder;
-    if (columns.empty()) return finder;
-    ARROW_ASSIGN_OR_RAISE(finder.encoder_, KeyEncoder::Make(KeyColumnsOf(schema, columns)));
-    return finder;
-  }
-
-  /// starts[row] = 1 where row begins a run; the first row does.
-  Status Find(const Batch& rows, arrow::MemoryPool* pool, std::vector<uint8_t>* starts) {
-    starts->assign(static_cast<size_t>(rows.num_rows()), 0);
-    if (!starts->empty()) starts->front() = 1;
-    if (!encoder_.has_value()) return Status::OK();
-    ARROW_RETURN_NOT_OK(encoder_->EncodeWithoutHashes(rows, pool, &keys_));
-    for (int64_t row = 1; row < rows.num_rows(); ++row) {
-      (*starts)[static_cast<size_t>(row)] = SameKey(keys_, row - 1, row) ? 0 : 1;
-    }
-    return Status::OK();
-  }
-
- private:
-  std::optional<KeyEncoder> encoder_;
-  EncodedKeys keys_;
-};
-
-RunBegins BeginsOf(const std::vector<uint8_t>& starts) {
-  RunBegins begins;
-  for (size_t row = 0; row < starts.size(); ++row) {
-    if (starts[row] != 0) begins.push_back(static_cast<int64_t>(row));
-  }
-  begins.push_back(static_cast<int64_t>(starts.size()));
-  return begins;
-}
 
 std::vector<int> ColumnsOf(const Ordering& order) {
   std::vector<int> columns;
@@ -89,7 +43,7 @@ class FramedWindow final : public Operator {
                      framed.call.function->id);
       }
       calls_.push_back(
-          {CallReach::Of(framed, !spec_.order.empty()),
+          {CallReach::Of(framed, !spec_.order.empty(), spec_.partition_rows >= 0),
            std::make_unique<CallRun>(framed, spec_.order, spec_.schema, context.pool)});
     }
     return Status::OK();
@@ -139,10 +93,9 @@ class FramedWindow final : public Operator {
   Status StartSegment(bool is_last) {
     WindowSegment segment;
     segment.cut = cut_;
-    const std::vector<Batch> pieces(held_.begin(), held_.end());
-    ARROW_ASSIGN_OR_RAISE(segment.rows, pieces.size() == 1
-                                            ? Result<Batch>(pieces.front())
-                                            : ConcatenateBatches(pieces, context().pool));
+    ARROW_ASSIGN_OR_RAISE(segment.rows, held_.size() == 1
+                                            ? Result<Batch>(held_.front())
+                                            : ConcatenateBatches(held_, context().pool));
     held_ = {segment.rows};
     ARROW_RETURN_NOT_OK(FindRuns(&segment));
     segment_ = std::move(segment);
@@ -156,7 +109,7 @@ class FramedWindow final : public Operator {
                             call.run->FinalRows(*segment_, call.reach, next_row_));
       end_row_ = std::min(end_row_, rows);
     }
-    facts_.emplace(*segment_);
+    facts_.emplace(*segment_, spec_.partition_rows, spec_.order.empty());
     if (end_row_ == next_row_) EndSegment();
     return Status::OK();
   }
@@ -227,7 +180,7 @@ class FramedWindow final : public Operator {
   Reservation reservation_;
   int64_t bytes_per_row_ = kBytesPerRow;
   std::optional<Batch> pending_;
-  std::deque<Batch> held_;
+  std::vector<Batch> held_;
   int64_t held_rows_ = 0;
   int64_t given_rows_ = 0;   // of those held, the first ones: they have values
   int64_t rows_wanted_ = 0;  // held, for the next segment
@@ -244,15 +197,6 @@ class FramedWindow final : public Operator {
 
 std::unique_ptr<Operator> FramedWindowSpec::Make(std::shared_ptr<GlobalState>) const {
   return std::make_unique<FramedWindow>(*this);
-}
-
-Status LowerFramedWindow(const PlanNode& node, Lowering& lowering) {
-  const auto& window = static_cast<const FramedWindowNode&>(node);
-  ARROW_RETURN_NOT_OK(lowering.Lower(*node.input()));
-  lowering.Serialize();
-  lowering.Append(std::make_shared<FramedWindowSpec>(node.input()->schema(), window.partition_by,
-                                                     window.order, window.calls));
-  return Status::OK();
 }
 
 }  // namespace headrace
