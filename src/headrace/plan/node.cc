@@ -6,6 +6,7 @@
 #include "arrow/type.h"
 #include "headrace/base/check.h"
 #include "headrace/plan/make_node.h"
+#include "headrace/plan/sorted_groups.h"
 
 namespace headrace {
 namespace {
@@ -161,6 +162,7 @@ std::string AggregateNode::Describe() const {
   if (!keys.empty()) {
     text += fmt::format("{}by {}", text.empty() ? "" : " ", NamesOf(*input(), keys));
   }
+  if (ComesByGroup(*this)) text += " along sorted keys";
   if (order == GroupOrder::kFirstAppearance) text += " in order of first appearance";
   if (order == GroupOrder::kKey) text += " in key order";
   if (emit == EmitPolicy::kChanges) text += " emit changes";

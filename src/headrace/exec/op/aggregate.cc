@@ -1,5 +1,6 @@
-// Lowering of aggregates: over bounded rows that only come it is a breaker; over a stream, or over
-// changes, it runs on lanes that own their keys.
+// Lowering of aggregates: over bounded rows that only come it is a breaker, or one pass where the
+// rows of groups come together; over a stream, or over changes, it runs on lanes that own their
+// keys.
 #include <algorithm>
 
 #include "arrow/type.h"
@@ -7,8 +8,10 @@
 #include "headrace/exec/op/lower.h"
 #include "headrace/exec/op/project.h"
 #include "headrace/exec/op/sort.h"
+#include "headrace/exec/op/sorted_aggregate.h"
 #include "headrace/exec/op/stream_aggregate.h"
 #include "headrace/exec/physical.h"
+#include "headrace/plan/sorted_groups.h"
 
 namespace headrace {
 namespace {
@@ -39,7 +42,7 @@ Status RestoreFirstAppearance(const AggregateNode& aggregate, Lowering& lowering
 }
 
 bool ReadsOrder(const AggregateNode& aggregate) {
-  return aggregate.order == GroupOrder::kFirstAppearance ||
+  return ComesByGroup(aggregate) || aggregate.order == GroupOrder::kFirstAppearance ||
          aggregate.emit == EmitPolicy::kChanges ||
          std::any_of(aggregate.calls.begin(), aggregate.calls.end(), [](const auto& call) {
            return call.function->Has(function_flag::kOrderSensitive);
@@ -61,6 +64,12 @@ Status LowerAggregate(const PlanNode& node, Lowering& lowering) {
   if (input.boundedness == Boundedness::kUnbounded || input.change_mode != ChangeMode::kAppend ||
       aggregate.emit == EmitPolicy::kChanges) {
     return LowerStreamAggregate(aggregate, lowering);
+  }
+  if (ComesByGroup(aggregate)) {
+    lowering.Serialize();
+    lowering.Append(
+        std::make_shared<SortedAggregateSpec>(input.schema, aggregate.keys, aggregate.calls));
+    return Status::OK();
   }
   int breaker = 0;
   auto state =
