@@ -12,9 +12,14 @@ import pytest
 
 CALLS = {
     **{"n": "count(*)", "c": "count(v)", "s": "sum(v)", "a": "avg(v)", "lo": "min(t)"},
-    **{"hi": "max(v)", "f": "first(id)", "l": "last(id)", "m": "median(v)", "d": "count(DISTINCT v)"},
+    **{"hi": "max(v)", "f": "first(id)", "l": "last(id)", "m": "median(v)"},
+    "d": "count(DISTINCT v)",
 }
-CELLS = {"k": [None, *range(-5, 30)], "g": [None, "", "x", "long text " * 3], "v": [None, *range(9)]}
+CELLS = {
+    "k": [None, *range(-5, 30)],
+    "g": [None, "", "x", "long text " * 3],
+    "v": [None, *range(9)],
+}
 
 
 def made(rng: random.Random, rows: int) -> pa.Table:

@@ -134,6 +134,7 @@ class Lowering {
   void StartExchangedPorts(const std::vector<int>& channels, OperatorSpecPtr spec);
 
   int lanes() const { return options_.lanes; }
+  int64_t memory_bytes() const { return options_.memory_bytes; }
   /// So many lanes of them that each can have `bytes` of memory; one at least.
   int LanesOf(int64_t bytes) const;
   Result<PhysicalPlan> Finish(PlanPtr plan);

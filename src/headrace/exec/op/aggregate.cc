@@ -7,6 +7,7 @@
 #include "headrace/exec/op/hash_aggregate.h"
 #include "headrace/exec/op/lower.h"
 #include "headrace/exec/op/project.h"
+#include "headrace/exec/op/quantile_picks.h"
 #include "headrace/exec/op/sort.h"
 #include "headrace/exec/op/sorted_aggregate.h"
 #include "headrace/exec/op/stream_aggregate.h"
@@ -65,20 +66,21 @@ Status LowerAggregate(const PlanNode& node, Lowering& lowering) {
       aggregate.emit == EmitPolicy::kChanges) {
     return LowerStreamAggregate(aggregate, lowering);
   }
-  if (ComesByGroup(aggregate)) {
+  const bool sorts = QuantilesExceed(aggregate, lowering.memory_bytes());
+  AggregateInput rows{input.schema, aggregate.calls};
+  if (sorts) ARROW_RETURN_NOT_OK(LowerToQuantilePicks(aggregate.keys, &rows, lowering));
+  if (sorts ? !aggregate.keys.empty() : ComesByGroup(aggregate)) {
     lowering.Serialize();
-    lowering.Append(
-        std::make_shared<SortedAggregateSpec>(input.schema, aggregate.keys, aggregate.calls));
+    lowering.Append(std::make_shared<SortedAggregateSpec>(rows.schema, aggregate.keys, rows.calls));
     return Status::OK();
   }
   int breaker = 0;
-  auto state =
-      lowering.EndInBreaker(std::make_shared<HashAggregateBuildSpec>(
-                                input.schema, aggregate.keys, aggregate.calls, aggregate.order),
-                            &breaker);
+  auto state = lowering.EndInBreaker(std::make_shared<HashAggregateBuildSpec>(
+                                         rows.schema, aggregate.keys, rows.calls, aggregate.order),
+                                     &breaker);
   lowering.StartParts(state, breaker,
-                      std::make_shared<HashAggregateOutputSpec>(input.schema, aggregate.keys,
-                                                                aggregate.calls, aggregate.order),
+                      std::make_shared<HashAggregateOutputSpec>(rows.schema, aggregate.keys,
+                                                                rows.calls, aggregate.order),
                       lowering.lanes());
   if (aggregate.order == GroupOrder::kFirstAppearance) {
     return RestoreFirstAppearance(aggregate, lowering);

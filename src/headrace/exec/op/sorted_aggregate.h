@@ -10,9 +10,9 @@
 
 namespace headrace {
 
-/// Output: the key columns in plain encoding, one column per call; groups in the order in which they
-/// come. REQUIRES: one lane; rows of equal keys stand together; there are keys. Memory: the states
-/// of one group, and of those that end in one batch.
+/// Output: the key columns in plain encoding, one column per call; groups in the order in which
+/// they come. REQUIRES: one lane; rows of equal keys stand together; there are keys. Memory: the
+/// states of one group, and of those that end in one batch.
 class SortedAggregateSpec final : public OperatorSpec {
  public:
   /// `schema` is the input's; `keys` index it; arguments of calls are columns of it or literals.
