@@ -67,6 +67,7 @@ Result<AggregateTermsPtr> AggregateTerms::Make(const SchemaPtr& schema,
   for (const FunctionCall& call : calls) ARROW_RETURN_NOT_OK(terms->AddCall(call, removes));
   terms->LayOut();
   terms->MakeSavedSchema();
+  terms->MakeSpilledSchema();
   return terms;
 }
 
@@ -120,6 +121,16 @@ void AggregateTerms::MakeSavedSchema() {
   if (fields_.first) add_field("first_row");
   if (fields_.rows) add_field("rows");
   saved_schema_ = arrow::schema(std::move(fields));
+}
+
+void AggregateTerms::MakeSpilledSchema() {
+  spilled_schema_ = saved_schema_;
+  if (!is_plain()) return;
+  arrow::FieldVector fields;
+  for (const KeyColumn& key : encoder_.keys()) fields.push_back(arrow::field(key.name, key.type));
+  const auto row = arrow::fixed_size_binary(static_cast<int32_t>(row_size_));
+  fields.push_back(arrow::field("states", row, /*nullable=*/false));
+  spilled_schema_ = arrow::schema(std::move(fields));
 }
 
 void AggregateTerms::Init(std::byte* row) const {

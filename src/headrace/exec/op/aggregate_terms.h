@@ -51,8 +51,13 @@ class AggregateTerms {
   bool has_extra() const { return has_extra_; }
   /// Whether states have to be destroyed.
   bool has_destroy() const { return has_destroy_; }
+  /// Whether the bytes of a row are all that there is of its states.
+  bool is_plain() const { return !has_extra_ && !has_destroy_; }
   /// Key columns, a binary column per call, and the fields: the schema of saved groups.
   const SchemaPtr& saved_schema() const { return saved_schema_; }
+  /// The schema of groups in spills: where rows are plain, key columns and one column of the rows
+  /// as they lie in memory.
+  const SchemaPtr& spilled_schema() const { return spilled_schema_; }
 
   void Init(std::byte* row) const;
   void Destroy(std::byte* row) const;
@@ -74,6 +79,7 @@ class AggregateTerms {
   size_t Place(size_t size, size_t align);
   void LayOut();
   void MakeSavedSchema();
+  void MakeSpilledSchema();
 
   KeyEncoder encoder_;
   std::vector<AggregateCall> calls_;
@@ -86,6 +92,7 @@ class AggregateTerms {
   bool has_extra_ = false;
   bool has_destroy_ = false;
   SchemaPtr saved_schema_;
+  SchemaPtr spilled_schema_;
 };
 
 using AggregateTermsPtr = std::shared_ptr<const AggregateTerms>;

@@ -1,13 +1,16 @@
-// Saved states are the functions' own bytes, one binary column per call; see docs/formats/state.md.
+// Saved states are the functions' own bytes, one binary column per call; in spills those that own
+// no memory are copied as they are. See docs/formats/state.md.
 #include "headrace/exec/op/group_store.h"
 
 #include <algorithm>
+#include <cstring>
 #include <numeric>
 
 #include "arrow/array/array_binary.h"
 #include "arrow/array/array_primitive.h"
 #include "arrow/array/builder_binary.h"
 #include "arrow/array/builder_primitive.h"
+#include "arrow/buffer.h"
 #include "arrow/record_batch.h"
 #include "arrow/type.h"
 #include "headrace/base/check.h"
@@ -62,6 +65,49 @@ Result<ArrayPtr> SavedInt64(std::span<std::byte* const> states, arrow::MemoryPoo
   ARROW_RETURN_NOT_OK(builder.Reserve(static_cast<int64_t>(states.size())));
   for (std::byte* state : states) builder.UnsafeAppend(value_of(state));
   return builder.Finish();
+}
+
+// The rows of plain states as they lie in memory.
+Result<std::vector<ArrayPtr>> CopyStates(const AggregateTerms& terms, std::vector<ArrayPtr> columns,
+                                         std::span<std::byte* const> states,
+                                         arrow::MemoryPool* pool) {
+  const size_t width = terms.row_size();
+  const auto rows = static_cast<int64_t>(states.size());
+  ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::Buffer> bytes,
+                        arrow::AllocateBuffer(rows * static_cast<int64_t>(width), pool));
+  uint8_t* at = bytes->mutable_data();
+  for (const std::byte* state : states) {
+    std::memcpy(at, state, width);
+    at += width;
+  }
+  const TypePtr& type = terms.spilled_schema()->fields().back()->type();
+  columns.push_back(std::make_shared<arrow::FixedSizeBinaryArray>(type, rows, std::move(bytes)));
+  return columns;
+}
+
+Status MergeCopiedStates(const AggregateTerms& terms, const arrow::RecordBatch& batch,
+                         std::span<const uint32_t> rows, std::span<std::byte* const> states,
+                         std::span<KernelContext> contexts) {
+  const auto& copies = static_cast<const arrow::FixedSizeBinaryArray&>(*batch.columns().back());
+  StateRow copy(terms);  // aligned
+  for (size_t i = 0; i < rows.size(); ++i) {
+    std::memcpy(copy.get(), copies.GetValue(rows[i]), terms.row_size());
+    ARROW_RETURN_NOT_OK(MergeStates(terms, states[i], copy.get(), contexts));
+  }
+  return Status::OK();
+}
+
+Status EncodeKeyColumns(const AggregateTerms& terms, const SchemaPtr& schema,
+                        const arrow::RecordBatch& batch, arrow::MemoryPool* pool,
+                        EncodedKeys* out) {
+  if (!batch.schema()->Equals(*schema)) {
+    return Error(ErrorKind::kBadData,
+                 "saved groups are of another aggregation: expected {}, got {}", schema->ToString(),
+                 batch.schema()->ToString());
+  }
+  std::vector<ArrayPtr> keys = batch.columns();
+  keys.resize(terms.encoder().keys().size());
+  return terms.encoder().EncodeColumns(std::move(keys), batch.num_rows(), pool, out);
 }
 
 }  // namespace
@@ -154,28 +200,40 @@ void GroupStore::CountExtra(std::byte* row) {
   counted = now;
 }
 
-Status GroupStore::Save(std::span<const uint32_t> groups, arrow::MemoryPool* pool,
-                        const BatchSink& sink) const {
+Status GroupStore::Write(std::span<const uint32_t> groups, const SchemaPtr& schema,
+                         const StateColumns& columns, arrow::MemoryPool* pool,
+                         const BatchSink& sink) const {
   const int64_t mean_bytes = bytes() / std::max<int64_t>(num_groups(), 1) + 1;
   const size_t step =
       std::clamp<size_t>(static_cast<size_t>(kSavedBytesMax / mean_bytes), 1, kSavedRowsMax);
+  std::vector<std::byte*> states;
   for (size_t begin = 0; begin < groups.size(); begin += step) {
-    const size_t count = std::min(step, groups.size() - begin);
-    ARROW_ASSIGN_OR_RAISE(auto batch, SavedBatch(groups.subspan(begin, count), pool));
-    ARROW_RETURN_NOT_OK(sink(*batch));
+    const auto some = groups.subspan(begin, std::min(step, groups.size() - begin));
+    states.clear();
+    for (uint32_t group : some) states.push_back(Row(group));
+    ARROW_ASSIGN_OR_RAISE(std::vector<ArrayPtr> keys, KeyColumnsOf(some, pool));
+    ARROW_ASSIGN_OR_RAISE(std::vector<ArrayPtr> made, columns(std::move(keys), states));
+    const auto rows = static_cast<int64_t>(some.size());
+    ARROW_RETURN_NOT_OK(sink(*arrow::RecordBatch::Make(schema, rows, std::move(made))));
   }
   return Status::OK();
 }
 
-Result<std::shared_ptr<arrow::RecordBatch>> GroupStore::SavedBatch(std::span<const uint32_t> groups,
-                                                                   arrow::MemoryPool* pool) const {
-  ARROW_ASSIGN_OR_RAISE(std::vector<ArrayPtr> keys, KeyColumnsOf(groups, pool));
-  std::vector<std::byte*> states;
-  states.reserve(groups.size());
-  for (uint32_t group : groups) states.push_back(Row(group));
-  ARROW_ASSIGN_OR_RAISE(auto columns, SaveStates(*terms_, std::move(keys), states, pool));
-  return arrow::RecordBatch::Make(terms_->saved_schema(), static_cast<int64_t>(groups.size()),
-                                  std::move(columns));
+Status GroupStore::Save(std::span<const uint32_t> groups, arrow::MemoryPool* pool,
+                        const BatchSink& sink) const {
+  const auto columns = [&](std::vector<ArrayPtr> keys, std::span<std::byte* const> states) {
+    return SaveStates(*terms_, std::move(keys), states, pool);
+  };
+  return Write(groups, terms_->saved_schema(), columns, pool, sink);
+}
+
+Status GroupStore::Spill(std::span<const uint32_t> groups, arrow::MemoryPool* pool,
+                         const BatchSink& sink) const {
+  if (!terms_->is_plain()) return Save(groups, pool, sink);
+  const auto columns = [&](std::vector<ArrayPtr> keys, std::span<std::byte* const> states) {
+    return CopyStates(*terms_, std::move(keys), states, pool);
+  };
+  return Write(groups, terms_->spilled_schema(), columns, pool, sink);
 }
 
 Status GroupStore::MergeRow(std::byte* into, std::byte* from, std::span<KernelContext> contexts) {
@@ -184,11 +242,13 @@ Status GroupStore::MergeRow(std::byte* into, std::byte* from, std::span<KernelCo
   return Status::OK();
 }
 
-Status GroupStore::MergeSaved(const arrow::RecordBatch& batch, std::span<const uint32_t> rows,
-                              std::span<const uint32_t> groups, std::span<KernelContext> contexts) {
+Status GroupStore::MergeSpilled(const arrow::RecordBatch& batch, std::span<const uint32_t> rows,
+                                std::span<const uint32_t> groups,
+                                std::span<KernelContext> contexts) {
   std::vector<std::byte*> states;
   states.reserve(groups.size());
   for (uint32_t group : groups) states.push_back(Row(group));
+  if (terms_->is_plain()) return MergeCopiedStates(*terms_, batch, rows, states, contexts);
   ARROW_RETURN_NOT_OK(MergeSavedStates(*terms_, batch, rows, states, contexts));
   for (std::byte* state : states) CountExtra(state);
   return Status::OK();
@@ -301,14 +361,12 @@ Status MergeSavedStates(const AggregateTerms& terms, const arrow::RecordBatch& b
 
 Status EncodeSavedKeys(const AggregateTerms& terms, const arrow::RecordBatch& batch,
                        arrow::MemoryPool* pool, EncodedKeys* out) {
-  if (!batch.schema()->Equals(*terms.saved_schema())) {
-    return Error(ErrorKind::kBadData,
-                 "saved groups are of another aggregation: expected {}, got {}",
-                 terms.saved_schema()->ToString(), batch.schema()->ToString());
-  }
-  std::vector<ArrayPtr> keys = batch.columns();
-  keys.resize(terms.encoder().keys().size());
-  return terms.encoder().EncodeColumns(std::move(keys), batch.num_rows(), pool, out);
+  return EncodeKeyColumns(terms, terms.saved_schema(), batch, pool, out);
+}
+
+Status EncodeSpilledKeys(const AggregateTerms& terms, const arrow::RecordBatch& batch,
+                         arrow::MemoryPool* pool, EncodedKeys* out) {
+  return EncodeKeyColumns(terms, terms.spilled_schema(), batch, pool, out);
 }
 
 }  // namespace headrace

@@ -56,9 +56,12 @@ class GroupStore {
   /// Gives groups as batches of terms.saved_schema(), each of bounded size.
   Status Save(std::span<const uint32_t> groups, arrow::MemoryPool* pool,
               const BatchSink& sink) const;
-  /// Merges rows of a saved batch: row rows[i] into group groups[i].
-  Status MergeSaved(const arrow::RecordBatch& batch, std::span<const uint32_t> rows,
-                    std::span<const uint32_t> groups, std::span<KernelContext> contexts);
+  /// The same of terms.spilled_schema(), for this process alone.
+  Status Spill(std::span<const uint32_t> groups, arrow::MemoryPool* pool,
+               const BatchSink& sink) const;
+  /// Merges rows of a spilled batch: row rows[i] into group groups[i].
+  Status MergeSpilled(const arrow::RecordBatch& batch, std::span<const uint32_t> rows,
+                      std::span<const uint32_t> groups, std::span<KernelContext> contexts);
   /// Merges the state rows `from` of another store into groups of this one.
   Status MergeRows(std::span<std::byte* const> from, std::span<const uint32_t> groups,
                    std::span<KernelContext> contexts);
@@ -75,8 +78,11 @@ class GroupStore {
                                         std::span<KernelContext> contexts) const;
 
  private:
-  Result<std::shared_ptr<arrow::RecordBatch>> SavedBatch(std::span<const uint32_t> groups,
-                                                         arrow::MemoryPool* pool) const;
+  /// The columns behind the keys, of some states.
+  using StateColumns = std::function<Result<std::vector<ArrayPtr>>(
+      std::vector<ArrayPtr> keys, std::span<std::byte* const> states)>;
+  Status Write(std::span<const uint32_t> groups, const SchemaPtr& schema,
+               const StateColumns& columns, arrow::MemoryPool* pool, const BatchSink& sink) const;
   Result<std::vector<ArrayPtr>> KeyColumnsOf(std::span<const uint32_t> groups,
                                              arrow::MemoryPool* pool) const;
   int64_t TryHave(int64_t bytes);
@@ -103,5 +109,9 @@ Status MergeSavedStates(const AggregateTerms& terms, const arrow::RecordBatch& b
 /// The key columns of a saved batch, encoded. kBadData when it has another schema.
 Status EncodeSavedKeys(const AggregateTerms& terms, const arrow::RecordBatch& batch,
                        arrow::MemoryPool* pool, EncodedKeys* out);
+
+/// The same of a spilled batch.
+Status EncodeSpilledKeys(const AggregateTerms& terms, const arrow::RecordBatch& batch,
+                         arrow::MemoryPool* pool, EncodedKeys* out);
 
 }  // namespace headrace

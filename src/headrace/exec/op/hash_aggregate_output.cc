@@ -182,13 +182,13 @@ class HashAggregateOutput final : public Operator {
     if (section_ == nullptr) {
       const SpilledGroups& spilled = pieces_.spilled[next_section_];
       ARROW_ASSIGN_OR_RAISE(section_, spilled.file->Read(spilled.section));
-      ARROW_RETURN_NOT_OK(EncodeSavedKeys(*terms_, *section_, context().pool, &keys_));
+      ARROW_RETURN_NOT_OK(EncodeSpilledKeys(*terms_, *section_, context().pool, &keys_));
       SelectRows(/*all=*/pass_bits_ == 0);
     }
     const int64_t extra_bytes =
         terms_->has_extra() ? Batch::FromRecordBatch(*section_).num_bytes() : 0;
     if (const int64_t refused = AssignGroups(extra_bytes)) return Flow::NeedMemory(refused);
-    ARROW_RETURN_NOT_OK(merged_->MergeSaved(*section_, rows_, groups_, contexts_));
+    ARROW_RETURN_NOT_OK(merged_->MergeSpilled(*section_, rows_, groups_, contexts_));
     section_ = nullptr;
     ++next_section_;
     if (pass_bits_ == 0) pieces_.spilled[next_section_ - 1].file.reset();

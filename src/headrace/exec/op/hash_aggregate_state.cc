@@ -13,8 +13,8 @@ constexpr int kAggregatePartsMax = 32;
 
 Status SpillGroups(const GroupStore& store, std::span<const uint32_t> groups, int key_group,
                    arrow::MemoryPool* pool, SpillFile& file) {
-  return store.Save(groups, pool,
-                    [&](const arrow::RecordBatch& batch) { return file.Write(key_group, batch); });
+  return store.Spill(groups, pool,
+                     [&](const arrow::RecordBatch& batch) { return file.Write(key_group, batch); });
 }
 
 void HashAggregateGlobal::Absorb(int key_group, std::unique_ptr<GroupStore> store) {
