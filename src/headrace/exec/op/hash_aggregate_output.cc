@@ -1,6 +1,6 @@
 // Output side of the hash aggregate: merges the pieces of one key group at a time and emits its
-// groups in the order of their hashes. A key group that does not fit is read in several passes,
-// each over the groups whose next hash bits have one value.
+// groups in the order of their hashes. A key group that does not fit is divided by the next bit of
+// the hashes: what was merged is written by halves, and what was not is read for each of them.
 #include <algorithm>
 #include <memory>
 #include <tuple>
@@ -23,8 +23,8 @@ constexpr int64_t kLinkRows = 65536;
 constexpr int64_t kAdoptedIdsMin = 2048;
 // Fewer groups than this part of a batch wait for those of the next key group.
 constexpr int64_t kHeldFraction = 4;
-// A key group is read in 2^10 passes at most.
-constexpr int kPassBitsMax = 10;
+// A key group is divided into 2^10 parts at most.
+constexpr int kDividingBitsMax = 10;
 constexpr int kBitsOfKeyGroup = 7;
 
 class HashAggregateOutput final : public Operator {
@@ -58,21 +58,29 @@ class HashAggregateOutput final : public Operator {
     return Error(ErrorKind::kInternal, "an impossible stage");
   }
 
-  // What was merged so far is spilled or forgotten, and twice as many passes are made of the rest.
   Result<int64_t> Reclaim(int64_t) override {
-    if (stage_ != Stage::kMerge || pass_bits_ == kPassBitsMax) return 0;
+    if (stage_ != Stage::kMerge || part_.bits == kDividingBitsMax) return 0;
     int64_t freed = merged_->reserved_bytes();
     for (const auto& store : pieces_.stores) freed += store->reserved_bytes();
     if (freed == 0) return 0;
-    if (pass_bits_ == 0) ARROW_RETURN_NOT_OK(SpillMerged());
-    ++pass_bits_;
-    pass_ *= 2;
-    StartPass();
+    ARROW_RETURN_NOT_OK(Divide());
+    StartPart();
     return freed;
   }
 
  private:
   enum class Stage : uint8_t { kPart, kTake, kMerge, kEmit };
+
+  /// The groups of a key group whose next `bits` bits of the hash are `prefix`.
+  struct HashPart {
+    int bits = 0;
+    uint64_t prefix = 0;
+    std::vector<SpilledGroups> spilled;  // that have groups of it
+
+    bool Has(uint64_t hash) const {
+      return bits == 0 || hash << kBitsOfKeyGroup >> (64 - bits) == prefix;
+    }
+  };
 
   Result<Flow> EmitTotal(Out& out) {
     StateRow empty(*terms_);
@@ -88,9 +96,8 @@ class HashAggregateOutput final : public Operator {
     for (; key_group_ < last_key_group_; ++key_group_) {
       pieces_ = global_->Take(key_group_);
       if (pieces_.empty()) continue;
-      pass_bits_ = 0;
-      pass_ = 0;
-      StartPass();
+      part_ = {0, 0, std::move(pieces_.spilled)};
+      StartPart();
       return Flow::MoreOutput();
     }
     if (held_rows_ > 0) return EmitHeld(out);
@@ -98,7 +105,7 @@ class HashAggregateOutput final : public Operator {
     return Flow::NeedInput();
   }
 
-  void StartPass() {
+  void StartPart() {
     stage_ = Stage::kMerge;
     next_row_ = 0;
     next_adopted_ = 0;
@@ -116,23 +123,44 @@ class HashAggregateOutput final : public Operator {
     stores.erase(largest);
   }
 
-  // Writes all that is in memory, so that everything can be read again from sections.
-  Status SpillMerged() {
+  // Writes all that is in memory by the next bit of the hashes; the second half waits.
+  Status Divide() {
+    HashPart halves[2];
+    for (uint64_t bit = 0; bit < 2; ++bit)
+      halves[bit] = {part_.bits + 1, part_.prefix * 2 + bit, {}};
     ARROW_ASSIGN_OR_RAISE(std::shared_ptr<SpillFile> file, SpillFile::Make(context(), "aggregate"));
-    ARROW_RETURN_NOT_OK(
-        SpillGroups(*merged_, merged_->Groups(), key_group_, context().pool, *file));
+    ARROW_RETURN_NOT_OK(SpillByHalf(*merged_, merged_->Groups(), halves[1], *file));
     while (!pieces_.stores.empty()) {
       const GroupStore& store = *pieces_.stores.back();
       std::vector<uint32_t> groups = next_row_ == 0 ? store.Groups() : std::move(source_groups_);
       groups.erase(groups.begin(), groups.begin() + static_cast<std::ptrdiff_t>(next_row_));
-      ARROW_RETURN_NOT_OK(SpillGroups(store, groups, key_group_, context().pool, *file));
+      ARROW_RETURN_NOT_OK(SpillByHalf(store, groups, halves[1], *file));
       pieces_.stores.pop_back();
       next_row_ = 0;  // only the last store may have been merged in part
     }
     ARROW_RETURN_NOT_OK(file->Seal());
-    auto& spilled = pieces_.spilled;
-    spilled.erase(spilled.begin(), spilled.begin() + static_cast<std::ptrdiff_t>(next_section_));
-    for (const StateSection& section : file->sections()) spilled.push_back({file, section});
+    for (const StateSection& section : file->sections()) {
+      halves[section.key_group].spilled.push_back({file, section});
+    }
+    for (size_t i = next_section_; i < part_.spilled.size(); ++i) {
+      for (HashPart& half : halves) half.spilled.push_back(part_.spilled[i]);
+    }
+    part_ = std::move(halves[0]);
+    waiting_.push_back(std::move(halves[1]));
+    return Status::OK();
+  }
+
+  // As sections of "key group" 0 or 1.
+  Status SpillByHalf(const GroupStore& store, const std::vector<uint32_t>& groups,
+                     const HashPart& second, SpillFile& file) {
+    std::vector<uint32_t> halves[2];
+    for (uint32_t group : groups) {
+      halves[second.Has(store.table().HashOf(group)) ? 1 : 0].push_back(group);
+    }
+    for (int half = 0; half < 2; ++half) {
+      if (halves[half].empty()) continue;
+      ARROW_RETURN_NOT_OK(SpillGroups(store, halves[half], half, context().pool, file));
+    }
     return Status::OK();
   }
 
@@ -149,7 +177,7 @@ class HashAggregateOutput final : public Operator {
       return Flow::MoreOutput();
     }
     if (!pieces_.stores.empty()) return MergeStore(*pieces_.stores.back());
-    if (next_section_ < pieces_.spilled.size()) return MergeSection();
+    if (next_section_ < part_.spilled.size()) return MergeSection();
     order_ = merged_->OrderedGroups();
     next_row_ = 0;
     stage_ = Stage::kEmit;
@@ -167,7 +195,7 @@ class HashAggregateOutput final : public Operator {
       states[i] = from.Row(source_groups_[next_row_ + i]);
       if (terms_->has_extra()) extra_bytes += terms_->CountedExtraOf(states[i]);
     }
-    SelectRows(/*all=*/true);
+    SelectRows();
     if (const int64_t refused = AssignGroups(extra_bytes)) return Flow::NeedMemory(refused);
     ARROW_RETURN_NOT_OK(merged_->MergeRows(states, groups_, contexts_));
     next_row_ += count;
@@ -180,27 +208,25 @@ class HashAggregateOutput final : public Operator {
 
   Result<Flow> MergeSection() {
     if (section_ == nullptr) {
-      const SpilledGroups& spilled = pieces_.spilled[next_section_];
+      const SpilledGroups& spilled = part_.spilled[next_section_];
       ARROW_ASSIGN_OR_RAISE(section_, spilled.file->Read(spilled.section));
       ARROW_RETURN_NOT_OK(EncodeSpilledKeys(*terms_, *section_, context().pool, &keys_));
-      SelectRows(/*all=*/pass_bits_ == 0);
+      SelectRows();
     }
     const int64_t extra_bytes =
         terms_->has_extra() ? Batch::FromRecordBatch(*section_).num_bytes() : 0;
     if (const int64_t refused = AssignGroups(extra_bytes)) return Flow::NeedMemory(refused);
     ARROW_RETURN_NOT_OK(merged_->MergeSpilled(*section_, rows_, groups_, contexts_));
     section_ = nullptr;
-    ++next_section_;
-    if (pass_bits_ == 0) pieces_.spilled[next_section_ - 1].file.reset();
+    part_.spilled[next_section_++].file.reset();
     return Flow::MoreOutput();
   }
 
-  // Rows of keys_ that belong to this pass.
-  void SelectRows(bool all) {
+  // Rows of keys_ that belong to this part.
+  void SelectRows() {
     rows_.clear();
     for (size_t row = 0; row < keys_.hashes.size(); ++row) {
-      const uint64_t rest = keys_.hashes[row] << kBitsOfKeyGroup;
-      if (all || rest >> (64 - pass_bits_) == pass_) rows_.push_back(static_cast<uint32_t>(row));
+      if (part_.Has(keys_.hashes[row])) rows_.push_back(static_cast<uint32_t>(row));
     }
   }
 
@@ -243,11 +269,13 @@ class HashAggregateOutput final : public Operator {
     }
     merged_.reset();
     order_ = {};
-    if (++pass_ < uint64_t{1} << pass_bits_) {
-      StartPass();
+    if (!waiting_.empty()) {
+      part_ = std::move(waiting_.back());
+      waiting_.pop_back();
+      StartPart();
       return Flow::MoreOutput();
     }
-    pieces_ = {};
+    part_ = {};
     ++key_group_;
     stage_ = Stage::kTake;
     return Flow::MoreOutput();
@@ -290,13 +318,13 @@ class HashAggregateOutput final : public Operator {
   Stage stage_ = Stage::kPart;
   int key_group_ = 0;
   int last_key_group_ = 0;
-  KeyGroupPieces pieces_;
-  int pass_bits_ = 0;
-  uint64_t pass_ = 0;
+  KeyGroupPieces pieces_;          // in memory
+  HashPart part_;                  // in work
+  std::vector<HashPart> waiting_;  // the next one last
   std::unique_ptr<GroupStore> merged_;
   size_t next_row_ = 0;      // of source_groups_ or order_
   size_t next_adopted_ = 0;  // of pieces_.stores
-  size_t next_section_ = 0;  // of pieces_.spilled
+  size_t next_section_ = 0;  // of part_.spilled
   std::shared_ptr<arrow::RecordBatch> section_;
   std::vector<uint32_t> source_groups_;
   EncodedKeys keys_;
