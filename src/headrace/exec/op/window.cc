@@ -1,45 +1,34 @@
 // Per batch: number the partitions of the rows, bring the rows of each together, run every function
-// over each range with that partition's state, and bring the values back into row order.
+// over each range with that partition's state, and bring the values back into row order. Where the
+// states are too many, rows go to buckets of partitions on disk, are run bucket by bucket, and come
+// from there in row order.
 #include "headrace/exec/op/window.h"
 
 #include <algorithm>
-#include <numeric>
 #include <optional>
-#include <set>
 
 #include "arrow/array.h"
 #include "arrow/array/builder_base.h"
 #include "arrow/array/builder_binary.h"
-#include "arrow/array/util.h"
 #include "arrow/compute/api_vector.h"
 #include "arrow/compute/exec.h"
 #include "arrow/record_batch.h"
-#include "arrow/scalar.h"
 #include "arrow/type.h"
-#include "arrow/util/bitmap_ops.h"
 #include "headrace/base/check.h"
 #include "headrace/base/limits.h"
+#include "headrace/exec/op/bucketed_rows.h"
 #include "headrace/exec/op/key_numbering.h"
-#include "headrace/exec/op/lower.h"
+#include "headrace/exec/op/partitioned_rows.h"
+#include "headrace/exec/op/window_call.h"
 #include "headrace/exec/op/window_states.h"
-#include "headrace/exec/physical.h"
-#include "headrace/exec/spill/state_file.h"
+#include "headrace/exec/spill/spill_file.h"
 #include "headrace/types/encoding.h"
 
 namespace headrace {
 namespace {
 
-std::string TextOf(const FunctionCall& call) {
-  std::string text = call.function->id;
-  text += "(";
-  for (size_t i = 0; i < call.args.size(); ++i) {
-    text += (i == 0 ? "" : ", ") + ToString(*call.args[i]);
-  }
-  return text + ")";
-}
-
-Result<ArrayPtr> TakeRows(const ArrayPtr& array, const std::vector<uint32_t>& rows,
-                          arrow::MemoryPool* pool) {
+Result<ArrayPtr> TakeCells(const ArrayPtr& array, const std::vector<uint32_t>& rows,
+                           arrow::MemoryPool* pool) {
   const arrow::UInt32Array indices(static_cast<int64_t>(rows.size()),
                                    arrow::Buffer::Wrap(rows.data(), rows.size()));
   arrow::compute::ExecContext context(pool);
@@ -47,113 +36,6 @@ Result<ArrayPtr> TakeRows(const ArrayPtr& array, const std::vector<uint32_t>& ro
   return arrow::compute::Take(*array, indices, arrow::compute::TakeOptions::NoBoundsCheck(),
                               &context);
 }
-
-// `value` with nulls also where `arg` is null.
-Result<ArrayPtr> WithNullsOf(const ArrayPtr& value, const Argument& arg, arrow::MemoryPool* pool) {
-  if (arg.array->null_count() == 0) return value;
-  if (arg.is_constant || arg.array->type_id() == arrow::Type::NA) {
-    return arrow::MakeArrayOfNull(value->type(), value->length(), pool);
-  }
-  std::shared_ptr<arrow::ArrayData> data = value->data()->Copy();
-  const arrow::Array& nulls = *arg.array;
-  if (value->null_bitmap_data() == nullptr) {
-    ARROW_ASSIGN_OR_RAISE(data->buffers[0],
-                          arrow::internal::CopyBitmap(pool, nulls.null_bitmap_data(),
-                                                      nulls.offset(), nulls.length()));
-    HEADRACE_CHECK(data->offset == 0, "a builder gave a slice");
-  } else {
-    ARROW_ASSIGN_OR_RAISE(data->buffers[0], arrow::internal::BitmapAnd(
-                                                pool, value->null_bitmap_data(), value->offset(),
-                                                nulls.null_bitmap_data(), nulls.offset(),
-                                                value->length(), value->offset()));
-  }
-  data->null_count = arrow::kUnknownNullCount;
-  return arrow::MakeArray(std::move(data));
-}
-
-/// The rows of a batch, partition by partition. Range i belongs to partition `partitions[i]` and
-/// covers places [ends[i − 1], ends[i]) of `row_at`.
-struct PartitionedRows {
-  std::vector<uint32_t> partitions;
-  std::vector<int64_t> ends;
-  std::vector<uint32_t> row_at;    // by place
-  std::vector<uint32_t> place_of;  // by row
-  bool in_place = true;            // row_at[i] = i
-
-  void SetWhole(int64_t num_rows) {
-    partitions = {0};
-    ends = {num_rows};
-    in_place = true;
-  }
-
-  // A counting sort; `range_of_partition` is scratch of one entry per partition, all kNoRange
-  // before and after.
-  static constexpr uint32_t kNoRange = 0xffffffffU;
-  void Set(const std::vector<uint32_t>& partition_of_row,
-           std::vector<uint32_t>* range_of_partition) {
-    const size_t rows = partition_of_row.size();
-    partitions.clear();
-    ends.clear();
-    for (uint32_t partition : partition_of_row) {
-      uint32_t& range = (*range_of_partition)[partition];
-      if (range == kNoRange) {
-        range = static_cast<uint32_t>(partitions.size());
-        partitions.push_back(partition);
-        ends.push_back(0);
-      }
-      ++ends[range];
-    }
-    std::exclusive_scan(ends.begin(), ends.end(), ends.begin(), int64_t{0});
-    row_at.resize(rows);
-    place_of.resize(rows);
-    in_place = true;
-    for (size_t row = 0; row < rows; ++row) {
-      const int64_t place = ends[(*range_of_partition)[partition_of_row[row]]]++;
-      row_at[static_cast<size_t>(place)] = static_cast<uint32_t>(row);
-      place_of[row] = static_cast<uint32_t>(place);
-      in_place = in_place && place == static_cast<int64_t>(row);
-    }
-    for (uint32_t partition : partitions) (*range_of_partition)[partition] = kNoRange;
-  }
-};
-
-/// One call with its literal arguments made into arrays.
-struct WindowCall {
-  FunctionCall call;
-  std::unique_ptr<PartitionKernel> kernel;
-  std::vector<int> columns;         // per argument; −1: a literal
-  std::vector<ArrayPtr> constants;  // per argument; null: a column
-
-  static Result<WindowCall> Make(const RollingCall& rolling, arrow::MemoryPool* pool) {
-    const bool is_aggregate = rolling.call.function->kind == FunctionKind::kAggregate;
-    ARROW_ASSIGN_OR_RAISE(
-        WindowCall made,
-        Make(rolling.call,
-             is_aggregate ? MakeRollingKernel(rolling, pool) : MakeFillKernel(rolling), pool));
-    for (const int column : {rolling.key, rolling.bound}) {
-      if (column < 0) continue;
-      made.columns.push_back(column);
-      made.constants.emplace_back();
-    }
-    return made;
-  }
-
-  static Result<WindowCall> Make(const FunctionCall& call, std::unique_ptr<PartitionKernel> kernel,
-                                 arrow::MemoryPool* pool) {
-    WindowCall result{call, std::move(kernel), {}, {}};
-    for (const ExpressionPtr& arg : call.args) {
-      const bool is_literal = arg->kind == Expression::Kind::kLiteral;
-      HEADRACE_CHECK(is_literal || arg->kind == Expression::Kind::kColumn,
-                     "arguments of a window call are columns or literals");
-      result.columns.push_back(is_literal ? -1 : arg->column);
-      result.constants.emplace_back();
-      if (!is_literal) continue;
-      ARROW_ASSIGN_OR_RAISE(ArrayPtr one, arrow::MakeArrayFromScalar(*arg->literal, 1, pool));
-      ARROW_ASSIGN_OR_RAISE(result.constants.back(), Decode(one, pool));
-    }
-    return result;
-  }
-};
 
 class WindowOperator final : public Operator {
  public:
@@ -181,6 +63,7 @@ class WindowOperator final : public Operator {
   }
 
   Result<Flow> Push(int, Batch& batch, Out& out) override {
+    if (diverted_ != nullptr) return Divert(batch);
     if (!pending_.has_value()) {
       ARROW_ASSIGN_OR_RAISE(pending_, batch.Compact(context().pool));
       next_row_ = 0;
@@ -201,9 +84,21 @@ class WindowOperator final : public Operator {
     return Flow::NeedInput();
   }
 
-  /// States of partitions that have passed.
+  Result<Flow> Finish(int, Out& out) override {
+    if (diverted_ == nullptr) return Flow::NeedInput();
+    if (results_ == nullptr) {
+      ARROW_RETURN_NOT_OK(diverted_->Seal());
+      ARROW_ASSIGN_OR_RAISE(results_, BucketedRows::Make(context(), OutputSchema(), kBuckets));
+      ARROW_RETURN_NOT_OK(StartBucket());
+    }
+    return bucket_ < kBuckets ? RunBucket() : GiveInOrder(out);
+  }
+
+  /// States of partitions that have passed; or all of them, where that is a good part of the memory
+  /// and the input has an end.
   Result<int64_t> Reclaim(int64_t) override {
-    if (!spec_.partitions_stand_together || states_->size() <= 1) return 0;
+    if (!spec_.partitions_stand_together) return StartDiverting();
+    if (states_->size() <= 1) return 0;
     const int64_t before = reservation_.bytes();
     ARROW_RETURN_NOT_OK(ForgetAllBut(last_partition_));
     last_partition_ = 0;
@@ -212,6 +107,32 @@ class WindowOperator final : public Operator {
   }
 
   Status Save(StateWriter& writer) override {
+    if (diverted_ != nullptr) {
+      return Error(ErrorKind::kUnsupported, "{} cannot be saved: its states are on disk",
+                   spec_.Describe());
+    }
+    return SaveAll(writer);
+  }
+
+  Status Load(StateReader& reader) override {
+    const auto [first, last] = KeyGroupsOfLane(context().lane, context().lanes);
+    ARROW_ASSIGN_OR_RAISE(auto sections, reader.ReadGroups(first, last));
+    for (const auto& section : sections) {
+      ARROW_RETURN_NOT_OK(LoadPartitions(Batch::FromRecordBatch(*section), *section->schema()));
+    }
+    return Status::OK();
+  }
+
+ private:
+  static constexpr size_t kPartitionsPerSection = 4096;
+  static constexpr int64_t kPartitionsToForget = 4096;
+  static constexpr int64_t kSliceRowsMin = 256;
+  static constexpr int kBuckets = 32;
+  static constexpr int64_t kDivertedFraction = 8;  // of the memory, taken by states
+
+  /// To a StateWriter or a SpillFile.
+  template <typename Writer>
+  Status SaveAll(Writer& writer) {
     if (!keys_->has_keys()) return SavePartitions(writer, 0, {0});
     std::vector<std::vector<uint32_t>> by_key_group(kKeyGroups);
     for (uint32_t partition = 0; partition < keys_->size(); ++partition) {
@@ -229,21 +150,101 @@ class WindowOperator final : public Operator {
     return Status::OK();
   }
 
-  Status Load(StateReader& reader) override {
-    const auto [first, last] = KeyGroupsOfLane(context().lane, context().lanes);
-    ARROW_ASSIGN_OR_RAISE(auto sections, reader.ReadGroups(first, last));
-    for (const auto& section : sections) {
-      ARROW_RETURN_NOT_OK(LoadPartitions(Batch::FromRecordBatch(*section), *section->schema()));
+  // -- Rows on disk --
+
+  /// What states held is freed; rows wait from now on.
+  Result<int64_t> StartDiverting() {
+    const int64_t held = reservation_.bytes();
+    const bool is_much = held >= context().budget->limit_bytes() / kDivertedFraction;
+    if (!spec_.has_end || diverted_ != nullptr || !keys_->has_keys() || !is_much) return 0;
+    ARROW_ASSIGN_OR_RAISE(KeyEncoder encoder,
+                          KeyEncoder::Make(KeyColumnsOf(*spec_.schema, spec_.partition_by)));
+    bucket_encoder_.emplace(std::move(encoder));
+    ARROW_ASSIGN_OR_RAISE(diverted_, BucketedRows::Make(context(), spec_.schema, kBuckets));
+    ARROW_ASSIGN_OR_RAISE(diverted_states_, SpillFile::Make(context(), "window_states"));
+    ARROW_RETURN_NOT_OK(SaveAll(*diverted_states_));
+    ARROW_RETURN_NOT_OK(diverted_states_->Seal());
+    ARROW_RETURN_NOT_OK(ForgetAll());
+    reservation_.TryResize(StateBytes());
+    return held - reservation_.bytes();
+  }
+
+  Result<Flow> Divert(Batch& batch) {
+    Batch rows;
+    if (pending_.has_value()) {
+      rows = pending_->Slice(next_row_, pending_->num_rows() - next_row_);
+      pending_.reset();
+    } else {
+      ARROW_ASSIGN_OR_RAISE(rows, batch.Compact(context().pool));
+    }
+    ARROW_ASSIGN_OR_RAISE(rows, DecodeBatch(rows, context().pool));
+    ARROW_RETURN_NOT_OK(diverted_->AddByPartition(rows, *bucket_encoder_, context().pool));
+    return Flow::NeedInput();
+  }
+
+  /// The states of its partitions.
+  Status StartBucket() {
+    ARROW_RETURN_NOT_OK(ForgetAll());
+    reservation_.TryResize(StateBytes());
+    for (const StateSection& section : diverted_states_->sections()) {
+      if (diverted_->BucketOf(section.key_group) != bucket_) continue;
+      ARROW_ASSIGN_OR_RAISE(const auto saved, diverted_states_->Read(section));
+      ARROW_RETURN_NOT_OK(LoadPartitions(Batch::FromRecordBatch(*saved), *saved->schema()));
     }
     return Status::OK();
   }
 
- private:
-  static constexpr size_t kPartitionsPerSection = 4096;
-  static constexpr int64_t kPartitionsToForget = 4096;
-  static constexpr int64_t kSliceRowsMin = 256;
+  /// Some rows of the bucket in work.
+  Result<Flow> RunBucket() {
+    if (!pending_.has_value()) {
+      ARROW_ASSIGN_OR_RAISE(pending_, diverted_->Next(bucket_));
+    }
+    if (!pending_.has_value()) {
+      if (++bucket_ < kBuckets) {
+        ARROW_RETURN_NOT_OK(StartBucket());
+      } else {
+        ARROW_RETURN_NOT_OK(results_->Seal());
+      }
+      return Flow::MoreOutput();
+    }
+    std::vector<ArrayPtr> columns = pending_->columns();
+    ArrayPtr numbers = std::move(columns.back());
+    columns.pop_back();
+    const Batch input(std::move(columns), pending_->num_rows());
+    ARROW_ASSIGN_OR_RAISE(const Flow flow, FindPartitions(input));
+    if (flow.kind == Flow::Kind::kNeedMemory) return flow;
+    ARROW_ASSIGN_OR_RAISE(const Batch given, WithValues(input));
+    columns = given.columns();
+    columns.push_back(std::move(numbers));
+    pending_.reset();
+    ARROW_RETURN_NOT_OK(results_->Write(bucket_, Batch(std::move(columns), input.num_rows())));
+    return Flow::MoreOutput();
+  }
+
+  Result<Flow> GiveInOrder(Out& out) {
+    ARROW_ASSIGN_OR_RAISE(Batch rows, results_->NextInOrder(context().batch_rows, context().pool));
+    if (rows.num_rows() == 0) return Flow::NeedInput();
+    out.Emit(std::move(rows));
+    return Flow::MoreOutput();
+  }
+
+  SchemaPtr OutputSchema() const {
+    arrow::FieldVector fields = spec_.schema->fields();
+    for (const WindowCall& call : calls_) {
+      fields.push_back(arrow::field(call.call.name, call.call.type));
+    }
+    return arrow::schema(std::move(fields));
+  }
+
+  // -- Rows in memory --
 
   Status RunOver(const Batch& input, Out& out) {
+    ARROW_ASSIGN_OR_RAISE(Batch given, WithValues(input));
+    out.Emit(std::move(given));
+    return Status::OK();
+  }
+
+  Result<Batch> WithValues(const Batch& input) {
     const int64_t owned_before = OwnedBytes();
     ARROW_ASSIGN_OR_RAISE(std::vector<ArrayPtr> columns, Run(input));
     owned_bytes_ += OwnedBytes() - owned_before;
@@ -254,8 +255,7 @@ class WindowOperator final : public Operator {
     }
     reservation_.TryResize(StateBytes() + owned_bytes_);  // refused: the next rows ask again
     columns.insert(columns.begin(), input.columns().begin(), input.columns().end());
-    out.Emit(input.WithColumns(std::move(columns)));
-    return Status::OK();
+    return input.WithColumns(std::move(columns));
   }
 
   Status ForgetAll() {
@@ -345,7 +345,7 @@ class WindowOperator final : public Operator {
       ARROW_ASSIGN_OR_RAISE(std::vector<Argument> args, Arguments(calls_[i], input, &by_place));
       ARROW_ASSIGN_OR_RAISE(ArrayPtr values, RunCall(i, args, input.num_rows()));
       if (!rows_.in_place) {
-        ARROW_ASSIGN_OR_RAISE(values, TakeRows(values, rows_.place_of, context().pool));
+        ARROW_ASSIGN_OR_RAISE(values, TakeCells(values, rows_.place_of, context().pool));
       }
       results.push_back(std::move(values));
     }
@@ -364,7 +364,7 @@ class WindowOperator final : public Operator {
       if (array == nullptr) {
         ARROW_ASSIGN_OR_RAISE(array, Decode(input.column(call.columns[i]), context().pool));
         if (!rows_.in_place) {
-          ARROW_ASSIGN_OR_RAISE(array, TakeRows(array, rows_.row_at, context().pool));
+          ARROW_ASSIGN_OR_RAISE(array, TakeCells(array, rows_.row_at, context().pool));
         }
       }
       args.push_back({array, false});
@@ -397,7 +397,8 @@ class WindowOperator final : public Operator {
   }
 
   // One section: the key columns, then one column of bytes per call.
-  Status SavePartitions(StateWriter& writer, int key_group, const std::vector<uint32_t>& groups) {
+  template <typename Writer>
+  Status SavePartitions(Writer& writer, int key_group, const std::vector<uint32_t>& groups) {
     const auto count = static_cast<int64_t>(groups.size());
     std::vector<ArrayPtr> columns;
     if (keys_->has_keys()) {
@@ -485,6 +486,13 @@ class WindowOperator final : public Operator {
   int64_t bytes_per_row_ = 0;  // that states may come to own
   Reservation reservation_;
 
+  // Once states were too many.
+  std::unique_ptr<BucketedRows> diverted_;      // rows that wait; null: none do
+  std::unique_ptr<SpillFile> diverted_states_;  // as they were then
+  std::unique_ptr<BucketedRows> results_;       // null until the input has ended
+  std::optional<KeyEncoder> bucket_encoder_;
+  int bucket_ = 0;  // in work
+
   // Of one call.
   uint32_t last_partition_ = 0;  // that of the last row
   std::optional<Batch> pending_;
@@ -493,15 +501,6 @@ class WindowOperator final : public Operator {
   std::vector<uint32_t> range_of_partition_;
   PartitionedRows rows_;
 };
-
-// Whether rows that are equal in `columns` are next to each other in `ordering`.
-bool StandTogether(const std::vector<int>& columns, const Ordering& ordering) {
-  std::set<int> wanted(columns.begin(), columns.end());
-  for (const SortKey& key : ordering) {
-    if (wanted.empty() || !wanted.erase(key.column)) break;
-  }
-  return !columns.empty() && wanted.empty();
-}
 
 }  // namespace
 
@@ -517,28 +516,6 @@ std::string WindowOperatorSpec::Describe() const {
 
 std::unique_ptr<Operator> WindowOperatorSpec::Make(std::shared_ptr<GlobalState>) const {
   return std::make_unique<WindowOperator>(*this);
-}
-
-Status LowerWindow(const PlanNode& node, Lowering& lowering) {
-  const auto& window = static_cast<const WindowNode&>(node);
-  ARROW_RETURN_NOT_OK(lowering.Lower(*node.input()));
-  lowering.Serialize();
-  const PlanNode& input = *node.input();
-  lowering.Append(std::make_shared<WindowOperatorSpec>(
-      input.schema(), window.partition_by, window.calls,
-      StandTogether(window.partition_by, input.properties().ordering)));
-  return Status::OK();
-}
-
-Status LowerRollingWindow(const PlanNode& node, Lowering& lowering) {
-  const auto& window = static_cast<const RollingWindowNode&>(node);
-  ARROW_RETURN_NOT_OK(lowering.Lower(*node.input()));
-  lowering.Serialize();
-  const PlanNode& input = *node.input();
-  lowering.Append(std::make_shared<WindowOperatorSpec>(
-      input.schema(), window.partition_by, std::vector<FunctionCall>(),
-      StandTogether(window.partition_by, input.properties().ordering), window.calls));
-  return Status::OK();
 }
 
 }  // namespace headrace

@@ -13,20 +13,23 @@
 namespace headrace {
 
 /// Appends one column per call; rows and their order stay. REQUIRES: one lane, input in stream
-/// order. Keeps one state per partition and call; Save writes them by key group. Functions that
-/// look ahead are kUnsupported at Open. (WindowSpec is the bound OVER clause, see expression.h.)
+/// order. Keeps one state per partition and call; Save writes them by key group. Where the states
+/// take too much memory, the rows of an input that has an end wait on disk from then on.
+/// Functions that look ahead are kUnsupported at Open. (WindowSpec is the bound OVER clause, see
+/// expression.h.)
 class WindowOperatorSpec final : public OperatorSpec {
  public:
   /// `schema` is the input's; without `partition_by` all rows are one partition. The columns of
   /// `rolling` come behind those of `calls`.
   WindowOperatorSpec(SchemaPtr schema, std::vector<int> partition_by,
                      std::vector<FunctionCall> calls, bool partitions_stand_together = false,
-                     std::vector<RollingCall> rolling = {})
+                     std::vector<RollingCall> rolling = {}, bool has_end = false)
       : schema(std::move(schema)),
         partition_by(std::move(partition_by)),
         calls(std::move(calls)),
         partitions_stand_together(partitions_stand_together),
-        rolling(std::move(rolling)) {}
+        rolling(std::move(rolling)),
+        has_end(has_end) {}
   std::string name() const override { return "window"; }
   std::string Describe() const override;
   std::unique_ptr<Operator> Make(std::shared_ptr<GlobalState> global) const override;
@@ -36,6 +39,7 @@ class WindowOperatorSpec final : public OperatorSpec {
   const std::vector<FunctionCall> calls;
   const bool partitions_stand_together;  // states of those that have passed are dropped
   const std::vector<RollingCall> rolling;
+  const bool has_end;  // of the input: then rows may wait on disk for it
 };
 
 }  // namespace headrace
