@@ -48,8 +48,7 @@ class ExtremeKernel final : public PartitionKernel {
     PutValue(extreme.next, out);
     PutValue(extreme.best.size(), out);
     for (const auto& row : extreme.best) PutValue(row, out);
-    PutValue(extreme.keys.size(), out);
-    for (const int64_t key : extreme.keys) PutValue(key, out);
+    frame_.SaveKeys(extreme.keys, out);
     return Status::OK();
   }
 
@@ -58,8 +57,14 @@ class ExtremeKernel final : public PartitionKernel {
     StateBytesReader reader("a rolling extreme", bytes);
     ARROW_RETURN_NOT_OK(reader.ReadCount(&extreme.first));
     ARROW_RETURN_NOT_OK(reader.ReadCount(&extreme.next));
-    ARROW_RETURN_NOT_OK(ReadQueue(reader, &extreme.best));
-    ARROW_RETURN_NOT_OK(ReadQueue(reader, &extreme.keys));
+    int64_t best = 0;
+    ARROW_RETURN_NOT_OK(reader.ReadCount(&best));
+    for (int64_t i = 0; i < best; ++i) {
+      Row row{};
+      ARROW_RETURN_NOT_OK(reader.Read(&row));
+      extreme.best.push_back(row);
+    }
+    ARROW_RETURN_NOT_OK(frame_.LoadKeys(reader, extreme.next - extreme.first, &extreme.keys));
     return reader.Finish();
   }
 
@@ -110,18 +115,6 @@ class ExtremeKernel final : public PartitionKernel {
       return valid[row] ? kernel.Append(kernel.RankAt(values, row), out) : out.AppendNull();
     }
   };
-
-  template <typename Item>
-  static Status ReadQueue(StateBytesReader& reader, RowQueue<Item>* queue) {
-    int64_t size = 0;
-    ARROW_RETURN_NOT_OK(reader.ReadCount(&size));
-    for (int64_t i = 0; i < size; ++i) {
-      Item item{};
-      ARROW_RETURN_NOT_OK(reader.Read(&item));
-      queue->push_back(item);
-    }
-    return Status::OK();
-  }
 
   bool IsAsGood(int64_t rank, int64_t other) const {
     return is_max_ ? rank >= other : rank <= other;

@@ -41,6 +41,31 @@ class PartitionKernel {
   const size_t align;
 };
 
+/// States that are those of a function's kernel.
+template <typename Kernel>
+class FunctionStatesKernel : public PartitionKernel {
+ public:
+  explicit FunctionStatesKernel(const Kernel& kernel)
+      : PartitionKernel(kernel.size, kernel.align), kernel_(kernel) {}
+
+  void Init(std::byte* state) override { kernel_.init(state); }
+  void Destroy(std::byte* state) override {
+    if (kernel_.destroy != nullptr) kernel_.destroy(state);
+  }
+  Status Save(const std::byte* state, std::string* out) override {
+    return kernel_.save(state, out);
+  }
+  Status Load(std::byte* state, std::string_view bytes) override {
+    return kernel_.load(state, bytes);
+  }
+  int64_t Bytes(const std::byte* state) override {
+    return kernel_.bytes == nullptr ? 0 : kernel_.bytes(state);
+  }
+
+ protected:
+  const Kernel& kernel_;
+};
+
 std::unique_ptr<PartitionKernel> MakePartitionKernel(const OrderedKernel& kernel);
 
 /// Of last_value, its nulls ignored, over rows.

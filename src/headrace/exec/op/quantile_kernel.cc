@@ -51,7 +51,7 @@ class QuantileKernel final : public PartitionKernel {
       PutValue<uint8_t>(value.has_value() ? 1 : 0, out);
       PutValue(value.value_or(0), out);
     }
-    for (const int64_t key : quantile.keys) PutValue(key, out);
+    frame_.SaveKeys(quantile.keys, out);
     return Status::OK();
   }
 
@@ -67,11 +67,7 @@ class QuantileKernel final : public PartitionKernel {
       ARROW_RETURN_NOT_OK(reader.Read(&value));
       Enter(quantile, has_value ? std::optional(value) : std::nullopt);
     }
-    for (int64_t i = 0; frame_.by_key() && i < rows; ++i) {
-      int64_t key = 0;
-      ARROW_RETURN_NOT_OK(reader.Read(&key));
-      quantile.keys.push_back(key);
-    }
+    ARROW_RETURN_NOT_OK(frame_.LoadKeys(reader, rows, &quantile.keys));
     return reader.Finish();
   }
 

@@ -1,9 +1,11 @@
 // RollingFrame: which rows enter and leave a frame that looks back, row after row.
 #pragma once
 
+#include <string>
 #include <utility>
 #include <vector>
 
+#include "headrace/function/state_bytes.h"
 #include "headrace/function/view.h"
 #include "headrace/plan/rolling_window.h"
 
@@ -41,7 +43,6 @@ class RollingFrame {
   explicit RollingFrame(const RollingCall& rolling)
       : num_args_(rolling.call.args.size()), rows_max_(rolling.rows), by_key_(rolling.key >= 0) {}
 
-  bool by_key() const { return by_key_; }
   /// Rows never leave.
   bool is_all() const { return !by_key_ && rows_max_ == 0; }
   size_t num_args() const { return num_args_; }
@@ -59,6 +60,19 @@ class RollingFrame {
       if (rows_max_ > 0 && window.rows() == rows_max_) ARROW_RETURN_NOT_OK(window.Leave());
       ARROW_RETURN_NOT_OK(window.Enter(row));
       ARROW_RETURN_NOT_OK(window.Give());
+    }
+    return Status::OK();
+  }
+
+  /// The keys of the rows in a frame, of which there are `rows`; none where it does not go by them.
+  void SaveKeys(const RowQueue<int64_t>& keys, std::string* out) const {
+    for (const int64_t key : keys) PutValue(key, out);
+  }
+  Status LoadKeys(StateBytesReader& reader, int64_t rows, RowQueue<int64_t>* keys) const {
+    for (int64_t i = 0; by_key_ && i < rows; ++i) {
+      int64_t key = 0;
+      ARROW_RETURN_NOT_OK(reader.Read(&key));
+      keys->push_back(key);
     }
     return Status::OK();
   }

@@ -73,18 +73,11 @@ class BatchStates {
 };
 
 /// All rows so far: their state.
-class RunningKernel final : public PartitionKernel {
+class RunningKernel final : public FunctionStatesKernel<AggregateKernel> {
  public:
   RunningKernel(const RollingCall& rolling, arrow::MemoryPool* pool)
-      : PartitionKernel(rolling.call.overload->aggregate->size,
-                        rolling.call.overload->aggregate->align),
-        kernel_(*rolling.call.overload->aggregate),
-        batch_(rolling, pool) {}
+      : FunctionStatesKernel(*rolling.call.overload->aggregate), batch_(rolling, pool) {}
 
-  void Init(std::byte* state) override { kernel_.init(state); }
-  void Destroy(std::byte* state) override {
-    if (kernel_.destroy != nullptr) kernel_.destroy(state);
-  }
   Status StartBatch(KernelContext&, std::span<const Argument> args, int64_t num_rows,
                     const uint32_t* order) override {
     return batch_.Start(args, num_rows, order);
@@ -97,18 +90,8 @@ class RunningKernel final : public PartitionKernel {
     }
     return batch_.Flush(out);
   }
-  Status Save(const std::byte* state, std::string* out) override {
-    return kernel_.save(state, out);
-  }
-  Status Load(std::byte* state, std::string_view bytes) override {
-    return kernel_.load(state, bytes);
-  }
-  int64_t Bytes(const std::byte* state) override {
-    return kernel_.bytes == nullptr ? 0 : kernel_.bytes(state);
-  }
 
  private:
-  const AggregateKernel& kernel_;
   BatchStates batch_;
 };
 
@@ -163,7 +146,7 @@ class RollingKernel final : public PartitionKernel {
       ARROW_RETURN_NOT_OK(SaveState(rolling.back[i], out));
     }
     ARROW_RETURN_NOT_OK(SaveState(rolling.all[0], out));
-    for (const int64_t key : rolling.keys) PutValue(key, out);
+    frame_.SaveKeys(rolling.keys, out);
     return Status::OK();
   }
 
@@ -178,11 +161,7 @@ class RollingKernel final : public PartitionKernel {
       ARROW_RETURN_NOT_OK(LoadState(reader, rolling.front.Push()));
     for (int64_t i = 0; i < back; ++i) ARROW_RETURN_NOT_OK(LoadState(reader, rolling.back.Push()));
     ARROW_RETURN_NOT_OK(LoadState(reader, rolling.all[0]));
-    for (int64_t i = 0; frame_.by_key() && i < front + back; ++i) {
-      int64_t key = 0;
-      ARROW_RETURN_NOT_OK(reader.Read(&key));
-      rolling.keys.push_back(key);
-    }
+    ARROW_RETURN_NOT_OK(frame_.LoadKeys(reader, front + back, &rolling.keys));
     return reader.Finish();
   }
 
