@@ -62,3 +62,20 @@ def test_windows_are_those_of_duckdb(data: Path, tmp_path: Path, batch_rows: int
             seen += batch.num_rows
         assert seen == expected.num_rows
         assert cursor.metrics()["spilled_bytes"] > 0
+
+
+def test_rolling_times_are_those_of_duckdb(data: Path, tmp_path: Path) -> None:
+    """Frames by time, whose states keep the times of their rows."""
+    over = "OVER (PARTITION BY s ORDER BY t RANGE BETWEEN 99999 PRECEDING AND CURRENT ROW)"
+    calls = {"total": "sum", "high": "max", "middle": "median"}
+    columns = ", ".join(f"{call}(v) {over} AS {name}" for name, call in calls.items())
+    expected = duckdb.sql(f"SELECT {columns} FROM '{data}' ORDER BY t").to_arrow_table()
+    v = hr.col("v").rolling(100_000, on="t")
+    rolling = {"total": v.sum(), "high": v.max(), "middle": v.median()}
+    with hr.Session(memory_limit=BUDGET, threads=2, temp_dir=tmp_path) as session:
+        rows = session.scan(data).assume_sorted("t")
+        cursor = rows.select(**{name: value.over("s") for name, value in rolling.items()})
+        found = pa.Table.from_batches([batch for batch in cursor])
+        assert cursor.metrics()["spilled_bytes"] > 0
+    for name in calls:
+        assert found[name].to_pylist() == expected[name].to_pylist(), name
