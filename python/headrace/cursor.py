@@ -34,6 +34,7 @@ from headrace.expr import (
 from headrace.options import option_texts
 from headrace.ordered_groups import OrderedGroups, numbered
 from headrace.progress import Progress, Silence
+from headrace.row_patterns import PatternMethods
 from headrace.table_data import table_of
 from headrace.text_table import draw, draw_html
 
@@ -47,7 +48,7 @@ ROWS_SHOWN = 10
 Named = list[tuple[_headrace.Expression, str]]
 
 
-class Cursor:
+class Cursor(PatternMethods):
     """A lazy query. Nothing runs until rows are asked for.
 
     `for batch in cursor`, `next` and `fetch` read one run from its first row to its last; a loop

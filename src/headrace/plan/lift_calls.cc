@@ -517,6 +517,12 @@ FunctionCall MakeFunctionCall(const Expression& call, std::vector<ExpressionPtr>
   return made;
 }
 
+Result<PlanPtr> PutInOrder(PlanPtr plan, const std::vector<int>& partition_by,
+                           const Ordering& order) {
+  if (ComesInOrder(plan->properties().ordering, partition_by, order)) return plan;
+  return SortedByPartition(std::move(plan), partition_by, order);
+}
+
 Result<PlanPtr> AppendColumns(PlanPtr plan, const std::vector<ExpressionPtr>& expressions,
                               std::vector<int>* columns) {
   const int width = plan->schema()->num_fields();

@@ -20,6 +20,11 @@ Result<PlanPtr> AppendColumns(PlanPtr plan, const std::vector<ExpressionPtr>& ex
 /// calls with frames (aggregates, rank, lead …) sort them by PARTITION BY, then ORDER BY.
 Result<PlanPtr> LiftCalls(PlanPtr plan, std::vector<ExpressionPtr>* expressions);
 
+/// `plan`, bounded, with the rows of each partition in the order `order`: as it is where they come
+/// so, else sorted by partition, then `order`.
+Result<PlanPtr> PutInOrder(PlanPtr plan, const std::vector<int>& partition_by,
+                           const Ordering& order);
+
 /// kInvalidArgument when an aggregate stands in `expression`; `place` is "a filter (WHERE)".
 Status RefuseAggregates(const ExpressionPtr& expression, const char* place);
 

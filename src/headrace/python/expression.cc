@@ -146,6 +146,10 @@ ExpressionHandle Parse(const std::string& text) {
   return {CallEngine([&] { return sql::ParseExpression(text); }), {}, {}, text};
 }
 
+ExpressionHandle ParseMatch(const std::string& text) {
+  return {CallEngine([&] { return sql::ParseMatchExpression(text); }), {}, {}, text};
+}
+
 /// Expressions with the names that the text gives them, or those of their own.
 std::vector<std::tuple<ExpressionHandle, std::string>> ParseItems(const std::string& text) {
   std::vector<std::tuple<ExpressionHandle, std::string>> items;
@@ -198,6 +202,7 @@ void AddExpressionClasses(nb::module_& module) {
   module.def("over", &Over, nb::arg("call"), nb::arg("partition_by"), nb::arg("order_by"),
              nb::arg("frame") = nb::none(), nb::arg("ignore_nulls") = false);
   module.def("parse", &Parse, nb::arg("text"));
+  module.def("parse_match", &ParseMatch, nb::arg("text"));
   module.def("parse_items", &ParseItems, nb::arg("text"));
   module.def("parse_sort_keys", &ParseSortKeys, nb::arg("text"));
   module.def("parse_type", &ParseType, nb::arg("text"));

@@ -8,6 +8,7 @@
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include <array>
 #include <map>
 #include <optional>
 #include <string>
@@ -20,6 +21,7 @@
 #include "headrace/expression/bind.h"
 #include "headrace/format/format.h"
 #include "headrace/plan/builder.h"
+#include "headrace/plan/match_clause.h"
 #include "headrace/python/error.h"
 #include "headrace/python/exchange.h"
 #include "headrace/python/expression.h"
@@ -231,6 +233,62 @@ PlanHandle AsofJoin(const PlanHandle& self, const PlanHandle& right,
   });
 }
 
+/// Names of MatchRows and MatchSkip::Kind, in their order.
+constexpr std::array kMatchRowsNames = {"one", "all", "all omit empty", "all with unmatched"};
+constexpr std::array kMatchSkipNames = {"past last row", "to next row", "to first", "to last"};
+
+template <typename Enum, size_t kCount>
+Result<Enum> NamedOf(const std::string& name, const std::array<const char*, kCount>& names,
+                     const char* what) {
+  for (size_t i = 0; i < kCount; ++i) {
+    if (name == names[i]) return static_cast<Enum>(i);
+  }
+  std::string known;
+  for (const char* other : names)
+    known += (known.empty() ? "\"" : ", \"") + std::string(other) + "\"";
+  return Error(ErrorKind::kInvalidArgument, "expected {} to be one of {}, got \"{}\"", what, known,
+               name);
+}
+
+std::vector<NamedUnboundExpression> UnboundOf(const NamedHandles& handles) {
+  std::vector<NamedUnboundExpression> unbound;
+  for (const auto& [handle, name] : handles) unbound.push_back({name, handle.tree});
+  return unbound;
+}
+
+using Subsets = std::vector<std::tuple<std::string, std::vector<std::string>>>;
+
+/// `skip`: its kind, and the variable of one that has one.
+PlanHandle MatchRecognize(const PlanHandle& self, const std::string& pattern,
+                          const NamedHandles& definitions, const NamedHandles& measures,
+                          const std::vector<ExpressionHandle>& partition_by,
+                          const std::vector<KeyTuple>& order_by, const std::string& rows,
+                          const std::tuple<std::string, std::string>& skip, const Subsets& subsets,
+                          int64_t rows_max, std::optional<int64_t> span_micros,
+                          std::optional<int64_t> span_units) {
+  return Derive(self, {}, [&]() -> Result<PlanPtr> {
+    MatchClause clause;
+    clause.pattern = pattern;
+    clause.definitions = UnboundOf(definitions);
+    clause.measures = UnboundOf(measures);
+    for (const ExpressionHandle& key : partition_by) clause.partition_by.push_back(key.tree);
+    for (const auto& [handle, descending, nulls] : order_by) {
+      ARROW_ASSIGN_OR_RAISE(const NullPlacement placement, SortPlacementOf(nulls));
+      clause.order_by.push_back({handle.tree, descending, placement});
+    }
+    ARROW_ASSIGN_OR_RAISE(clause.rows, NamedOf<MatchRows>(rows, kMatchRowsNames, "rows"));
+    const auto& [kind, variable] = skip;
+    ARROW_ASSIGN_OR_RAISE(clause.skip,
+                          NamedOf<MatchSkip::Kind>(kind, kMatchSkipNames, "after_match"));
+    clause.skip_variable = variable;
+    for (const auto& [name, parts] : subsets) clause.subsets.emplace_back(name, parts);
+    clause.rows_max = rows_max;
+    clause.span_micros = span_micros;
+    clause.span_units = span_units;
+    return PlanMatchRecognize(self.plan, ScopeOf(self), clause);
+  });
+}
+
 Result<std::unique_ptr<RunHandle>> Start(const PlanHandle& self, Session& session, Poll poll) {
   ARROW_ASSIGN_OR_RAISE(Cursor cursor, session.Run(self.plan));
   return std::make_unique<RunHandle>(self.session, std::move(cursor), self.callbacks,
@@ -337,6 +395,10 @@ void AddPlanClass(nb::module_& module) {
       .def("join", &Join, nb::arg("right"), nb::arg("condition"), nb::arg("how"))
       .def("asof_join", &AsofJoin, nb::arg("right"), nb::arg("left_names"), nb::arg("right_names"),
            nb::arg("direction"), nb::arg("strict"), nb::arg("tolerance").none())
+      .def("match_recognize", &MatchRecognize, nb::arg("pattern"), nb::arg("definitions"),
+           nb::arg("measures"), nb::arg("partition_by"), nb::arg("order_by"), nb::arg("rows"),
+           nb::arg("skip"), nb::arg("subsets"), nb::arg("rows_max"), nb::arg("span_micros").none(),
+           nb::arg("span_units").none())
       .def("run", &Run, nb::arg("progress") = nb::none())
       .def("write", &Write, nb::arg("path"), nb::arg("options"), nb::arg("progress") = nb::none())
       .def("progress_mode", [](const PlanHandle& self) { return self.session->progress_mode; })

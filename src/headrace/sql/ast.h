@@ -10,6 +10,10 @@
 #include "headrace/expression/unbound.h"
 #include "headrace/table/options.h"
 
+namespace headrace {
+struct MatchClause;
+}
+
 namespace headrace::sql {
 
 struct Query;
@@ -100,6 +104,8 @@ struct TableReference {
   bool ordinality = false;       // unnest(…) WITH ORDINALITY
   QueryPtr query;
   std::vector<std::shared_ptr<const Pivot>> pivots;  // one over the other
+  std::shared_ptr<const MatchClause> match;          // MATCH_RECOGNIZE of those rows
+  std::string match_alias;                           // by which it may call its input
   std::optional<SampleClause> sample;
   std::shared_ptr<const WindowClause> window;  // TUMBLE(table, …) and its kin
   UnboundPtr as_of;                            // FOR SYSTEM_TIME AS OF …

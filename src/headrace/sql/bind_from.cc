@@ -6,6 +6,7 @@
 #include "arrow/type.h"
 #include "headrace/connect/memory/memory_table.h"
 #include "headrace/plan/make_node.h"
+#include "headrace/plan/match_clause.h"
 #include "headrace/plan/transform.h"
 #include "headrace/sql/binder.h"
 #include "headrace/sql/lexer.h"
@@ -275,6 +276,10 @@ Result<Relation> Binder::BindTable(const TableReference& table) {
     Result<PlanPtr> pivoted = BindPivot(std::move(plan), QualifierOf(table), *pivot);
     if (!pivoted.ok()) return WithSpan(pivoted.status(), pivot->span);
     plan = *std::move(pivoted);
+  }
+  if (table.match != nullptr) {
+    const Scope scope(*plan->schema(), table.match_alias);
+    ARROW_ASSIGN_OR_RAISE(plan, PlanMatchRecognize(std::move(plan), scope, *table.match));
   }
   ARROW_ASSIGN_OR_RAISE(plan, WithSample(std::move(plan), table.sample));
   ARROW_ASSIGN_OR_RAISE(plan, WithColumnNames(std::move(plan), table.columns, table.span));

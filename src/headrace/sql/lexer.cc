@@ -185,6 +185,7 @@ Token Lexer::Next() {
     SkipWord();
     return Make(Token::Kind::kParameter, begin, next_);
   }
+  if (c == '$') return Make(Token::Kind::kSymbol, begin, begin + 1);  // of patterns
   if (c > ' ' && c < '\x7f') return Fail(begin, fmt::format("unexpected character: {}", c));
   return Fail(begin, fmt::format("unexpected byte: 0x{:02x}", static_cast<unsigned char>(c)));
 }

@@ -41,6 +41,11 @@ class Lexer {
  public:
   explicit Lexer(std::string_view text) : text_(text) {}
   Token Next();
+  /// Goes on at byte `place` of the text.
+  void SkipTo(int64_t place) {
+    next_ = place;
+    status_ = Status::OK();
+  }
   /// Why the last token was kError, with its span.
   const Status& status() const { return status_; }
 

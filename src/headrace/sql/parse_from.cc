@@ -36,6 +36,9 @@ Result<TableReference> Parser::ParseTable() {
   table.span = first.span;
   ARROW_RETURN_NOT_OK(ParseTableAlias(&table));
   ARROW_RETURN_NOT_OK(ParsePivotSuffixes(&table));
+  if (Peek().IsWord("MATCH_RECOGNIZE") && PeekNext().IsSymbol("(")) {
+    ARROW_RETURN_NOT_OK(ParseMatchRecognize(&table));
+  }
   if (Peek().IsWord("TABLESAMPLE")) {
     ARROW_ASSIGN_OR_RAISE(table.sample, ParseSample());
   }

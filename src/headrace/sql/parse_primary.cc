@@ -99,11 +99,19 @@ Result<Parser::Term> Parser::ParseNamed() {
     Restore(start);
     if (is_query) return ParseArrayQuery();
   }
+  const bool is_match_call =
+      in_match_ && PeekIsOneOf({"RUNNING", "FINAL"}) && PeekNext().kind == Token::Kind::kWord;
+  if (is_match_call) return ParseMatchCall();
   if (StartsCall()) return ParseFunction();
   const int64_t begin = Peek().span.begin;
   std::vector<std::string> path;
   ARROW_ASSIGN_OR_RAISE(path.emplace_back(), ParseName("an expression"));
   while (AcceptSymbol(".")) {
+    if (in_match_ && Peek().IsSymbol("*")) {
+      Take();
+      const TextSpan span = SpanFrom(begin);
+      return Term{Unbound::Star(std::move(path), span), span};
+    }
     const bool is_each = Peek().IsSymbol("*") && (path.size() > 1 || PeekNext().IsSymbol("."));
     if (is_each) {
       Take();

@@ -19,9 +19,9 @@ constexpr std::array<std::string_view, 45> kReservedWords = {
     "QUALIFY", "RIGHT",    "SELECT", "THEN",  "TRUE",      "UNION",  "USING", "WHEN",  "WHERE"};
 
 /// Words that go on after a table or an item, so they are no alias without AS.
-constexpr std::array<std::string_view, 14> kNoAlias = {
-    "ASOF",  "POSITIONAL", "SEMI",    "ANTI",   "WINDOW", "WITH",    "TABLESAMPLE",
-    "FETCH", "EXCLUDE",    "REPLACE", "RENAME", "PIVOT",  "UNPIVOT", "FOR"};
+constexpr std::array<std::string_view, 15> kNoAlias = {
+    "ASOF",    "POSITIONAL", "SEMI",   "ANTI",  "WINDOW",  "WITH", "TABLESAMPLE",    "FETCH",
+    "EXCLUDE", "REPLACE",    "RENAME", "PIVOT", "UNPIVOT", "FOR",  "MATCH_RECOGNIZE"};
 
 template <typename Words>
 bool Contains(const Words& words, std::string_view word) {

@@ -25,6 +25,8 @@ class Parser {
   Result<Statement> ParseStatement();
   /// A whole text that is one expression.
   Result<UnboundPtr> ParseWholeExpression();
+  /// The same, of DEFINE or MEASURES.
+  Result<UnboundPtr> ParseWholeMatchExpression();
   /// A whole text that is a list of expressions with names.
   Result<std::vector<NamedUnbound>> ParseWholeItems();
   /// A whole text that is what stands after ORDER BY.
@@ -173,6 +175,18 @@ class Parser {
   Status ParsePivotFor(Pivot* pivot);
   Status ParseUnpivotFor(Pivot* pivot);
 
+  // parse_match.cc
+  Status ParseMatchRecognize(TableReference* table);
+  Status ParseMatchTerms(MatchClause* clause);
+  Status ParseMeasures(MatchClause* clause);
+  Status ParseMatchRows(MatchClause* clause);
+  Status ParseMatchSkip(MatchClause* clause);
+  Status ParsePattern(MatchClause* clause);
+  Status ParseMatchSpan(MatchClause* clause);
+  Status ParseSubsets(MatchClause* clause);
+  Status ParseDefinitions(MatchClause* clause);
+  Result<Term> ParseMatchCall();
+
   // parse_group_by.cc
   using GroupingSets = std::vector<std::vector<size_t>>;
   Status ParseGroupBy(Select* select);
@@ -309,6 +323,7 @@ class Parser {
   Token following_;
   Token last_;  // the last one taken
   int depth_ = 0;
+  bool in_match_ = false;      // DEFINE and MEASURES: FINAL sum(x), count(a.*)
   size_t next_parameter_ = 0;  // of those written ?
   int64_t lambdas_ = 0;
   int64_t nodes_ = 0;  // of the expressions parsed so far

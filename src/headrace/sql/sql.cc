@@ -205,6 +205,10 @@ Result<UnboundPtr> ParseExpression(std::string_view text) {
   return ParseWhole(text, &Parser::ParseWholeExpression);
 }
 
+Result<UnboundPtr> ParseMatchExpression(std::string_view text) {
+  return ParseWhole(text, &Parser::ParseWholeMatchExpression);
+}
+
 Result<std::vector<NamedUnbound>> ParseItems(std::string_view text) {
   return ParseWhole(text, &Parser::ParseWholeItems);
 }

@@ -85,6 +85,8 @@ Result<Cursor> Execute(Session& session, std::string_view text, const ExtraTable
 
 /// One scalar or boolean expression in SQL spelling, for Python's filter("a > 1") and tests.
 Result<UnboundPtr> ParseExpression(std::string_view text);
+/// The same, of DEFINE or MEASURES of MATCH_RECOGNIZE.
+Result<UnboundPtr> ParseMatchExpression(std::string_view text);
 
 /// An expression; no name where the text gives none.
 struct NamedUnbound {

@@ -28,6 +28,7 @@ class CountedRows {
   Result<ArrayPtr> Gather(int column, std::span<const RowRef> rows, arrow::MemoryPool* pool) const {
     return store_.Gather(static_cast<size_t>(column), rows, pool);
   }
+  const RowStore& store() const { return store_; }
   int64_t BytesOf(RowRef row) const { return store_.BytesOf(row); }
   int64_t bytes() const { return bytes_; }
   /// Most of what is held belongs to rows that are not wanted.
