@@ -142,11 +142,10 @@ FROM (SELECT user_id, us, step, look,
 """
 
 
-FUNNEL_IN_ORDER = (
-    FUNNEL.replace("ORDER BY us", "ORDER BY ts")
-    .replace("SELECT user_id,", "SELECT user_id, ts,")
-    .format(us=US["headrace"])
-)
+def funnel_headrace(session: Any) -> Any:
+    steps = {"looked": "step = 1", "carted": "step = 2", "bought": "step = 3"}
+    rows = session.table("e").assume_sorted("ts")
+    return rows.funnel(on="ts", within="1h", by="user_id", steps=steps)
 
 
 def funnel_polars(frames: Any) -> Any:
@@ -245,7 +244,7 @@ QUESTIONS = [
         EVENTS,
         sql_of={
             **by_us(FUNNEL),
-            "headrace": in_order("e", FUNNEL_IN_ORDER),
+            "headrace": funnel_headrace,
             "polars": funnel_polars,
         },
     ),

@@ -35,6 +35,8 @@ from headrace.options import option_texts
 from headrace.ordered_groups import OrderedGroups, numbered
 from headrace.progress import Progress, Silence
 from headrace.row_patterns import PatternMethods
+from headrace.sequence import span_of
+from headrace.sequence_tables import SequenceTableMethods
 from headrace.table_data import table_of
 from headrace.text_table import draw, draw_html
 
@@ -48,7 +50,7 @@ ROWS_SHOWN = 10
 Named = list[tuple[_headrace.Expression, str]]
 
 
-class Cursor(PatternMethods):
+class Cursor(PatternMethods, SequenceTableMethods):
     """A lazy query. Nothing runs until rows are asked for.
 
     `for batch in cursor`, `next` and `fetch` read one run from its first row to its last; a loop
@@ -398,6 +400,18 @@ class Cursor(PatternMethods):
         plans = [self._beside(other)._plan for other in others]
         return Cursor(self._plan.union(plans, by_name))
 
+    def merge_sorted(
+        self, *others: Any, on: Any, descending: bool = False, by_name: bool = False
+    ) -> Cursor:
+        """The rows of self and of `others` in the order `on`, from inputs that are in that order.
+
+        As `union` otherwise. Inputs that are not known to come sorted by `on` are sorted first. Of
+        equal rows those of self come first, then those of each of `others`.
+        """
+        keys = [part for key in as_list(on) for part in self._sort_keys(key, descending, None)]
+        plans = [self._beside(other)._plan for other in others]
+        return Cursor(self._plan.merge_sorted(plans, key_tuples(keys), by_name))
+
     def aggregate(
         self,
         keys: ExprBase | str | Sequence[ExprBase | str] = (),
@@ -489,19 +503,40 @@ class Cursor(PatternMethods):
         """Every row of self with the row of `other` nearest in time, among those with equal `by`.
 
         `direction`: "backward" takes the last row at or before the time `on`, "forward" the first
-        at or after; `strict` leaves equal times out. `tolerance`: how far it may be, in units of
+        at or after, "nearest" that of the two that is nearer, or the earlier one; `strict` leaves
+        equal times out. `tolerance`: how far it may be, in units of
         the column or as a timedelta. Where there is none, the columns of `other` are null.
         """
         other, by = self._beside(other), as_list(by)
-        plan = self._plan.asof_join(
-            other._plan,
-            [on, *by],
-            [right_on or on, *by],
-            direction,
-            strict,
-            self._time_units(on, tolerance),
-        )
+        names = ([on, *by], [right_on or on, *by])
+        units = self._time_units(on, tolerance)
+        if direction == "nearest":
+            plan = self._nearest(other, names, strict, units)
+        else:
+            plan = self._plan.asof_join(other._plan, *names, direction, strict, units)
         return Cursor(plan.pick(self._joined_columns(other, by, suffix)))
+
+    def _nearest(
+        self, other: Cursor, names: tuple[list[str], list[str]], strict: bool, units: int | None
+    ) -> _headrace.Plan:
+        """The nearer one of the rows before and behind: the columns of self, then of `other`."""
+        width, added = len(self.columns), len(other.columns)
+        labels = [f"_{index}" for index in range(width + 2 * added)]
+        keys = [labels[self.columns.index(name)] for name in names[0]]
+        before = self._plan.asof_join(other._plan, *names, "backward", strict, units)
+        before = before.pick(list(enumerate(labels[: width + added])))
+        both = before.asof_join(other._plan, keys, names[1], "forward", strict, units)
+        both = both.pick(list(enumerate(labels)))
+        place = width + other.columns.index(names[1][0])
+        used = (keys[0], labels[place], labels[place + added])
+        time, earlier, later = map(col, used)
+        nearer = call("<", call("-", later, time), call("-", time, earlier))
+        takes_later = later.is_not_null() & (earlier.is_null() | nearer)
+        outputs: dict[str, ExprBase] = {label: col(label) for label in labels[:width]}
+        for label, behind in zip(labels[width : width + added], labels[width + added :]):
+            outputs[label] = call("case", takes_later, col(behind), col(label))
+        named = both.project(handles(outputs))
+        return named.pick(list(enumerate([*self.columns, *other.columns])))
 
     # -- arguments
 
@@ -580,6 +615,13 @@ class Cursor(PatternMethods):
             if name not in shared:
                 picked.append((index, name + suffix if name in left else name))
         return picked
+
+    def _span_units(self, on: str, span: Any) -> int:
+        """A span, as text too, in units of the column."""
+        units = self._time_units(on, span_of(span))
+        if not isinstance(units, int):
+            raise InvalidArgumentError(f"expected a span such as '5m' or a number, got {span!r}")
+        return units
 
     def _time_units(self, on: str, tolerance: int | datetime.timedelta | None) -> int | None:
         if not isinstance(tolerance, datetime.timedelta):

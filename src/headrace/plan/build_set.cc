@@ -12,6 +12,7 @@
 #include "headrace/plan/builder.h"
 #include "headrace/plan/lift_calls.h"
 #include "headrace/plan/make_node.h"
+#include "headrace/plan/merge_union.h"
 #include "headrace/types/encoding.h"
 
 namespace headrace {
@@ -171,6 +172,15 @@ Result<PlanPtr> WithoutLast(PlanPtr input) {
 Result<PlanPtr> PlanUnion(std::vector<PlanPtr> inputs, bool by_name) {
   ARROW_ASSIGN_OR_RAISE(inputs, AlignedAll(std::move(inputs), by_name));
   return MakeUnionNode(std::move(inputs));
+}
+
+Result<PlanPtr> PlanMergeUnion(std::vector<PlanPtr> inputs, Ordering keys, bool by_name) {
+  ARROW_ASSIGN_OR_RAISE(inputs, AlignedAll(std::move(inputs), by_name));
+  for (PlanPtr& input : inputs) {
+    if (Satisfies(input->properties().ordering, keys)) continue;
+    ARROW_ASSIGN_OR_RAISE(input, MakeSortNode(std::move(input), keys));
+  }
+  return MakeMergeUnionNode(std::move(inputs), std::move(keys));
 }
 
 Result<PlanPtr> PlanDistinct(PlanPtr input) {

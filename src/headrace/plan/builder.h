@@ -90,6 +90,9 @@ Result<PlanPtr> PlanMarkJoin(PlanPtr left, PlanPtr right, ExpressionPtr conditio
 /// UNION ALL; columns are matched by place, or by name, ignoring case (those that an input lacks
 /// are null). Types become the common ones; names are those of the first input that has the column.
 Result<PlanPtr> PlanUnion(std::vector<PlanPtr> inputs, bool by_name = false);
+/// The same, in the order of `keys`, columns of the first input; inputs that are not known to come
+/// in it are sorted. Of equal rows those of the first input come first.
+Result<PlanPtr> PlanMergeUnion(std::vector<PlanPtr> inputs, Ordering keys, bool by_name = false);
 /// All columns as groups; of an endless input each at once, when it comes first.
 Result<PlanPtr> PlanDistinct(PlanPtr input);
 enum class SetOperation { kUnion, kIntersect, kExcept };
@@ -111,6 +114,11 @@ Result<PlanPtr> PlanUnnest(PlanPtr input, std::vector<NamedExpression> lists,
 Result<PlanPtr> PlanSample(PlanPtr input, double fraction, uint64_t seed);
 /// `rows` rows drawn at random (all when there are fewer), in row order.
 Result<PlanPtr> PlanSampleRows(PlanPtr input, int64_t rows, uint64_t seed);
+
+/// A row per value of the columns `keys`, with the column `depth`: see FunnelNode. `within` is in
+/// units of the column `time`; rows are sorted by it within the keys unless they come so.
+Result<PlanPtr> PlanFunnel(PlanPtr input, std::vector<int> keys, int time,
+                           std::vector<ExpressionPtr> steps, int64_t within);
 
 struct AsofOptions {
   std::vector<int> left_by;

@@ -99,6 +99,21 @@ PlanHandle Union(const PlanHandle& self, const std::vector<PlanHandle>& others, 
   return Derive(self, std::move(callbacks), [&] { return PlanUnion(std::move(inputs), by_name); });
 }
 
+/// The columns that `keys` name, or kInvalidArgument, which begins with `what`.
+Result<Ordering> OrderingOf(const std::vector<SortExpression>& keys, const char* what) {
+  Ordering ordering;
+  for (const SortExpression& key : keys) {
+    if (key.expression->kind != Expression::Kind::kColumn) {
+      return Error(ErrorKind::kInvalidArgument,
+                   "{} by columns, and {} is none: derive it as a column first", what,
+                   ToString(*key.expression));
+    }
+    ordering.push_back({key.expression->column, key.descending, key.nulls});
+  }
+  if (!ordering.empty()) return ordering;
+  return Error(ErrorKind::kInvalidArgument, "expected the columns that rows are sorted by");
+}
+
 PlanHandle Limit(const PlanHandle& self, int64_t count, int64_t offset) {
   return Derive(self, {}, [&] { return PlanLimit(self.plan, count, offset); });
 }
@@ -134,20 +149,23 @@ PlanHandle Sort(const PlanHandle& self, const std::vector<KeyTuple>& keys) {
 PlanHandle AssumeSorted(const PlanHandle& self, const std::vector<KeyTuple>& keys) {
   return Derive(self, {}, [&]() -> Result<PlanPtr> {
     ARROW_ASSIGN_OR_RAISE(const auto bound, BindKeys(self, keys));
-    Ordering ordering;
-    for (const SortExpression& key : bound) {
-      if (key.expression->kind != Expression::Kind::kColumn) {
-        return Error(ErrorKind::kInvalidArgument,
-                     "rows are declared sorted by columns, and {} is none: derive it as a column "
-                     "first",
-                     ToString(*key.expression));
-      }
-      ordering.push_back({key.expression->column, key.descending, key.nulls});
-    }
-    if (ordering.empty()) {
-      return Error(ErrorKind::kInvalidArgument, "expected the columns that rows are sorted by");
-    }
+    ARROW_ASSIGN_OR_RAISE(Ordering ordering, OrderingOf(bound, "rows are declared sorted"));
     return PlanAssumeSorted(self.plan, std::move(ordering));
+  });
+}
+
+PlanHandle MergeSorted(const PlanHandle& self, const std::vector<PlanHandle>& others,
+                       const std::vector<KeyTuple>& keys, bool by_name) {
+  std::vector<PlanPtr> inputs = {self.plan};
+  Callbacks callbacks;
+  for (const PlanHandle& other : others) {
+    inputs.push_back(other.plan);
+    Merge(other.callbacks, &callbacks);
+  }
+  return Derive(self, std::move(callbacks), [&]() -> Result<PlanPtr> {
+    ARROW_ASSIGN_OR_RAISE(const auto bound, BindKeys(self, keys));
+    ARROW_ASSIGN_OR_RAISE(Ordering ordering, OrderingOf(bound, "sorted rows are merged"));
+    return PlanMergeUnion(std::move(inputs), std::move(ordering), by_name);
   });
 }
 
@@ -205,6 +223,27 @@ Result<std::vector<int>> IndexesOf(const PlanHandle& self, const std::vector<std
     indexes.push_back(index);
   }
   return indexes;
+}
+
+PlanHandle Funnel(const PlanHandle& self, const std::vector<ExpressionHandle>& steps,
+                  const std::vector<std::string>& keys, const std::string& time, int64_t within) {
+  return Derive(self, {}, [&]() -> Result<PlanPtr> {
+    ARROW_ASSIGN_OR_RAISE(std::vector<int> columns, IndexesOf(self, keys));
+    ARROW_ASSIGN_OR_RAISE(const std::vector<int> times, IndexesOf(self, {time}));
+    std::vector<ExpressionPtr> bound;
+    for (const ExpressionHandle& step : steps) {
+      ARROW_ASSIGN_OR_RAISE(bound.emplace_back(), BindHandle(step, ScopeOf(self)));
+    }
+    return PlanFunnel(self.plan, std::move(columns), times.front(), std::move(bound), within);
+  });
+}
+
+/// A row per item of `list`, in a column `name` behind the others.
+PlanHandle Unnest(const PlanHandle& self, const ExpressionHandle& list, const std::string& name) {
+  return Derive(self, list.callbacks, [&]() -> Result<PlanPtr> {
+    ARROW_ASSIGN_OR_RAISE(ExpressionPtr bound, BindHandle(list, ScopeOf(self)));
+    return PlanUnnest(self.plan, {{std::move(bound), name}});
+  });
 }
 
 Result<AsofDirection> DirectionOf(const std::string& name) {
@@ -395,6 +434,9 @@ void AddPlanClass(nb::module_& module) {
       .def("join", &Join, nb::arg("right"), nb::arg("condition"), nb::arg("how"))
       .def("asof_join", &AsofJoin, nb::arg("right"), nb::arg("left_names"), nb::arg("right_names"),
            nb::arg("direction"), nb::arg("strict"), nb::arg("tolerance").none())
+      .def("merge_sorted", &MergeSorted, nb::arg("others"), nb::arg("keys"), nb::arg("by_name"))
+      .def("funnel", &Funnel, nb::arg("steps"), nb::arg("keys"), nb::arg("time"), nb::arg("within"))
+      .def("unnest", &Unnest, nb::arg("list"), nb::arg("name"))
       .def("match_recognize", &MatchRecognize, nb::arg("pattern"), nb::arg("definitions"),
            nb::arg("measures"), nb::arg("partition_by"), nb::arg("order_by"), nb::arg("rows"),
            nb::arg("skip"), nb::arg("subsets"), nb::arg("rows_max"), nb::arg("span_micros").none(),
