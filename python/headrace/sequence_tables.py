@@ -9,13 +9,18 @@ from typing import TYPE_CHECKING, Any
 from headrace import _headrace
 from headrace.errors import InvalidArgumentError
 from headrace.expr import (
+    Expr,
+    ColumnLike,
     ExprBase,
+    SortKey,
     TypeLike,
     as_list,
     call,
     callback,
     col,
     column_or_expr,
+    key_tuples,
+    lit,
     type_of,
 )
 from headrace.sequence import SO_FAR, Span, over, span_of
@@ -24,6 +29,11 @@ if TYPE_CHECKING:
     from headrace.cursor import Cursor
 
 COUNT = "__count__"
+BUCKET = "__bucket__"
+TIME = "__time__"
+ROW = "__row__"
+IS_RIGHT = "__is_right__"
+FILLS = ("none", "null", "previous", "linear", "value")
 
 
 class SequenceTableMethods:
@@ -42,6 +52,10 @@ class SequenceTableMethods:
         def aggregate(self, *keys: Any, **aggs: Any) -> Cursor: ...
 
         def _expr(self, value: Any) -> ExprBase: ...
+
+        def select(self, *columns: Any, **named: Any) -> Cursor: ...
+
+        def _beside(self, other: Any) -> Cursor: ...
 
         def _span_units(self, on: str, span: Any) -> int: ...
 
@@ -96,6 +110,97 @@ class SequenceTableMethods:
         }
         return depths.aggregate(**counts)
 
+    def resample(
+        self,
+        every: Span,
+        *,
+        on: str,
+        by: Any = (),
+        fill: str = "none",
+        value: Any = None,
+        **aggs: ColumnLike,
+    ) -> Cursor:
+        """A row per value of the columns `by` and interval of `every` ("1m", a timedelta) of time.
+
+        `on`, a timestamp, becomes the start of its interval, counted from 1970-01-01; `aggs` are
+        aggregates, as of `aggregate`. Rows come by `by`, then by time; those without a time are
+        left out. `fill` says what is in the intervals between the first and the last of each `by`
+        that have no row: "none" leaves them out, "null" gives nulls, "previous" what was before,
+        "linear" what lies on the line between those beside it, "value" gives `value`.
+        """
+        if fill not in FILLS:
+            known = ", ".join(f'"{name}"' for name in FILLS)
+            raise InvalidArgumentError(f'expected fill to be one of {known}, got "{fill}"')
+        keys, width = as_list(by), span_of(every)
+        timed = self.filter(col(on).is_not_null())
+        bars = timed.derive(**{on: call("time_bucket", width, col(on))})
+        bars = bars.aggregate([*keys, on], **aggs).sort(*keys, on)
+        if fill == "none":
+            return bars
+        following = call("lead", col(on)).over(keys, on)
+        end = call("coalesce", following, call("+", col(on), width))
+        spread = bars._unnest(call("range", col(on), end, width), BUCKET)
+        spread = spread.assume_sorted(*keys, BUCKET)
+        there = call("=", col(BUCKET), col(on))
+        filled = {name: filled_value(fill, there, col(name), value, keys) for name in aggs}
+        names = {key: col(key) for key in keys}
+        return spread.select(**names, **{on: col(BUCKET)}, **filled)
+
+    def _unnest(self, items: Expr, name: str) -> Cursor:
+        """A row per item of a list, which is the column `name`."""
+        from headrace.cursor import Cursor
+
+        return Cursor(self._plan.unnest(items._handle, name))
+
+    def window_join(
+        self,
+        other: Any,
+        on: str,
+        *,
+        before: Span,
+        after: Span,
+        by: Any = (),
+        right_on: str | None = None,
+        **aggs: ColumnLike,
+    ) -> Cursor:
+        """All rows, each with aggregates of the rows of `other` around it in time.
+
+        A row of `other` counts where its `right_on` (`on`) is from `before` in front of `on` to
+        `after` behind it, both in it, and the columns `by` are equal; nulls match nothing. `aggs`
+        are over the columns of `other`, of aggregates that skip nulls: `n="count(*)"`,
+        `spread="max(price) - min(price)"`. Rows keep their order. Both sides are sorted by `by`
+        and time, on disk where they are large.
+        """
+        rows, keys = self._beside(other), as_list(by)
+        marks = [f"__by_{number}__" for number in range(len(keys))]
+        own = {f"__column_{n}__": col(name) for n, name in enumerate(self.columns)}
+        left = self.select(
+            **{TIME: col(on), **dict(zip(marks, map(col, keys))), **own},
+            **{ROW: call("row_number"), IS_RIGHT: call("=", 1, 0)},
+        )
+        right = rows.select(
+            **{name: col(name) for name in rows.columns},
+            **{TIME: col(right_on or on), **dict(zip(marks, map(col, keys)))},
+            **{IS_RIGHT: call("=", 1, 1)},
+        )
+        for name in (TIME, *marks):
+            right = right.filter(col(name).is_not_null())
+        frame = ("range", ("preceding", span_lit(before)), ("following", span_lit(after)))
+        partition = [col(mark)._handle for mark in marks]
+        order = key_tuples([SortKey(col(TIME))])
+        values = {
+            name: Expr(
+                _headrace.over_where(
+                    rows._expr(value)._handle, col(IS_RIGHT)._handle, partition, order, frame
+                )
+            )
+            for name, value in aggs.items()
+        }
+        both = left.union(right, by_name=True).derive(**values)
+        kept = both.filter(call("not", col(IS_RIGHT))).sort(ROW)
+        named = {name: col(own_name) for name, own_name in zip(self.columns, own)}
+        return kept.select(**named, **{name: col(name) for name in aggs})
+
     def fold(
         self,
         function: Callable[[Any, FoldedRow], Any],
@@ -119,6 +224,21 @@ class SequenceTableMethods:
         folding = Folding(function, init, given, len(keys))
         args = [call("row_number"), *keys, *map(col, given)]
         return self.derive(**{into: callback(folding, args, type_of(type))})
+
+
+def span_lit(span: Span) -> _headrace.Expression:
+    """A span as a constant."""
+    return lit(span_of(span))._handle
+
+
+def filled_value(fill: str, there: Expr, column: Expr, value: Any, by: list[Any]) -> Expr:
+    """A column of bars where they are there, and what fills it elsewhere."""
+    if fill == "value":
+        return call("case", there, column, value)
+    bare = call("case", there, column)
+    if fill == "null":
+        return bare
+    return (bare.forward_fill() if fill == "previous" else bare.interpolate()).over(by)
 
 
 class FoldedRow(Mapping[str, Any]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -214,6 +215,90 @@ def test_merged_rows(tables: list[pa.Table], descending: bool, sorted_before: bo
     in_sessions(check)
 
 
+START = datetime.datetime(2024, 1, 1)
+MINUTE = datetime.timedelta(minutes=1)
+FILLS = ["none", "null", "previous", "linear", "value"]
+
+
+def filled(bars: dict[int, Row], fill: str) -> list[Row]:
+    """The bars of one key, by minute, and those between them."""
+    minutes = sorted(bars)
+    if fill == "none":
+        return [bars[minute] for minute in minutes]
+    rows = []
+    for minute in range(minutes[0], minutes[-1] + 1, 2):
+        if minute in bars:
+            rows.append(bars[minute])
+            continue
+        low = bars[max(m for m in minutes if m < minute)]
+        high = bars[min(m for m in minutes if m > minute)]
+        share = (START + minute * MINUTE - low["t"]) / (high["t"] - low["t"])
+        filling = {
+            "null": None,
+            "previous": low["n"],
+            "linear": low["n"] + (high["n"] - low["n"]) * share,
+            "value": -1,
+        }
+        rows.append({"k": low["k"], "t": START + minute * MINUTE, "n": filling[fill]})
+    return rows
+
+
+@MANY
+@hypothesis.given(EVENTS, st.sampled_from(FILLS))
+def test_bars(table: pa.Table, fill: str) -> None:
+    times = [START + minute * MINUTE for minute in table["t"].to_pylist()]
+    table = table.set_column(0, "t", pa.array(times, pa.timestamp("us")))
+    expected: list[Row] = []
+    for key, rows in sorted(by_key(table.to_pylist()).items()):
+        bars: dict[int, Row] = {}
+        for row in rows:
+            minute = (row["t"] - START) // MINUTE // 2 * 2
+            bar = bars.setdefault(minute, {"k": key, "t": START + minute * MINUTE, "n": 0})
+            bar["n"] += row["s"]
+        expected += filled(bars, fill)
+
+    def check(session: hr.Session) -> None:
+        cursor = session.from_arrow(table)
+        bars = cursor.resample("2m", on="t", by="k", fill=fill, value=-1, n="sum(s)").to_pylist()
+        assert [(row["k"], row["t"]) for row in bars] == [(row["k"], row["t"]) for row in expected]
+        assert [row["n"] for row in bars] == pytest.approx([row["n"] for row in expected])
+
+    in_sessions(check)
+
+
+@MANY
+@hypothesis.given(EVENTS, EVENTS, st.integers(0, 3), st.integers(0, 3), st.booleans())
+def test_window_joins(
+    left: pa.Table, right: pa.Table, before: int, after: int, keyed: bool
+) -> None:
+    expected = []
+    for row in left.to_pylist():
+        around = [
+            other["s"]
+            for other in right.to_pylist()
+            if (not keyed or other["k"] == row["k"])
+            and row["t"] - before <= other["t"] <= row["t"] + after
+        ]
+        width = max(around) - min(around) if around else None
+        total = sum(around) if around else None
+        expected.append({**row, "n": len(around), "total": total, "width": width})
+
+    def check(session: hr.Session) -> None:
+        joined = session.from_arrow(left).window_join(
+            session.from_arrow(right),
+            "t",
+            before=before,
+            after=after,
+            by="k" if keyed else (),
+            n="count(*)",
+            total=hr.col("s").sum(),
+            width="max(s) - min(s)",
+        )
+        assert joined.to_pylist() == expected
+
+    in_sessions(check)
+
+
 def test_errors() -> None:
     rows = hr.from_arrow(events([1, 2], ["a", "b"], [1, 2]))
     with pytest.raises(hr.InvalidArgumentError, match="1 to 63 steps"):
@@ -222,5 +307,9 @@ def test_errors() -> None:
         rows.funnel_depths("s = 1", on="k", within=1)
     with pytest.raises(hr.InvalidArgumentError, match="sorted rows are merged by columns"):
         rows.merge_sorted(rows, on=hr.col("t") + 1)
+    with pytest.raises(hr.InvalidArgumentError, match="expected fill to be one of"):
+        rows.resample("1m", on="t", fill="nothing", n="count(*)")
+    with pytest.raises(hr.UnsupportedError, match="list keeps nulls"):
+        rows.window_join(rows, "t", before=1, after=1, all="list(s)")
     with pytest.raises(hr.InvalidArgumentError, match="expected a new name for the states"):
         rows.fold(lambda state, row: state, init=0, into="t", type="BIGINT")

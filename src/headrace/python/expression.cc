@@ -16,6 +16,7 @@
 #include "arrow/array.h"
 #include "arrow/scalar.h"
 #include "headrace/expression/bind.h"
+#include "headrace/function/registry.h"
 #include "headrace/python/error.h"
 #include "headrace/python/exchange.h"
 #include "headrace/sql/caret.h"
@@ -142,6 +143,40 @@ ExpressionHandle Over(const ExpressionHandle& call, const Handles& partition_by,
   return made;
 }
 
+/// An aggregate over the rows of `condition` alone; the others must not count for it.
+Result<std::shared_ptr<Unbound>> OfRowsWhere(const Unbound& call, const FunctionDef& function,
+                                             const UnboundPtr& condition) {
+  auto made = std::make_shared<Unbound>(call);
+  if (call.args.empty() || call.args[0]->kind == Unbound::Kind::kStar) {
+    made->args = {Unbound::Literal(std::make_shared<arrow::BooleanScalar>(true))};
+  } else if (function.nulls != NullRule::kSkip) {
+    return Error(ErrorKind::kUnsupported, "{} keeps nulls, so it does not go with window_join",
+                 call.name);
+  }
+  made->args[0] = Unbound::Call("case", {condition, made->args[0]}, call.span);
+  return made;
+}
+
+/// `expression` with its aggregates over a frame of the rows of `condition`.
+ExpressionHandle OverWhere(const ExpressionHandle& expression, const ExpressionHandle& condition,
+                           const Handles& partition_by, const std::vector<KeyTuple>& order_by,
+                           const FrameTuple& frame) {
+  ExpressionHandle made;
+  MergeInto(expression, &made);
+  made.text = expression.text;
+  const ExpressionHandle window = Over(condition, partition_by, order_by, frame, false);
+  const auto visit = [&](const UnboundPtr& node) -> Result<UnboundPtr> {
+    if (node->kind != Unbound::Kind::kCall) return nullptr;
+    const FunctionDef* function = FindFunction(Dialect::kSql, node->name);
+    if (function == nullptr || function->kind != FunctionKind::kAggregate) return nullptr;
+    ARROW_ASSIGN_OR_RAISE(auto call, OfRowsWhere(*node, *function, condition.tree));
+    call->window = window.tree->window;
+    return call;
+  };
+  made.tree = CallEngine([&] { return TransformUnbound(expression.tree, visit); });
+  return made;
+}
+
 ExpressionHandle Parse(const std::string& text) {
   return {CallEngine([&] { return sql::ParseExpression(text); }), {}, {}, text};
 }
@@ -201,6 +236,8 @@ void AddExpressionClasses(nb::module_& module) {
   module.def("callback", &CallBack, nb::arg("function"), nb::arg("args"), nb::arg("type"));
   module.def("over", &Over, nb::arg("call"), nb::arg("partition_by"), nb::arg("order_by"),
              nb::arg("frame") = nb::none(), nb::arg("ignore_nulls") = false);
+  module.def("over_where", &OverWhere, nb::arg("expression"), nb::arg("condition"),
+             nb::arg("partition_by"), nb::arg("order_by"), nb::arg("frame"));
   module.def("parse", &Parse, nb::arg("text"));
   module.def("parse_match", &ParseMatch, nb::arg("text"));
   module.def("parse_items", &ParseItems, nb::arg("text"));
