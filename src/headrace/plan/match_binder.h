@@ -41,8 +41,6 @@ class MatchBinder {
                              std::vector<MatchTerm>* terms);
 
  private:
-  struct Navigation;
-
   Result<UnboundPtr> Visit(const UnboundPtr& node);
   Result<UnboundPtr> VisitCall(const UnboundPtr& node);
   Result<UnboundPtr> WithEnd(const Unbound& call);

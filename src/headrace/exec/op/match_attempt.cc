@@ -58,7 +58,9 @@ MatchProgram::MatchProgram(const MatchTerms& match)
 }
 
 MatchAttempt::MatchAttempt(const MatchProgram& program)
-    : program_(program), marks_(static_cast<size_t>(program.marks), -1) {}
+    : program_(program),
+      path_(program.terms.variables.size()),
+      marks_(static_cast<size_t>(program.marks), -1) {}
 
 void MatchAttempt::Start(int64_t start) {
   if (hit_span_) Forget();

@@ -4,6 +4,18 @@
 #include <algorithm>
 
 namespace headrace {
+namespace {
+
+/// The greatest of the rows of `variables`.
+int64_t LastOf(const std::vector<int64_t>& rows, uint64_t variables) {
+  int64_t found = -1;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if ((variables >> i & 1) != 0) found = std::max(found, rows[i]);
+  }
+  return found;
+}
+
+}  // namespace
 
 void MatchPath::Push(int32_t step, int variable) {
   const auto place = static_cast<size_t>(variable);
@@ -25,17 +37,15 @@ void MatchPath::Truncate(int64_t size) {
 
 void MatchPath::Clear() {
   rows_.clear();
-  first_.fill(-1);
-  last_.fill(-1);
+  std::fill(first_.begin(), first_.end(), -1);
+  std::fill(last_.begin(), last_.end(), -1);
 }
 
 int64_t MatchPath::Last(uint64_t variables, int64_t skip) const {
-  std::array<int64_t, kMatchVariablesMax> next = last_;
+  if (skip == 0) return LastOf(last_, variables);
+  std::vector<int64_t> next = last_;
   while (true) {
-    int64_t found = -1;
-    for (size_t i = 0; i < next.size(); ++i) {
-      if ((variables >> i & 1) != 0) found = std::max(found, next[i]);
-    }
+    const int64_t found = LastOf(next, variables);
     if (found < 0 || skip-- == 0) return found;
     const Row& row = rows_[static_cast<size_t>(found)];
     next[static_cast<size_t>(row.variable)] = row.before;

@@ -1,18 +1,16 @@
 // MatchPath: the rows that a match has taken so far, and by which variables.
 #pragma once
 
-#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <vector>
-
-#include "headrace/plan/row_pattern.h"
 
 namespace headrace {
 
 /// Rows count from 0, that of the first row of the match. One thread.
 class MatchPath {
  public:
-  MatchPath() { Clear(); }
+  explicit MatchPath(size_t variables) : first_(variables, -1), last_(variables, -1) {}
 
   int64_t size() const { return static_cast<int64_t>(rows_.size()); }
   int32_t step(int64_t row) const { return rows_[static_cast<size_t>(row)].step; }
@@ -27,7 +25,10 @@ class MatchPath {
   int64_t Last(uint64_t variables, int64_t skip) const;
   int64_t First(uint64_t variables, int64_t skip) const;
 
-  int64_t bytes() const { return static_cast<int64_t>(rows_.capacity() * sizeof(Row)); }
+  int64_t bytes() const {
+    return static_cast<int64_t>(rows_.capacity() * sizeof(Row) +
+                                2 * first_.capacity() * sizeof(int64_t));
+  }
 
  private:
   struct Row {
@@ -37,8 +38,8 @@ class MatchPath {
   };
 
   std::vector<Row> rows_;
-  std::array<int64_t, kMatchVariablesMax> first_{};  // per variable; −1: none
-  std::array<int64_t, kMatchVariablesMax> last_{};
+  std::vector<int64_t> first_;  // per variable; −1: none
+  std::vector<int64_t> last_;
 };
 
 }  // namespace headrace

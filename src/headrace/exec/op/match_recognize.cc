@@ -25,6 +25,7 @@ namespace {
 
 constexpr int64_t kMatchStepsPerCall = int64_t{1} << 19;
 constexpr size_t kPartitionsToForgetMin = 4096;
+constexpr size_t kSpareAttemptsMax = 64;
 constexpr int64_t kBytesPerMatchRow = 2 * sizeof(MatchPartition::Row) + sizeof(RowRef);
 
 class MatchRecognize final : public Operator {
@@ -105,7 +106,7 @@ class MatchRecognize final : public Operator {
     MatchPartition& partition;
   };
 
-  bool IsIdle() const { return tasks_.empty(); }
+  bool IsIdle() const { return next_task_ == tasks_.size(); }
 
   Flow GiveReady(Out& out, bool more) {
     if (!ready_.empty()) {
@@ -227,8 +228,8 @@ class MatchRecognize final : public Operator {
   /// Goes on until all is done, or a batch is full.
   Status Work() {
     int64_t budget = kMatchStepsPerCall;
-    while (!tasks_.empty() && budget > 0 && output_->num_rows() < context().batch_rows) {
-      Task& task = tasks_.front();
+    while (!IsIdle() && budget > 0 && output_->num_rows() < context().batch_rows) {
+      Task& task = tasks_[next_task_];
       MatchPartition& partition = partitions_[task.partition];
       if (!task.is_begun) {
         partition.seen += task.rows;
@@ -238,14 +239,18 @@ class MatchRecognize final : public Operator {
       ARROW_ASSIGN_OR_RAISE(const bool is_done, Search(partition, &budget));
       if (!is_done) continue;
       Trim(partition);
-      tasks_.pop_front();
+      ++next_task_;
+    }
+    if (IsIdle()) {
+      tasks_.clear();
+      next_task_ = 0;
     }
     return TakeOutput();
   }
 
   Status TakeOutput() {
     const bool is_full = output_->num_rows() >= context().batch_rows;
-    if (output_->num_rows() > 0 && (is_full || tasks_.empty())) {
+    if (output_->num_rows() > 0 && (is_full || IsIdle())) {
       ARROW_RETURN_NOT_OK(reservation_.Resize(HeldBytes() + output_->bytes()));
       ARROW_ASSIGN_OR_RAISE(const Batch made, output_->Take(rows_.store(), context().pool));
       const int64_t batch_rows = std::min(context().batch_rows, kBatchRowsMax);
@@ -303,8 +308,9 @@ class MatchRecognize final : public Operator {
 
   void Start(MatchPartition& partition) {
     if (partition.attempt == nullptr) {
-      partition.attempt =
-          spare_ == nullptr ? std::make_unique<MatchAttempt>(program_) : std::move(spare_);
+      if (spare_.empty()) spare_.push_back(std::make_unique<MatchAttempt>(program_));
+      partition.attempt = std::move(spare_.back());
+      spare_.pop_back();
       partition.attempt->Forget();
     }
     if (program_.over_path != 0) over_path_->Forget();
@@ -347,7 +353,8 @@ class MatchRecognize final : public Operator {
     partition.DropBefore(needed, &dropped_);
     const bool keeps = partition.attempt != nullptr && partition.attempt->is_running();
     if (!keeps && partition.attempt != nullptr && partition.start >= partition.seen) {
-      spare_ = std::move(partition.attempt);
+      if (spare_.size() < kSpareAttemptsMax) spare_.push_back(std::move(partition.attempt));
+      partition.attempt.reset();
     }
     if (is_over) std::vector<MatchPartition::Row>().swap(partition.rows);
     partition_bytes_ += partition.bytes() - partition.counted_bytes;
@@ -390,7 +397,7 @@ class MatchRecognize final : public Operator {
   std::vector<MatchPartition> partitions_;
   std::optional<uint32_t> last_partition_;  // of the row that came last
   const MatchPartition* last_searched_ = nullptr;
-  std::unique_ptr<MatchAttempt> spare_;
+  std::vector<std::unique_ptr<MatchAttempt>> spare_;
   size_t finished_ = 0;  // partitions whose end was seen at the end of the input
   int64_t partition_bytes_ = 0;
   Reservation reservation_;
@@ -399,7 +406,8 @@ class MatchRecognize final : public Operator {
   std::optional<Batch> taken_;
   Ordinal ordinal_;
   bool in_work_ = false;
-  std::deque<Task> tasks_;
+  std::vector<Task> tasks_;
+  size_t next_task_ = 0;
   std::vector<RowRef> dropped_;  // rows that matches not yet given may be over
   std::deque<Batch> ready_;
 };
