@@ -175,6 +175,40 @@ def test_pages_of_duckdb(tmp_path: Path, compression: str, version: str) -> None
     assert_same(hr.scan(path).to_arrow(), pq.read_table(path))
 
 
+def large_pages(rows: int, seed: int) -> pa.Table:
+    """Columns of which a page is larger than what is decompressed of it at a time."""
+    rng = np.random.default_rng(seed)
+    few = rng.random(rows) < 0.1
+    texts = [f"{'ab' * int(i % 40)}é{i}" for i in rng.integers(0, 10**9, rows)]
+    long = ["y" * (int(i) * 997 % 300) for i in range(rows)]
+    long[rows // 3] = "z" * 3_000_000
+    return pa.table({
+        "number": pa.array(rng.integers(-(2**63), 2**63 - 1, rows), mask=few),
+        "small": pa.array(rng.integers(0, 9, rows)),
+        "fixed": pa.array([rng.bytes(5) for _ in range(rows)], pa.binary(5)),
+        "money": pa.array(rng.integers(0, 10**9, rows)).cast(pa.decimal128(30, 2)),
+        "text": pa.array(texts, mask=few),
+        "long": pa.array(long),
+    })
+
+
+@pytest.mark.parametrize("version", ["1.0", "2.0"])
+@pytest.mark.parametrize("compression", ["snappy", "none", "zstd"])
+def test_large_pages(tmp_path: Path, compression: str, version: str) -> None:
+    path = tmp_path / "t.parquet"
+    table = large_pages(150_000, 4)
+    pq.write_table(table, path, compression=compression, data_page_version=version,
+                   use_dictionary=False, data_page_size=1 << 30, row_group_size=140_000)
+    for threads, batch_rows in ((1, 8192), (2, 1000)):
+        with hr.Session(threads=threads, batch_rows=batch_rows) as session:
+            rows = session.scan(path)
+            assert_same(rows.to_arrow(), table)
+            assert_same(rows.select("fixed", "text").to_arrow(), table.select(["fixed", "text"]))
+            picked = table.filter(pc.equal(table["small"], 3)).select(["number", "text", "long"])
+            condition = f"SELECT number, text, long FROM '{path}' WHERE small = 3"
+            assert_same(session.sql(condition).to_arrow(), picked)
+
+
 def test_large_row_group_is_read_in_ranges(tmp_path: Path) -> None:
     path = tmp_path / "t.parquet"
     table = make_table(400_000, 3, ("some", "none", "runs"))

@@ -84,6 +84,8 @@ Result<Driver::Step> Driver::PullFrom(int port) {
     if (!parts_.one_split) EndSplit(parts_.split_base + ended->split);
   } else if (std::holds_alternative<Pending>(item)) {
     return Step::kBlocked;
+  } else if (auto* wanted = std::get_if<MemoryWanted>(&item)) {
+    return FindMemory(wanted->bytes, 0);
   } else {
     ports_[static_cast<size_t>(port)] = {.done = true};
     TellIdleness();
@@ -185,9 +187,13 @@ Result<Driver::Step> Driver::RunStage(size_t index) {
     case Flow::Kind::kNeedMemory:
       break;
   }
-  bytes_wanted_ = flow.bytes;
-  memory_stage_ = index;
-  ARROW_ASSIGN_OR_RAISE(int64_t freed, Reclaim(flow.bytes));
+  return FindMemory(flow.bytes, index);
+}
+
+Result<Driver::Step> Driver::FindMemory(int64_t bytes, size_t stage) {
+  bytes_wanted_ = bytes;
+  memory_stage_ = stage;
+  ARROW_ASSIGN_OR_RAISE(int64_t freed, Reclaim(bytes));
   return freed > 0 ? Step::kProgress : Step::kNeedMemory;
 }
 

@@ -54,7 +54,8 @@ class Driver {
 
   /// One call of one operator, or one item pulled. After kDone it is not called again.
   Result<Step> RunStep();
-  /// Bytes the last kNeedMemory asked for, and the error to give when nobody can free them.
+  /// Bytes the last kNeedMemory asked for, and the error to give when nobody can free them. Inputs
+  /// that ask go on without.
   int64_t bytes_wanted() const { return bytes_wanted_; }
   Status OverLimit() const;
 
@@ -92,6 +93,7 @@ class Driver {
   Result<Step> RunAnyStage();
   Result<Step> Pull();
   Result<Step> PullFrom(int port);
+  Result<Step> FindMemory(int64_t bytes, size_t stage);
   bool many_ports() const { return ports_.size() > 1; }
   void SetIdle(int port, bool is_idle);
   void TellIdleness();

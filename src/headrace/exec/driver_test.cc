@@ -5,6 +5,7 @@
 
 #include <deque>
 #include <string>
+#include <utility>
 
 #include "arrow/array/builder_primitive.h"
 #include "fmt/format.h"
@@ -42,10 +43,15 @@ class LoggingOperator final : public Operator {
     log_.push_back(fmt::format("{} ended", port));
     return Flow::NeedInput();
   }
+  Result<int64_t> Reclaim(int64_t bytes) override {
+    log_.push_back(fmt::format("spill {}", bytes));
+    return std::exchange(spillable_, 0);
+  }
   int Wants() const override { return RatherPort(0); }
 
  private:
   Log& log_;
+  int64_t spillable_ = 700;
 };
 
 class LoggingOutput final : public PipelineOutput {
@@ -133,6 +139,22 @@ TEST_F(IdlePortsTest, TheOnlyPortTellsTheOutput) {
   EXPECT_EQ(After(0, Watermark{50}), Log({"0 at 50"}));
   EXPECT_EQ(After(0, Idleness{true}), Log({"idle"}));
   EXPECT_EQ(After(0, Row()), Log({"active", "rows of 0"}));
+}
+
+TEST_F(IdlePortsTest, AnInputThatWantsMemoryGoesOnWithoutIt) {
+  Make(1);
+  inputs_[0]->items = {MemoryWanted{500}, Row(), MemoryWanted{900}, Row()};
+  EXPECT_EQ(driver_->RunStep().ValueOrDie(), Driver::Step::kProgress);
+  EXPECT_EQ(log_, Log({"spill 500"}));
+  for (int step = 0; step < 2; ++step) {
+    EXPECT_EQ(driver_->RunStep().ValueOrDie(), Driver::Step::kProgress);
+  }
+  EXPECT_EQ(driver_->RunStep().ValueOrDie(), Driver::Step::kNeedMemory);
+  EXPECT_EQ(driver_->bytes_wanted(), 900);
+  for (int step = 0; step < 2; ++step) {
+    EXPECT_EQ(driver_->RunStep().ValueOrDie(), Driver::Step::kProgress);
+  }
+  EXPECT_EQ(log_, Log({"spill 500", "rows of 0", "spill 900", "rows of 0"}));
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <utility>
 
 #include "arrow/array.h"
 #include "arrow/type.h"
@@ -51,20 +52,56 @@ void SplitDispatcher::Close() {
 
 namespace {
 
+/// Of the fixed floors half is for decoders; the rest for batches on their way.
+constexpr int64_t kDecoderFloorBytes = kFloorBytes / 2;
+/// Scans claim at most this much of a limit: past it decoders are nobody's claim.
+constexpr int64_t kScanLimitFraction = 2;
+
+/// What one lane holds of the memory of a scan.
+class ScanClaim {
+ public:
+  explicit ScanClaim(const ScanMemory& memory)
+      : floor_bytes_(kDecoderFloorBytes / memory.lanes),
+        bytes_max_(memory.budget->limit_bytes() / kScanLimitFraction / memory.lanes),
+        reservation_(memory.budget) {}
+
+  /// Grows the claim to what a reader of `bytes` needs. Gives what is missing when it is refused.
+  int64_t Grow(int64_t bytes) {
+    const int64_t wanted = std::clamp<int64_t>(bytes - floor_bytes_, 0, bytes_max_);
+    split_bytes_ = std::max(split_bytes_, wanted);
+    const int64_t missing = wanted - reservation_.bytes();
+    return missing <= 0 || reservation_.TryResize(wanted) ? 0 : missing;
+  }
+  /// Keeps what the split took: the next one will take about as much.
+  void EndSplit() {
+    if (split_bytes_ < reservation_.bytes()) reservation_.TryResize(split_bytes_);
+    split_bytes_ = 0;
+  }
+  void Clear() { reservation_.Clear(); }
+
+ private:
+  const int64_t floor_bytes_;
+  const int64_t bytes_max_;
+  int64_t split_bytes_ = 0;  // that the split took
+  Reservation reservation_;
+};
+
 class ScanInput final : public PipelineInput {
  public:
   ScanInput(SourcePtr source, ScanRequest request, std::shared_ptr<SplitDispatcher> dispatcher,
-            ReadProgress* progress, ReadContext context)
+            ReadProgress* progress, ReadContext context, const ScanMemory& memory)
       : source_(std::move(source)),
         request_(std::move(request)),
         dispatcher_(std::move(dispatcher)),
         progress_(*progress),
-        context_(std::move(context)) {}
+        context_(std::move(context)),
+        claim_(memory) {}
 
   Result<InputItem> Next() override {
     if (reader_ == nullptr) {
       switch (dispatcher_->Take(&split_, context_.waker)) {
         case SplitDispatcher::State::kNone:
+          claim_.Clear();
           return EndOfInput{};
         case SplitDispatcher::State::kWait:
           return Pending{};
@@ -73,7 +110,10 @@ class ScanInput final : public PipelineInput {
       }
       ARROW_ASSIGN_OR_RAISE(reader_, source_->Open(split_, request_, context_));
       seq_ = 0;
+      has_asked_ = false;
     }
+    const int64_t missing = claim_.Grow(reader_->bytes());
+    if (missing > 0 && !std::exchange(has_asked_, true)) return MemoryWanted{missing};
     ARROW_ASSIGN_OR_RAISE(ReadResult result, reader_->Next());
     if (std::holds_alternative<Pending>(result)) return Pending{};
     if (auto* batch = std::get_if<Batch>(&result)) {
@@ -83,6 +123,7 @@ class ScanInput final : public PipelineInput {
       return std::move(*batch);
     }
     reader_.reset();
+    claim_.EndSplit();
     dispatcher_->Finished(split_.index);
     ++progress_.splits_done;
     return SplitEnded{split_.index};
@@ -90,6 +131,7 @@ class ScanInput final : public PipelineInput {
 
   std::optional<int64_t> Close() override {
     dispatcher_->Close();
+    claim_.Clear();
     if (reader_ == nullptr) return std::nullopt;
     reader_.reset();
     dispatcher_->Finished(split_.index);
@@ -103,8 +145,10 @@ class ScanInput final : public PipelineInput {
   ReadProgress& progress_;
   const ReadContext context_;
   Split split_;
+  ScanClaim claim_;
   std::unique_ptr<SplitReader> reader_;
   int64_t seq_ = 0;
+  bool has_asked_ = false;  // for memory, in this split
 };
 
 class StreamInput final : public PipelineInput {
@@ -311,9 +355,10 @@ class ChannelInput final : public PipelineInput {
 
 std::unique_ptr<PipelineInput> MakeScanInput(const ScanNode& scan, const ScanRequest& request,
                                              std::shared_ptr<SplitDispatcher> dispatcher,
-                                             ReadProgress* progress, const ReadContext& context) {
-  return std::make_unique<ScanInput>(scan.source, request, std::move(dispatcher), progress,
-                                     context);
+                                             ReadProgress* progress, const ReadContext& context,
+                                             const ScanMemory& memory) {
+  return std::make_unique<ScanInput>(scan.source, request, std::move(dispatcher), progress, context,
+                                     memory);
 }
 
 Result<std::unique_ptr<PipelineInput>> MakeStreamInput(

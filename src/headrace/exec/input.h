@@ -15,6 +15,7 @@
 
 #include "headrace/exec/channel.h"
 #include "headrace/exec/scan_watermark.h"
+#include "headrace/memory/budget.h"
 #include "headrace/plan/node.h"
 
 namespace headrace {
@@ -26,7 +27,13 @@ struct SplitEnded {
   int64_t split = 0;
 };
 struct EndOfInput {};
-using InputItem = std::variant<Batch, Watermark, Idleness, SplitEnded, Pending, EndOfInput>;
+/// Next would take so much more memory than was granted. It goes on when it is called again, with
+/// or without the grant.
+struct MemoryWanted {
+  int64_t bytes = 0;
+};
+using InputItem =
+    std::variant<Batch, Watermark, Idleness, SplitEnded, Pending, MemoryWanted, EndOfInput>;
 
 /// One lane's view of an input. One thread at a time.
 class PipelineInput {
@@ -75,10 +82,19 @@ class SplitDispatcher {
   std::function<void(int64_t)> on_begin_;
 };
 
-/// Reads splits of a bounded source and counts in `progress`, which outlives it.
+/// What a lane of a scan claims of its budget for what its readers hold, see SplitReader::bytes:
+/// what exceeds its share of the fixed floors, up to its share of the limit.
+struct ScanMemory {
+  std::shared_ptr<MemoryBudget> budget;
+  int lanes = 1;
+};
+
+/// Reads splits of a bounded source and counts in `progress`, which outlives it. Claims of `memory`
+/// are kept from split to split; one that is refused is asked for by MemoryWanted once a split.
 std::unique_ptr<PipelineInput> MakeScanInput(const ScanNode& scan, const ScanRequest& request,
                                              std::shared_ptr<SplitDispatcher> dispatcher,
-                                             ReadProgress* progress, const ReadContext& context);
+                                             ReadProgress* progress, const ReadContext& context,
+                                             const ScanMemory& memory);
 
 /// Reads `splits`, a lane's share of an unbounded source, in turn, and gives the watermarks that
 /// `watermark` makes of all of them (null: none); they are in it. While `*paused` it gives Pending.

@@ -161,8 +161,10 @@ Result<std::unique_ptr<PipelineInput>> Query::MakeInput(Pipeline& pipeline, size
   }
   ReadContext context{context_.pool, stop_, waker, "", rejected_rows_, context_.dead_letters};
   if (input.scan->properties().boundedness == Boundedness::kBounded) {
+    const ScanMemory memory{context_.budget->MakeChild("the scan of " + input.scan->source->name()),
+                            pipeline.spec->lanes};
     return MakeScanInput(*input.scan, input.request, pipeline.dispatchers[port], &progress_,
-                         context);
+                         context, memory);
   }
   std::vector<Split> own;
   for (const Split& split : input.splits) {

@@ -15,6 +15,7 @@ BatchSlicer::BatchSlicer(const ScanRequest& request)
 void BatchSlicer::Put(Batch batch) {
   batch_ = std::move(batch);
   offset_ = 0;
+  bytes_ = batch_.num_bytes();
 }
 
 Batch BatchSlicer::Take() {

@@ -24,6 +24,8 @@ class BatchSlicer {
   /// At most batch_rows rows and, unless it is one row, batch_bytes bytes; dictionaries, which the
   /// slices share, are not counted. REQUIRES: !empty().
   Batch Take();
+  /// Of the batch that is cut; 0 when empty.
+  int64_t bytes() const { return bytes_; }
 
  private:
   int64_t RowsThatFit() const;
@@ -33,6 +35,7 @@ class BatchSlicer {
   int64_t rows_left_;
   Batch batch_;
   int64_t offset_ = 0;
+  int64_t bytes_ = 0;
 };
 
 }  // namespace headrace

@@ -21,6 +21,7 @@ class MappedReader final : public SplitReader {
     ARROW_ASSIGN_OR_RAISE(Batch mapped, map_(std::get<Batch>(std::move(read))));
     return ReadResult(std::move(mapped));
   }
+  int64_t bytes() const override { return reader_->bytes(); }
 
  private:
   const std::unique_ptr<SplitReader> reader_;

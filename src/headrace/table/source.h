@@ -70,6 +70,8 @@ class SplitReader {
  public:
   virtual ~SplitReader() = default;
   virtual Result<ReadResult> Next() = 0;
+  /// Bytes of the context's pool that it holds besides the last batch returned, about.
+  virtual int64_t bytes() const { return 0; }
   /// Where a reader opened later goes on after the last batch returned; for unbounded sources.
   virtual Result<std::string> Position() const {
     return Error(ErrorKind::kUnsupported, "this source cannot be resumed");

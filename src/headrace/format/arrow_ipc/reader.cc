@@ -136,6 +136,7 @@ class IpcReader final : public SplitReader {
     }
     return ReadResult(slicer_.Take());
   }
+  int64_t bytes() const override { return slicer_.bytes(); }
 
  private:
   const std::string path_;

@@ -108,6 +108,7 @@ class CsvReader final : public SplitReader {
       if (batch.num_rows() > 0) return ReadResult(std::move(batch));
     }
   }
+  int64_t bytes() const override { return scanner_->bytes(); }
 
  private:
   Status AppendBlock(int64_t rows_before) {

@@ -95,6 +95,8 @@ class RowScanner {
   }
   int64_t LineOf(const RowBlock& block, int64_t row) const { return LineAt(block.begin(row, 0)); }
 
+  /// Bytes of the text that are in memory.
+  int64_t bytes() const { return window_.bytes(); }
   const FieldText& field_text() const { return field_text_; }
   /// Rows that were left out or mended because of their number of fields, since the last call.
   int64_t TakeRejectedRows() { return std::exchange(rejected_rows_, 0); }

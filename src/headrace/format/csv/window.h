@@ -25,6 +25,8 @@ class Window {
   bool last() const { return last_; }
   /// The stream may give more than it did.
   void ReadAgain() { last_ = false; }
+  /// Bytes of memory.
+  int64_t bytes() const { return static_cast<int64_t>(capacity_); }
   void set_read_bytes(int64_t bytes) { read_bytes_ = static_cast<size_t>(bytes); }
 
   /// Drops the first `consumed` bytes and reads on: afterwards there are more bytes, or last().

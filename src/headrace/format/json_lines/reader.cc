@@ -60,6 +60,7 @@ class JsonReader final : public SplitReader {
       if (batch.num_rows() > 0) return ReadResult(std::move(batch));
     }
   }
+  int64_t bytes() const override { return records_->bytes(); }
 
  private:
   /// Appends rows up to the limits of a batch. Counts those that are left out or mended.

@@ -297,6 +297,8 @@ Status RecordStream::ErrorHere(std::string_view message) {
                                                                  : csv::ShowBytes(rest)));
 }
 
+int64_t RecordStream::bytes() const { return buffer_ == nullptr ? 0 : buffer_->capacity(); }
+
 Status RecordStream::ErrorAt(const char* place, std::string_view message) {
   const std::string_view before(record_, static_cast<size_t>(place - record_));
   int64_t line = record_lines_ + std::count(before.begin(), before.end(), '\n');

@@ -53,6 +53,8 @@ class RecordStream {
   /// that does not begin the file.
   Status ErrorAt(const char* place, std::string_view message);
   const std::string& path() const { return file_.path; }
+  /// Bytes of memory.
+  int64_t bytes() const;
   bool is_array() const { return is_array_; }
 
  private:

@@ -18,6 +18,12 @@ namespace {
 constexpr int64_t kReadAheadMax = int64_t{256} << 10;
 constexpr int64_t kReadAheadOfAll = int64_t{2} << 20;
 constexpr int64_t kReadAheadMin = int64_t{4} << 10;
+/// The same of pages that are decompressed as they are read, with what their codec looks back over.
+constexpr int64_t kPageWindowMax = int64_t{512} << 10;
+constexpr int64_t kPageWindowOfAll = int64_t{4} << 20;
+constexpr int64_t kPageWindowMin = 2 * SnappyStream::kLookBack;
+/// Of a column that libparquet reads: a usual page, stored and plain.
+constexpr int64_t kLibraryBytes = int64_t{2} << 20;
 /// Rows that libparquet decodes at a time when they are to be skipped.
 constexpr int64_t kSkipRows = 1024;
 
@@ -39,9 +45,10 @@ OpenRowGroup::OpenRowGroup(const Footer& footer, Vfs& vfs, const FileInfo& file,
 
 OpenRowGroup::~OpenRowGroup() = default;
 
-int64_t OpenRowGroup::read_ahead() const {
-  return std::clamp(kReadAheadOfAll / std::max<int64_t>(1, static_cast<int64_t>(num_columns_)),
-                    kReadAheadMin, kReadAheadMax);
+PageMemory OpenRowGroup::page_memory() const {
+  const auto columns = std::max<int64_t>(1, static_cast<int64_t>(num_columns_));
+  return {std::clamp(kReadAheadOfAll / columns, kReadAheadMin, kReadAheadMax),
+          std::clamp(kPageWindowOfAll / columns, kPageWindowMin, kPageWindowMax)};
 }
 
 Result<std::shared_ptr<BoundFile>> OpenRowGroup::File() {
@@ -72,7 +79,7 @@ Result<std::unique_ptr<Column>> Column::Make(OpenRowGroup& group, int column, in
   made->row_ = begin;
   ARROW_ASSIGN_OR_RAISE(auto file, group.File());
   auto flat =
-      FlatColumn::Make(*chunk, begin, std::move(file), group.read_ahead(), map, group.pool());
+      FlatColumn::Make(*chunk, begin, std::move(file), group.page_memory(), map, group.pool());
   if (flat.status().IsNotImplemented()) {
     ARROW_RETURN_NOT_OK(made->SwitchToLibrary(begin));
     return made;
@@ -193,5 +200,7 @@ void Column::Skip(int64_t rows) {
   if (ready > 0) CutReady(ready, is_picked_ ? 0 : ready);
   to_skip_ += rows - ready;
 }
+
+int64_t Column::bytes() const { return flat_ == nullptr ? kLibraryBytes : flat_->bytes(); }
 
 }  // namespace headrace::parquet_format

@@ -22,8 +22,8 @@ class OpenRowGroup {
   const Footer& footer() const { return footer_; }
   int row_group() const { return row_group_; }
   arrow::MemoryPool* pool() const { return pool_; }
-  /// Bytes that each column may read ahead.
-  int64_t read_ahead() const;
+  /// Of each column.
+  PageMemory page_memory() const;
   Result<std::shared_ptr<BoundFile>> File();
   Result<parquet::arrow::FileReader*> Library();
 
@@ -66,6 +66,8 @@ class Column {
   /// Over rows, ready or not. Those not decoded are passed over when rows behind them are wanted:
   /// pages of which no row is are then not decompressed. REQUIRES: none of them was picked.
   void Skip(int64_t rows);
+  /// Bytes of memory that it holds or is about to, without those of rows that are ready.
+  int64_t bytes() const;
 
  private:
   Column(OpenRowGroup& group, int column);

@@ -13,6 +13,7 @@
 #include "headrace/format/parquet/delta_decoder.h"
 #include "headrace/format/parquet/hybrid_decoder.h"
 #include "headrace/format/parquet/page_header.h"
+#include "headrace/format/parquet/page_stream.h"
 #include "headrace/format/parquet/snappy.h"
 #include "headrace/format/parquet/spread.h"
 #include "headrace/format/parquet/value_decoder.h"
@@ -263,6 +264,113 @@ TEST(SnappyTest, GarbageEnds) {
     for (int i = 0; i < 3; ++i) packed[2 + random() % (packed.size() - 2)] ^= 1u << (random() % 8);
     Bytes out(plain.size());
     if (DecompressSnappy(packed, out).ok()) continue;  // other bytes, but Snappy all the same
+  }
+}
+
+Bytes PackedBySnappy(const Bytes& plain) {
+  const auto codec = arrow::util::Codec::Create(arrow::Compression::SNAPPY).ValueOrDie();
+  const auto size = static_cast<int64_t>(plain.size());
+  Bytes packed(static_cast<size_t>(codec->MaxCompressedLen(size, plain.data())));
+  const auto room = static_cast<int64_t>(packed.size());
+  packed.resize(
+      static_cast<size_t>(codec->Compress(size, plain.data(), room, packed.data()).ValueOrDie()));
+  return packed;
+}
+
+/// `stored` in pieces of random lengths, each at a place of its own.
+PageStream::Stored InPieces(const Bytes& stored, std::mt19937* random, Bytes* piece) {
+  return [&stored, random, piece](int64_t offset) -> Result<std::span<const uint8_t>> {
+    const size_t left = stored.size() - static_cast<size_t>(offset);
+    const size_t most = (*random)() % 2 == 0 ? 100 : 40'000;
+    const size_t bytes = std::min(left, SnappyStream::kInMin + (*random)() % most);
+    *piece = Bytes(stored.begin() + offset, stored.begin() + offset + static_cast<int64_t>(bytes));
+    return std::span<const uint8_t>(*piece);
+  };
+}
+
+/// What the stream gives, wanted in steps of random lengths, up to `plain_bytes` or a failure.
+Status ReadSteps(PageStream* stream, std::mt19937* random, Bytes* read) {
+  while (stream->left() > 0) {
+    const int64_t most = (*random)() % 8 == 0 ? 200'000 : 3000;
+    const int64_t wanted = std::min<int64_t>(stream->left(), 1 + (*random)() % most);
+    ARROW_RETURN_NOT_OK(stream->Need(wanted));
+    const auto ready = stream->ready().first(static_cast<size_t>(wanted));
+    read->insert(read->end(), ready.begin(), ready.end());
+    stream->Consume(wanted);
+  }
+  return Status::OK();
+}
+
+constexpr int64_t kWindow = 2 * SnappyStream::kLookBack;
+
+TEST(PageStreamTest, GivesThePageInSteps) {
+  std::mt19937 random(5);
+  for (int round = 0; round < 200; ++round) {
+    const Bytes plain = Repetitive(random, 1 + random() % 500'000);
+    const bool is_snappy = round % 4 != 0;
+    const Bytes stored = is_snappy ? PackedBySnappy(plain) : plain;
+    Bytes piece, read;
+    PageStream stream(
+        InPieces(stored, &random, &piece),
+        {static_cast<int64_t>(stored.size()), static_cast<int64_t>(plain.size()), is_snappy},
+        kWindow, arrow::default_memory_pool());
+    ASSERT_TRUE(ReadSteps(&stream, &random, &read).ok()) << round;
+    ASSERT_EQ(read, plain) << round;
+    EXPECT_LE(stream.bytes(), 4 * kWindow);
+    EXPECT_FALSE(stream.Need(1).ok());
+  }
+}
+
+/// Many literals, and at the end a copy from `offset` bytes before.
+Bytes WithFarCopy(size_t bytes, uint32_t offset, Bytes* plain) {
+  Bytes packed;
+  for (size_t i = 0; i < bytes; ++i) plain->push_back(static_cast<uint8_t>(i * i / 7));
+  for (size_t length = bytes + 60, last = 0; last == 0; length >>= 7) {
+    last = length < 0x80;
+    packed.push_back(static_cast<uint8_t>((length & 0x7f) | (last ? 0 : 0x80)));
+  }
+  for (size_t at = 0; at < bytes; at += 50) {
+    packed.push_back(49 << 2);
+    packed.insert(packed.end(), plain->begin() + static_cast<int64_t>(at),
+                  plain->begin() + static_cast<int64_t>(at) + 50);
+  }
+  packed.push_back(59 << 2 | 3);
+  for (int i = 0; i < 4; ++i) packed.push_back(static_cast<uint8_t>(offset >> (8 * i)));
+  for (int i = 0; i < 60; ++i) plain->push_back((*plain)[plain->size() - offset]);
+  return packed;
+}
+
+TEST(PageStreamTest, CopiesFromFurtherBackThanTheWindow) {
+  std::mt19937 random(6);
+  for (const uint32_t offset : {60'000u, 65'536u, 70'000u, 500'000u, 1'000'000u}) {
+    Bytes plain, piece, read;
+    const Bytes stored = WithFarCopy(1'000'000, offset, &plain);
+    PageStream stream(
+        InPieces(stored, &random, &piece),
+        {static_cast<int64_t>(stored.size()), static_cast<int64_t>(plain.size()), true}, kWindow,
+        arrow::default_memory_pool());
+    ASSERT_TRUE(ReadSteps(&stream, &random, &read).ok()) << offset;
+    ASSERT_EQ(read, plain) << offset;
+  }
+}
+
+TEST(PageStreamTest, GarbageEnds) {
+  std::mt19937 random(7);
+  for (int round = 0; round < 2000; ++round) {
+    const Bytes plain = Repetitive(random, 200'000);
+    Bytes stored = PackedBySnappy(plain);
+    for (int i = 0; i < 3; ++i) stored[random() % stored.size()] ^= 1u << (random() % 8);
+    if (round % 3 == 0) stored.resize(stored.size() / 2);
+    Bytes piece, read;
+    PageStream stream(
+        InPieces(stored, &random, &piece),
+        {static_cast<int64_t>(stored.size()), static_cast<int64_t>(plain.size()), true}, kWindow,
+        arrow::default_memory_pool());
+    const Status status = ReadSteps(&stream, &random, &read);
+    if (round % 3 == 0) {
+      EXPECT_FALSE(status.ok());
+    }
+    EXPECT_LE(read.size(), plain.size());
   }
 }
 

@@ -35,10 +35,10 @@ FlatColumn::FlatColumn(const FlatChunk& chunk, PageReader pages, PageMap* map,
 
 Result<std::unique_ptr<FlatColumn>> FlatColumn::Make(const FlatChunk& chunk, int64_t begin,
                                                      std::shared_ptr<BoundFile> file,
-                                                     int64_t read_ahead, PageMap* map,
+                                                     const PageMemory& memory, PageMap* map,
                                                      arrow::MemoryPool* pool) {
   ARROW_ASSIGN_OR_RAISE(PageReader pages,
-                        PageReader::Make(std::move(file), chunk.place, read_ahead, pool));
+                        PageReader::Make(std::move(file), chunk.place, memory, pool));
   std::unique_ptr<FlatColumn> column(new FlatColumn(chunk, std::move(pages), map, pool));
   if (begin > 0) ARROW_RETURN_NOT_OK(column->GoTo(begin));
   return column;
@@ -90,6 +90,8 @@ bool FlatColumn::IsTaken() const {
 /// 2.
 Status FlatColumn::LoadPage() {
   if (IsCoded() && !has_dictionary_) ARROW_RETURN_NOT_OK(FindDictionary());
+  if (IsStreamed()) return LoadStream();
+  stream_ = nullptr;
   const PageHeader& header = pages_.header();
   ARROW_ASSIGN_OR_RAISE(std::span<const uint8_t> page, pages_.Read());
   int64_t before = 0, levels = 0;
@@ -109,6 +111,63 @@ Status FlatColumn::LoadPage() {
   levels_ = HybridDecoder(page.data() + before, levels, 1);
   is_loaded_ = true;
   return LoadValues(page.subspan(static_cast<size_t>(before + levels)));
+}
+
+bool FlatColumn::IsStreamed() const {
+  return pages_.CanStream() && pages_.header().encoding == Encoding::kPlain &&
+         chunk_.type.physical != parquet::Type::BOOLEAN;
+}
+
+/// As LoadPage; levels, which are few bytes, are taken along.
+Status FlatColumn::LoadStream() {
+  fixed_ = nullptr;
+  text_ = nullptr;
+  const PageHeader& header = pages_.header();
+  if (header.kind == PageHeader::Kind::kDataV2) {
+    ARROW_ASSIGN_OR_RAISE(const auto levels, pages_.ReadLevels());
+    ARROW_RETURN_NOT_OK(LoadLevels(levels.subspan(static_cast<size_t>(header.repetition_bytes))));
+  }
+  ARROW_ASSIGN_OR_RAISE(stream_, pages_.Stream());
+  if (header.kind == PageHeader::Kind::kData && chunk_.is_optional) {
+    uint32_t length = 0;
+    ARROW_RETURN_NOT_OK(stream_->Need(sizeof length));
+    std::memcpy(&length, stream_->ready().data(), sizeof length);
+    stream_->Consume(sizeof length);
+    ARROW_RETURN_NOT_OK(stream_->Need(length));
+    ARROW_RETURN_NOT_OK(LoadLevels(stream_->ready().first(length)));
+    stream_->Consume(length);
+  }
+  is_loaded_ = true;
+  if (chunk_.type.is_text()) {
+    text_ = MakeTextDecoder(*stream_, text_bytes());
+  } else {
+    fixed_ = MakeFixedDecoder(*stream_, chunk_.type.stored_width);
+  }
+  return Status::OK();
+}
+
+Status FlatColumn::LoadLevels(std::span<const uint8_t> levels) {
+  level_bytes_.assign(levels.begin(), levels.end());
+  level_bytes_.resize(levels.size() + kPagePadding);
+  levels_ = HybridDecoder(level_bytes_.data(), SizeOf(levels), 1);
+  return Status::OK();
+}
+
+/// Of a text of the page, with its length: of a dictionary the longest, else the mean.
+int64_t FlatColumn::text_bytes() const {
+  if (IsCoded()) return text_length_max_;
+  const PageHeader& header = pages_.header();
+  return header.plain_bytes / std::max<int64_t>(1, header.num_values) + 1;
+}
+
+int64_t FlatColumn::bytes() const {
+  int64_t bytes = pages_.bytes() + (stream_ == nullptr ? 0 : stream_->bytes());
+  if (fixed_dictionary_ != nullptr) return bytes + fixed_dictionary_->size();
+  if (dictionary_ == nullptr) return bytes;
+  for (const auto& buffer : dictionary_->data()->buffers) {
+    if (buffer != nullptr) bytes += buffer->size();
+  }
+  return bytes;
 }
 
 Status FlatColumn::LoadValues(std::span<const uint8_t> values) {
@@ -291,8 +350,8 @@ Status FlatColumn::ReadPart(int64_t rows, int64_t bytes_max, bool as_codes) {
     } else if (!chunk_.type.is_text()) {
       ARROW_RETURN_NOT_OK(ReadFixedPart(part));
     } else {
-      // A value of the dictionary may be large, and any number of rows may have it.
-      if (IsCoded()) part = std::clamp<int64_t>(bytes_max / text_length_max_, 1, part);
+      // A value may be large, and any number of rows may have one of a dictionary.
+      part = std::clamp<int64_t>(bytes_max / text_bytes(), 1, part);
       ARROW_RETURN_NOT_OK(ReadTextPart(part, bytes_max));
     }
     filled_ += part;

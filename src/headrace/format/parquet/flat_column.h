@@ -30,7 +30,7 @@ class FlatColumn {
   /// knows.
   static Result<std::unique_ptr<FlatColumn>> Make(const FlatChunk& chunk, int64_t begin,
                                                   std::shared_ptr<BoundFile> file,
-                                                  int64_t read_ahead, PageMap* map,
+                                                  const PageMemory& memory, PageMap* map,
                                                   arrow::MemoryPool* pool);
 
   /// At most `rows_max` rows, of text no more than about `bytes_max` bytes or one page; at least
@@ -44,6 +44,8 @@ class FlatColumn {
   Result<ArrayPtr> ReadPicked(std::span<const uint32_t> picks, int64_t* rows, int64_t bytes_max);
   /// REQUIRES: as many rows are left.
   Status Skip(int64_t rows);
+  /// Bytes of memory, without those of what was read.
+  int64_t bytes() const;
 
  private:
   /// Rows that are decoded in one go.
@@ -56,6 +58,10 @@ class FlatColumn {
   bool IsTaken() const;
   bool IsCoded() const;  // the page has codes of the dictionary
   Status LoadPage();
+  bool IsStreamed() const;
+  Status LoadStream();
+  Status LoadLevels(std::span<const uint8_t> levels);
+  int64_t text_bytes() const;
   Status LoadValues(std::span<const uint8_t> values);
   Status FindDictionary();
   Status LoadDictionary();
@@ -93,6 +99,8 @@ class FlatColumn {
   // The page.
   int64_t page_rows_left_ = 0;
   bool is_loaded_ = false;
+  std::unique_ptr<PageStream> stream_;  // of a page that is streamed
+  std::vector<uint8_t> level_bytes_;    // of one
   HybridDecoder levels_;
   HybridDecoder codes_;
   std::unique_ptr<FixedDecoder> fixed_;

@@ -58,8 +58,8 @@ Status FlatColumn::ReadPicksOfPage(std::span<const uint32_t> picks, int64_t firs
       continue;
     }
     int64_t part = std::min(end - row, kPieceRows);
-    if (!as_codes && chunk_.type.is_text() && IsCoded()) {
-      part = std::clamp<int64_t>(bytes_max / text_length_max_, 1, part);
+    if (!as_codes && chunk_.type.is_text()) {
+      part = std::clamp<int64_t>(bytes_max / text_bytes(), 1, part);
     }
     int64_t picked = 0;
     for (; next != picks.end() && *next < row + part; ++next) {

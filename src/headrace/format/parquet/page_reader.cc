@@ -18,6 +18,10 @@ namespace {
 /// What a header usually takes at most.
 constexpr int64_t kHeaderBytes = 256;
 
+/// Of a page that nobody has seen yet.
+constexpr int64_t kUsualPageBytes = int64_t{3} << 19;
+constexpr int64_t kUsualRatio = 4;
+
 /// How many bytes a codec makes of one at most; memory is taken on the word of a header.
 int64_t RatioMax(arrow::Compression::type compression) {
   switch (compression) {
@@ -61,7 +65,7 @@ std::optional<PageMap::Place> PageMap::Before(int64_t row) const {
 }
 
 Result<PageReader> PageReader::Make(std::shared_ptr<BoundFile> file, const ChunkPlace& chunk,
-                                    int64_t read_ahead, arrow::MemoryPool* pool) {
+                                    const PageMemory& memory, arrow::MemoryPool* pool) {
   PageReader reader;
   if (chunk.compression != arrow::Compression::UNCOMPRESSED) {
     reader.codec_ = parquet::GetCodec(chunk.compression);
@@ -69,7 +73,7 @@ Result<PageReader> PageReader::Make(std::shared_ptr<BoundFile> file, const Chunk
   reader.file_ = std::move(file);
   reader.chunk_ = chunk;
   reader.next_ = chunk.offset;
-  reader.read_ahead_ = read_ahead;
+  reader.memory_ = memory;
   reader.pool_ = pool;
   return reader;
 }
@@ -100,7 +104,7 @@ Status PageReader::ParseHeader() {
   const int64_t most = std::min(left, kPageHeaderBytesMax);
   for (int64_t bytes = std::min(most, kHeaderBytes);; bytes = std::min(most, bytes * 8)) {
     ARROW_ASSIGN_OR_RAISE(const uint8_t* start,
-                          Window(header_offset_, bytes, was_read_ ? read_ahead_ : 0));
+                          Window(header_offset_, bytes, was_read_ ? memory_.read_ahead : 0));
     ARROW_ASSIGN_OR_RAISE(const auto length,
                           ParsePageHeader({start, static_cast<size_t>(bytes)}, &header_));
     if (length.has_value()) {
@@ -130,26 +134,82 @@ Result<const uint8_t*> PageReader::Window(int64_t offset, int64_t bytes, int64_t
 
 Result<std::span<const uint8_t>> PageReader::Read() {
   was_read_ = true;
-  ARROW_ASSIGN_OR_RAISE(const uint8_t* stored, Window(payload_, header_.stored_bytes, read_ahead_));
+  ARROW_ASSIGN_OR_RAISE(const uint8_t* stored,
+                        Window(payload_, header_.stored_bytes, memory_.read_ahead));
   if (header_.crc.has_value() &&
       arrow::internal::crc32(0, stored, static_cast<size_t>(header_.stored_bytes)) !=
           *header_.crc) {
     return Status::Invalid("the checksum of the page at ", header_offset_, " is wrong");
   }
-  const bool is_plain = header_.kind == PageHeader::Kind::kDataV2 && !header_.is_compressed;
-  if (codec_ != nullptr && !is_plain) return Decompress(stored);
+  if (!is_plain()) return Decompress(stored);
   return std::span<const uint8_t>(stored, static_cast<size_t>(header_.stored_bytes));
 }
 
-/// Levels of version 2 stand before the compressed bytes as they are.
-Result<std::span<const uint8_t>> PageReader::Decompress(const uint8_t* stored) {
+/// Whether the bytes of the page are stored as they are.
+bool PageReader::is_plain() const {
+  return codec_ == nullptr || (header_.kind == PageHeader::Kind::kDataV2 && !header_.is_compressed);
+}
+
+/// Those of version 2 stand before the compressed bytes as they are.
+int64_t PageReader::levels_bytes() const {
   const bool is_v2 = header_.kind == PageHeader::Kind::kDataV2;
-  const int64_t levels = is_v2 ? header_.definition_bytes + header_.repetition_bytes : 0;
-  const int64_t in = header_.stored_bytes - levels, out = header_.plain_bytes - levels;
-  if (in < 0 || out < 0 || out / RatioMax(chunk_.compression) > in) {
-    return Status::Invalid("a page of ", header_.stored_bytes, " bytes at ", header_offset_,
-                           " claims to hold ", header_.plain_bytes);
+  return is_v2 ? header_.definition_bytes + header_.repetition_bytes : 0;
+}
+
+Status PageReader::CheckRatio(int64_t stored, int64_t plain) const {
+  if (stored >= 0 && plain >= 0 && plain / RatioMax(chunk_.compression) <= stored) {
+    return Status::OK();
   }
+  return Status::Invalid("a page of ", header_.stored_bytes, " bytes at ", header_offset_,
+                         " claims to hold ", header_.plain_bytes);
+}
+
+bool PageReader::CanStream() const {
+  const bool is_large = std::max(header_.plain_bytes, header_.stored_bytes) > memory_.window;
+  const bool is_snappy = chunk_.compression == arrow::Compression::SNAPPY;
+  return is_large && !header_.crc.has_value() && (is_snappy || is_plain());
+}
+
+Result<std::span<const uint8_t>> PageReader::ReadLevels() {
+  const int64_t levels = levels_bytes();
+  if (levels > header_.stored_bytes) {
+    return Status::Invalid("levels of ", levels, " bytes in a page of ", header_.stored_bytes);
+  }
+  ARROW_ASSIGN_OR_RAISE(const uint8_t* start, Window(payload_, levels, memory_.read_ahead));
+  return std::span<const uint8_t>(start, static_cast<size_t>(levels));
+}
+
+Result<std::unique_ptr<PageStream>> PageReader::Stream() {
+  was_read_ = true;
+  plain_.reset();
+  const int64_t stored = header_.stored_bytes - levels_bytes();
+  const PageStream::Page page{stored, is_plain() ? stored : header_.plain_bytes - levels_bytes(),
+                              !is_plain()};
+  ARROW_RETURN_NOT_OK(CheckRatio(stored, page.plain_bytes));
+  const int64_t begin = payload_ + levels_bytes();
+  auto at = [this, begin, stored](int64_t offset) -> Result<std::span<const uint8_t>> {
+    const int64_t least = std::min(stored - offset, SnappyStream::kInMin);
+    ARROW_ASSIGN_OR_RAISE(const uint8_t* start, Window(begin + offset, least, memory_.read_ahead));
+    const int64_t there = window_offset_ + window_bytes_ - (begin + offset);
+    return std::span<const uint8_t>(start, static_cast<size_t>(std::min(there, stored - offset)));
+  };
+  return std::make_unique<PageStream>(std::move(at), page, memory_.window, pool_);
+}
+
+int64_t PageReader::bytes() const {
+  if (window_ == nullptr) {
+    const bool streams = codec_ == nullptr || chunk_.compression == arrow::Compression::SNAPPY;
+    return std::min(chunk_.bytes, memory_.read_ahead) +
+           std::min(chunk_.bytes * kUsualRatio, streams ? memory_.window : kUsualPageBytes);
+  }
+  return (window_ == nullptr ? 0 : window_->capacity()) +
+         (plain_ == nullptr ? 0 : plain_->capacity());
+}
+
+Result<std::span<const uint8_t>> PageReader::Decompress(const uint8_t* stored) {
+  const int64_t levels = levels_bytes();
+  const int64_t in = header_.stored_bytes - levels, out = header_.plain_bytes - levels;
+  ARROW_RETURN_NOT_OK(CheckRatio(in, out));
   ARROW_RETURN_NOT_OK(MakeRoom(header_.plain_bytes, pool_, &plain_));
   uint8_t* plain = plain_->mutable_data();
   if (levels > 0) std::memcpy(plain, stored, static_cast<size_t>(levels));

@@ -10,6 +10,7 @@
 #include "arrow/util/compression.h"
 #include "headrace/format/bound_file.h"
 #include "headrace/format/parquet/page_header.h"
+#include "headrace/format/parquet/page_stream.h"
 
 namespace headrace::parquet_format {
 
@@ -35,13 +36,19 @@ struct ChunkPlace {
   arrow::Compression::type compression = arrow::Compression::UNCOMPRESSED;
 };
 
+/// How much of a chunk is in memory.
+struct PageMemory {
+  int64_t read_ahead = 0;
+  int64_t window = 0;  // of a page that is streamed
+};
+
 /// One thread. Memory: a window of the file of `read_ahead` bytes or one page, and one page
-/// decompressed.
+/// decompressed; of a page that is streamed only `read_ahead` bytes and the window of the stream.
 class PageReader {
  public:
   /// REQUIRES: the chunk is inside the file.
   static Result<PageReader> Make(std::shared_ptr<BoundFile> file, const ChunkPlace& chunk,
-                                 int64_t read_ahead, arrow::MemoryPool* pool);
+                                 const PageMemory& memory, arrow::MemoryPool* pool);
 
   /// To the next page, over the rest of this one; false at the end of the chunk.
   Result<bool> Next();
@@ -55,15 +62,29 @@ class PageReader {
   /// Valid until the next call.
   Result<std::span<const uint8_t>> Read();
 
+  /// Whether the page is large and can be read from front to back, without its checksum.
+  bool CanStream() const;
+  /// The levels of a page of version 2, which stand apart. Valid until the next call.
+  Result<std::span<const uint8_t>> ReadLevels();
+  /// The page, of version 2 what is behind its levels. Borrows this, which is left where it is
+  /// while the stream is used. REQUIRES: CanStream().
+  Result<std::unique_ptr<PageStream>> Stream();
+
+  /// Bytes of memory, without those of streams; before the first page what that is about to take.
+  int64_t bytes() const;
+
  private:
   PageReader() = default;
+  int64_t levels_bytes() const;
+  bool is_plain() const;
+  Status CheckRatio(int64_t stored, int64_t plain) const;
   Status ParseHeader();
   Result<const uint8_t*> Window(int64_t offset, int64_t bytes, int64_t ahead);
   Result<std::span<const uint8_t>> Decompress(const uint8_t* stored);
 
   std::shared_ptr<BoundFile> file_;
   ChunkPlace chunk_;
-  int64_t read_ahead_ = 0;
+  PageMemory memory_;
   arrow::MemoryPool* pool_ = nullptr;
   std::unique_ptr<arrow::util::Codec> codec_;
   int64_t next_ = 0;  // offset of the next header

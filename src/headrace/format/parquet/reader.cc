@@ -3,6 +3,7 @@
 #include <limits>
 #include <memory>
 #include <mutex>
+#include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
@@ -114,6 +115,11 @@ class PartReader final : public SplitReader {
       ARROW_RETURN_NOT_OK(Guarded(name_, [&] { return ReadMore(); }));
     }
     return ReadResult(slicer_.Take());
+  }
+
+  int64_t bytes() const override {
+    return std::accumulate(columns_.begin(), columns_.end(), slicer_.bytes(),
+                           [](int64_t sum, const auto& column) { return sum + column->bytes(); });
   }
 
  private:

@@ -103,34 +103,47 @@ uint16_t Load16(const uint8_t* at) {
 
 class Decompression {
  public:
-  Decompression(std::span<const uint8_t> in, std::span<uint8_t> out)
+  /// Of `out` the first `before` bytes are there.
+  Decompression(std::span<const uint8_t> in, std::span<uint8_t> out, int64_t before,
+                int64_t literal_left)
       : in_(in.data()),
         in_end_(in.data() + in.size()),
         out_begin_(out.data()),
-        out_(out.data()),
-        out_end_(out.data() + out.size()) {}
+        out_(out.data() + before),
+        out_end_(out.data() + out.size()),
+        literal_left_(literal_left) {}
 
-  bool Run() {
-    uint64_t length = 0;
-    if (!ReadLength(&length) || length != static_cast<uint64_t>(out_end_ - out_)) return false;
-    while (in_ < in_end_) {
-      if (!RunFast()) return false;
-      if (in_ < in_end_ && !Element()) return false;
-    }
-    return out_ == out_end_;
-  }
-
- private:
-  bool ReadLength(uint64_t* length) {
+  /// Whether the number that the data begins with is `length`.
+  bool HasLength(int64_t length) {
+    uint64_t read = 0;
     for (int shift = 0; shift < 35; shift += 7) {
       if (in_ == in_end_) return false;
       const uint8_t byte = *in_++;
-      *length |= static_cast<uint64_t>(byte & 0x7f) << shift;
-      if (byte < 0x80) return true;
+      read |= static_cast<uint64_t>(byte & 0x7f) << shift;
+      if (byte < 0x80) return read == static_cast<uint64_t>(length);
     }
     return false;
   }
 
+  /// As far as input and room go, whose ends may be those of all; false at an element that fails.
+  bool Run(bool in_is_last, bool out_is_last) {
+    while (true) {
+      CopyLiteral();
+      if (literal_left_ > 0) return true;
+      if (!RunFast()) return false;
+      if (in_ == in_end_ || (!in_is_last && in_end_ - in_ < kElementMax)) return true;
+      if (!out_is_last && out_end_ - out_ < kShortMax) return true;
+      if (!Element()) return false;
+    }
+  }
+
+  int64_t in_left() const { return in_end_ - in_; }
+  int64_t out_left() const { return out_end_ - out_; }
+  int64_t literal_left() const { return literal_left_; }
+  /// It failed at a copy of something before `out`.
+  bool is_too_far() const { return is_too_far_; }
+
+ private:
   /// Elements as long as they and what they make are well before the ends.
   bool RunFast() {
     uint8_t bytes[kBlock];
@@ -200,16 +213,24 @@ class Decompression {
       if (!ReadNumber(static_cast<int>(length_less_one) - kLongLiteral + 1, &less_one))
         return false;
     }
-    const int64_t length = int64_t{less_one} + 1;
-    if (length > in_end_ - in_ || length > out_end_ - out_) return false;
-    std::memcpy(out_, in_, static_cast<size_t>(length));
-    in_ += length;
-    out_ += length;
+    literal_left_ = int64_t{less_one} + 1;
+    CopyLiteral();
     return true;
   }
 
+  /// As much of the literal as there is input and room for.
+  void CopyLiteral() {
+    const int64_t length = std::min({literal_left_, in_left(), out_left()});
+    if (length == 0) return;
+    std::memcpy(out_, in_, static_cast<size_t>(length));
+    in_ += length;
+    out_ += length;
+    literal_left_ -= length;
+  }
+
   bool Copy(int64_t offset, int64_t length) {
-    if (offset == 0 || offset > out_ - out_begin_ || length > out_end_ - out_) return false;
+    is_too_far_ = offset > out_ - out_begin_;
+    if (offset == 0 || is_too_far_ || length > out_end_ - out_) return false;
     if (out_end_ - out_ >= kShortMax + kStep) {
       if (offset >= kStep) CopyShort(out_ - offset, out_, length);
       if (offset < kStep) RepeatShort(static_cast<size_t>(offset), out_, length);
@@ -225,15 +246,45 @@ class Decompression {
   uint8_t* const out_begin_;
   uint8_t* out_;
   uint8_t* const out_end_;
+  int64_t literal_left_;
+  bool is_too_far_ = false;
 };
 
 }  // namespace
 
 Status DecompressSnappy(std::span<const uint8_t> in, std::span<uint8_t> out) {
-  if (!Decompression(in, out).Run()) {
-    return Status::Invalid("the Snappy data of ", in.size(), " bytes is damaged");
+  Decompression all(in, out, 0, 0);
+  if (all.HasLength(static_cast<int64_t>(out.size())) && all.Run(true, true) &&
+      all.in_left() == 0 && all.out_left() == 0 && all.literal_left() == 0) {
+    return Status::OK();
   }
-  return Status::OK();
+  return Status::Invalid("the Snappy data of ", in.size(), " bytes is damaged");
+}
+
+Result<SnappyStream::Step> SnappyStream::Run(std::span<const uint8_t> in, bool in_is_last,
+                                             std::span<uint8_t> out, int64_t before) {
+  const auto room = static_cast<int64_t>(out.size()) - before;
+  const bool out_is_last = written_ + room == plain_bytes_;
+  Decompression piece(in, out, before, literal_left_);
+  const bool is_right =
+      (has_begun_ || piece.HasLength(plain_bytes_)) && piece.Run(in_is_last, out_is_last);
+  Step step;
+  step.read = static_cast<int64_t>(in.size()) - piece.in_left();
+  step.written = room - piece.out_left();
+  if (!is_right && piece.is_too_far() && written_ > before) {
+    step.needs_earlier = true;
+    return step;
+  }
+  has_begun_ = true;
+  literal_left_ = piece.literal_left();
+  written_ += step.written;
+  const bool is_short = in_is_last && piece.in_left() == 0 && written_ < plain_bytes_;
+  const bool is_long = written_ == plain_bytes_ && (piece.in_left() > 0 || !in_is_last);
+  const bool stands_still = step.read == 0 && step.written == 0;
+  if (!is_right || is_short || is_long || stands_still) {
+    return Status::Invalid("the Snappy data of a page of ", plain_bytes_, " bytes is damaged");
+  }
+  return step;
 }
 
 }  // namespace headrace::parquet_format

@@ -152,6 +152,7 @@ class PlainText final : public TextDecoder {
     }
     return Status::OK();
   }
+  int64_t bytes_left() const { return end_ - at_; }
 
  private:
   static constexpr int64_t kAlike = 8;
@@ -190,6 +191,77 @@ class PlainText final : public TextDecoder {
 
   const uint8_t* at_;
   const uint8_t* const end_;
+};
+
+int64_t SizeOfReady(const PageStream& values) {
+  return static_cast<int64_t>(values.ready().size());
+}
+
+class StreamedFixed final : public FixedDecoder {
+ public:
+  StreamedFixed(PageStream& values, int width) : values_(values), width_(width) {}
+  Status Read(int64_t count, uint8_t* out) override {
+    return Pass(count, [&](std::span<const uint8_t> part) {
+      std::memcpy(out, part.data(), part.size());
+      out += part.size();
+    });
+  }
+  Status Skip(int64_t count) override {
+    return Pass(count, [](std::span<const uint8_t>) {});
+  }
+
+ private:
+  template <typename OnPart>
+  Status Pass(int64_t count, OnPart on_part) {
+    int64_t bytes = count * width_;
+    if (bytes > values_.left()) return TooFew();
+    while (bytes > 0) {
+      ARROW_RETURN_NOT_OK(values_.Need(1));
+      const int64_t part = std::min(bytes, SizeOfReady(values_));
+      on_part(values_.ready().first(static_cast<size_t>(part)));
+      values_.Consume(part);
+      bytes -= part;
+    }
+    return Status::OK();
+  }
+
+  PageStream& values_;
+  const int64_t width_;
+};
+
+class StreamedText final : public TextDecoder {
+ public:
+  StreamedText(PageStream& values, int64_t mean_bytes) : values_(values), mean_bytes_(mean_bytes) {}
+
+  /// What is ready is read once more where it was not enough.
+  Status Read(int64_t count, std::string_view* out) override {
+    int64_t wanted = count * mean_bytes_;
+    while (true) {
+      ARROW_RETURN_NOT_OK(values_.Need(std::min(wanted, values_.left())));
+      PlainText texts(values_.ready());
+      const Status status = texts.Read(count, out);
+      if (status.ok()) {
+        values_.Consume(SizeOfReady(values_) - texts.bytes_left());
+        return status;
+      }
+      if (SizeOfReady(values_) == values_.left()) return status;
+      wanted = 2 * SizeOfReady(values_);
+    }
+  }
+  Status Skip(int64_t count) override {
+    std::string_view piece[kValuesAtATime];
+    const int64_t most = std::clamp<int64_t>(kSkippedBytes / mean_bytes_, 1, kValuesAtATime);
+    for (; count > 0; count -= most) {
+      ARROW_RETURN_NOT_OK(Read(std::min(count, most), piece));
+    }
+    return Status::OK();
+  }
+
+ private:
+  static constexpr int64_t kSkippedBytes = int64_t{1} << 16;
+
+  PageStream& values_;
+  const int64_t mean_bytes_;
 };
 
 /// All lengths, then all texts.
@@ -289,6 +361,14 @@ Result<std::unique_ptr<TextDecoder>> MakeTextDecoder(Encoding encoding,
   DeltaDecoder all = lengths;
   ARROW_RETURN_NOT_OK(all.Skip(all.values_left()));
   return std::make_unique<DeltaLengthText>(lengths, all.end(), page.data() + page.size());
+}
+
+std::unique_ptr<FixedDecoder> MakeFixedDecoder(PageStream& values, int stored_width) {
+  return std::make_unique<StreamedFixed>(values, stored_width);
+}
+
+std::unique_ptr<TextDecoder> MakeTextDecoder(PageStream& values, int64_t mean_bytes) {
+  return std::make_unique<StreamedText>(values, mean_bytes);
 }
 
 }  // namespace headrace::parquet_format

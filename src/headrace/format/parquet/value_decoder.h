@@ -9,6 +9,7 @@
 #include "headrace/base/error.h"
 #include "headrace/format/parquet/flat_type.h"
 #include "headrace/format/parquet/page_header.h"
+#include "headrace/format/parquet/page_stream.h"
 
 namespace headrace::parquet_format {
 
@@ -21,7 +22,8 @@ class FixedDecoder {
   virtual Status Skip(int64_t count) = 0;
 };
 
-/// Texts: views into the page, behind each of which kPagePadding bytes are readable.
+/// Texts: views into the page, behind each of which kPagePadding bytes are readable. Valid until
+/// the next call.
 class TextDecoder {
  public:
   virtual ~TextDecoder() = default;
@@ -36,5 +38,10 @@ Result<std::unique_ptr<FixedDecoder>> MakeFixedDecoder(Encoding encoding, const 
                                                        std::span<const uint8_t> page);
 Result<std::unique_ptr<TextDecoder>> MakeTextDecoder(Encoding encoding,
                                                      std::span<const uint8_t> page);
+
+/// Plain values of `stored_width` bytes of a page of which a part is in memory. Borrows the stream.
+std::unique_ptr<FixedDecoder> MakeFixedDecoder(PageStream& values, int stored_width);
+/// The same of plain texts, of about `mean_bytes` each.
+std::unique_ptr<TextDecoder> MakeTextDecoder(PageStream& values, int64_t mean_bytes);
 
 }  // namespace headrace::parquet_format
