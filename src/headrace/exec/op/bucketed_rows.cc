@@ -14,7 +14,7 @@
 namespace headrace {
 namespace {
 
-const int64_t* NumbersOf(const Batch& rows) {
+const int64_t* RowNumbersOf(const Batch& rows) {
   return static_cast<const arrow::Int64Array&>(*rows.columns().back()).raw_values();
 }
 
@@ -81,7 +81,7 @@ Status BucketedRows::TakeBelow(int64_t end, Bucket* bucket, std::vector<Batch>* 
       if (!next.has_value()) return Status::OK();
       bucket->rows = *std::move(next);
     }
-    const int64_t* numbers = NumbersOf(bucket->rows);
+    const int64_t* numbers = RowNumbersOf(bucket->rows);
     const int64_t rows = bucket->rows.num_rows();
     const int64_t below = std::lower_bound(numbers, numbers + rows, end) - numbers;
     if (below > 0) taken->push_back(bucket->rows.Slice(0, below));
@@ -97,7 +97,7 @@ Result<Batch> BucketedRows::NextInOrder(int64_t count, arrow::MemoryPool* pool) 
   }
   if (taken.empty()) return Batch();
   ARROW_ASSIGN_OR_RAISE(const Batch all, ConcatenateBatches(taken, pool));
-  const int64_t* numbers = NumbersOf(all);
+  const int64_t* numbers = RowNumbersOf(all);
   std::vector<int64_t> place_of(static_cast<size_t>(all.num_rows()), -1);
   for (int64_t row = 0; row < all.num_rows(); ++row) {
     const int64_t place = numbers[row] - next_number_;

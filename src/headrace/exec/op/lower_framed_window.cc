@@ -15,7 +15,7 @@
 namespace headrace {
 namespace {
 
-using Bound = FrameBound::Kind;
+using BoundKind = FrameBound::Kind;
 
 bool IsFunction(const FunctionCall& call, std::string_view id) { return call.function->id == id; }
 
@@ -45,17 +45,17 @@ bool ReachesAllPeers(const WindowFrame& frame, bool has_order) {
 }
 
 bool BeginsWithPartition(const WindowFrame& frame, bool has_order) {
-  return frame.start.kind == Bound::kUnboundedPreceding ||
-         (frame.start.kind == Bound::kCurrentRow && ReachesAllPeers(frame, has_order));
+  return frame.start.kind == BoundKind::kUnboundedPreceding ||
+         (frame.start.kind == BoundKind::kCurrentRow && ReachesAllPeers(frame, has_order));
 }
 
 bool EndsWithPartition(const WindowFrame& frame, bool has_order) {
-  return frame.end.kind == Bound::kUnboundedFollowing ||
-         (frame.end.kind == Bound::kCurrentRow && ReachesAllPeers(frame, has_order));
+  return frame.end.kind == BoundKind::kUnboundedFollowing ||
+         (frame.end.kind == BoundKind::kCurrentRow && ReachesAllPeers(frame, has_order));
 }
 
 bool HasCurrentRow(const WindowFrame& frame) {
-  return frame.start.kind <= Bound::kCurrentRow && frame.end.kind >= Bound::kCurrentRow;
+  return frame.start.kind <= BoundKind::kCurrentRow && frame.end.kind >= BoundKind::kCurrentRow;
 }
 
 /// `framed` as an aggregate over its whole partition, where it is one.
@@ -85,10 +85,10 @@ FramedCall WithoutEnd(FramedCall framed) {
   WindowFrame& frame = framed.frame;
   const bool picks_first = IsFunction(framed.call, "first_value") && !framed.ignore_nulls &&
                            frame.exclusion == FrameExclusion::kNoOthers;
-  if (!picks_first || frame.end.kind != Bound::kUnboundedFollowing) return framed;
+  if (!picks_first || frame.end.kind != BoundKind::kUnboundedFollowing) return framed;
   const bool by_value = frame.start.value != nullptr;
-  if (frame.start.kind <= Bound::kCurrentRow) frame.end = {Bound::kCurrentRow, 0, nullptr};
-  if (frame.start.kind == Bound::kFollowing && !by_value) frame.end = frame.start;
+  if (frame.start.kind <= BoundKind::kCurrentRow) frame.end = {BoundKind::kCurrentRow, 0, nullptr};
+  if (frame.start.kind == BoundKind::kFollowing && !by_value) frame.end = frame.start;
   return framed;
 }
 

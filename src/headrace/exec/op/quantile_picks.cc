@@ -33,7 +33,7 @@ struct PickedPlaces {
   double share = 0;
 };
 
-PickedPlaces PlacesOf(const QuantilePick& pick, int64_t count) {
+PickedPlaces PlacesOfPick(const QuantilePick& pick, int64_t count) {
   if (pick.kind == QuantilePick::Kind::kMedian) return {(count - 1) / 2, count / 2, 0};
   const auto size = static_cast<double>(count);
   if (pick.kind == QuantilePick::Kind::kDiscrete) {
@@ -83,7 +83,7 @@ class QuantilePicks final : public Operator {
         arrow::AllocateEmptyBitmap(values.offset + values.length, context().pool));
     arrow::DoubleBuilder shares(context().pool);
     for (size_t run = 0; run + 1 < begins.size(); ++run) {
-      const PickedPlaces places = PlacesOf(pick, counts.Value(begins[run]));
+      const PickedPlaces places = PlacesOfPick(pick, counts.Value(begins[run]));
       const int64_t first = begins[run] - (run == 0 ? before_ : 0);  // of the group, maybe below 0
       for (const int64_t row : {first + places.low, first + places.high}) {
         const bool is_here =

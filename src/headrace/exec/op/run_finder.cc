@@ -6,7 +6,7 @@
 namespace headrace {
 namespace {
 
-bool SameKey(const EncodedKeys& keys, int64_t a, int64_t b) {
+bool SameNeighbours(const EncodedKeys& keys, int64_t a, int64_t b) {
   if (!keys.is_fixed) return keys.Bytes(a) == keys.Bytes(b);
   const auto left = static_cast<size_t>(a);
   const auto right = static_cast<size_t>(b);
@@ -34,7 +34,7 @@ Status RunFinder::Find(const Batch& rows, arrow::MemoryPool* pool, std::vector<u
   if (!encoder_.has_value()) return Status::OK();
   ARROW_RETURN_NOT_OK(encoder_->EncodeWithoutHashes(rows, pool, &keys_));
   for (int64_t row = 1; row < rows.num_rows(); ++row) {
-    (*starts)[static_cast<size_t>(row)] = SameKey(keys_, row - 1, row) ? 0 : 1;
+    (*starts)[static_cast<size_t>(row)] = SameNeighbours(keys_, row - 1, row) ? 0 : 1;
   }
   return Status::OK();
 }

@@ -49,7 +49,7 @@ class WindowOperator final : public Operator {
         return Error(ErrorKind::kUnsupported,
                      "{} needs rows that come later; only functions that "
                      "look back can run over a stream",
-                     TextOf(call));
+                     TextOfCall(call));
       }
       ARROW_ASSIGN_OR_RAISE(
           calls_.emplace_back(),
@@ -506,7 +506,7 @@ class WindowOperator final : public Operator {
 
 std::string WindowOperatorSpec::Describe() const {
   std::string text;
-  for (const FunctionCall& call : calls) text += (text.empty() ? "" : ", ") + TextOf(call);
+  for (const FunctionCall& call : calls) text += (text.empty() ? "" : ", ") + TextOfCall(call);
   for (const RollingCall& call : rolling) text += (text.empty() ? "" : ", ") + call.call.name;
   for (size_t i = 0; i < partition_by.size(); ++i) {
     text += (i == 0 ? " partition by " : ", ") + schema->field(partition_by[i])->name();

@@ -41,7 +41,7 @@ Result<WindowCall> WindowCall::Make(const FunctionCall& call,
   return result;
 }
 
-std::string TextOf(const FunctionCall& call) {
+std::string TextOfCall(const FunctionCall& call) {
   std::string text = call.function->id;
   text += "(";
   for (size_t i = 0; i < call.args.size(); ++i) {

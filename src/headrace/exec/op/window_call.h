@@ -23,7 +23,7 @@ struct WindowCall {
 };
 
 /// "lag(v, 2)".
-std::string TextOf(const FunctionCall& call);
+std::string TextOfCall(const FunctionCall& call);
 
 /// `value` with nulls also where `arg` is null.
 Result<ArrayPtr> WithNullsOf(const ArrayPtr& value, const Argument& arg, arrow::MemoryPool* pool);
