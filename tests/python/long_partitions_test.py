@@ -10,7 +10,7 @@ import numpy
 import pyarrow as pa
 import pytest
 
-ROWS = 2000
+ROWS = 1200
 ORDERS = {
     "unique": "ORDER BY o, id",
     "ties": "ORDER BY o",
@@ -166,8 +166,8 @@ def assert_alike(found: pa.Array, wanted: pa.Array, name: str) -> None:
 
 
 def test_totals_of_a_partition_larger_than_the_budget(tmp_path) -> None:
-    """Calls that need the end of a partition spool it: 30 MB of one partition under 8 MiB."""
-    rows = 600_000
+    """Calls that need the end of a partition spool it: 20 MB of one partition under 8 MiB."""
+    rows = 300_000
     few = 1000  # rows of the first partitions, ten each
     source = tmp_path / "t.parquet"
     made = pa.table(
