@@ -75,6 +75,11 @@ std::vector<std::string> Seeds() {
       "SELECT d < t, CAST(t AS DATE), m * m, m + i, -x, abs(x), i = m FROM n",
       "SELECT k + 1 AS k2, count(*) FROM s GROUP BY k + 1 HAVING count(*) >= 1 ORDER BY k2",
       "SELECT a.k FROM (SELECT k FROM s ORDER BY k) AS a ASOF JOIN n ON a.k >= n.i",
+      "SELECT * FROM n MATCH_RECOGNIZE (ORDER BY i MEASURES count(*) AS c, LAST(a.x, 1) AS l "
+      "PATTERN (a+? (b | c)*) WITHIN 4 ROWS DEFINE a AS x > PREV(x) OR i > 0, b AS sum(i) < 9)",
+      "SELECT * FROM s MATCH_RECOGNIZE (PARTITION BY s ORDER BY k MEASURES CLASSIFIER() AS c ALL "
+      "ROWS PER MATCH WITH UNMATCHED ROWS AFTER MATCH SKIP TO NEXT ROW PATTERN (PERMUTE(a, b?) $) "
+      "DEFINE a AS k <= NEXT(k))",
       "SELECT 1 + 1, 'a' < 'b', NULL IS NULL, DATE '2013-01-01' < TIMESTAMP '2013-01-02 00:00:00'",
   };
   for (const FunctionDef* function : AllFunctions()) {
@@ -119,6 +124,16 @@ std::vector<std::string> Tokens() {
                                      "TRY_CAST(",
                                      "::",
                                      "DISTINCT ",
+                                     " MATCH_RECOGNIZE (",
+                                     " PATTERN (",
+                                     " DEFINE a AS ",
+                                     "PREV(",
+                                     "FIRST(",
+                                     "FINAL ",
+                                     "{2,}",
+                                     "*?",
+                                     "{- ",
+                                     " -}",
                                      " OVER (ORDER BY k)",
                                      "count(*)",
                                      "DATE '2013-02-28'",

@@ -74,6 +74,9 @@ std::vector<std::string> Seeds() {
       "COPY (SELECT 1 AS a) TO 'x.csv' (FORMAT csv, DELIMITER ';', HEADER false)",
       "EXPLAIN ANALYZE SELECT 1; -- a comment\n/* another ; */ SELECT ';';;",
       "SELECT a FROM t -- no end",
+      "SELECT * FROM t MATCH_RECOGNIZE (PARTITION BY a ORDER BY b MEASURES FINAL LAST(x.c) AS l "
+      "ALL ROWS PER MATCH AFTER MATCH SKIP TO FIRST y PATTERN (^ x+? (y | {- z -}){2,3} $) "
+      "WITHIN INTERVAL '5' MINUTE SUBSET u = (x, y) DEFINE y AS c > PREV(c, 2)) AS m",
       "SELECT * FROM s WHERE a + 1 > coalesce(b, 2) AND starts_with(c, 'x')",
   };
 }

@@ -24,6 +24,12 @@ RowPattern PatternOf(RowPattern::Kind kind, std::vector<RowPattern> parts = {}) 
   return pattern;
 }
 
+size_t SizeOf(const RowPattern& pattern) {
+  size_t size = 1;
+  for (const RowPattern& part : pattern.parts) size += SizeOf(part);
+  return size;
+}
+
 /// Every order of `parts`, in the order of their places.
 RowPattern PermutationsOf(const std::vector<RowPattern>& parts) {
   std::vector<size_t> order(parts.size());
@@ -173,6 +179,13 @@ class PatternParser {
     if (parts.size() > kPermutedMax) {
       return TooLarge(from, fmt::format("PERMUTE takes at most {} parts", kPermutedMax));
     }
+    size_t size = 0;
+    for (const RowPattern& part : parts) size += SizeOf(part);
+    for (size_t i = 2; i <= parts.size(); ++i) size *= i;
+    if (size > kMatchStepsMax) {
+      return TooLarge(from, fmt::format("the orders of PERMUTE have more than {} parts together",
+                                        kMatchStepsMax));
+    }
     return PermutationsOf(parts);
   }
 
@@ -285,7 +298,7 @@ class PatternCompiler {
   }
 
   Status Add(const RowPattern& pattern, bool is_excluded) {
-    if (steps_.size() > kMatchStepsMax) return TooLong();
+    if (steps_.size() > kMatchStepsMax || ++parts_ > 4 * kMatchStepsMax) return TooLong();
     switch (pattern.kind) {
       case RowPattern::Kind::kRow:
         steps_[Emit(Step::kRow, static_cast<int32_t>(pattern.variable))].is_excluded = is_excluded;
@@ -351,6 +364,7 @@ class PatternCompiler {
   }
 
   std::vector<MatchStep> steps_;
+  size_t parts_ = 0;  // seen, those without a step too
   int32_t marks_ = 0;
 };
 
