@@ -218,6 +218,7 @@ SessionMetrics Session::metrics() const {
 
 MemoryStreams& Session::memory_streams() const { return state_->memory_streams; }
 arrow::MemoryPool* Session::pool() const { return state_->pool.get(); }
+int64_t Session::reserved_bytes() const { return state_->budget->used_bytes(); }
 
 Status Session::Register(const std::string& name, SourcePtr source) {
   if (name.empty()) return Error(ErrorKind::kInvalidArgument, "a table needs a name, got \"\"");

@@ -68,6 +68,8 @@ class Session : public std::enable_shared_from_this<Session> {
   Vfs& vfs() const;
   Clock& clock() const;
   arrow::MemoryPool* pool() const;
+  /// Bytes that queries and tables have reserved.
+  int64_t reserved_bytes() const;
   /// A node of the session's budget for a table that outlives queries: such tables have half of it
   /// together at most, so that queries over them have room.
   std::shared_ptr<MemoryBudget> MakeTableBudget(std::string name) const;

@@ -138,6 +138,7 @@ class FaultyVfs final : public Vfs {
     return base_.List(path);
   }
   Result<WriteTarget> TargetOf(const std::string& path) override { return base_.TargetOf(path); }
+  bool is_local() const override { return base_.is_local(); }
 
  private:
   Vfs& base_;

@@ -2,6 +2,7 @@
 #include "headrace/memory/budget.h"
 
 #include "headrace/base/check.h"
+#include "headrace/base/fault.h"
 
 namespace headrace {
 
@@ -118,6 +119,7 @@ Reservation& Reservation::operator=(Reservation&& other) noexcept {
 bool Reservation::TryResize(int64_t bytes) {
   if (bytes > bytes_) {
     HEADRACE_CHECK(budget_ != nullptr, "a reservation without a budget cannot grow");
+    if (!fault::Pass("memory.reserve").ok()) return false;
     if (!budget_->TryReserve(bytes - bytes_, backing_)) return false;
     if (backing_ == Backing::kOwn) own_bytes_ += bytes - bytes_;
     bytes_ = bytes;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "headrace/base/error.h"
+#include "headrace/base/fault.h"
 #include "headrace/base/limits.h"
 
 namespace headrace {
@@ -44,6 +45,10 @@ std::shared_ptr<BudgetPool> BudgetPool::Make(int64_t limit_bytes,
 }
 
 arrow::Status BudgetPool::Admit(int64_t more_bytes) {
+  if (more_bytes > 0 && !fault::Pass("memory.allocate").ok()) {
+    return Error(ErrorKind::kMemoryLimit, "{} wants {} bytes of memory: the machine has none",
+                 current_label, more_bytes);
+  }
   const int64_t used = ledger_->AddPool(more_bytes);
   const int64_t own = ledger_->own_bytes();
   if (used + own > hard_limit_bytes_ && more_bytes > 0) {

@@ -1,0 +1,196 @@
+// Every breaker past its budget, with the k-th call to the disk, allocation or reservation failing:
+// the query ends with an error that says so, or goes on and is right; memory and files are given
+// back, and the session goes on. HEADRACE_TEST_ALL=1 tries every k.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <set>
+
+#include "arrow/array.h"
+#include "arrow/array/builder_binary.h"
+#include "arrow/array/builder_primitive.h"
+#include "arrow/record_batch.h"
+#include "arrow/type.h"
+#include "headrace/base/fault.h"
+#include "headrace/base/hash.h"
+#include "headrace/base/test_cases.h"
+#include "headrace/base/test_status.h"
+#include "headrace/connect/memory/memory_table.h"
+#include "headrace/io/vfs.h"
+#include "headrace/sql/sql.h"
+#include "headrace/types/format_value.h"
+
+namespace headrace::sql {
+namespace {
+
+constexpr int64_t kBreakerRows = 60'000;
+constexpr int64_t kBreakerBudget = int64_t{4} << 20;
+constexpr int64_t kFewFaults = 8;  // of one kind, unless all are tried
+
+struct SpillingBreaker {
+  const char* name;
+  const char* sql;
+};
+
+const SpillingBreaker kSpillingBreakers[] = {
+    {"sort", "SELECT id, name FROM t ORDER BY name"},
+    {"aggregate", "SELECT name, count(*) AS n, sum(id) AS s FROM t GROUP BY name"},
+    {"texts", "SELECT k, string_agg(name, ',' ORDER BY id) AS names FROM t GROUP BY k"},
+    {"median", "SELECT k % 3 AS g, median(id) AS m, count(DISTINCT name) AS n FROM t GROUP BY g"},
+    {"distinct", "SELECT DISTINCT name, k FROM t"},
+    {"join", "SELECT t.id, u.k FROM t JOIN u ON t.name = u.name"},
+    {"full_join", "SELECT t.id, u.k FROM t FULL JOIN u ON t.name = u.name AND t.k <> u.k"},
+    {"window", "SELECT id, lag(name) OVER (PARTITION BY k ORDER BY id) AS before FROM t"},
+    {"whole_partition", "SELECT id, max(name) OVER (PARTITION BY k % 40) AS last FROM t"},
+    {"except", "SELECT name FROM t EXCEPT ALL SELECT name FROM u"},
+};
+
+/// `rows` rows whose names all differ, in no order: (id, k, name).
+SourcePtr NamedRows(int64_t rows, int64_t factor) {
+  arrow::Int64Builder id, k;
+  arrow::StringBuilder name;
+  for (int64_t row = 0; row < rows; ++row) {
+    const int64_t at = row * factor % rows;
+    EXPECT_OK(id.Append(at));
+    EXPECT_OK(k.Append(at % (rows / 10)));
+    EXPECT_OK(name.Append(fmt::format("{:0>70}", at)));
+  }
+  const SchemaPtr schema =
+      arrow::schema({arrow::field("id", arrow::int64()), arrow::field("k", arrow::int64()),
+                     arrow::field("name", arrow::utf8())});
+  const auto batch = arrow::RecordBatch::Make(
+      schema, rows,
+      {id.Finish().ValueOrDie(), k.Finish().ValueOrDie(), name.Finish().ValueOrDie()});
+  MemoryTableOptions options;
+  options.rows_per_split = 4000;
+  return MemoryTable::Make(schema, {batch}, options).ValueOrDie();
+}
+
+/// Rows, and a sum of hashes of rows.
+struct RowsSeen {
+  int64_t rows = 0;
+  uint64_t sum = 0;
+  int64_t spilled_bytes = 0;
+  bool operator==(const RowsSeen& other) const { return rows == other.rows && sum == other.sum; }
+};
+
+class SpillFaultTest : public testing::TestWithParam<SpillingBreaker> {
+ protected:
+  void SetUp() override {
+    std::string folder = testing::TempDir() + "spill-fault-XXXXXX";
+    ASSERT_NE(mkdtemp(folder.data()), nullptr);
+    folder_ = folder;
+    Settings settings;
+    settings.deterministic = true;
+    settings.threads = 2;
+    settings.memory_limit = kBreakerBudget;
+    settings.temp_dir = folder;
+    session_ = Session::Make(settings, faulty_.get()).ValueOrDie();
+    settings.memory_limit = int64_t{1} << 30;
+    rich_session_ = Session::Make(settings).ValueOrDie();
+    for (Session* session : {session_.get(), rich_session_.get()}) {
+      ASSERT_OK(session->Register("t", NamedRows(kBreakerRows, 7919)));
+      ASSERT_OK(session->Register("u", NamedRows(kBreakerRows * 3 / 4, 7907)));
+    }
+  }
+  void TearDown() override {
+    fault::Disarm();
+    session_.reset();
+    std::filesystem::remove_all(folder_);
+  }
+
+  static Result<RowsSeen> Ask(Session& session, std::string_view sql) {
+    ARROW_ASSIGN_OR_RAISE(Cursor cursor, Execute(session, sql));
+    RowsSeen seen;
+    while (true) {
+      ARROW_ASSIGN_OR_RAISE(const auto batch, cursor.Next());
+      if (batch == nullptr) break;
+      seen.rows += batch->num_rows();
+      for (int64_t row = 0; row < batch->num_rows(); ++row) {
+        std::string text;
+        for (const ArrayPtr& column : batch->columns()) text += FormatValue(*column, row) + "|";
+        seen.sum += HashBytes(text);
+      }
+    }
+    seen.spilled_bytes = cursor.metrics().spilled_bytes;
+    return seen;
+  }
+
+  /// Files in the folder of spills.
+  std::vector<std::string> FilesLeft() const {
+    std::vector<std::string> files;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(folder_)) {
+      if (entry.is_regular_file()) files.push_back(entry.path());
+    }
+    return files;
+  }
+
+  void CheckNothingIsHeld() {
+    EXPECT_EQ(session_->reserved_bytes(), 0);
+    EXPECT_EQ(session_->pool()->bytes_allocated(), 0);
+    EXPECT_EQ(FilesLeft(), std::vector<std::string>());
+  }
+
+  /// From 1 to `passages`: all, or the first ones and some of the others.
+  static std::set<int64_t> Passages(int64_t passages) {
+    std::set<int64_t> chosen;
+    const bool all = std::getenv("HEADRACE_TEST_ALL") != nullptr;
+    const auto count = all ? passages : static_cast<int64_t>(RandomCases(kFewFaults));
+    for (int64_t i = 1; i <= std::min(count, passages); ++i) {
+      chosen.insert(all || i <= count / 2 ? i : passages * (i - count / 2) / (count - count / 2));
+    }
+    return chosen;
+  }
+
+  /// Every passage of points with this prefix fails once. Gives how often a query failed by it.
+  int64_t Sweep(const std::string& prefix, ErrorKind kind) {
+    const std::string_view sql = GetParam().sql;
+    const RowsSeen expected = Ask(*rich_session_, sql).ValueOrDie();
+    fault::Count(prefix);
+    const Result<RowsSeen> unharmed = Ask(*session_, sql);
+    const int64_t passages = fault::Disarm();
+    EXPECT_OK(unharmed.status());
+    if (!unharmed.ok()) return 0;
+    EXPECT_EQ(*unharmed, expected);
+    EXPECT_GT(unharmed->spilled_bytes, 0) << "nothing was spilled";
+    EXPECT_GT(passages, 10);
+    CheckNothingIsHeld();
+    int64_t failures = 0;
+    for (const int64_t k : Passages(passages)) {
+      SCOPED_TRACE(fmt::format("{} {} of {}", prefix, k, passages));
+      fault::Arm(prefix, k);
+      const Result<RowsSeen> seen = Ask(*session_, sql);
+      fault::Disarm();
+      if (seen.ok()) {
+        EXPECT_EQ(*seen, expected);
+      } else {
+        ++failures;
+        EXPECT_EQ(KindOf(seen.status()), kind) << seen.status().ToString();
+      }
+      CheckNothingIsHeld();
+      const Result<RowsSeen> after = Ask(*session_, "SELECT count(*) AS n FROM t");
+      EXPECT_OK(after.status());
+    }
+    return failures;
+  }
+
+  const std::unique_ptr<Vfs> faulty_ = MakeFaultyVfs(LocalVfs());
+  std::filesystem::path folder_;
+  std::shared_ptr<Session> session_;
+  std::shared_ptr<Session> rich_session_;
+};
+
+TEST_P(SpillFaultTest, CallsToTheDiskFail) { EXPECT_GT(Sweep("vfs.", ErrorKind::kIo), 0); }
+
+TEST_P(SpillFaultTest, AllocationsFail) {
+  EXPECT_GT(Sweep("memory.allocate", ErrorKind::kMemoryLimit), 0);
+}
+
+TEST_P(SpillFaultTest, ReservationsAreRefused) { Sweep("memory.reserve", ErrorKind::kMemoryLimit); }
+
+INSTANTIATE_TEST_SUITE_P(Breakers, SpillFaultTest, testing::ValuesIn(kSpillingBreakers),
+                         [](const auto& info) { return info.param.name; });
+
+}  // namespace
+}  // namespace headrace::sql
