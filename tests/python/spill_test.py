@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import duckdb
 import headrace as hr
 import pyarrow as pa
 import pytest
@@ -217,3 +218,22 @@ def test_settings_have_the_names_of_frames_and_of_the_environment(
         assert session.settings["batch_rows"] == 4096
         assert session.settings["temp_dir"] == str(tmp_path)
         assert session.sql("SHOW source_batch_size").to_pylist() == [{"source_batch_size": "4096"}]
+
+
+@pytest.mark.parametrize("threads", [1, 2, 4])
+def test_breakers_behind_breakers_have_room(tmp_path: Path, threads: int) -> None:
+    count = 120_000
+    order = [i * 7919 % count for i in range(count)]
+    names = [f"{i:070d}" for i in range(count)]
+    t = pa.table({"id": order, "k": [i % (count // 4) for i in order]})
+    u = pa.table({"id": order[::-1], "w": [i % 99 for i in order], "name": names})
+    sql = (
+        "SELECT t.id, sum(u.w) OVER (PARTITION BY t.k ORDER BY t.id)::BIGINT AS s, v.name FROM t"
+        " JOIN u ON t.id = u.id JOIN u AS v ON v.id = t.id ORDER BY v.name"
+    )
+    expected = duckdb.sql(sql).to_arrow_table()
+    with hr.Session(memory_limit=BUDGET, threads=threads, temp_dir=tmp_path) as session:
+        session.register("t", t)
+        session.register("u", u)
+        assert session.sql(sql).to_arrow().to_pylist() == expected.to_pylist()
+        assert files_in(tmp_path) == []

@@ -9,6 +9,13 @@
 #include "headrace/table/dead_letters.h"
 
 namespace headrace {
+namespace {
+
+/// What lanes share is the state of a breaker. Of the limit this part is left to other operators:
+/// those behind it, which it could not make room for.
+constexpr int64_t kShareBehindBreakers = 8;
+
+}  // namespace
 
 /// What pipelines that end in one breaker share.
 struct Query::Breaker {
@@ -56,6 +63,8 @@ Query::~Query() {
 
 Status Query::MakeStates() {
   auto channel_budget = context_.budget->MakeChild("the queues of the query");
+  auto breaker_budget = context_.budget->MakeChildLeaving(
+      "breakers", context_.budget->limit_bytes() / kShareBehindBreakers);
   for (const ChannelSpec& spec : plan_.channels) {
     channels_.push_back(std::make_shared<Channel>(spec, channel_budget));
   }
@@ -72,7 +81,8 @@ Status Query::MakeStates() {
     pipeline->drivers.resize(static_cast<size_t>(spec.lanes));
     for (const PhysicalOperator& op : spec.operators) {
       pipeline->metrics.push_back(std::make_unique<OperatorMetrics>());
-      pipeline->budgets.push_back(BudgetOf(*op.spec));
+      MemoryBudget& budget = op.global == nullptr ? *context_.budget : *breaker_budget;
+      pipeline->budgets.push_back(BudgetOf(*op.spec, budget));
     }
     for (const PhysicalInput& input : spec.inputs) {
       progress_.splits += static_cast<int64_t>(input.splits.size());
@@ -87,13 +97,14 @@ Status Query::MakeStates() {
   return Status::OK();
 }
 
-std::shared_ptr<MemoryBudget> Query::BudgetOf(const OperatorSpec& spec) const {
+std::shared_ptr<MemoryBudget> Query::BudgetOf(const OperatorSpec& spec,
+                                              MemoryBudget& parent) const {
   const bool sorts = dynamic_cast<const SortBuildSpec*>(&spec) != nullptr ||
                      dynamic_cast<const SortOutputSpec*>(&spec) != nullptr;
   if (!sorts || context_.sort_bytes >= context_.budget->limit_bytes()) {
-    return context_.budget->MakeChild(spec.name());
+    return parent.MakeChild(spec.name());
   }
-  return context_.budget->MakeChild(spec.name(), context_.sort_bytes, "sort_memory_budget");
+  return parent.MakeChild(spec.name(), context_.sort_bytes, "sort_memory_budget");
 }
 
 OperatorContext Query::ContextOf(const Pipeline& pipeline, size_t op, int lane,

@@ -95,7 +95,7 @@ class Query final : public TaskOwner {
   Query(PhysicalPlan plan, QueryContext context);
   Result<int64_t> ReclaimHere(int64_t bytes);
   Status MakeStates();
-  std::shared_ptr<MemoryBudget> BudgetOf(const OperatorSpec& spec) const;
+  std::shared_ptr<MemoryBudget> BudgetOf(const OperatorSpec& spec, MemoryBudget& parent) const;
   /// Starts the pipelines that wait for nothing any more; each is started once.
   Status StartReady();
   Status StartPipeline(size_t index);

@@ -29,6 +29,12 @@ std::shared_ptr<MemoryBudget> MemoryBudget::MakeChild(std::string name, int64_t 
       std::move(name), limit_bytes, std::move(setting), shared_from_this(), nullptr));
 }
 
+std::shared_ptr<MemoryBudget> MemoryBudget::MakeChildLeaving(std::string name, int64_t bytes) {
+  auto child = MakeChild(std::move(name), limit_bytes() - bytes);
+  child->left_to_others_ = bytes;
+  return child;
+}
+
 int64_t MemoryBudget::UnclaimedAfter(int64_t bytes, Backing backing) const {
   if (ledger_ == nullptr) return 0;
   const int64_t claimed_in_pool = used_bytes() - ledger_->own_bytes();
@@ -89,6 +95,14 @@ int64_t MemoryBudget::limit_bytes() const {
   return limit;
 }
 
+int64_t MemoryBudget::left_to_others() const {
+  const int64_t limit = limit_bytes();
+  for (const MemoryBudget* node = this; node != nullptr; node = node->parent_.get()) {
+    if (node->limit_bytes_ == limit) return node->left_to_others_;
+  }
+  return 0;
+}
+
 Status MemoryBudget::OverLimit(int64_t bytes_wanted) const {
   const MemoryBudget* root = this;
   while (root->parent_ != nullptr) root = root->parent_.get();
@@ -96,7 +110,7 @@ Status MemoryBudget::OverLimit(int64_t bytes_wanted) const {
                "{} wants {} bytes and could not spill enough to get them: {} of the limit of {} "
                "bytes are in use; raise {}",
                name_, bytes_wanted, root->used_bytes() + root->UnclaimedAfter(0, Backing::kPool),
-               limit_bytes(), setting_);
+               limit_bytes() + left_to_others(), setting_);
 }
 
 Reservation::Reservation(Reservation&& other) noexcept

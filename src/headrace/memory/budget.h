@@ -29,6 +29,8 @@ class MemoryBudget : public std::enable_shared_from_this<MemoryBudget> {
   /// `setting`: what raises the limit of the child; by default that of its parent.
   std::shared_ptr<MemoryBudget> MakeChild(std::string name, int64_t limit_bytes = kUnlimited,
                                           std::string setting = "");
+  /// A child that leaves `bytes` of the limit to others; errors speak of the whole limit.
+  std::shared_ptr<MemoryBudget> MakeChildLeaving(std::string name, int64_t bytes);
 
   bool TryReserve(int64_t bytes, Backing backing = Backing::kPool);
   /// TryReserve, or kMemoryLimit naming this node, the bytes wanted, the limit and the setting.
@@ -52,11 +54,14 @@ class MemoryBudget : public std::enable_shared_from_this<MemoryBudget> {
   MemoryBudget(std::string name, int64_t limit_bytes, std::string setting,
                std::shared_ptr<MemoryBudget> parent, std::shared_ptr<MemoryLedger> ledger);
   bool TryAdd(int64_t bytes, Backing backing);
+  /// Of the smallest limit on the way to the root, what is left to others.
+  int64_t left_to_others() const;
   /// What the pool holds unclaimed once `bytes` more are reserved.
   int64_t UnclaimedAfter(int64_t bytes, Backing backing) const;
 
   const std::string name_;
   const int64_t limit_bytes_;
+  int64_t left_to_others_ = 0;
   const std::string setting_;
   const std::shared_ptr<MemoryBudget> parent_;
   const std::shared_ptr<MemoryLedger> ledger_;  // of a root; may be null

@@ -42,6 +42,24 @@ TEST(BudgetTest, TheErrorNamesWhoHowMuchAndTheSetting) {
   sort->Release(900);
 }
 
+TEST(BudgetTest, SomeLeaveAShareToOthers) {
+  auto query = MemoryBudget::MakeRoot("session", 1000)->MakeChild("query");
+  auto breakers = query->MakeChildLeaving("breakers", 100);
+  auto sort = breakers->MakeChild("sort");
+  auto join = breakers->MakeChild("join");
+  auto filter = query->MakeChild("filter");
+  EXPECT_EQ(sort->limit_bytes(), 900);
+  ASSERT_OK(sort->Reserve(500));
+  ASSERT_OK(join->Reserve(400));
+  EXPECT_ERROR(join->Reserve(1), kMemoryLimit, "join wants 1 bytes");
+  EXPECT_ERROR(join->Reserve(1), kMemoryLimit, "900 of the limit of 1000");
+  EXPECT_TRUE(filter->TryReserve(100));
+  EXPECT_FALSE(filter->TryReserve(1));
+  filter->Release(100);
+  join->Release(400);
+  sort->Release(500);
+}
+
 // Batches and decoders hold memory of the pool that nobody reserved: past the floors it leaves less
 // to reserve. What is reserved of the pool is not counted twice.
 TEST(BudgetTest, WhatThePoolHoldsUnclaimedCountsPastTheFloors) {

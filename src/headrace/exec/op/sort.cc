@@ -38,6 +38,12 @@ constexpr int64_t kOrderedRowsMin = 1024;
 // Batches that are in order begin so many runs; more would make merging them slow.
 constexpr int kOrderedRunsMax = 16;
 
+// A batch is taken in slices that claim at most this part of the limit, of so many rows at least. A
+// byte of it claims about so many.
+constexpr int64_t kSortSlicesPerBudget = 32;
+constexpr int64_t kSortSliceRowsMin = 64;
+constexpr int64_t kSortClaimPerByte = 3;
+
 using Roots = std::set<const arrow::Buffer*>;
 
 void AddRoots(const arrow::ArrayData& data, Roots* roots) {
@@ -85,9 +91,9 @@ class SortBuild final : public Operator {
   }
 
   Result<Flow> Push(int, Batch& batch, Out&) override {
-    if (!pending_.has_value()) ARROW_RETURN_NOT_OK(Prepare(batch));
-    if (!pending_.has_value()) return Flow::NeedInput();
-    if (pending_first_.has_value()) return PushOrdered();
+    if (!pending_.has_value()) ARROW_RETURN_NOT_OK(PrepareSlice(batch));
+    if (!pending_.has_value()) return NextSlice(batch);
+    if (pending_first_.has_value()) return PushOrdered(batch);
     const int64_t bytes = SortBuffer::BytesOf(*pending_, pending_keys_);
     if (!buffer_->TryReserve(bytes)) return Flow::NeedMemory(bytes);
     buffer_->Add(*pending_, std::move(pending_keys_));
@@ -96,7 +102,7 @@ class SortBuild final : public Operator {
     const bool full =
         buffer_->num_rows() >= buffer_rows_max_ || buffer_->bytes() >= buffer_bytes_max_;
     if (full) ARROW_RETURN_NOT_OK(keeps_first() ? KeepFirst() : SortBuffered());
-    return Flow::NeedInput();
+    return NextSlice(batch);
   }
 
   Result<Flow> Finish(int, Out&) override {
@@ -128,8 +134,32 @@ class SortBuild final : public Operator {
   const SortKeyEncoder& encoder() const { return *store_->terms().encoder; }
   bool keeps_first() const { return rows_wanted_ <= kFirstRowsMax; }
 
-  // Keeps `batch` as it is to be stored, with its keys; nothing is reserved for it yet. Nothing is
-  // kept when none of its rows is wanted.
+  // What is claimed at once is a small part of the limit.
+  int64_t SliceRows(const Batch& batch) const {
+    const int64_t row_bytes = kSortClaimPerByte * batch.num_bytes() / batch.physical_rows() + 1;
+    return std::max(context().budget->limit_bytes() / kSortSlicesPerBudget / row_bytes,
+                    kSortSliceRowsMin);
+  }
+
+  Status PrepareSlice(const Batch& batch) {
+    slice_rows_ = std::min(SliceRows(batch), batch.num_rows() - next_row_);
+    if (slice_rows_ == batch.num_rows()) return Prepare(batch);
+    if (batch.selection() == nullptr) return Prepare(batch.Slice(next_row_, slice_rows_));
+    const auto first = batch.selection()->begin() + next_row_;
+    auto rows = std::make_shared<std::vector<uint32_t>>(first, first + slice_rows_);
+    return Prepare(batch.WithSelection(std::move(rows)));
+  }
+
+  // The slice in work is done.
+  Flow NextSlice(const Batch& batch) {
+    next_row_ += slice_rows_;
+    if (next_row_ < batch.num_rows()) return Flow::MoreOutput();
+    next_row_ = 0;
+    return Flow::NeedInput();
+  }
+
+  // Keeps `batch`, which begins at next_row_ of the one that came, as it is to be stored, with its
+  // keys; nothing is reserved for it yet. Nothing is kept when none of its rows is wanted.
   Status Prepare(const Batch& batch) {
     std::vector<RowPosition> positions;
     ARROW_ASSIGN_OR_RAISE(Batch compact, WantedRows(batch, &positions));
@@ -138,7 +168,7 @@ class SortBuild final : public Operator {
     ARROW_ASSIGN_OR_RAISE(compact, WithoutForeignRows(compact, context().pool));
     ARROW_ASSIGN_OR_RAISE(const bool in_order, IsOrdered(compact, positions));
     if (in_order) {
-      pending_first_ = positions.empty() ? batch.PositionOf(0) : positions.front();
+      pending_first_ = positions.empty() ? batch.PositionOf(next_row_) : positions.front();
     } else {
       if (positions.empty()) AddPositions(batch, &positions);
       ARROW_RETURN_NOT_OK(encoder().Encode(compact, &positions, context().pool, &pending_keys_));
@@ -157,14 +187,15 @@ class SortBuild final : public Operator {
     return encoder().AreInOrder(batch, context().pool);
   }
 
-  static void AddPositions(const Batch& batch, std::vector<RowPosition>* positions) {
+  void AddPositions(const Batch& batch, std::vector<RowPosition>* positions) const {
     const int64_t count = batch.num_rows();
     positions->reserve(static_cast<size_t>(count));
-    for (int64_t row = 0; row < count; ++row) positions->push_back(batch.PositionOf(row));
+    for (int64_t row = 0; row < count; ++row)
+      positions->push_back(batch.PositionOf(next_row_ + row));
   }
 
   // Adds the pending batch to the run of those that are in order, or begins another one.
-  Result<Flow> PushOrdered() {
+  Result<Flow> PushOrdered(const Batch& batch) {
     const int64_t bytes = pending_->num_bytes();
     Reservation reservation(context().budget);
     if (!reservation.TryResize(bytes)) return Flow::NeedMemory(bytes);
@@ -179,7 +210,7 @@ class SortBuild final : public Operator {
       ++ordered_runs_;
     }
     for (SortedBlockPtr& block : blocks) ordered_.push_back(BlockSlice::Whole(std::move(block)));
-    return Flow::NeedInput();
+    return NextSlice(batch);
   }
 
   void EndOrdered() {
@@ -196,7 +227,7 @@ class SortBuild final : public Operator {
     }
     ARROW_RETURN_NOT_OK(encoder().RowsUpTo(bound_, batch, context().pool, &wanted_));
     for (uint32_t& row : wanted_) {
-      positions->push_back(batch.PositionOf(row));
+      positions->push_back(batch.PositionOf(next_row_ + row));
       if (batch.selection() != nullptr) row = (*batch.selection())[row];
     }
     const Batch physical(batch.columns(), batch.physical_rows());
@@ -255,7 +286,9 @@ class SortBuild final : public Operator {
   std::string bound_;  // the copy of this lane
   int64_t bound_version_ = 0;
   std::vector<uint32_t> wanted_;
-  std::optional<Batch> pending_;
+  int64_t next_row_ = 0;          // of the batch that came
+  int64_t slice_rows_ = 0;        // from there on, in work
+  std::optional<Batch> pending_;  // that slice
   SortKeys pending_keys_;
   std::optional<RowPosition> pending_first_;  // pending_ is in order and goes on from here
   MemoryRun ordered_;                         // batches that came in order
