@@ -163,8 +163,9 @@ class Session:
 
         queries_started, queries_running; in bytes memory_limit, memory_bytes (claimed by
         operators, queues and tables), peak_memory_bytes, pool_bytes (of Arrow buffers),
-        table_bytes (of tables, in memory), table_disk_bytes, spilled_bytes (by queries that have ended); cached_results,
-        cached_bytes (in memory and on disk), cache_hits, cache_misses, cache_evictions.
+        table_bytes (of tables, in memory), table_disk_bytes, spilled_bytes (by queries that
+        have ended); cached_results, cached_bytes (in memory and on disk), cache_hits,
+        cache_misses, cache_evictions.
         """
         return self._handle.metrics()
 
