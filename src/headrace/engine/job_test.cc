@@ -32,7 +32,7 @@ extern char** environ;
 namespace headrace {
 namespace {
 
-constexpr int64_t kRowsPerSplit = 150'000;
+constexpr int64_t kRowsPerSplit = 300'000;
 constexpr int64_t kSplits = 3;
 constexpr int64_t kWindowMicros = 1'000'000;
 constexpr int64_t kJitterMicros = 300'000;
