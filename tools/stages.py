@@ -26,7 +26,7 @@ EXECUTABLE_SECONDS_MAX = 1200
 SUITE_SECONDS_MAX = 1500
 FUZZ_SECONDS = 15
 # Unit tests that take long are cut into so many shards.
-SHARDS = {"exec_test": 6, "engine_test": 2}
+SHARDS = {"exec_test": 6, "engine_test": 2, "sql_test": 3}
 # What of the Python suite runs the engine in this process or starts its command, in parts that
 # take about as long.
 SANITIZED_PYTEST = [["tests/python"], ["tests/property"], ["tests/stream", "tests/command_test.py"]]
