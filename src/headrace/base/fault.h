@@ -1,5 +1,5 @@
-// Named fault points. A test counts how often a point is passed, then makes the k-th passage fail,
-// for k = 1 … n. When nothing is armed a point costs one relaxed atomic load.
+// Named fault points: a test counts passages, then makes the k-th fail, for k = 1 … n. Unarmed they
+// cost one relaxed atomic load. The empty prefix means all but memory.*, which every buffer passes.
 #pragma once
 
 #include <atomic>
