@@ -105,35 +105,35 @@ Result<std::vector<JobStatus>> JobsCalled(const Session& session, const std::str
 
 using Metrics = std::vector<std::pair<std::string, double>>;
 
-double Figure(int64_t count) { return static_cast<double>(count); }
+double AsMetric(int64_t count) { return static_cast<double>(count); }
 
 Metrics MetricsOf(const JobStatus& job) {
-  return {{"epoch", Figure(job.epoch)},
+  return {{"epoch", AsMetric(job.epoch)},
           {"seconds", Seconds(job.run_micros)},
           {"commit_age_seconds", Seconds(job.commit_age_micros)},
-          {"dead_letters", Figure(job.dead_letters)},
+          {"dead_letters", AsMetric(job.dead_letters)},
           {"alerts", static_cast<double>(job.alerts.size())}};
 }
 
 Metrics MetricsOf(const JobQueryStatus& query) {
-  return {{"rows_in", Figure(query.rows_read)},
-          {"rows_out", Figure(query.rows_out)},
-          {"filtered_rows", Figure(query.filtered_rows)},
-          {"late_rows", Figure(query.late_rows)},
-          {"untimed_rows", Figure(query.untimed_rows)},
-          {"rejected_rows", Figure(query.rejected_rows)}};
+  return {{"rows_in", AsMetric(query.rows_read)},
+          {"rows_out", AsMetric(query.rows_out)},
+          {"filtered_rows", AsMetric(query.filtered_rows)},
+          {"late_rows", AsMetric(query.late_rows)},
+          {"untimed_rows", AsMetric(query.untimed_rows)},
+          {"rejected_rows", AsMetric(query.rejected_rows)}};
 }
 
 Metrics MetricsOf(const JobTableStatus& table) {
-  return {{"table_rows", Figure(table.rows)},
-          {"memory_bytes", Figure(table.memory_bytes)},
-          {"bytes_read", Figure(table.bytes_read)},
+  return {{"table_rows", AsMetric(table.rows)},
+          {"memory_bytes", AsMetric(table.memory_bytes)},
+          {"bytes_read", AsMetric(table.bytes_read)},
           {"rows_per_second", table.rows_per_second()},
           {"load_seconds", Seconds(table.load_micros)},
-          {"retries", Figure(table.retries)},
-          {"rows_skipped", Figure(table.rows_skipped)},
-          {"rows_with_defaults", Figure(table.rows_with_defaults)},
-          {"rows_with_nulls", Figure(table.rows_with_nulls)}};
+          {"retries", AsMetric(table.retries)},
+          {"rows_skipped", AsMetric(table.rows_skipped)},
+          {"rows_with_defaults", AsMetric(table.rows_with_defaults)},
+          {"rows_with_nulls", AsMetric(table.rows_with_nulls)}};
 }
 
 std::string AlertsOf(const JobStatus& job, const std::string& query) {
