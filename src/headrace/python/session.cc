@@ -136,7 +136,7 @@ nb::typed<nb::dict, nb::str, nb::any> SettingsOf(const SessionHandle& self) {
   return out;
 }
 
-nb::typed<nb::dict, nb::str, nb::int_> MetricsOf(const SessionHandle& self) {
+nb::typed<nb::dict, nb::str, nb::int_> SessionMetricsOf(const SessionHandle& self) {
   const SessionMetrics metrics = self.Get().metrics();
   nb::typed<nb::dict, nb::str, nb::int_> out;
   out["queries_started"] = metrics.queries_started;
@@ -241,7 +241,7 @@ void AddSessionClasses(nb::module_& module) {
       .def("unregister", &Unregister, nb::arg("name"))
       .def("table_names", [](const SessionHandle& self) { return self.Get().TableNames(); })
       .def("settings", &SettingsOf)
-      .def("metrics", &MetricsOf)
+      .def("metrics", &SessionMetricsOf)
       .def("clear_cache", [](const SessionHandle& self) { self.Get().result_cache()->Clear(); })
       .def("close", &SessionHandle::Close);
   module.def(
