@@ -55,17 +55,18 @@ class Funnel final : public Operator {
 
   Result<Flow> Finish(int, Out& out) override {
     const auto count = static_cast<int64_t>(depths_.size());
+    if (count == 0) return Flow::NeedInput();
     const int64_t end = std::min(count, next_ + context().batch_rows);
     std::vector<uint32_t> numbers(static_cast<size_t>(end - next_));
     std::iota(numbers.begin(), numbers.end(), static_cast<uint32_t>(next_));
     std::vector<ArrayPtr> columns;
-    if (keys_->has_keys() && !numbers.empty()) {
+    if (keys_->has_keys()) {
       ARROW_ASSIGN_OR_RAISE(columns, keys_->KeysOf(numbers, context().pool));
     }
     arrow::Int64Builder builder(context().pool);
     ARROW_RETURN_NOT_OK(builder.AppendValues(depths_.data() + next_, end - next_));
     ARROW_ASSIGN_OR_RAISE(columns.emplace_back(), builder.Finish());
-    if (!numbers.empty()) out.Emit(Batch(std::move(columns), end - next_));
+    out.Emit(Batch(std::move(columns), end - next_));
     next_ = end;
     return next_ < count ? Flow::MoreOutput() : Flow::NeedInput();
   }

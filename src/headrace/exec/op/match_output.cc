@@ -226,7 +226,7 @@ Result<ArrayPtr> MatchOutput::ColumnOf(size_t index, const RowStore& store,
       break;
   }
   arrow::Int64Builder builder(pool);
-  ARROW_RETURN_NOT_OK(builder.AppendValues(column.numbers));
+  for (const int64_t number : column.numbers) ARROW_RETURN_NOT_OK(builder.Append(number));
   return builder.Finish();
 }
 
