@@ -4,22 +4,16 @@
 #include <algorithm>
 #include <limits>
 
-#include "arrow/scalar.h"
 #include "arrow/type.h"
 #include "headrace/expression/bind.h"
-#include "headrace/plan/interval_bounds.h"
 #include "headrace/plan/make_node.h"
+#include "headrace/plan/placed_window.h"
 #include "headrace/plan/rolling_window.h"
 #include "headrace/plan/row_buffer.h"
 #include "headrace/plan/transform.h"
-#include "headrace/types/encoding.h"
 
 namespace headrace {
 namespace {
-
-bool IsLifted(const Expression& expression) {
-  return expression.kind == Expression::Kind::kCallback || IsWindowCall(expression);
-}
 
 /// Appends to `ready` every call to lift that has none inside itself.
 void CollectReady(const ExpressionPtr& expression, std::vector<ExpressionPtr>* ready) {
@@ -41,11 +35,6 @@ bool SameExpressions(const std::vector<ExpressionPtr>& left,
     if (!Equals(*left[i], *right[i])) return false;
   }
   return true;
-}
-
-const WindowSpec& WindowOf(const Expression& call) {
-  static const WindowSpec kWholeInput;
-  return call.window == nullptr ? kWholeInput : *call.window;
 }
 
 bool SameWindow(const WindowSpec& left, const WindowSpec& right) {
@@ -113,61 +102,6 @@ Status CheckBuffered(const std::vector<ExpressionPtr>& calls) {
   return Status::OK();
 }
 
-/// Replaces what equals calls[i] by column first + i of `plan`.
-Status ReplaceCalls(const PlanNode& plan, const std::vector<ExpressionPtr>& calls, int first,
-                    std::vector<ExpressionPtr>* expressions) {
-  const Visit visit = [&](const ExpressionPtr& part) -> Result<ExpressionPtr> {
-    if (!IsLifted(*part)) return nullptr;
-    for (size_t i = 0; i < calls.size(); ++i) {
-      if (part == calls[i] || (part->kind == Expression::Kind::kCall && Equals(*part, *calls[i]))) {
-        return ColumnOf(*plan.schema(), first + static_cast<int>(i));
-      }
-    }
-    return nullptr;
-  };
-  for (ExpressionPtr& expression : *expressions) {
-    ARROW_ASSIGN_OR_RAISE(expression, Transform(expression, visit));
-  }
-  return Status::OK();
-}
-
-/// Hands out the columns made for a list of parts, in the order the parts were listed.
-class ColumnQueue {
- public:
-  explicit ColumnQueue(std::vector<int> columns) : columns_(std::move(columns)) {}
-  int Next() { return columns_[next_++]; }
-
- private:
-  std::vector<int> columns_;
-  size_t next_ = 0;
-};
-
-/// The keys of ORDER BY over columns of the plan.
-Ordering OrderOf(const WindowSpec& window, ColumnQueue* columns) {
-  Ordering keys;
-  for (const WindowSpec::Key& key : window.order_by) {
-    keys.push_back({columns->Next(), key.descending, key.nulls});
-  }
-  return keys;
-}
-
-bool IsEventTime(const PlanNode& plan, const Ordering& order) {
-  if (order.size() != 1 || order.front().descending) return false;
-  const std::vector<int> times = plan.EventTimes();
-  return std::find(times.begin(), times.end(), order.front().column) != times.end();
-}
-
-/// Rows of a stream can be put in the order of its event time, and in no other.
-Status CheckStreamOrder(const PlanNode& plan, const Ordering& order) {
-  if (IsEventTime(plan, order)) return Status::OK();
-  return Error(ErrorKind::kUnsupported, "{}",
-               plan.EventTimes().empty()
-                   ? "over a stream OVER (ORDER BY …) goes by its event time, and it has none: "
-                     "declare it with WATERMARK FOR"
-                   : "over a stream OVER (ORDER BY …) goes by its event time, ascending; rows are "
-                     "ranked by other columns within ROWS WINDOW BUFFER n ROWS");
-}
-
 /// An order by the partition alone asks for partitions that stand together.
 bool ComesInOrder(const Ordering& have, const std::vector<int>& partition_by,
                   const Ordering& order) {
@@ -192,86 +126,13 @@ Result<PlanPtr> SortedByPartition(PlanPtr plan, const std::vector<int>& partitio
   return MakeSortNode(std::move(plan), std::move(keys));
 }
 
-Result<PlanPtr> SortedBy(PlanPtr plan, const WindowSpec& window,
-                         const std::vector<int>& partition_by, ColumnQueue* columns) {
-  const Ordering keys = OrderOf(window, columns);
-  if (ComesInOrder(plan->properties().ordering, partition_by, keys)) return plan;
-  if (!IsEndless(*plan)) return SortedByPartition(std::move(plan), partition_by, keys);
-  ARROW_RETURN_NOT_OK(CheckStreamOrder(*plan, keys));
-  RowBufferTerms terms;
-  terms.partition_by = partition_by;
-  terms.time = keys.front().column;
-  return MakeRowBufferNode(std::move(plan), std::move(terms), {});
-}
-
-FunctionCall OverColumns(const Expression& call, const PlanNode& plan, ColumnQueue* columns) {
-  std::vector<ExpressionPtr> args = FoldedArgs(call);
-  for (ExpressionPtr& arg : args) {
-    if (arg->kind != Expression::Kind::kLiteral) arg = ColumnOf(*plan.schema(), columns->Next());
-  }
-  return MakeFunctionCall(call, std::move(args));
-}
-
-Result<PlanPtr> LiftWindow(PlanPtr plan, const std::vector<ExpressionPtr>& calls,
-                           std::vector<ExpressionPtr>* expressions) {
-  const WindowSpec& window = WindowOf(*calls.front());
-  std::vector<ExpressionPtr> needed = window.partition_by;
-  for (const WindowSpec::Key& key : window.order_by) needed.push_back(key.expression);
-  for (const ExpressionPtr& call : calls) {
-    for (const ExpressionPtr& arg : FoldedArgs(*call)) {
-      if (arg->kind != Expression::Kind::kLiteral) needed.push_back(arg);
-    }
-  }
-  std::vector<int> places;
-  ARROW_ASSIGN_OR_RAISE(plan, AppendColumns(std::move(plan), needed, &places));
-  ColumnQueue columns(std::move(places));
-  std::vector<int> partition_by;
-  for (size_t i = 0; i < window.partition_by.size(); ++i) partition_by.push_back(columns.Next());
-  ARROW_ASSIGN_OR_RAISE(plan, SortedBy(std::move(plan), window, partition_by, &columns));
-  std::vector<FunctionCall> made;
-  for (const ExpressionPtr& call : calls) made.push_back(OverColumns(*call, *plan, &columns));
-  const int first = plan->schema()->num_fields();
-  ARROW_ASSIGN_OR_RAISE(plan,
-                        MakeWindowNode(std::move(plan), std::move(partition_by), std::move(made)));
-  ARROW_RETURN_NOT_OK(ReplaceCalls(*plan, calls, first, expressions));
-  return plan;
-}
-
-/// Expressions that the framed node needs as columns, in the order in which they are taken again.
-std::vector<ExpressionPtr> NeededByFrames(const std::vector<ExpressionPtr>& calls) {
-  const WindowSpec& window = WindowOf(*calls.front());
-  std::vector<ExpressionPtr> needed = window.partition_by;
-  for (const WindowSpec::Key& key : window.order_by) needed.push_back(key.expression);
-  for (const ExpressionPtr& call : calls) {
-    const WindowFrame& frame = WindowOf(*call).frame;
-    for (const ExpressionPtr& value : {frame.start.value, frame.end.value}) {
-      if (value != nullptr) needed.push_back(value);
-    }
-    for (const ExpressionPtr& arg : FoldedArgs(*call)) {
-      if (arg->kind != Expression::Kind::kLiteral) needed.push_back(arg);
-    }
-  }
-  return needed;
-}
-
-FramedCall FramedOverColumns(const Expression& call, const PlanNode& plan, ColumnQueue* columns) {
-  FramedCall framed;
-  framed.frame = WindowOf(call).frame;
-  for (ExpressionPtr* value : {&framed.frame.start.value, &framed.frame.end.value}) {
-    if (*value != nullptr) *value = ColumnOf(*plan.schema(), columns->Next());
-  }
-  framed.call = OverColumns(call, plan, columns);
-  framed.ignore_nulls = call.ignore_nulls;
-  return framed;
-}
-
 /// Calls that go by a trailing time are over tables that are known to come in its order.
-Status CheckSorted(const PlanNode& plan, const std::vector<ExpressionPtr>& calls,
-                   const std::vector<int>& partition_by, const Ordering& order) {
+Status CheckSorted(const PlacedWindow& placed, const std::vector<ExpressionPtr>& calls) {
+  const PlanNode& plan = *placed.plan;
   for (const ExpressionPtr& call : calls) {
     if (WindowOf(*call).frame.unit != FrameUnit::kTrailing) continue;
-    const std::string& name = plan.schema()->field(order.front().column)->name();
-    if (SatisfiesWithin(plan.properties().ordering, partition_by, order)) continue;
+    const std::string& name = plan.schema()->field(placed.order.front().column)->name();
+    if (SatisfiesWithin(plan.properties().ordering, placed.partition_by, placed.order)) continue;
     return WithSpan(
         Error(ErrorKind::kInvalidArgument,
               "a rolling window over the time {} needs rows that come in its order: put "
@@ -282,61 +143,77 @@ Status CheckSorted(const PlanNode& plan, const std::vector<ExpressionPtr>& calls
   return Status::OK();
 }
 
-Result<PlanPtr> LiftFrames(PlanPtr plan, const std::vector<ExpressionPtr>& calls,
-                           std::vector<ExpressionPtr>* expressions) {
-  const WindowSpec& window = WindowOf(*calls.front());
-  std::vector<int> places;
-  ARROW_ASSIGN_OR_RAISE(plan, AppendColumns(std::move(plan), NeededByFrames(calls), &places));
-  ColumnQueue columns(std::move(places));
-  std::vector<int> partition_by;
-  for (size_t i = 0; i < window.partition_by.size(); ++i) partition_by.push_back(columns.Next());
-  Ordering order;
-  for (const WindowSpec::Key& key : window.order_by) {
-    order.push_back({columns.Next(), key.descending, key.nulls});
+/// In the order of the window; over a stream in the order of its event time.
+Result<PlanPtr> InOrderOf(const PlacedWindow& placed) {
+  const Ordering& have = placed.plan->properties().ordering;
+  if (ComesInOrder(have, placed.partition_by, placed.order)) return placed.plan;
+  if (!IsEndless(*placed.plan)) {
+    return SortedByPartition(placed.plan, placed.partition_by, placed.order);
   }
-  ARROW_RETURN_NOT_OK(CheckSorted(*plan, calls, partition_by, order));
-  ARROW_ASSIGN_OR_RAISE(plan, SortedByPartition(std::move(plan), partition_by, order));
-  std::vector<FramedCall> made;
+  ARROW_RETURN_NOT_OK(CheckStreamOrder(*placed.plan, placed.order));
+  RowBufferTerms terms;
+  terms.partition_by = placed.partition_by;
+  terms.time = placed.order.front().column;
+  return MakeRowBufferNode(placed.plan, std::move(terms), {});
+}
+
+Result<PlanPtr> LiftWindow(PlanPtr plan, const std::vector<ExpressionPtr>& calls,
+                           std::vector<ExpressionPtr>* expressions) {
+  ARROW_ASSIGN_OR_RAISE(PlacedWindow placed, PlaceWindow(std::move(plan), calls));
+  ARROW_ASSIGN_OR_RAISE(plan, InOrderOf(placed));
+  std::vector<FunctionCall> made;
   for (const ExpressionPtr& call : calls) {
-    made.push_back(FramedOverColumns(*call, *plan, &columns));
+    made.push_back(OverColumns(*call, *plan, &placed.columns).call);
   }
   const int first = plan->schema()->num_fields();
-  ARROW_ASSIGN_OR_RAISE(plan, MakeFramedWindowNode(std::move(plan), std::move(partition_by),
-                                                   std::move(order), std::move(made)));
+  ARROW_ASSIGN_OR_RAISE(
+      plan, MakeWindowNode(std::move(plan), std::move(placed.partition_by), std::move(made)));
   ARROW_RETURN_NOT_OK(ReplaceCalls(*plan, calls, first, expressions));
   return plan;
+}
+
+Result<PlanPtr> LiftFrames(PlanPtr plan, const std::vector<ExpressionPtr>& calls,
+                           std::vector<ExpressionPtr>* expressions) {
+  ARROW_ASSIGN_OR_RAISE(PlacedWindow placed, PlaceWindow(std::move(plan), calls));
+  ARROW_RETURN_NOT_OK(CheckSorted(placed, calls));
+  ARROW_ASSIGN_OR_RAISE(plan, SortedByPartition(placed.plan, placed.partition_by, placed.order));
+  std::vector<FramedCall> made;
+  for (const ExpressionPtr& call : calls) {
+    made.push_back(OverColumns(*call, *plan, &placed.columns));
+  }
+  const int first = plan->schema()->num_fields();
+  ARROW_ASSIGN_OR_RAISE(plan, MakeFramedWindowNode(std::move(plan), std::move(placed.partition_by),
+                                                   std::move(placed.order), std::move(made)));
+  ARROW_RETURN_NOT_OK(ReplaceCalls(*plan, calls, first, expressions));
+  return plan;
+}
+
+RollingCall RollingOver(const FramedCall& framed, const Ordering& order) {
+  RollingCall rolling;
+  rolling.call = framed.call;
+  const FrameBound& start = framed.frame.start;
+  if (framed.frame.unit == FrameUnit::kTrailing) {
+    rolling.key = order.front().column;
+    rolling.bound = start.value->column;
+  } else if (start.kind != FrameBound::Kind::kUnboundedPreceding) {
+    rolling.rows = std::min(start.count, std::numeric_limits<int64_t>::max() - 1) + 1;
+  }
+  return rolling;
 }
 
 /// Over rows in the order in which they come, where that is the order of the window.
 Result<PlanPtr> LiftRolling(PlanPtr plan, const std::vector<ExpressionPtr>& calls,
                             std::vector<ExpressionPtr>* expressions) {
-  const WindowSpec& window = WindowOf(*calls.front());
-  std::vector<int> places;
-  ARROW_ASSIGN_OR_RAISE(plan, AppendColumns(std::move(plan), NeededByFrames(calls), &places));
-  ColumnQueue columns(std::move(places));
-  std::vector<int> partition_by;
-  for (size_t i = 0; i < window.partition_by.size(); ++i) partition_by.push_back(columns.Next());
-  const Ordering order = OrderOf(window, &columns);
-  ARROW_RETURN_NOT_OK(CheckSorted(*plan, calls, partition_by, order));
-  if (!ComesInOrder(plan->properties().ordering, partition_by, order)) {
-    ARROW_ASSIGN_OR_RAISE(plan, SortedByPartition(std::move(plan), partition_by, order));
-  }
+  ARROW_ASSIGN_OR_RAISE(PlacedWindow placed, PlaceWindow(std::move(plan), calls));
+  ARROW_RETURN_NOT_OK(CheckSorted(placed, calls));
+  ARROW_ASSIGN_OR_RAISE(plan, PutInOrder(placed.plan, placed.partition_by, placed.order));
   std::vector<RollingCall> made;
   for (const ExpressionPtr& call : calls) {
-    const FramedCall framed = FramedOverColumns(*call, *plan, &columns);
-    RollingCall& rolling = made.emplace_back();
-    rolling.call = framed.call;
-    const FrameBound& start = framed.frame.start;
-    if (framed.frame.unit == FrameUnit::kTrailing) {
-      rolling.key = order.front().column;
-      rolling.bound = start.value->column;
-    } else if (start.kind != FrameBound::Kind::kUnboundedPreceding) {
-      rolling.rows = std::min(start.count, std::numeric_limits<int64_t>::max() - 1) + 1;
-    }
+    made.push_back(RollingOver(OverColumns(*call, *plan, &placed.columns), placed.order));
   }
   const int first = plan->schema()->num_fields();
-  ARROW_ASSIGN_OR_RAISE(
-      plan, MakeRollingWindowNode(std::move(plan), std::move(partition_by), std::move(made)));
+  ARROW_ASSIGN_OR_RAISE(plan, MakeRollingWindowNode(std::move(plan), std::move(placed.partition_by),
+                                                    std::move(made)));
   ARROW_RETURN_NOT_OK(ReplaceCalls(*plan, calls, first, expressions));
   return plan;
 }
@@ -347,144 +224,6 @@ std::vector<ExpressionPtr> RollingOf(const std::vector<ExpressionPtr>& calls) {
     if (CanRoll(*call)) rolling.push_back(call);
   }
   return rolling;
-}
-
-/// n of lag(x, n), where it is no other function.
-std::optional<int64_t> LagOf(const Expression& call) {
-  if (call.function->id != std::string_view("lag") || call.ignore_nulls) return std::nullopt;
-  if (call.args.size() < 2) return 1;
-  const ExpressionPtr offset = FoldConstants(call.args[1]);
-  const bool is_count = offset->kind == Expression::Kind::kLiteral && offset->literal->is_valid &&
-                        offset->type->id() == arrow::Type::INT64;
-  if (!is_count) return std::nullopt;
-  return static_cast<const arrow::Int64Scalar&>(*offset->literal).value;
-}
-
-/// How far back a frame of a stream reaches.
-struct FrameReach {
-  int64_t rows = 0;                    // with the row itself
-  std::optional<int64_t> keep_micros;  // of a frame of RANGE
-};
-
-Result<FrameReach> ReachOf(const Expression& call) {
-  if (const std::optional<int64_t> offset = LagOf(call))
-    return FrameReach{*offset + 1, std::nullopt};
-  const WindowFrame& frame = WindowOf(call).frame;
-  const bool looks_back = frame.end.kind <= FrameBound::Kind::kCurrentRow &&
-                          frame.exclusion == FrameExclusion::kNoOthers;
-  const bool has_start = frame.start.kind == FrameBound::Kind::kPreceding ||
-                         frame.start.kind == FrameBound::Kind::kCurrentRow;
-  const bool sees_frame =
-      call.function->kind == FunctionKind::kAggregate || call.overload->window->needs_frame;
-  if (looks_back && has_start && sees_frame) {
-    if (frame.unit == FrameUnit::kRows) return FrameReach{frame.start.count + 1, std::nullopt};
-    if (frame.unit != FrameUnit::kGroups && frame.start.value != nullptr) {
-      const std::optional<int64_t> micros = MicrosBefore(*frame.start.value);
-      if (micros.has_value()) return FrameReach{0, micros};
-    }
-  }
-  return WithSpan(
-      Error(ErrorKind::kUnsupported,
-            "over a stream a frame has a beginning and sees no later rows: ROWS BETWEEN "
-            "10 PRECEDING AND CURRENT ROW, or RANGE BETWEEN INTERVAL '1' MINUTE "
-            "PRECEDING AND CURRENT ROW; rank, lead and their kin take ROWS WINDOW "
-            "BUFFER n ROWS: {}",
-            ToString(call)),
-      call.span);
-}
-
-/// The frame within the rows in front of a row, where that is what it sees of its buffer.
-void Narrow(int64_t rows, WindowFrame* frame) {
-  if (frame->unit != FrameUnit::kRows) return;
-  if (frame->end.kind > FrameBound::Kind::kCurrentRow) {
-    frame->end = {FrameBound::Kind::kCurrentRow, 0, nullptr};
-  }
-  if (frame->start.kind == FrameBound::Kind::kUnboundedPreceding) {
-    frame->start = {FrameBound::Kind::kPreceding, rows - 1, nullptr};
-  } else if (frame->start.kind == FrameBound::Kind::kPreceding) {
-    frame->start.count = std::min(frame->start.count, rows - 1);
-  }
-}
-
-bool IsTimestamp(const PlanNode& plan, int column) {
-  return PlainType(plan.schema()->field(column)->type())->id() == arrow::Type::TIMESTAMP;
-}
-
-/// In which order the rows of `plan` go into their buffers: by one ascending time, else as they
-/// come.
-Result<PlanPtr> InOrderOfTime(PlanPtr plan, RowBufferTerms* terms) {
-  const Ordering& order = terms->order;
-  const bool by_time =
-      order.size() == 1 && !order.front().descending && IsTimestamp(*plan, order.front().column);
-  terms->comes_in_order = by_time || order.empty();
-  if (!by_time) return plan;
-  terms->clock = order.front().column;
-  if (!IsEndless(*plan)) {
-    if (Satisfies(plan->properties().ordering, order)) return plan;
-    return MakeSortNode(std::move(plan), order);
-  }
-  ARROW_RETURN_NOT_OK(CheckStreamOrder(*plan, order));
-  terms->time = order.front().column;
-  return plan;
-}
-
-Status SetClock(const PlanNode& plan, RowBufferTerms* terms) {
-  if (!terms->expire_micros.has_value() || terms->clock >= 0) return Status::OK();
-  const std::vector<int> times = plan.EventTimes();
-  if (times.empty()) {
-    return Error(ErrorKind::kInvalidArgument,
-                 "EXPIRE AFTER counts by the event time of a stream, or by the time of ORDER BY, "
-                 "and there is none");
-  }
-  terms->clock = times.front();
-  return Status::OK();
-}
-
-/// Frames of the window over the last rows of a stream, or calls over ROWS WINDOW BUFFER.
-Result<PlanPtr> LiftBuffer(PlanPtr plan, std::vector<ExpressionPtr> calls,
-                           std::vector<ExpressionPtr>* expressions) {
-  const WindowSpec& window = WindowOf(*calls.front());
-  RowBufferTerms terms;
-  if (window.buffer.has_value()) {
-    terms.rows = window.buffer->rows;
-    terms.only_full = window.buffer->only_full;
-    terms.expire_micros = window.buffer->expire_micros;
-  } else {
-    ARROW_ASSIGN_OR_RAISE(FrameReach reach, ReachOf(*calls.front()));
-    std::erase_if(calls, [&](const ExpressionPtr& call) {
-      return WindowOf(*call).frame.unit != window.frame.unit;
-    });
-    for (const ExpressionPtr& call : calls) {
-      ARROW_ASSIGN_OR_RAISE(const FrameReach other, ReachOf(*call));
-      reach.rows = std::max(reach.rows, other.rows);
-      if (other.keep_micros > reach.keep_micros) reach.keep_micros = other.keep_micros;
-    }
-    terms.rows = reach.rows;
-    terms.keep_micros = reach.keep_micros;
-  }
-  std::vector<int> places;
-  ARROW_ASSIGN_OR_RAISE(plan, AppendColumns(std::move(plan), NeededByFrames(calls), &places));
-  ColumnQueue columns(std::move(places));
-  for (size_t i = 0; i < window.partition_by.size(); ++i) {
-    terms.partition_by.push_back(columns.Next());
-  }
-  terms.order = OrderOf(window, &columns);
-  ARROW_ASSIGN_OR_RAISE(plan, InOrderOfTime(std::move(plan), &terms));
-  ARROW_RETURN_NOT_OK(SetClock(*plan, &terms));
-  std::vector<FramedCall> made;
-  for (const ExpressionPtr& call : calls) {
-    made.push_back(FramedOverColumns(*call, *plan, &columns));
-    const bool sees_frame =
-        call->function->kind == FunctionKind::kAggregate || call->overload->window->needs_frame;
-    if (terms.comes_in_order && terms.rows > 0 && sees_frame) {
-      Narrow(terms.rows, &made.back().frame);
-    }
-  }
-  const int first = plan->schema()->num_fields();
-  ARROW_ASSIGN_OR_RAISE(plan,
-                        MakeRowBufferNode(std::move(plan), std::move(terms), std::move(made)));
-  ARROW_RETURN_NOT_OK(ReplaceCalls(*plan, calls, first, expressions));
-  return plan;
 }
 
 Result<PlanPtr> LiftCallback(PlanPtr plan, const ExpressionPtr& callback,
