@@ -123,3 +123,28 @@ def test_every_type_comes_back_from_disk(tmp_path: Path) -> None:
             session.sql(f"SELECT * FROM big {where}").to_pylist()
             == session.sql(f"SELECT * FROM ({query}) AS q {where}").to_pylist()
         )
+
+
+def test_rows_of_a_table_in_memory_count_once(tmp_path: Path) -> None:
+    """Batches of it are slices of one large column."""
+    rows = 1_000_000
+    with hr.Session(memory_limit="64MB", temp_dir=tmp_path) as session:
+        session.register("t", pa.table({"a": range(rows)}))
+        session.sql("CREATE TABLE few AS SELECT a FROM t LIMIT 3")
+        assert session.metrics()["table_bytes"] < 1000
+        session.sql("CREATE TABLE copy AS SELECT a FROM t")
+        metrics = session.metrics()
+        assert metrics["table_disk_bytes"] == 0
+        assert 8 * rows <= metrics["table_bytes"] <= 10 * rows
+        assert one_row(session, "SELECT count(*), sum(a) FROM copy") == (
+            rows,
+            rows * (rows - 1) // 2,
+        )
+
+
+def test_a_larger_limit_is_one_for_sorts_too(tmp_path: Path) -> None:
+    with hr.Session(memory_limit="4MiB", temp_dir=tmp_path) as session:
+        session.sql("SET memory_limit = '1GB'")
+        cursor = session.sql("SELECT i FROM range(2000000) AS r(i) ORDER BY i * 7919 % 2000003")
+        assert cursor.to_arrow().num_rows == 2_000_000
+        assert cursor.metrics()["spilled_bytes"] == 0

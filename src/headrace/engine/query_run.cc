@@ -110,7 +110,7 @@ Status QueryRun::StartQuery() {
   context.callbacks = callbacks_.get();
   context.dead_letters = dead_letters_;
   context.aside = aside_.get();
-  context.sort_bytes = settings.sort_memory_budget;
+  if (settings.sort_memory_budget > 0) context.sort_bytes = settings.sort_memory_budget;
   context.batch_rows = options.batch_rows;
   context.batch_bytes = options.batch_bytes;
   context.notify = [this] { Notify(); };

@@ -228,8 +228,8 @@ Result<Settings> Settings::Resolve() const {
   }
   if (out.spill_limit == 0) out.spill_limit = std::numeric_limits<int64_t>::max();
   if (out.spill_compression.empty()) out.spill_compression = "lz4";
-  if (out.sort_memory_budget == 0) out.sort_memory_budget = out.memory_limit;
-  if (out.sort_memory_budget < kMemoryLimitMin) {
+  // Zero stays: whatever memory_limit is when a query starts.
+  if (out.sort_memory_budget != 0 && out.sort_memory_budget < kMemoryLimitMin) {
     return Error(ErrorKind::kInvalidArgument,
                  "sort_memory_budget: expected at least {} bytes, got {}", kMemoryLimitMin,
                  out.sort_memory_budget);

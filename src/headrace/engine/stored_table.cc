@@ -3,9 +3,10 @@
 
 #include <algorithm>
 #include <atomic>
+#include <numeric>
 
+#include "arrow/array/array_primitive.h"
 #include "arrow/record_batch.h"
-#include "arrow/table.h"
 #include "arrow/util/byte_size.h"
 #include "headrace/base/limits.h"
 #include "headrace/connect/memory/memory_table.h"
@@ -30,6 +31,13 @@ SchemaPtr PlainSchema(const arrow::Schema& schema) {
 
 int64_t StoredBatchBytes(const Session& session) {
   return std::min(kBatchBytesMax, session.settings().memory_limit / kBatchBudgetFraction);
+}
+
+/// In buffers of their own.
+Result<Batch> CopyOfRows(const Batch& rows, arrow::MemoryPool* pool) {
+  std::vector<int64_t> numbers(static_cast<size_t>(rows.num_rows()));
+  std::iota(numbers.begin(), numbers.end(), int64_t{0});
+  return rows.Take(arrow::Int64Array(rows.num_rows(), arrow::Buffer::Wrap(numbers)), pool);
 }
 
 std::string NextSnapshot() {
@@ -156,7 +164,10 @@ Status StoredRowsWriter::KeepGathered() {
   std::vector<Batch> parts;
   for (const auto& batch : batches) parts.push_back(Batch::FromRecordBatch(*batch));
   batches.clear();
-  ARROW_ASSIGN_OR_RAISE(const Batch whole, ConcatenateBatches(parts, session_.pool()));
+  ARROW_ASSIGN_OR_RAISE(Batch whole, ConcatenateBatches(parts, session_.pool()));
+  if (parts.size() == 1) {
+    ARROW_ASSIGN_OR_RAISE(whole, CopyOfRows(whole, session_.pool()));
+  }
   return Keep(*whole.ToRecordBatch(schema_));
 }
 
