@@ -282,9 +282,7 @@ class HashAggregateOutput final : public Operator {
   }
 
   Result<Flow> EmitHeld(Out& out) {
-    ARROW_ASSIGN_OR_RAISE(Batch batch, held_.size() == 1
-                                           ? Result<Batch>(std::move(held_[0]))
-                                           : ConcatenateBatches(held_, context().pool));
+    ARROW_ASSIGN_OR_RAISE(Batch batch, ConcatenateBatches(held_, context().pool));
     held_.clear();
     held_rows_ = 0;
     out.Emit(std::move(batch));

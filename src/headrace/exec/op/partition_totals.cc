@@ -103,11 +103,7 @@ class PartitionTotals final : public Operator {
   Status Prepare(Batch& batch) {
     ARROW_ASSIGN_OR_RAISE(Batch rows, batch.Compact(context().pool));
     ARROW_ASSIGN_OR_RAISE(rows, DecodeBatch(rows, context().pool));
-    std::vector<uint8_t> starts;
-    ARROW_RETURN_NOT_OK(finder_.FindNext(rows, context().pool, &starts));
-    goes_on_ = starts.front() == 0;
-    starts.front() = 1;
-    begins_ = BeginsOf(starts);
+    ARROW_ASSIGN_OR_RAISE(begins_, finder_.NextRuns(rows, context().pool, &goes_on_));
     pending_ = std::move(rows);
     return Status::OK();
   }

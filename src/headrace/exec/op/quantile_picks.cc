@@ -58,11 +58,9 @@ class QuantilePicks final : public Operator {
 
   Result<Flow> Push(int, Batch& batch, Out& out) override {
     ARROW_ASSIGN_OR_RAISE(const Batch rows, batch.Compact(context().pool));
-    std::vector<uint8_t> starts;
-    ARROW_RETURN_NOT_OK(groups_.FindNext(rows, context().pool, &starts));
-    if (starts.front() != 0) before_ = 0;
-    starts.front() = 1;
-    const RunBegins begins = BeginsOf(starts);
+    bool goes_on = false;
+    ARROW_ASSIGN_OR_RAISE(const RunBegins begins, groups_.NextRuns(rows, context().pool, &goes_on));
+    if (!goes_on) before_ = 0;
     std::vector<ArrayPtr> columns = rows.columns();
     for (const QuantilePick& pick : spec_.picks) {
       ARROW_RETURN_NOT_OK(Append(pick, rows, begins, &columns));

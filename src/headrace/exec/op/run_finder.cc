@@ -47,6 +47,14 @@ Status RunFinder::FindNext(const Batch& rows, arrow::MemoryPool* pool,
   return Status::OK();
 }
 
+Result<RunBegins> RunFinder::NextRuns(const Batch& rows, arrow::MemoryPool* pool, bool* goes_on) {
+  std::vector<uint8_t> starts;
+  ARROW_RETURN_NOT_OK(FindNext(rows, pool, &starts));
+  *goes_on = starts.front() == 0;
+  starts.front() = 1;
+  return BeginsOf(starts);
+}
+
 RunBegins BeginsOf(const std::vector<uint8_t>& starts) {
   RunBegins begins;
   for (size_t row = 0; row < starts.size(); ++row) {

@@ -21,6 +21,9 @@ class RunFinder {
   /// The same for rows behind those of the call before: the first row begins a run where it differs
   /// from the last one. REQUIRES: `rows` is not empty.
   Status FindNext(const Batch& rows, arrow::MemoryPool* pool, std::vector<uint8_t>* starts);
+  /// The runs of rows behind those of the call before; `goes_on`: the first is the last one of it.
+  /// REQUIRES: `rows` is not empty.
+  Result<RunBegins> NextRuns(const Batch& rows, arrow::MemoryPool* pool, bool* goes_on);
   /// What FindNext compares with goes.
   void Forget() { last_.reset(); }
 

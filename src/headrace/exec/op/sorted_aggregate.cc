@@ -52,12 +52,7 @@ class SortedAggregate final : public Operator {
  private:
   Status Prepare(Batch& batch) {
     ARROW_ASSIGN_OR_RAISE(pending_, batch.Compact(context().pool));
-    std::vector<uint8_t> starts;
-    ARROW_RETURN_NOT_OK(finder_.FindNext(*pending_, context().pool, &starts));
-    goes_on_ = starts.front() == 0;
-    starts.front() = 1;
-    begins_ = BeginsOf(starts);
-    return Status::OK();
+    return finder_.NextRuns(*pending_, context().pool, &goes_on_).Value(&begins_);
   }
 
   Status AddPending() {
@@ -96,9 +91,7 @@ class SortedAggregate final : public Operator {
   }
 
   Result<Flow> EmitHeld(Out& out) {
-    ARROW_ASSIGN_OR_RAISE(Batch batch, held_.size() == 1
-                                           ? Result<Batch>(std::move(held_[0]))
-                                           : ConcatenateBatches(held_, context().pool));
+    ARROW_ASSIGN_OR_RAISE(Batch batch, ConcatenateBatches(held_, context().pool));
     held_.clear();
     held_rows_ = 0;
     out.Emit(std::move(batch));
