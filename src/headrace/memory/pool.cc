@@ -9,14 +9,18 @@
 #include "headrace/base/error.h"
 #include "headrace/base/fault.h"
 #include "headrace/base/limits.h"
+#include "headrace/memory/resident.h"
 
 namespace headrace {
 namespace {
 
-// Where memory is short so much is freed between two times that it is given back to the system.
-constexpr int64_t kReleasesPerLimit = 16;
-constexpr int64_t kReleaseStepMin = int64_t{8} << 20;
-constexpr int64_t kReleaseStepMax = int64_t{256} << 20;
+// Where memory is short so much is freed between two looks at what the process has. What is given
+// back must be cleared page by page when it is wanted again, so it is kept up to the limit and a
+// part of it.
+constexpr int64_t kLooksPerLimit = 64;
+constexpr int64_t kLookStepMin = int64_t{4} << 20;
+constexpr int64_t kLookStepMax = int64_t{64} << 20;
+constexpr int64_t kKeptPastLimitInverse = 32;
 
 thread_local const char* current_label = "a query";
 
@@ -32,8 +36,9 @@ BudgetPool::BudgetPool(int64_t limit_bytes, std::shared_ptr<MemoryLedger> ledger
     : limit_bytes_(limit_bytes),
       hard_limit_bytes_(limit_bytes + limit_bytes / kPoolSlackInverse + kSpillReserveBytes +
                         kFloorBytes),
-      release_step_bytes_(
-          std::clamp(limit_bytes / kReleasesPerLimit, kReleaseStepMin, kReleaseStepMax)),
+      look_step_bytes_(std::clamp(limit_bytes / kLooksPerLimit, kLookStepMin, kLookStepMax)),
+      resident_bytes_max_(AnonymousResidentBytes() + limit_bytes +
+                          limit_bytes / kKeptPastLimitInverse + kSpillReserveBytes + kFloorBytes),
       ledger_(std::move(ledger)),
       counters_(std::make_unique<Counters>()) {}
 
@@ -92,7 +97,10 @@ void BudgetPool::Free(uint8_t* buffer, int64_t size, int64_t alignment) {
   parent_->Free(buffer, size, alignment);
   ledger_->AddPool(-size);
   // Freed pieces of the heap need not fit what comes next. A walk over it: some milliseconds.
-  if (ledger_->CountFreed(size, release_step_bytes_)) parent_->ReleaseUnused();
+  if (ledger_->CountFreed(size, look_step_bytes_) &&
+      AnonymousResidentBytes() > resident_bytes_max_) {
+    parent_->ReleaseUnused();
+  }
 }
 
 int64_t BudgetPool::bytes_allocated() const { return ledger_->pool_bytes(); }

@@ -46,7 +46,8 @@ class BudgetPool final : public arrow::MemoryPool {
 
   const int64_t limit_bytes_;
   const int64_t hard_limit_bytes_;
-  const int64_t release_step_bytes_;
+  const int64_t look_step_bytes_;
+  const int64_t resident_bytes_max_;  // of the process; past it what was freed is given back
   // The others give freed memory back at once, and have it cleared page by page again: a third of
   // the time of queries with large results.
   arrow::MemoryPool* const parent_ = arrow::system_memory_pool();

@@ -8,11 +8,13 @@
 #include <string>
 #include <vector>
 
-#include "arrow/util/type_fwd.h"
+#include "headrace/exec/spill/narrow_columns.h"
 #include "headrace/io/vfs.h"
 #include "headrace/types/batch.h"
 
 namespace headrace {
+
+class SelectiveCodec;
 
 /// Rows of a section at most, where state is rows.
 inline constexpr size_t kRowsPerSection = 4096;
@@ -25,8 +27,8 @@ struct StateSection {
 };
 
 /// Writes sections one after the other. One thread. Batches are of any schema; a reader gets the
-/// same schema back. Plain encodings only (decode before writing). Sections are compressed while
-/// that makes them smaller. After a failed call the file is of no use; who made the writer removes
+/// same schema back. Plain encodings only (decode before writing). Columns are narrowed, and buffers
+/// compressed while that makes them smaller. After a failed call the file is of no use; who made the writer removes
 /// it.
 class StateWriter {
  public:
@@ -47,22 +49,21 @@ class StateWriter {
 
  protected:
   StateWriter(std::string path, std::shared_ptr<WritableFile> file, arrow::MemoryPool* pool,
-              std::shared_ptr<arrow::util::Codec> codec = nullptr);
+              std::shared_ptr<SelectiveCodec> codec = nullptr);
 
  private:
   Status Append(const std::shared_ptr<arrow::Buffer>& bytes);
   Status WriteFooter();
   uint32_t IndexOfSchema(const SchemaPtr& schema);
-  void JudgeCompression(int64_t raw_bytes, int64_t bytes);
 
   const std::string path_;
   std::shared_ptr<WritableFile> file_;
   arrow::MemoryPool* const pool_;
-  const std::shared_ptr<arrow::util::Codec> codec_;  // null: none
+  const std::shared_ptr<SelectiveCodec> codec_;  // null: none
   int64_t offset_ = 0;
   std::vector<StateSection> sections_;
   std::vector<SchemaPtr> schemas_;
-  int plain_left_ = 0;  // sections to be written without trying to compress them
+  std::vector<NarrowColumn> narrow_;  // of the section in work
 };
 
 /// Who wrote a file, and so what may be wrong with it.

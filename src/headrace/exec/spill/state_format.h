@@ -19,7 +19,8 @@ struct StateSectionHeader {
   uint32_t magic = kStateSectionMagic;
   int32_t key_group = 0;
   uint32_t schema = 0;
-  uint32_t zero = 0;
+  /// Of the list of narrow columns (see narrow_columns.h) that the body begins with.
+  uint32_t narrow_bytes = 0;
   int64_t num_rows = 0;
   int64_t body_bytes = 0;
 };

@@ -11,6 +11,7 @@
 #include "headrace/base/fault.h"
 #include "headrace/base/hash.h"
 #include "headrace/base/limits.h"
+#include "headrace/exec/spill/narrow_columns.h"
 #include "headrace/exec/spill/state_file.h"
 #include "headrace/exec/spill/state_format.h"
 #include "headrace/format/arrow_ipc/compressed_lengths.h"
@@ -142,16 +143,26 @@ Status CheckSection(const std::string& path, const StateSection& section,
   if (header.checksum != HashBytes(bytes.substr(sizeof(header.checksum)))) {
     return Bad(path, section.offset, "the checksum of the section does not fit its bytes");
   }
-  const bool fits = header.magic == kStateSectionMagic && header.zero == 0 &&
-                    header.key_group == section.key_group && header.num_rows == section.num_rows &&
+  const bool fits = header.magic == kStateSectionMagic && header.key_group == section.key_group &&
+                    header.num_rows == section.num_rows &&
                     header.body_bytes == static_cast<int64_t>(bytes.size() - sizeof(header));
   return fits ? Status::OK()
               : Bad(path, section.offset, "the section is not the one that the index names");
 }
 
-Result<std::shared_ptr<arrow::RecordBatch>> ParseBatch(const BufferPtr& body,
-                                                       const SchemaPtr& schema, StateOrigin origin,
-                                                       arrow::MemoryPool* pool) {
+// What the body says of its narrow columns.
+Result<std::vector<NarrowColumn>> ParseNarrow(std::string_view body, uint32_t bytes) {
+  if (bytes > body.size() || bytes % sizeof(NarrowColumn) != 0) {
+    return Status::Invalid(fmt::format("a list of narrow columns of {} bytes", bytes));
+  }
+  std::vector<NarrowColumn> narrow(bytes / sizeof(NarrowColumn));
+  if (bytes > 0) std::memcpy(narrow.data(), body.data(), bytes);
+  return narrow;
+}
+
+Result<std::shared_ptr<arrow::RecordBatch>> ParseMessage(const BufferPtr& body,
+                                                         const SchemaPtr& schema,
+                                                         arrow::MemoryPool* pool) {
   auto options = arrow::ipc::IpcReadOptions::Defaults();
   options.memory_pool = pool;
   options.use_threads = false;
@@ -160,8 +171,21 @@ Result<std::shared_ptr<arrow::RecordBatch>> ParseBatch(const BufferPtr& body,
   ARROW_ASSIGN_OR_RAISE(auto message, arrow::ipc::ReadMessage(&stream, pool));
   if (message == nullptr) return Status::Invalid("expected a record batch, got nothing");
   ARROW_RETURN_NOT_OK(arrow_ipc::CheckCompressedLengths(*message));
-  ARROW_ASSIGN_OR_RAISE(auto batch, arrow::ipc::ReadRecordBatch(*message, schema, &memo, options));
-  if (origin == StateOrigin::kOutside) ARROW_RETURN_NOT_OK(batch->ValidateFull());
+  return arrow::ipc::ReadRecordBatch(*message, schema, &memo, options);
+}
+
+Result<std::shared_ptr<arrow::RecordBatch>> ParseBatch(const BufferPtr& body, uint32_t narrow_bytes,
+                                                       const SchemaPtr& schema, StateOrigin origin,
+                                                       arrow::MemoryPool* pool) {
+  ARROW_ASSIGN_OR_RAISE(const auto narrow, ParseNarrow(TextOf(*body), narrow_bytes));
+  ARROW_ASSIGN_OR_RAISE(const SchemaPtr narrowed, NarrowSchema(schema, narrow));
+  ARROW_ASSIGN_OR_RAISE(auto batch,
+                        ParseMessage(arrow::SliceBuffer(body, narrow_bytes), narrowed, pool));
+  const bool is_checked = origin == StateOrigin::kOutside;
+  if (is_checked) ARROW_RETURN_NOT_OK(batch->ValidateFull());
+  if (narrow.empty()) return batch;
+  ARROW_ASSIGN_OR_RAISE(batch, WidenColumns(batch, schema, narrow, pool));
+  if (is_checked) ARROW_RETURN_NOT_OK(batch->ValidateFull());
   return batch;
 }
 
@@ -213,7 +237,7 @@ Result<std::shared_ptr<arrow::RecordBatch>> StateReader::Parse(const StateSectio
     return Bad(path_, section.offset, fmt::format("there is no schema {}", header.schema));
   }
   const BufferPtr body = arrow::SliceBuffer(bytes, sizeof(header));
-  auto batch = ParseBatch(body, schemas_[header.schema], origin_, pool_);
+  auto batch = ParseBatch(body, header.narrow_bytes, schemas_[header.schema], origin_, pool_);
   if (!batch.ok() && !batch.status().IsOutOfMemory()) {
     return Bad(path_, section.offset, batch.status().message());
   }

@@ -2,68 +2,62 @@
 // readable.
 #include <algorithm>
 #include <cstring>
+#include <span>
 
 #include "arrow/buffer.h"
 #include "arrow/io/memory.h"
 #include "arrow/ipc/writer.h"
 #include "arrow/record_batch.h"
 #include "arrow/type.h"
-#include "arrow/util/compression.h"
 #include "headrace/base/check.h"
 #include "headrace/base/fault.h"
 #include "headrace/base/hash.h"
 #include "headrace/base/limits.h"
+#include "headrace/exec/spill/narrow_columns.h"
+#include "headrace/exec/spill/selective_codec.h"
 #include "headrace/exec/spill/state_file.h"
 #include "headrace/exec/spill/state_format.h"
 
 namespace headrace {
 namespace {
 
-// Once a section was hardly smaller than its cells, so many are written as they are.
-constexpr int kPlainSections = 31;
-
-Result<std::shared_ptr<arrow::util::Codec>> CodecOf(const std::string& compression) {
+Result<std::shared_ptr<SelectiveCodec>> CodecOf(const std::string& compression) {
   if (compression == "none") return nullptr;
   const auto type =
       compression == "zstd" ? arrow::Compression::ZSTD : arrow::Compression::LZ4_FRAME;
   ARROW_ASSIGN_OR_RAISE(auto codec, arrow::util::Codec::Create(type));
-  return std::shared_ptr<arrow::util::Codec>(std::move(codec));
+  return std::make_shared<SelectiveCodec>(std::move(codec));
 }
 
-// `codec` may be null: the section is written as it is.
-arrow::ipc::IpcWriteOptions WriteOptions(std::shared_ptr<arrow::util::Codec> codec,
+// `codec` may be null: buffers are written as they are.
+arrow::ipc::IpcWriteOptions WriteOptions(const std::shared_ptr<SelectiveCodec>& codec,
                                          arrow::MemoryPool* pool) {
   auto options = arrow::ipc::IpcWriteOptions::Defaults();
   options.memory_pool = pool;
   options.use_threads = false;
   options.allow_64bit = true;
-  options.codec = std::move(codec);
+  options.codec = codec;
+  if (codec != nullptr) options.min_space_savings = SelectiveCodec::kMinSavings;
   return options;
 }
 
-struct SerializedSection {
-  std::shared_ptr<arrow::Buffer> bytes;
-  int64_t raw_bytes = 0;  // of the cells before compression
-};
-
-// A section with a header that still lacks the checksum.
-Result<SerializedSection> SerializeSection(StateSectionHeader header,
-                                           const arrow::RecordBatch& batch,
-                                           std::shared_ptr<arrow::util::Codec> codec,
-                                           arrow::MemoryPool* pool) {
-  const auto options = WriteOptions(std::move(codec), pool);
+// A section with a header that still lacks the checksum. `batch` is narrowed.
+Result<std::shared_ptr<arrow::Buffer>> SerializeSection(
+    const StateSectionHeader& header, std::span<const NarrowColumn> narrow,
+    const arrow::RecordBatch& batch, const arrow::ipc::IpcWriteOptions& options) {
   arrow::ipc::IpcPayload payload;
   ARROW_RETURN_NOT_OK(arrow::ipc::GetRecordBatchPayload(batch, options, &payload));
   const int64_t guess = payload.body_length + payload.metadata->size() + 64;
   const auto header_bytes = static_cast<int64_t>(sizeof(header));
-  ARROW_ASSIGN_OR_RAISE(auto stream,
-                        arrow::io::BufferOutputStream::Create(header_bytes + guess, pool));
+  const int64_t front_bytes = header_bytes + header.narrow_bytes;
+  ARROW_ASSIGN_OR_RAISE(
+      auto stream, arrow::io::BufferOutputStream::Create(front_bytes + guess, options.memory_pool));
   ARROW_RETURN_NOT_OK(stream->Write(&header, header_bytes));
+  ARROW_RETURN_NOT_OK(stream->Write(narrow.data(), header.narrow_bytes));
   int32_t metadata_length = 0;
   ARROW_RETURN_NOT_OK(
       arrow::ipc::WriteIpcPayload(payload, options, stream.get(), &metadata_length));
-  ARROW_ASSIGN_OR_RAISE(auto bytes, stream->Finish());
-  return SerializedSection{std::move(bytes), payload.raw_body_length};
+  return stream->Finish();
 }
 
 // Fills in what is known only now: the length and the checksum.
@@ -116,7 +110,7 @@ Result<std::unique_ptr<StateWriter>> StateWriter::Make(std::shared_ptr<WritableF
 }
 
 StateWriter::StateWriter(std::string path, std::shared_ptr<WritableFile> file,
-                         arrow::MemoryPool* pool, std::shared_ptr<arrow::util::Codec> codec)
+                         arrow::MemoryPool* pool, std::shared_ptr<SelectiveCodec> codec)
     : path_(std::move(path)), file_(std::move(file)), pool_(pool), codec_(std::move(codec)) {}
 
 StateWriter::~StateWriter() {
@@ -147,24 +141,17 @@ Status StateWriter::Write(int key_group, const arrow::RecordBatch& batch) {
   header.key_group = key_group;
   header.schema = IndexOfSchema(batch.schema());
   header.num_rows = batch.num_rows();
-  const bool compresses = codec_ != nullptr && plain_left_ == 0;
-  ARROW_ASSIGN_OR_RAISE(const SerializedSection serialized,
-                        SerializeSection(header, batch, compresses ? codec_ : nullptr, pool_));
-  const auto& section = serialized.bytes;
-  if (compresses) {
-    JudgeCompression(serialized.raw_bytes, section->size());
-  } else if (plain_left_ > 0) {
-    --plain_left_;
-  }
+  ARROW_ASSIGN_OR_RAISE(const auto narrowed, NarrowColumns(batch, pool_, &narrow_));
+  header.narrow_bytes = static_cast<uint32_t>(narrow_.size() * sizeof(NarrowColumn));
+  if (codec_ != nullptr) codec_->Begin();
+  ARROW_ASSIGN_OR_RAISE(const auto section,
+                        SerializeSection(header, narrow_, narrowed == nullptr ? batch : *narrowed,
+                                         WriteOptions(codec_, pool_)));
   SealHeader(header, section->mutable_data(), section->size());
   const int64_t begin = offset_;
   ARROW_RETURN_NOT_OK(Append(section));
   sections_.push_back({key_group, begin, section->size(), batch.num_rows()});
   return Status::OK();
-}
-
-void StateWriter::JudgeCompression(int64_t raw_bytes, int64_t bytes) {
-  if (bytes > raw_bytes - raw_bytes / 8) plain_left_ = kPlainSections;
 }
 
 Status StateWriter::WriteFooter() {
