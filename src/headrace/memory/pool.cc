@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstring>
 #include <mutex>
 #include <vector>
 
@@ -22,7 +23,29 @@ constexpr int64_t kLookStepMin = int64_t{4} << 20;
 constexpr int64_t kLookStepMax = int64_t{64} << 20;
 constexpr int64_t kKeptPastLimitInverse = 32;
 
+// What the heap of blocks keeps of memory that is free.
+constexpr int64_t kKeptPerLimit = 2;
+constexpr int64_t kKeptBytesMin = int64_t{4} << 20;
+constexpr int64_t kKeptBytesMax = int64_t{128} << 20;
+
 thread_local const char* current_label = "a query";
+
+// The sanitizer watches what the system pool hands out.
+#ifdef __SANITIZE_ADDRESS__
+constexpr bool kUsesBlocks = false;
+#else
+constexpr bool kUsesBlocks = true;
+#endif
+constexpr int64_t kBlockAlignmentMax = 64;
+
+bool IsBlock(int64_t size, int64_t alignment) {
+  return kUsesBlocks && BlockHeap::Takes(size) && alignment <= kBlockAlignmentMax;
+}
+
+// What a buffer takes.
+int64_t BytesOf(int64_t size, int64_t alignment) {
+  return IsBlock(size, alignment) ? BlockHeap::BlockBytes(size) : size;
+}
 
 }  // namespace
 
@@ -39,6 +62,7 @@ BudgetPool::BudgetPool(int64_t limit_bytes, std::shared_ptr<MemoryLedger> ledger
       look_step_bytes_(std::clamp(limit_bytes / kLooksPerLimit, kLookStepMin, kLookStepMax)),
       resident_bytes_max_(AnonymousResidentBytes() + limit_bytes +
                           limit_bytes / kKeptPastLimitInverse + kSpillReserveBytes + kFloorBytes),
+      heap_(std::clamp(limit_bytes / kKeptPerLimit, kKeptBytesMin, kKeptBytesMax)),
       ledger_(std::move(ledger)),
       counters_(std::make_unique<Counters>()) {}
 
@@ -69,38 +93,79 @@ arrow::Status BudgetPool::Admit(int64_t more_bytes) {
   return Status::OK();
 }
 
+arrow::Status BudgetPool::AllocateBlock(int64_t size, uint8_t** out) {
+  *out = heap_.Allocate(size);
+  return *out == nullptr ? Status::OutOfMemory("the system has no ", size, " bytes") : Status::OK();
+}
+
 arrow::Status BudgetPool::Allocate(int64_t size, int64_t alignment, uint8_t** out) {
-  ARROW_RETURN_NOT_OK(Admit(size));
-  Status status = parent_->Allocate(size, alignment, out);
+  const int64_t bytes = BytesOf(size, alignment);
+  ARROW_RETURN_NOT_OK(Admit(bytes));
+  Status status =
+      IsBlock(size, alignment) ? AllocateBlock(size, out) : parent_->Allocate(size, alignment, out);
   if (!status.ok()) {
-    ledger_->AddPool(-size);
+    ledger_->AddPool(-bytes);
     return status;
   }
-  counters_->total.fetch_add(size);
+  counters_->total.fetch_add(bytes);
   counters_->count.fetch_add(1);
   return status;
 }
 
+// To memory of another kind or class.
+arrow::Status BudgetPool::Move(int64_t old_size, int64_t new_size, int64_t alignment,
+                               uint8_t** ptr) {
+  uint8_t* moved = nullptr;
+  ARROW_RETURN_NOT_OK(IsBlock(new_size, alignment)
+                          ? AllocateBlock(new_size, &moved)
+                          : parent_->Allocate(new_size, alignment, &moved));
+  if (const int64_t kept = std::min(old_size, new_size); kept > 0) {
+    std::memcpy(moved, *ptr, static_cast<size_t>(kept));
+  }
+  GiveBack(*ptr, old_size, alignment);
+  *ptr = moved;
+  return Status::OK();
+}
+
 arrow::Status BudgetPool::Reallocate(int64_t old_size, int64_t new_size, int64_t alignment,
                                      uint8_t** ptr) {
-  ARROW_RETURN_NOT_OK(Admit(new_size - old_size));
-  Status status = parent_->Reallocate(old_size, new_size, alignment, ptr);
+  const int64_t more = BytesOf(new_size, alignment) - BytesOf(old_size, alignment);
+  ARROW_RETURN_NOT_OK(Admit(more));
+  const bool was_block = IsBlock(old_size, alignment);
+  const bool is_block = IsBlock(new_size, alignment);
+  if (was_block && is_block && more == 0) return Status::OK();
+  Status status = was_block || is_block ? Move(old_size, new_size, alignment, ptr)
+                                        : parent_->Reallocate(old_size, new_size, alignment, ptr);
   if (!status.ok()) {
-    ledger_->AddPool(old_size - new_size);
+    ledger_->AddPool(-more);
     return status;
   }
-  if (new_size > old_size) counters_->total.fetch_add(new_size - old_size);
+  if (more > 0) counters_->total.fetch_add(more);
   return status;
 }
 
-void BudgetPool::Free(uint8_t* buffer, int64_t size, int64_t alignment) {
-  parent_->Free(buffer, size, alignment);
-  ledger_->AddPool(-size);
-  // Freed pieces of the heap need not fit what comes next. A walk over it: some milliseconds.
-  if (ledger_->CountFreed(size, look_step_bytes_) &&
-      AnonymousResidentBytes() > resident_bytes_max_) {
-    parent_->ReleaseUnused();
+void BudgetPool::GiveBack(uint8_t* buffer, int64_t size, int64_t alignment) {
+  if (IsBlock(size, alignment)) {
+    heap_.Free(buffer, size);
+  } else {
+    parent_->Free(buffer, size, alignment);
   }
+}
+
+void BudgetPool::Free(uint8_t* buffer, int64_t size, int64_t alignment) {
+  const int64_t bytes = BytesOf(size, alignment);
+  GiveBack(buffer, size, alignment);
+  ledger_->AddPool(-bytes);
+  // Freed pieces of the heap need not fit what comes next. A walk over it: some milliseconds.
+  if (ledger_->CountFreed(bytes, look_step_bytes_) &&
+      AnonymousResidentBytes() > resident_bytes_max_) {
+    ReleaseUnused();
+  }
+}
+
+void BudgetPool::ReleaseUnused() {
+  heap_.Release();
+  parent_->ReleaseUnused();
 }
 
 int64_t BudgetPool::bytes_allocated() const { return ledger_->pool_bytes(); }
