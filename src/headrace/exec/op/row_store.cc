@@ -57,6 +57,28 @@ std::vector<size_t> PositionsByChunk(RowRefs rows) {
 
 }  // namespace
 
+// std::memcpy, without a call for the short texts that columns mostly hold: two copies that overlap.
+inline void CopyShort(uint8_t* out, const uint8_t* in, size_t length) {
+  const auto ends = [&](auto width_of) {
+    constexpr size_t kWidth = width_of();
+    uint8_t last[kWidth];
+    std::memcpy(last, in + length - kWidth, kWidth);
+    std::memcpy(out, in, kWidth);
+    std::memcpy(out + length - kWidth, last, kWidth);
+  };
+  if (length > 32) {
+    std::memcpy(out, in, length);
+  } else if (length >= 16) {
+    ends([] { return size_t{16}; });
+  } else if (length >= 8) {
+    ends([] { return size_t{8}; });
+  } else if (length >= 4) {
+    ends([] { return size_t{4}; });
+  } else {
+    for (size_t i = 0; i < length; ++i) out[i] = in[i];
+  }
+}
+
 // The loops of Gather; `rows` is not empty.
 struct RowStore::Gatherer {
   const Column& column;
@@ -115,24 +137,27 @@ struct RowStore::Gatherer {
   // `width` is a constant in all instances but the last one.
   void CopyFixed(uint8_t* out, auto width_of) const {
     const size_t width = width_of();
-    if (column.views.size() == 1 && !AnyNone(rows)) {
-      const uint8_t* const values = column.views.front().values;
-      const size_t count = rows.size();
+    const uint8_t* const* const values = column.values.data();
+    const auto cell_of = [&](RowRef row) {
+      return values[row.chunk] + static_cast<size_t>(row.row) * width;
+    };
+    const size_t count = rows.size();
+    if (AnyNone(rows)) {
       for (size_t i = 0; i < count; ++i) {
-        const auto ahead = static_cast<size_t>(rows[std::min(i + kPrefetchAhead, count - 1)].row);
-        __builtin_prefetch(values + ahead * width);
-        std::memcpy(out + i * width, values + static_cast<size_t>(rows[i].row) * width, width);
+        if (rows[i].none()) {
+          std::memset(out + i * width, 0, width);
+        } else {
+          std::memcpy(out + i * width, cell_of(rows[i]), width);
+        }
       }
       return;
     }
-    ForEachPrefetched([&](size_t i, RowRef row) {
-      uint8_t* cell = out + i * width;
-      if (row.none()) {
-        std::memset(cell, 0, width);
-      } else {
-        std::memcpy(cell, ViewOfRow(row).values + static_cast<size_t>(row.row) * width, width);
-      }
-    });
+    size_t i = 0;
+    for (; i + kPrefetchAhead < count; ++i) {
+      __builtin_prefetch(cell_of(rows[i + kPrefetchAhead]));
+      std::memcpy(out + i * width, cell_of(rows[i]), width);
+    }
+    for (; i < count; ++i) std::memcpy(out + i * width, cell_of(rows[i]), width);
   }
 
   Result<BufferPtr> Fixed() const {
@@ -194,7 +219,7 @@ struct RowStore::Gatherer {
       const auto length = static_cast<size_t>(begin[i + 1] - begin[i]);
       if (length == 0) continue;
       const View& view = ViewOfRow(rows[i]);
-      std::memcpy(out + begin[i], view.values + view.offsets[rows[i].row], length);
+      CopyShort(out + begin[i], view.values + view.offsets[rows[i].row], length);
     }
     return BufferPtr(std::move(buffer));
   }
@@ -312,6 +337,11 @@ RowStore::View RowStore::ViewOf(const Column& column, const ArrayPtr& array) {
   return view;
 }
 
+void RowStore::SetView(Column& column, size_t chunk, View view) {
+  column.values[chunk] = view.values;
+  column.views[chunk] = std::move(view);
+}
+
 int32_t RowStore::Add(const Batch& batch) {
   HEADRACE_DCHECK(batch.selection() == nullptr, "a store keeps compacted batches");
   HEADRACE_DCHECK(batch.columns().size() == columns_.size(), "a batch of another schema");
@@ -323,7 +353,8 @@ int32_t RowStore::Add(const Batch& batch) {
     Column& column = columns_[i];
     HEADRACE_DCHECK(batch.columns()[i]->type_id() == column.type->id(), "a batch is not decoded");
     column.views.resize(std::max(column.views.size(), chunk + 1));
-    column.views[chunk] = ViewOf(column, batch.columns()[i]);
+    column.values.resize(column.views.size());
+    SetView(column, chunk, ViewOf(column, batch.columns()[i]));
     if (column.views[chunk].validity != nullptr) ++column.chunks_with_nulls;
   }
   return static_cast<int32_t>(chunk);
@@ -339,15 +370,14 @@ std::vector<ArrayPtr> RowStore::ColumnsOf(int32_t chunk) const {
 
 void RowStore::Replace(int32_t chunk, const std::vector<ArrayPtr>& columns) {
   for (size_t i = 0; i < columns_.size(); ++i) {
-    columns_[i].views[static_cast<size_t>(chunk)] = ViewOf(columns_[i], columns[i]);
+    SetView(columns_[i], static_cast<size_t>(chunk), ViewOf(columns_[i], columns[i]));
   }
 }
 
 void RowStore::Remove(int32_t chunk) {
   for (Column& column : columns_) {
-    View& view = column.views[static_cast<size_t>(chunk)];
-    if (view.validity != nullptr) --column.chunks_with_nulls;
-    view = View();
+    if (column.views[static_cast<size_t>(chunk)].validity != nullptr) --column.chunks_with_nulls;
+    SetView(column, static_cast<size_t>(chunk), View());
   }
   free_.push_back(chunk);
 }

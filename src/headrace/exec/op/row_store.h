@@ -69,12 +69,14 @@ class RowStore {
     Layout layout;
     int width = 0;  // kFixed
     int64_t chunks_with_nulls = 0;
-    std::vector<View> views;  // per chunk
+    std::vector<View> views;             // per chunk
+    std::vector<const uint8_t*> values;  // of the views
   };
   struct Gatherer;
 
   static Column ColumnOf(const TypePtr& type);
   static View ViewOf(const Column& column, const ArrayPtr& array);
+  static void SetView(Column& column, size_t chunk, View view);
 
   std::vector<Column> columns_;
   std::vector<size_t> varying_;  // columns whose cells differ in size

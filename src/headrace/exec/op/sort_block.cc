@@ -106,7 +106,7 @@ Result<std::shared_ptr<SortedBlock>> GatherBlock(const RowStore& store,
   keys.offsets.push_back(0);
   size_t end = 0;
   for (const KeyedRow& row : rows) {
-    std::copy(row.key.begin(), row.key.end(), keys.bytes.data() + end);
+    std::memcpy(keys.bytes.data() + end, row.key.data(), row.key.size());
     end += row.key.size();
     keys.offsets.push_back(static_cast<int64_t>(end));
   }

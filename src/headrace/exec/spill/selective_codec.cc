@@ -12,6 +12,16 @@ constexpr int kPlainBatches = 31;
 
 }  // namespace
 
+bool SelectiveCodec::Begin() {
+  next_ = 0;
+  const auto waits = [](int plain_left) { return plain_left > 0; };
+  if (plain_left_.empty() || !std::all_of(plain_left_.begin(), plain_left_.end(), waits)) {
+    return true;
+  }
+  for (int& plain_left : plain_left_) --plain_left;
+  return false;
+}
+
 int64_t SelectiveCodec::MaxCompressedLen(int64_t input_len, const uint8_t* input) {
   if (plain_left_.size() <= next_) plain_left_.resize(next_ + 1);
   return plain_left_[next_] > 0 ? input_len : codec_->MaxCompressedLen(input_len, input);

@@ -18,8 +18,8 @@ class SelectiveCodec final : public arrow::util::Codec {
 
   explicit SelectiveCodec(std::unique_ptr<arrow::util::Codec> codec) : codec_(std::move(codec)) {}
 
-  /// Before each batch.
-  void Begin() { next_ = 0; }
+  /// Before each batch. False: none of its buffers is to be tried, and it need not come here.
+  bool Begin();
 
   arrow::Result<int64_t> Compress(int64_t input_len, const uint8_t* input,
                                   int64_t output_buffer_len, uint8_t* output_buffer) override;

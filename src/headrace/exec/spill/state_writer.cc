@@ -143,10 +143,10 @@ Status StateWriter::Write(int key_group, const arrow::RecordBatch& batch) {
   header.num_rows = batch.num_rows();
   ARROW_ASSIGN_OR_RAISE(const auto narrowed, NarrowColumns(batch, pool_, &narrow_));
   header.narrow_bytes = static_cast<uint32_t>(narrow_.size() * sizeof(NarrowColumn));
-  if (codec_ != nullptr) codec_->Begin();
+  const bool compresses = codec_ != nullptr && codec_->Begin();
   ARROW_ASSIGN_OR_RAISE(const auto section,
                         SerializeSection(header, narrow_, narrowed == nullptr ? batch : *narrowed,
-                                         WriteOptions(codec_, pool_)));
+                                         WriteOptions(compresses ? codec_ : nullptr, pool_)));
   SealHeader(header, section->mutable_data(), section->size());
   const int64_t begin = offset_;
   ARROW_RETURN_NOT_OK(Append(section));
