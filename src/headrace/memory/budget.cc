@@ -45,10 +45,7 @@ bool MemoryBudget::TryAdd(int64_t bytes, Backing backing) {
   const int64_t limit = limit_bytes_ - UnclaimedAfter(bytes, backing);
   int64_t used = used_.load(std::memory_order_relaxed);
   do {
-    if (bytes > limit - used) {
-      if (ledger_ != nullptr) ledger_->Refuse();
-      return false;
-    }
+    if (bytes > limit - used) return false;
   } while (!used_.compare_exchange_weak(used, used + bytes, std::memory_order_relaxed));
   int64_t peak = peak_.load(std::memory_order_relaxed);
   while (used + bytes > peak &&

@@ -25,16 +25,6 @@ class MemoryLedger {
   int64_t pool_bytes() const { return pool_.load(std::memory_order_relaxed); }
   int64_t own_bytes() const { return own_.load(std::memory_order_relaxed); }
 
-  /// A reservation was refused: from now on freed memory is wanted elsewhere.
-  void Refuse() { is_short_.store(true, std::memory_order_relaxed); }
-  /// Counts what the pool freed; true each time that `step` bytes more were freed by a session that
-  /// is short of memory.
-  bool CountFreed(int64_t bytes, int64_t step) {
-    if (!is_short_.load(std::memory_order_relaxed)) return false;
-    const int64_t before = freed_.fetch_add(bytes, std::memory_order_relaxed);
-    return before / step != (before + bytes) / step;
-  }
-
   /// Bytes of the pool that nobody claimed – batches on their way, what decoders hold – past the
   /// fixed floors (see base/limits.h), once its claims are so many.
   int64_t UnclaimedPastFloors(int64_t claimed_in_pool) const {
@@ -44,8 +34,6 @@ class MemoryLedger {
  private:
   std::atomic<int64_t> pool_{0};
   std::atomic<int64_t> own_{0};
-  std::atomic<bool> is_short_{false};
-  std::atomic<int64_t> freed_{0};  // since it is short
 };
 
 }  // namespace headrace

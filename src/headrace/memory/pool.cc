@@ -15,13 +15,12 @@
 namespace headrace {
 namespace {
 
-// Where memory is short so much is freed between two looks at what the process has. What is given
-// back must be cleared page by page when it is wanted again, so it is kept up to the limit and a
-// part of it.
+// So much is freed between two looks at what the process has.
 constexpr int64_t kLooksPerLimit = 64;
 constexpr int64_t kLookStepMin = int64_t{4} << 20;
 constexpr int64_t kLookStepMax = int64_t{64} << 20;
-constexpr int64_t kKeptPastLimitInverse = 32;
+// It may have so much more than the limit.
+constexpr int64_t kPastLimitInverse = 16;
 
 // What the heap of blocks keeps of memory that is free.
 constexpr int64_t kKeptPerLimit = 2;
@@ -53,6 +52,7 @@ struct BudgetPool::Counters {
   std::atomic<int64_t> peak{0};
   std::atomic<int64_t> total{0};
   std::atomic<int64_t> count{0};
+  std::atomic<int64_t> freed{0};
 };
 
 BudgetPool::BudgetPool(int64_t limit_bytes, std::shared_ptr<MemoryLedger> ledger)
@@ -60,8 +60,7 @@ BudgetPool::BudgetPool(int64_t limit_bytes, std::shared_ptr<MemoryLedger> ledger
       hard_limit_bytes_(limit_bytes + limit_bytes / kPoolSlackInverse + kSpillReserveBytes +
                         kFloorBytes),
       look_step_bytes_(std::clamp(limit_bytes / kLooksPerLimit, kLookStepMin, kLookStepMax)),
-      resident_bytes_max_(AnonymousResidentBytes() + limit_bytes +
-                          limit_bytes / kKeptPastLimitInverse + kSpillReserveBytes + kFloorBytes),
+      resident_at_start_(AnonymousResidentBytes()),
       heap_(std::clamp(limit_bytes / kKeptPerLimit, kKeptBytesMin, kKeptBytesMax)),
       ledger_(std::move(ledger)),
       counters_(std::make_unique<Counters>()) {}
@@ -156,11 +155,17 @@ void BudgetPool::Free(uint8_t* buffer, int64_t size, int64_t alignment) {
   const int64_t bytes = BytesOf(size, alignment);
   GiveBack(buffer, size, alignment);
   ledger_->AddPool(-bytes);
-  // Freed pieces of the heap need not fit what comes next. A walk over it: some milliseconds.
-  if (ledger_->CountFreed(bytes, look_step_bytes_) &&
-      AnonymousResidentBytes() > resident_bytes_max_) {
-    ReleaseUnused();
-  }
+  const int64_t before = counters_->freed.fetch_add(bytes, std::memory_order_relaxed);
+  if (before / look_step_bytes_ != (before + bytes) / look_step_bytes_) ReleaseIdle();
+}
+
+// Freed pieces of the heap need not fit what comes next. Giving them back, and having them cleared
+// again, takes longer than most work on them: it is done where the process would pass the limit.
+void BudgetPool::ReleaseIdle() {
+  const int64_t held = AnonymousResidentBytes() - resident_at_start_;
+  const int64_t idle = held - ledger_->pool_bytes() - ledger_->own_bytes();
+  const bool is_past_limit = held > limit_bytes_ + limit_bytes_ / kPastLimitInverse;
+  if (is_past_limit && idle > look_step_bytes_) ReleaseUnused();
 }
 
 void BudgetPool::ReleaseUnused() {

@@ -48,11 +48,12 @@ class BudgetPool final : public arrow::MemoryPool {
   arrow::Status AllocateBlock(int64_t size, uint8_t** out);
   arrow::Status Move(int64_t old_size, int64_t new_size, int64_t alignment, uint8_t** ptr);
   void GiveBack(uint8_t* buffer, int64_t size, int64_t alignment);
+  void ReleaseIdle();
 
   const int64_t limit_bytes_;
   const int64_t hard_limit_bytes_;
   const int64_t look_step_bytes_;
-  const int64_t resident_bytes_max_;  // of the process; past it what was freed is given back
+  const int64_t resident_at_start_;  // of the process
   // The others give freed memory back at once, and have it cleared page by page again: a third of
   // the time of queries with large results.
   arrow::MemoryPool* const parent_ = arrow::system_memory_pool();

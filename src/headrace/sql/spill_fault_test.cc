@@ -36,6 +36,8 @@ struct SpillingBreaker {
 const SpillingBreaker kSpillingBreakers[] = {
     {"sort", "SELECT id, name FROM t ORDER BY name"},
     {"aggregate", "SELECT name, count(*) AS n, sum(id) AS s FROM t GROUP BY name"},
+    {"new_keys", "SELECT id, count(*) AS n, sum(k) AS s, max(name) AS m FROM t GROUP BY id"},
+    {"modes", "SELECT k, mode(name) AS m, list(id ORDER BY id) AS l FROM t GROUP BY k"},
     {"texts", "SELECT k, string_agg(name, ',' ORDER BY id) AS names FROM t GROUP BY k"},
     {"median", "SELECT k % 3 AS g, median(id) AS m, count(DISTINCT name) AS n FROM t GROUP BY g"},
     {"distinct", "SELECT DISTINCT name, k FROM t"},

@@ -45,15 +45,16 @@ int64_t AggregateSlice::extra_bytes() const {
 }
 
 Status AggregateSlice::Add(std::span<KernelContext> contexts, const std::vector<std::byte*>& states,
-                           RowPosition first) const {
+                           RowPosition first, const RowPosition* positions) const {
   for (size_t i = 0; i < contexts.size(); ++i) {
     const AggregateCall& call = terms_.calls()[i];
-    ARROW_RETURN_NOT_OK(
-        call.kernel->add(contexts[i], states.data(), call.offset, {arguments_[i], length_, first}));
+    ARROW_RETURN_NOT_OK(call.kernel->add(contexts[i], states.data(), call.offset,
+                                         {arguments_[i], length_, first, positions}));
   }
   for (size_t row = 0; terms_.fields().first && row < states.size(); ++row) {
     RowPosition& earliest = terms_.FirstOf(states[row]);
-    earliest = std::min(earliest, {first.split, first.row + static_cast<int64_t>(row)});
+    const RowPosition behind = {first.split, first.row + static_cast<int64_t>(row)};
+    earliest = std::min(earliest, positions == nullptr ? behind : positions[row]);
   }
   for (size_t row = 0; terms_.fields().rows && row < states.size(); ++row) {
     ++terms_.RowsOf(states[row]);

@@ -31,9 +31,10 @@ class AggregateSlice {
                  int64_t begin, int64_t end);
   /// Memory that states may come to own by it, by estimate.
   int64_t extra_bytes() const;
-  /// `states` holds the state row of every row; `first` is the position of the first.
+  /// `states` holds the state row of every row; `first` is the position of the first, if not each
+  /// has one in `positions`.
   Status Add(std::span<KernelContext> contexts, const std::vector<std::byte*>& states,
-             RowPosition first) const;
+             RowPosition first, const RowPosition* positions = nullptr) const;
   Status Remove(std::span<KernelContext> contexts, const std::vector<std::byte*>& states,
                 RowPosition first) const;
 

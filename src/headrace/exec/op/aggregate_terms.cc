@@ -228,6 +228,19 @@ Result<std::vector<ArrayPtr>> FinishStates(const AggregateTerms& terms,
   return columns;
 }
 
+Status AppendFirst(const AggregateTerms& terms, std::span<std::byte* const> states,
+                   arrow::MemoryPool* pool, std::vector<ArrayPtr>* columns) {
+  if (!terms.fields().first) return Status::OK();
+  arrow::Int64Builder splits(pool);
+  arrow::Int64Builder rows(pool);
+  for (std::byte* state : states) {
+    ARROW_RETURN_NOT_OK(splits.Append(terms.FirstOf(state).split));
+    ARROW_RETURN_NOT_OK(rows.Append(terms.FirstOf(state).row));
+  }
+  ARROW_ASSIGN_OR_RAISE(columns->emplace_back(), splits.Finish());
+  return rows.Finish().Value(&columns->emplace_back());
+}
+
 std::vector<Argument> SliceArguments(const std::vector<Argument>& arguments, int64_t begin,
                                      int64_t end) {
   std::vector<Argument> slices = arguments;

@@ -123,6 +123,10 @@ Result<std::vector<ArrayPtr>> FinishStates(const AggregateTerms& terms,
                                            std::span<std::byte* const> states,
                                            std::span<KernelContext> contexts);
 
+/// Where fields().first: appends two columns (int64), split and row of the first rows of states.
+Status AppendFirst(const AggregateTerms& terms, std::span<std::byte* const> states,
+                   arrow::MemoryPool* pool, std::vector<ArrayPtr>* columns);
+
 /// "keys=[tier], calls=[count()]".
 std::string DescribeAggregate(const arrow::Schema& schema, const std::vector<int>& keys,
                               const std::vector<FunctionCall>& calls);

@@ -31,6 +31,8 @@ class FrontGroups {
   bool IsFull() const { return store_.num_groups() >= groups_max_ || !repeats_; }
   /// Whether keys came again of late.
   bool HasRepeats() const { return repeats_; }
+  /// Whether nearly every row made a group.
+  bool IsAllNew() const { return num_rows_ * 15 <= store_.num_groups() * 16; }
   /// Whether to begin with another one once this is full.
   bool IsWorthIt() const { return num_rows_ >= kRowsPerGroupMin * store_.num_groups(); }
 

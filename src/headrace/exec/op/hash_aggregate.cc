@@ -1,6 +1,6 @@
 // Build side of the hash aggregate: rows go into the lane's front groups a slice at a time, and
-// past them into those of key groups once they are many; when memory is wanted the largest key
-// groups are written away.
+// past them into those of key groups once they are many, or are kept as they came while nearly each
+// has a new key; when memory is wanted rows, and the largest key groups, are written away.
 #include "headrace/exec/op/hash_aggregate.h"
 
 #include <algorithm>
@@ -11,6 +11,7 @@
 #include "headrace/exec/op/aggregate_slice.h"
 #include "headrace/exec/op/front_groups.h"
 #include "headrace/exec/op/hash_aggregate_state.h"
+#include "headrace/exec/op/kept_rows.h"
 #include "headrace/exec/op/keyed_groups.h"
 #include "headrace/types/key/key_codes.h"
 
@@ -18,6 +19,9 @@ namespace headrace {
 namespace {
 
 constexpr int64_t kReclaimBytesMax = int64_t{8} << 20;
+constexpr int64_t kRowsReclaimedMax = int64_t{64} << 20;
+// Where rows took at most so many times the memory of their groups, rows are kept instead.
+constexpr double kRowBytesPerGroupByte = 2;
 // Fewer rows per code are not worth coding them.
 constexpr int64_t kRowsPerCodeMin = 4;
 constexpr int kUncodedBatchesMax = 8;
@@ -44,6 +48,8 @@ class HashAggregateBuild final : public Operator {
     ARROW_ASSIGN_OR_RAISE(terms_, AggregateTerms::Make(spec_.schema, spec_.keys, spec_.calls,
                                                        FieldsFor(spec_.order), /*removes=*/false));
     contexts_ = terms_->ContextsOf(context.pool);
+    ARROW_ASSIGN_OR_RAISE(
+        form_, RowForm::Make(spec_.schema, spec_.keys, spec_.calls, FieldsFor(spec_.order)));
     groups_.emplace(terms_, context.budget);
     if (!spec_.keys.empty()) front_ = std::make_unique<FrontGroups>(terms_, context.budget);
     total_.emplace(*terms_);
@@ -52,6 +58,7 @@ class HashAggregateBuild final : public Operator {
   }
 
   Result<Flow> Push(int, Batch& batch, Out&) override {
+    if (!rows_.has_value() && KeepsRows()) return KeepRows(batch);
     if (!rows_.has_value()) ARROW_RETURN_NOT_OK(Prepare(batch));
     if (spec_.keys.empty()) {
       ARROW_RETURN_NOT_OK(AddToTotal());
@@ -76,6 +83,7 @@ class HashAggregateBuild final : public Operator {
       ARROW_RETURN_NOT_OK(file_->Seal());
       global.Absorb(std::move(file_));
     }
+    ARROW_RETURN_NOT_OK(HandRowsOver(global));
     for (int group = 0; group < kKeyGroups; ++group) {
       auto store = groups_->TakeStore(group);
       if (store != nullptr) global.Absorb(group, std::move(store));
@@ -87,12 +95,20 @@ class HashAggregateBuild final : public Operator {
   Result<int64_t> Reclaim(int64_t bytes) override {
     const int64_t quarter = groups_->reserved_bytes() / 4;
     const int64_t wanted = std::max(bytes, std::min(quarter, kReclaimBytesMax));
+    JudgeGroups();
+    const int64_t before = BytesOfGroups();
     ARROW_ASSIGN_OR_RAISE(int64_t freed, SpillFront());
+    if (kept_.has_value() && freed < wanted) {
+      ARROW_ASSIGN_OR_RAISE(const int64_t freed_rows, SpillKept(wanted - freed));
+      freed += freed_rows;
+    }
     for (int group; freed < wanted && (group = groups_->LargestKeyGroup()) >= 0;) {
       const auto store = groups_->TakeStore(group);
       if (store->num_groups() > 0) ARROW_RETURN_NOT_OK(Spill(*store, store->Groups(), group));
       freed += store->reserved_bytes();
     }
+    if (before > 0)
+      row_bytes_ *= static_cast<double>(BytesOfGroups()) / static_cast<double>(before);
     return freed;
   }
 
@@ -102,6 +118,51 @@ class HashAggregateBuild final : public Operator {
       ARROW_ASSIGN_OR_RAISE(file_, SpillFile::Make(context(), "aggregate"));
     }
     return SpillGroups(store, groups, key_group, context().pool, *file_);
+  }
+
+  bool KeepsRows() const { return kept_.has_value() && (states_grow_ || !kept_->HasRepeats()); }
+
+  Result<Flow> KeepRows(const Batch& batch) {
+    if (!keeping_.has_value()) {
+      ARROW_ASSIGN_OR_RAISE(const Batch compacted, batch.Compact(context().pool));
+      ARROW_ASSIGN_OR_RAISE(keeping_, form_.Read(compacted, context().pool));
+      ARROW_RETURN_NOT_OK(form_.terms->encoder().Encode(*keeping_, context().pool, &spare_keys_));
+    }
+    ARROW_ASSIGN_OR_RAISE(const int64_t refused, kept_->Add(*keeping_, spare_keys_.hashes));
+    if (refused > 0) return Flow::NeedMemory(refused);
+    keeping_.reset();
+    return Flow::NeedInput();
+  }
+
+  int64_t BytesOfGroups() const {
+    return groups_->reserved_bytes() + (front_ == nullptr ? 0 : front_->store().reserved_bytes());
+  }
+
+  // Where groups do not take much less memory than their rows did, rows are kept from here on: they
+  // are written and read once. States that own memory will grow with their rows further.
+  void JudgeGroups() {
+    const bool are_large =
+        row_bytes_ <= kRowBytesPerGroupByte * static_cast<double>(BytesOfGroups());
+    if (spec_.keys.empty() || !are_large) return;
+    states_grow_ = terms_->has_extra();
+    if (!kept_.has_value()) kept_.emplace(form_, context());
+  }
+
+  Result<int64_t> SpillKept(int64_t bytes) {
+    const int64_t quarter = kept_->reserved_bytes() / 4;
+    if (quarter == 0) return 0;
+    if (row_file_ == nullptr) {
+      ARROW_ASSIGN_OR_RAISE(row_file_, SpillFile::Make(context(), "aggregate"));
+    }
+    return kept_->Spill(std::max(bytes, std::min(quarter, kRowsReclaimedMax)), *row_file_);
+  }
+
+  Status HandRowsOver(HashAggregateGlobal& global) {
+    if (!kept_.has_value()) return Status::OK();
+    ARROW_RETURN_NOT_OK(kept_->Divide());
+    if (row_file_ != nullptr) ARROW_RETURN_NOT_OK(row_file_->Seal());
+    global.AbsorbRows(kept_->Take(), std::move(row_file_), form_.schema);
+    return Status::OK();
   }
 
   // Where memory is short there is no front any more.
@@ -122,6 +183,7 @@ class HashAggregateBuild final : public Operator {
     ARROW_ASSIGN_OR_RAISE(rows.batch, batch.Compact(context().pool));
     ARROW_ASSIGN_OR_RAISE(rows.arguments, terms_->ArgumentsOf(rows.batch, context().pool));
     if (!spec_.keys.empty()) ARROW_RETURN_NOT_OK(EncodeKeys(rows));
+    row_bytes_ += static_cast<double>(form_.BytesOf(rows.batch));
     rows_ = std::move(rows);
     return Status::OK();
   }
@@ -168,6 +230,9 @@ class HashAggregateBuild final : public Operator {
     while (rows_->next < rows_->batch.num_rows()) {
       if (front_ != nullptr && front_->IsFull()) {
         if (!front_->HasRepeats()) groups_->ExpectNewKeys();
+        if (!kept_.has_value() && front_->IsAllNew()) {
+          kept_.emplace(form_, context());
+        }
         ARROW_ASSIGN_OR_RAISE(const Flow flow, PassOn());
         if (flow != Flow::NeedInput()) return flow;
         const bool again = front_->IsWorthIt();
@@ -247,6 +312,7 @@ class HashAggregateBuild final : public Operator {
 
   const HashAggregateBuildSpec spec_;
   AggregateTermsPtr terms_;
+  RowForm form_;
   std::vector<KernelContext> contexts_;
   std::unique_ptr<FrontGroups> front_;  // null: rows go into groups_
   std::optional<KeyedGroups> groups_;
@@ -259,6 +325,11 @@ class HashAggregateBuild final : public Operator {
   std::vector<std::byte*> states_;  // of the rows of a slice with codes
   int uncoded_batches_ = 0;         // since one had codes
   std::shared_ptr<SpillFile> file_;
+  std::optional<KeptRows> kept_;
+  double row_bytes_ = 0;  // of the rows that are in groups
+  bool states_grow_ = false;
+  std::optional<Batch> keeping_;         // on its way into kept_; its keys are spare_keys_
+  std::shared_ptr<SpillFile> row_file_;  // of what was kept
 };
 
 }  // namespace

@@ -2,16 +2,20 @@
 // groups in the order of their hashes. A key group that does not fit is divided by the next bit of
 // the hashes: what was merged is written by halves, and what was not is read for each of them.
 #include <algorithm>
+#include <limits>
 #include <memory>
+#include <optional>
 #include <tuple>
 #include <utility>
 #include <vector>
 
-#include "arrow/array/builder_primitive.h"
+#include "arrow/array/array_primitive.h"
+#include "arrow/buffer.h"
 #include "arrow/record_batch.h"
 #include "headrace/base/hash.h"
 #include "headrace/exec/op/hash_aggregate.h"
 #include "headrace/exec/op/hash_aggregate_state.h"
+#include "headrace/exec/op/row_groups.h"
 
 namespace headrace {
 namespace {
@@ -23,9 +27,12 @@ constexpr int64_t kLinkRows = 65536;
 constexpr int64_t kAdoptedIdsMin = 2048;
 // Fewer groups than this part of a batch wait for those of the next key group.
 constexpr int64_t kHeldFraction = 4;
-// A key group is divided into 2^10 parts at most.
+// A key group is divided into 2^10 parts at most; rows of parts of so many bits are sorted.
 constexpr int kDividingBitsMax = 10;
+constexpr int kSortedBitsMax = 4;
 constexpr int kBitsOfKeyGroup = 7;
+// Groups of rows that are in work have their states at once.
+constexpr int64_t kChunksPerBudget = 32;
 
 class HashAggregateOutput final : public Operator {
  public:
@@ -35,8 +42,8 @@ class HashAggregateOutput final : public Operator {
   Status Open(const OperatorContext& context) override {
     ARROW_RETURN_NOT_OK(Keep(context));
     const GroupFields fields{.first = spec_.order == GroupOrder::kFirstAppearance};
-    ARROW_ASSIGN_OR_RAISE(terms_, AggregateTerms::Make(spec_.schema, spec_.keys, spec_.calls,
-                                                       fields, /*removes=*/false));
+    ARROW_ASSIGN_OR_RAISE(form_, RowForm::Make(spec_.schema, spec_.keys, spec_.calls, fields));
+    terms_ = form_.terms;
     contexts_ = terms_->ContextsOf(context.pool);
     return Status::OK();
   }
@@ -52,30 +59,42 @@ class HashAggregateOutput final : public Operator {
         return Take(out);
       case Stage::kMerge:
         return Merge();
+      case Stage::kLoad:
+        return Load();
+      case Stage::kAdd:
+        return AddSection();
       case Stage::kEmit:
-        return Emit(out);
+        return row_groups_ != nullptr ? EmitRowGroups(out) : Emit(out);
     }
     return Error(ErrorKind::kInternal, "an impossible stage");
   }
 
-  Result<int64_t> Reclaim(int64_t) override {
-    if (stage_ != Stage::kMerge || part_.bits == kDividingBitsMax) return 0;
+  // Rows that wait are written first; then what is in work is divided.
+  Result<int64_t> Reclaim(int64_t bytes) override {
+    const bool grows = stage_ == Stage::kMerge || stage_ == Stage::kLoad || stage_ == Stage::kAdd;
+    if (!grows) return 0;
+    ARROW_ASSIGN_OR_RAISE(const int64_t spilled, global_->SpillRows(bytes));
+    if (spilled > 0 || part_.bits == kDividingBitsMax) return spilled;
     int64_t freed = merged_->reserved_bytes();
     for (const auto& store : pieces_.stores) freed += store->reserved_bytes();
+    if (row_groups_ != nullptr) freed += row_groups_->reserved_bytes();
     if (freed == 0) return 0;
+    row_groups_.reset();
     ARROW_RETURN_NOT_OK(Divide());
     StartPart();
     return freed;
   }
 
  private:
-  enum class Stage : uint8_t { kPart, kTake, kMerge, kEmit };
+  enum class Stage : uint8_t { kPart, kTake, kMerge, kLoad, kAdd, kEmit };
 
   /// The groups of a key group whose next `bits` bits of the hash are `prefix`.
   struct HashPart {
     int bits = 0;
     uint64_t prefix = 0;
     std::vector<SpilledGroups> spilled;  // that have groups of it
+    bool adds = false;                   // rows are added to the groups, a section at a time:
+    std::vector<SpilledGroups> rows{};   // those that were not yet
 
     bool Has(uint64_t hash) const {
       return bits == 0 || hash << kBitsOfKeyGroup >> (64 - bits) == prefix;
@@ -87,7 +106,7 @@ class HashAggregateOutput final : public Operator {
     const StateRow* total = global_->total() == nullptr ? &empty : global_->total();
     std::byte* const row = total->get();
     ARROW_ASSIGN_OR_RAISE(auto columns, FinishStates(*terms_, {&row, 1}, contexts_));
-    ARROW_RETURN_NOT_OK(AppendFirst({&row, 1}, &columns));
+    ARROW_RETURN_NOT_OK(AppendFirst(*terms_, {&row, 1}, context().pool, &columns));
     out.Emit(Batch(std::move(columns), 1));
     return Flow::NeedInput();
   }
@@ -95,7 +114,8 @@ class HashAggregateOutput final : public Operator {
   Result<Flow> Take(Out& out) {
     for (; key_group_ < last_key_group_; ++key_group_) {
       pieces_ = global_->Take(key_group_);
-      if (pieces_.empty()) continue;
+      has_rows_ = global_->HasRows(key_group_);
+      if (pieces_.empty() && !has_rows_) continue;
       part_ = {0, 0, std::move(pieces_.spilled)};
       StartPart();
       return Flow::MoreOutput();
@@ -126,8 +146,9 @@ class HashAggregateOutput final : public Operator {
   // Writes all that is in memory by the next bit of the hashes; the second half waits.
   Status Divide() {
     HashPart halves[2];
-    for (uint64_t bit = 0; bit < 2; ++bit)
-      halves[bit] = {part_.bits + 1, part_.prefix * 2 + bit, {}};
+    for (uint64_t bit = 0; bit < 2; ++bit) {
+      halves[bit] = {part_.bits + 1, part_.prefix * 2 + bit, {}, part_.adds, part_.rows};
+    }
     ARROW_ASSIGN_OR_RAISE(std::shared_ptr<SpillFile> file, SpillFile::Make(context(), "aggregate"));
     ARROW_RETURN_NOT_OK(SpillByHalf(*merged_, merged_->Groups(), halves[1], *file));
     while (!pieces_.stores.empty()) {
@@ -178,9 +199,111 @@ class HashAggregateOutput final : public Operator {
     }
     if (!pieces_.stores.empty()) return MergeStore(*pieces_.stores.back());
     if (next_section_ < part_.spilled.size()) return MergeSection();
+    if (!has_rows_) return EndMerge();
+    return part_.bits <= kSortedBitsMax ? StartLoad() : StartAdd();
+  }
+
+  Flow EndMerge() {
     order_ = merged_->OrderedGroups();
     next_row_ = 0;
     stage_ = Stage::kEmit;
+    return Flow::MoreOutput();
+  }
+
+  // The rows of the part are sorted.
+  Flow StartLoad() {
+    row_groups_ = std::make_unique<RowGroups>(form_, *merged_, kBitsOfKeyGroup + part_.bits,
+                                              GroupsAtOnce(), context().budget, context().pool);
+    sources_ = global_->RowsOf(key_group_);
+    loading_.reset();
+    stage_ = Stage::kLoad;
+    return Flow::MoreOutput();
+  }
+
+  int64_t GroupsAtOnce() const {
+    const auto group_bytes = static_cast<int64_t>(terms_->row_size()) + kKeyBytes;
+    return std::clamp<int64_t>(BytesAtOnce() / group_bytes, 1, context().batch_rows);
+  }
+
+  int64_t BytesAtOnce() const {
+    return std::min(context().batch_bytes, context().budget->limit_bytes() / kChunksPerBudget);
+  }
+
+  Result<Flow> Load() {
+    if (!loading_.has_value()) {
+      if (sources_.empty()) return EndLoad();
+      ARROW_ASSIGN_OR_RAISE(const Batch rows, NextRows());
+      ARROW_ASSIGN_OR_RAISE(loading_, RowsOfPart(rows));
+    }
+    if (loading_->num_rows() > 0) {
+      if (const int64_t refused = row_groups_->Load(*loading_)) return Flow::NeedMemory(refused);
+    }
+    loading_.reset();
+    return Flow::MoreOutput();
+  }
+
+  // Of the sources; what is held goes first.
+  Result<Batch> NextRows() {
+    if (!sources_.held.empty()) {
+      ARROW_ASSIGN_OR_RAISE(Batch rows, ConcatenateBatches(sources_.held, context().pool));
+      sources_.held.clear();
+      return rows;
+    }
+    const SpilledGroups spilled = std::move(sources_.spilled.back());
+    sources_.spilled.pop_back();
+    ARROW_ASSIGN_OR_RAISE(const auto section, spilled.file->Read(spilled.section));
+    return Batch::FromRecordBatch(*section);
+  }
+
+  Result<Batch> RowsOfPart(const Batch& rows) {
+    if (part_.bits == 0) return rows;
+    ARROW_RETURN_NOT_OK(terms_->encoder().Encode(rows, context().pool, &keys_));
+    SelectRows();
+    const arrow::UInt32Array indices(static_cast<int64_t>(rows_.size()),
+                                     arrow::Buffer::Wrap(rows_));
+    return rows.Take(indices, context().pool);
+  }
+
+  Result<Flow> EndLoad() {
+    if (row_groups_->num_rows() == 0) {
+      row_groups_.reset();
+      return EndMerge();
+    }
+    ARROW_RETURN_NOT_OK(row_groups_->Sort());
+    stage_ = Stage::kEmit;
+    return Flow::MoreOutput();
+  }
+
+  // Dividing does not help rows of one key: they are added to its group.
+  Result<Flow> StartAdd() {
+    if (!part_.adds) {
+      ARROW_RETURN_NOT_OK(global_->SpillRows(std::numeric_limits<int64_t>::max()).status());
+      part_.rows = global_->RowsOf(key_group_).spilled;
+      part_.adds = true;
+    }
+    section_ = nullptr;
+    stage_ = Stage::kAdd;
+    return Flow::MoreOutput();
+  }
+
+  Result<Flow> AddSection() {
+    if (const int64_t refused = merged_->Settle()) return Flow::NeedMemory(refused);
+    if (part_.rows.empty()) return EndMerge();
+    if (section_ == nullptr) {
+      const SpilledGroups& spilled = part_.rows.back();
+      ARROW_ASSIGN_OR_RAISE(section_, spilled.file->Read(spilled.section));
+    }
+    ARROW_ASSIGN_OR_RAISE(const Batch rows, RowsOfPart(Batch::FromRecordBatch(*section_)));
+    if (const int64_t refused = AssignGroups(terms_->has_extra() ? rows.num_bytes() : 0)) {
+      return Flow::NeedMemory(refused);
+    }
+    if (rows.num_rows() > 0) {
+      const std::vector<std::byte*> states = StatesOf(groups_);
+      ARROW_RETURN_NOT_OK(form_.Add(rows, states, contexts_, context().pool));
+      for (std::byte* state : states) merged_->CountExtra(state);
+    }
+    section_ = nullptr;
+    part_.rows.pop_back();
     return Flow::MoreOutput();
   }
 
@@ -261,14 +384,19 @@ class HashAggregateOutput final : public Operator {
       if (held_rows_ > 0 && held_rows_ + count > rows_max) return EmitHeld(out);
       const auto groups = std::span(order_).subspan(next_row_, static_cast<size_t>(count));
       ARROW_ASSIGN_OR_RAISE(auto columns, merged_->Results(groups, context().pool, contexts_));
-      ARROW_RETURN_NOT_OK(AppendFirst(StatesOf(groups), &columns));
+      ARROW_RETURN_NOT_OK(AppendFirst(*terms_, StatesOf(groups), context().pool, &columns));
       held_.emplace_back(std::move(columns), count);
       held_rows_ += count;
       next_row_ += static_cast<size_t>(count);
       return held_rows_ * kHeldFraction >= rows_max ? EmitHeld(out) : Flow::MoreOutput();
     }
-    merged_.reset();
     order_ = {};
+    return NextPart();
+  }
+
+  Flow NextPart() {
+    row_groups_.reset();
+    merged_.reset();
     if (!waiting_.empty()) {
       part_ = std::move(waiting_.back());
       waiting_.pop_back();
@@ -276,9 +404,27 @@ class HashAggregateOutput final : public Operator {
       return Flow::MoreOutput();
     }
     part_ = {};
+    if (has_rows_) global_->DropRows(key_group_);
     ++key_group_;
     stage_ = Stage::kTake;
     return Flow::MoreOutput();
+  }
+
+  Result<Flow> EmitRowGroups(Out& out) {
+    if (row_groups_->at_end()) return NextPart();
+    if (const int64_t refused = row_groups_->Settle()) return Flow::NeedMemory(refused);
+    ARROW_ASSIGN_OR_RAISE(std::optional<Batch> groups, row_groups_->Next(contexts_));
+    if (!groups.has_value()) return Flow::MoreOutput();
+    if (held_rows_ > 0 && held_rows_ + groups->num_rows() > context().batch_rows) {
+      ARROW_RETURN_NOT_OK(EmitHeld(out).status());
+    }
+    held_rows_ += groups->num_rows();
+    held_.push_back(*std::move(groups));
+    const bool are_many =
+        held_rows_ * kHeldFraction >= GroupsAtOnce() ||
+        held_.back().num_bytes() * held_rows_ / held_.back().num_rows() * kHeldFraction >=
+            BytesAtOnce();
+    return are_many && out.empty() ? EmitHeld(out) : Flow::MoreOutput();
   }
 
   Result<Flow> EmitHeld(Out& out) {
@@ -295,22 +441,10 @@ class HashAggregateOutput final : public Operator {
     return states;
   }
 
-  Status AppendFirst(std::span<std::byte* const> states, std::vector<ArrayPtr>* columns) const {
-    if (!terms_->fields().first) return Status::OK();
-    arrow::Int64Builder splits(context().pool);
-    arrow::Int64Builder rows(context().pool);
-    for (std::byte* state : states) {
-      ARROW_RETURN_NOT_OK(splits.Append(terms_->FirstOf(state).split));
-      ARROW_RETURN_NOT_OK(rows.Append(terms_->FirstOf(state).row));
-    }
-    ARROW_ASSIGN_OR_RAISE(columns->emplace_back(), splits.Finish());
-    ARROW_ASSIGN_OR_RAISE(columns->emplace_back(), rows.Finish());
-    return Status::OK();
-  }
-
   const HashAggregateOutputSpec spec_;
   const std::shared_ptr<HashAggregateGlobal> global_;
-  AggregateTermsPtr terms_;
+  RowForm form_;
+  AggregateTermsPtr terms_;  // over kept rows
   std::vector<KernelContext> contexts_;
 
   Stage stage_ = Stage::kPart;
@@ -320,9 +454,13 @@ class HashAggregateOutput final : public Operator {
   HashPart part_;                  // in work
   std::vector<HashPart> waiting_;  // the next one last
   std::unique_ptr<GroupStore> merged_;
-  size_t next_row_ = 0;      // of source_groups_ or order_
-  size_t next_adopted_ = 0;  // of pieces_.stores
-  size_t next_section_ = 0;  // of part_.spilled
+  bool has_rows_ = false;  // the key group has rows that were kept
+  std::unique_ptr<RowGroups> row_groups_;
+  KeptSources sources_;           // that are not in row_groups_
+  std::optional<Batch> loading_;  // on its way there
+  size_t next_row_ = 0;           // of source_groups_ or order_
+  size_t next_adopted_ = 0;       // of pieces_.stores
+  size_t next_section_ = 0;       // of part_.spilled
   std::shared_ptr<arrow::RecordBatch> section_;
   std::vector<uint32_t> source_groups_;
   EncodedKeys keys_;

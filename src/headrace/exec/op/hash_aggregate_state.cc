@@ -2,12 +2,14 @@
 #include "headrace/exec/op/hash_aggregate_state.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace headrace {
 namespace {
 
 constexpr int64_t kGroupsPerPart = 4096;
 constexpr int kAggregatePartsMax = 32;
+constexpr int64_t kRowsSpilledAtOnce = int64_t{32} << 20;
 
 }  // namespace
 
@@ -38,6 +40,10 @@ Status HashAggregateGlobal::Seal(const OperatorContext&) {
     for (const auto& store : pieces.stores) groups += store->num_groups();
     for (const SpilledGroups& spilled : pieces.spilled) groups += spilled.section.num_rows;
   }
+  for (const DividedRows& divided : rows_) groups += divided.rows.num_rows();
+  for (const auto& sections : spilled_rows_) {
+    for (const SpilledGroups& spilled : sections) groups += spilled.section.num_rows;
+  }
   while (num_parts_ < kAggregatePartsMax && num_parts_ * kGroupsPerPart < groups) num_parts_ *= 2;
   return Status::OK();
 }
@@ -58,11 +64,71 @@ KeyGroupPieces HashAggregateGlobal::Take(int key_group) {
   return std::exchange(pieces_[static_cast<size_t>(key_group)], {});
 }
 
-// The key groups that are read last go first.
+void HashAggregateGlobal::AbsorbRows(std::vector<DividedRows> rows, std::shared_ptr<SpillFile> file,
+                                     const SchemaPtr& schema) {
+  std::lock_guard lock(mutex_);
+  row_schema_ = schema;
+  std::move(rows.begin(), rows.end(), std::back_inserter(rows_));
+  if (file == nullptr) return;
+  for (const StateSection& section : file->sections()) {
+    spilled_rows_[static_cast<size_t>(section.key_group)].push_back({file, section});
+  }
+}
+
+bool HashAggregateGlobal::HasRows(int key_group) {
+  std::lock_guard lock(mutex_);
+  return !spilled_rows_[static_cast<size_t>(key_group)].empty() ||
+         std::any_of(rows_.begin(), rows_.end(), [key_group](const DividedRows& divided) {
+           return divided.RowsOf(key_group) > 0;
+         });
+}
+
+KeptSources HashAggregateGlobal::RowsOf(int key_group) {
+  std::lock_guard lock(mutex_);
+  KeptSources sources;
+  for (const DividedRows& divided : rows_) {
+    if (divided.RowsOf(key_group) > 0) sources.held.push_back(divided.Of(key_group));
+  }
+  sources.spilled = spilled_rows_[static_cast<size_t>(key_group)];
+  return sources;
+}
+
+void HashAggregateGlobal::DropRows(int key_group) {
+  std::lock_guard lock(mutex_);
+  are_grouped_.set(static_cast<size_t>(key_group));
+  spilled_rows_[static_cast<size_t>(key_group)].clear();
+  if (are_grouped_.all()) rows_.clear();
+}
+
+Result<int64_t> HashAggregateGlobal::SpillRows(int64_t bytes) {
+  std::lock_guard lock(mutex_);
+  return SpillRowsLocked(bytes);
+}
+
+// Many at once, so that sections are worth their headers.
+Result<int64_t> HashAggregateGlobal::SpillRowsLocked(int64_t bytes) {
+  std::vector<DividedRows> spilled;
+  int64_t freed = 0;
+  while (!rows_.empty() && freed < std::max(bytes, kRowsSpilledAtOnce)) {
+    freed += rows_.back().reservation.bytes();
+    spilled.push_back(std::move(rows_.back()));
+    rows_.pop_back();
+  }
+  if (spilled.empty()) return 0;
+  ARROW_ASSIGN_OR_RAISE(std::shared_ptr<SpillFile> file, SpillFile::Make(*context_, "aggregate"));
+  ARROW_RETURN_NOT_OK(headrace::SpillRows(spilled, row_schema_, are_grouped_, *context_, *file));
+  ARROW_RETURN_NOT_OK(file->Seal());
+  for (const StateSection& section : file->sections()) {
+    spilled_rows_[static_cast<size_t>(section.key_group)].push_back({file, section});
+  }
+  return freed;
+}
+
+// Rows go before groups, and of these the key groups that are read last.
 Result<int64_t> HashAggregateGlobal::Reclaim(int64_t bytes) {
   std::lock_guard lock(mutex_);
+  ARROW_ASSIGN_OR_RAISE(int64_t freed, SpillRowsLocked(bytes));
   std::shared_ptr<SpillFile> file;
-  int64_t freed = 0;
   for (int group = kKeyGroups - 1; group >= 0 && freed < bytes; --group) {
     KeyGroupPieces& pieces = pieces_[static_cast<size_t>(group)];
     for (auto& store : pieces.stores) {
@@ -75,7 +141,7 @@ Result<int64_t> HashAggregateGlobal::Reclaim(int64_t bytes) {
     }
     pieces.stores.clear();
   }
-  if (file == nullptr) return 0;
+  if (file == nullptr) return freed;
   ARROW_RETURN_NOT_OK(file->Seal());
   for (const StateSection& section : file->sections()) {
     pieces_[static_cast<size_t>(section.key_group)].spilled.push_back({file, section});

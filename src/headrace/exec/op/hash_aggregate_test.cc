@@ -120,6 +120,45 @@ TEST(HashAggregateTest, ReadsAKeyGroupInPasses) {
   }
 }
 
+// Nearly every row has a key of its own: rows are kept, and grouped at the end. Among them are null
+// and the integer that has its hash; behind them, for a while, are rows of one key.
+TestTable TableOfNewKeys(int64_t rows, int64_t rows_of_one_key, Rng& rng) {
+  constexpr int64_t kTwinOfNull = 3185013502887027336;
+  TestTable table = RandomKeyedTable(rows, 1000, rng);
+  const auto key_of = [&](int64_t row) -> std::optional<int64_t> {
+    if (row >= rows - rows_of_one_key) return 7;
+    if (row % 997 == 5) return std::nullopt;
+    return row % 1009 == 6 ? kTwinOfNull : row * 3;
+  };
+  std::vector<ArrayPtr> columns = table.batch.columns();
+  columns[0] = Int64s(rows, key_of);
+  table.batch = table.batch.WithColumns(columns);
+  return table;
+}
+
+TEST(HashAggregateTest, KeepsRowsOfNewKeys) {
+  Rng rng(7);
+  for (const int64_t rows_of_one_key : {0, 60'000}) {
+    const TestTable table = TableOfNewKeys(80'000, rows_of_one_key, rng);
+    for (const std::vector<int>& keys : std::vector<std::vector<int>>{{0}, {0, 1}}) {
+      const Cells expected = Reference(table, keys);
+      Cells in_order;
+      for (const int64_t budget_bytes : {int64_t{1} << 30, int64_t{2} << 20, int64_t{512} << 10}) {
+        SCOPED_TRACE(budget_bytes);
+        World world({.lanes = budget_bytes > 1 << 20 ? 1 : 3,
+                     .batch_rows = 5000,
+                     .budget_bytes = budget_bytes,
+                     .seed = 33});
+        ASSERT_OK_AND_ASSIGN(Cells groups, Aggregated(world, table, {table, keys}, 2000));
+        if (in_order.empty()) in_order = groups;
+        EXPECT_EQ(groups, in_order);
+        ASSERT_EQ(SortedRows(groups), expected);
+        EXPECT_LE(world.budget->peak_bytes(), budget_bytes);
+      }
+    }
+  }
+}
+
 TEST(HashAggregateTest, SaysWhatABudgetIsTooSmallFor) {
   Rng rng(6);
   const TestTable table = RandomKeyedTable(1000, 1000, rng);

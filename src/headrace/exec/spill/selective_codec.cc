@@ -7,7 +7,7 @@
 namespace headrace {
 namespace {
 
-// A buffer that hardly got smaller is kept as it is in so many batches.
+// A buffer that got not small enough is kept as it is in so many batches.
 constexpr int kPlainBatches = 31;
 
 }  // namespace
@@ -37,7 +37,7 @@ arrow::Result<int64_t> SelectiveCodec::Compress(int64_t input_len, const uint8_t
   ARROW_ASSIGN_OR_RAISE(const int64_t bytes,
                         codec_->Compress(input_len, input, output_buffer_len, output_buffer));
   const double savings = 1.0 - static_cast<double>(bytes) / static_cast<double>(input_len);
-  if (savings < kMinSavings) plain_left = kPlainBatches;
+  if (savings < min_savings()) plain_left = kPlainBatches;
   return bytes;
 }
 

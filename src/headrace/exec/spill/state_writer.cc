@@ -37,7 +37,7 @@ arrow::ipc::IpcWriteOptions WriteOptions(const std::shared_ptr<SelectiveCodec>& 
   options.use_threads = false;
   options.allow_64bit = true;
   options.codec = codec;
-  if (codec != nullptr) options.min_space_savings = SelectiveCodec::kMinSavings;
+  if (codec != nullptr) options.min_space_savings = codec->min_savings();
   return options;
 }
 

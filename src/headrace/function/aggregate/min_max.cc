@@ -2,7 +2,9 @@
 #include <variant>
 
 #include "arrow/array/builder_base.h"
+#include "arrow/array/builder_primitive.h"
 #include "arrow/type.h"
+#include "arrow/type_traits.h"
 #include "headrace/function/aggregate/accumulate.h"
 #include "headrace/function/aggregate/counted_values.h"
 #include "headrace/function/aggregate/narrow_kernel.h"
@@ -233,11 +235,33 @@ struct Narrow {
   static Status Finish(KernelContext& ctx, std::byte* const* groups, size_t offset, int64_t count,
                        arrow::ArrayBuilder* out) {
     ARROW_RETURN_NOT_OK(out->Reserve(count));
+    if constexpr (std::is_arithmetic_v<Value>) {
+      using Type = typename arrow::CTypeTraits<Value>::ArrowType;
+      if (ctx.result_type->id() == Type::type_id) {
+        return FinishNumbers<Type>(groups, offset, count, *out);
+      }
+    }
     for (int64_t i = 0; i < count; ++i) {
       const State& state = StateAt<State>(groups[i], offset);
       const std::string_view cell(reinterpret_cast<const char*>(&state.best), sizeof(Value));
       ARROW_RETURN_NOT_OK(state.found ? AppendCell(cell, *ctx.result_type, out)
                                       : out->AppendNull());
+    }
+    return Status::OK();
+  }
+
+  // Into reserved memory.
+  template <typename Type>
+  static Status FinishNumbers(std::byte* const* groups, size_t offset, int64_t count,
+                              arrow::ArrayBuilder& out) {
+    auto& builder = static_cast<arrow::NumericBuilder<Type>&>(out);
+    for (int64_t i = 0; i < count; ++i) {
+      const State& state = StateAt<State>(groups[i], offset);
+      if (state.found) {
+        builder.UnsafeAppend(state.best);
+      } else {
+        builder.UnsafeAppendNull();
+      }
     }
     return Status::OK();
   }
