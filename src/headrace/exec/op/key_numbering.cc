@@ -31,16 +31,24 @@ Result<KeyNumbering> KeyNumbering::Make(std::vector<std::vector<KeyColumn>> inpu
 }
 
 Result<int64_t> KeyNumbering::Find(size_t input, const Batch& batch, arrow::MemoryPool* pool) {
-  if (has_keys()) {
-    ARROW_RETURN_NOT_OK(encoders_[input].Encode(batch, pool, &keys_));
-    return FindEncoded();
+  missing_ = 0;
+  learns_ = nullptr;
+  if (!has_keys()) {
+    numbers_.assign(static_cast<size_t>(batch.num_rows()), 0);
+    return 0;
   }
-  numbers_.assign(static_cast<size_t>(batch.num_rows()), 0);
-  return 0;
+  const std::vector<KeyColumn>& columns = encoders_[input].keys();
+  if (columns.size() == 1) {
+    if (known_[input].Find(batch.column(columns[0].column), &numbers_) == 0) return 0;
+    learns_ = &known_[input];
+  }
+  ARROW_RETURN_NOT_OK(encoders_[input].Encode(batch, pool, &keys_));
+  return FindEncoded();
 }
 
 Result<int64_t> KeyNumbering::FindColumns(std::vector<ArrayPtr> columns, int64_t num_rows,
                                           arrow::MemoryPool* pool) {
+  learns_ = nullptr;
   ARROW_RETURN_NOT_OK(encoders_[0].EncodeColumns(std::move(columns), num_rows, pool, &keys_));
   return FindEncoded();
 }
@@ -53,14 +61,27 @@ int64_t KeyNumbering::FindEncoded() {
   return missing_;
 }
 
+int64_t KeyNumbering::bytes() const {
+  int64_t bytes = table_.bytes();
+  for (const KnownNumbers& known : known_) bytes += known.bytes();
+  return bytes;
+}
+
 int64_t KeyNumbering::BytesToAssign() const {
-  if (missing_ == 0) return table_.bytes();
-  return table_.BytesToAdd(missing_, static_cast<int64_t>(keys_.bytes.size()));
+  if (missing_ == 0 && learns_ == nullptr) return bytes();
+  int64_t known = 0;
+  for (const KnownNumbers& numbers : known_) {
+    known += &numbers == learns_ ? numbers.bytes() + KnownNumbers::BytesFor(size() + missing_)
+                                 : numbers.bytes();
+  }
+  return table_.BytesToAdd(missing_, static_cast<int64_t>(keys_.bytes.size())) + known;
 }
 
 const std::vector<uint32_t>& KeyNumbering::Assign() {
   if (missing_ > 0) table_.FindOrInsert(keys_, rows_.data(), keys_.num_rows, numbers_.data());
   missing_ = 0;
+  if (learns_ != nullptr) learns_->Learn(numbers_, table_.num_ids());
+  learns_ = nullptr;
   return numbers_;
 }
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "headrace/exec/key/group_table.h"
+#include "headrace/exec/op/known_numbers.h"
 #include "headrace/types/key/key_encoder.h"
 
 namespace headrace {
@@ -23,7 +24,7 @@ class KeyNumbering {
   /// The numbers of the rows found last; new keys get the next ones.
   const std::vector<uint32_t>& Assign();
 
-  /// Of the rows found last, before Assign: their numbers, GroupTable::kNoGroup for keys that are
+  /// Of the rows found last: their numbers; before Assign GroupTable::kNoGroup for keys that are
   /// new.
   const std::vector<uint32_t>& found() const { return numbers_; }
   /// The key columns of the first input. REQUIRES: has_keys().
@@ -32,7 +33,7 @@ class KeyNumbering {
   bool has_keys() const { return !encoders_.empty(); }
   /// Numbers given are below this.
   int64_t size() const { return has_keys() ? table_.num_ids() : 1; }
-  int64_t bytes() const { return table_.bytes(); }
+  int64_t bytes() const;
 
   /// Key groups and columns of numbers; REQUIRES: has_keys().
   int KeyGroupOfNumber(uint32_t number) const;
@@ -44,10 +45,12 @@ class KeyNumbering {
 
  private:
   KeyNumbering(std::vector<KeyEncoder> encoders, bool is_fixed)
-      : encoders_(std::move(encoders)), table_(is_fixed) {}
+      : encoders_(std::move(encoders)), known_(encoders_.size()), table_(is_fixed) {}
   int64_t FindEncoded();
 
   std::vector<KeyEncoder> encoders_;
+  std::vector<KnownNumbers> known_;  // per input, where it has one key column
+  KnownNumbers* learns_ = nullptr;   // what is to be told of the rows found last
   GroupTable table_;
   EncodedKeys keys_;
   std::vector<uint32_t> rows_;
