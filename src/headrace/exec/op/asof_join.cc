@@ -3,6 +3,7 @@
 #include "headrace/exec/op/asof_join.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "arrow/type.h"
 #include "headrace/base/check.h"
@@ -10,6 +11,7 @@
 #include "headrace/exec/op/key_numbering.h"
 #include "headrace/exec/op/lower.h"
 #include "headrace/exec/physical.h"
+#include "headrace/function/view.h"
 #include "headrace/types/encoding.h"
 
 namespace headrace {
@@ -26,6 +28,12 @@ class AsofJoin final : public Operator {
     ARROW_RETURN_NOT_OK(Keep(context));
     reservation_ = Reservation(context.budget);
     const AsofTerms& terms = spec_.terms;
+    if (spec_.right_read.has_value()) {
+      kept_columns_ = *spec_.right_read;
+    } else {
+      kept_columns_.resize(static_cast<size_t>(spec_.right_schema->num_fields()));
+      std::iota(kept_columns_.begin(), kept_columns_.end(), 0);
+    }
     ARROW_ASSIGN_OR_RAISE(left_times_,
                           AsofTimes::Make("left", *spec_.left_schema, terms.left_time));
     ARROW_ASSIGN_OR_RAISE(right_times_,
@@ -36,8 +44,8 @@ class AsofJoin final : public Operator {
     keys_.emplace(std::move(keys));
     const AsofRule rule{terms.strict, terms.tolerance, left_times_->is_float()};
     matcher_ = terms.direction == AsofDirection::kBackward
-                   ? MakeBackwardMatcher(*spec_.right_schema, rule)
-                   : MakeForwardMatcher(*spec_.right_schema, rule);
+                   ? MakeBackwardMatcher(*KeptSchema(), rule)
+                   : MakeForwardMatcher(*KeptSchema(), rule);
     trim_at_bytes_ = kTrimBatches * context.batch_bytes;
     return Status::OK();
   }
@@ -82,12 +90,13 @@ class AsofJoin final : public Operator {
  private:
   // Numbers the keys of a batch once `more_bytes` and the memory they need are granted. The batch
   // is read again on the next try when not.
-  Result<Flow> ReadRows(int port, const Batch& batch, AsofRows* rows) {
+  // `kept` is what is kept of it.
+  Result<Flow> ReadRows(int port, const Batch& batch, const Batch& kept, AsofRows* rows) {
     ARROW_ASSIGN_OR_RAISE(const int64_t missing,
                           keys_->Find(static_cast<size_t>(port), batch, context().pool));
     const int64_t num_keys = keys_->size() + missing;
     const int64_t right_bytes =
-        port == kRight ? matcher_->BytesToAdd(batch, num_keys) : matcher_->bytes();
+        port == kRight ? matcher_->BytesToAdd(kept, num_keys) : matcher_->bytes();
     const int64_t left_bytes = port == kLeft ? LeftBytes(batch) : left_bytes_;
     const int64_t wanted = right_bytes + left_bytes + keys_->BytesToAssign();
     const int64_t more = wanted - reservation_.bytes();
@@ -101,7 +110,7 @@ class AsofJoin final : public Operator {
   Result<Flow> TakeLeft(const Batch& batch) {
     HEADRACE_CHECK(!left_.has_value(), "a left batch comes before it is wanted");
     ARROW_ASSIGN_OR_RAISE(Batch left, batch.Compact(context().pool));
-    ARROW_ASSIGN_OR_RAISE(Flow flow, ReadRows(kLeft, left, &left_rows_));
+    ARROW_ASSIGN_OR_RAISE(Flow flow, ReadRows(kLeft, left, left, &left_rows_));
     if (flow.kind == Flow::Kind::kNeedMemory) return flow;
     left_bytes_ = LeftBytes(left);
     left_row_bytes_ = RowBytes(left);
@@ -113,13 +122,44 @@ class AsofJoin final : public Operator {
   }
 
   Result<Flow> TakeRight(const Batch& batch) {
-    ARROW_ASSIGN_OR_RAISE(Batch right, batch.Compact(context().pool));
-    ARROW_ASSIGN_OR_RAISE(right, DecodeBatch(right, context().pool));
+    ARROW_ASSIGN_OR_RAISE(const Batch right, batch.Compact(context().pool));
+    std::vector<ArrayPtr> columns;
+    for (const int column : kept_columns_) {
+      ARROW_ASSIGN_OR_RAISE(columns.emplace_back(), Decode(right.column(column), context().pool));
+    }
+    const Batch kept(std::move(columns), right.num_rows());
     AsofRows rows;
-    ARROW_ASSIGN_OR_RAISE(Flow flow, ReadRows(kRight, right, &rows));
+    ARROW_ASSIGN_OR_RAISE(Flow flow, ReadRows(kRight, right, kept, &rows));
     if (flow.kind == Flow::Kind::kNeedMemory) return flow;
-    matcher_->Add(right, std::move(rows), keys_->size());
+    matcher_->Add(kept, std::move(rows), keys_->size());
     return flow;
+  }
+
+  SchemaPtr KeptSchema() const {
+    arrow::FieldVector fields;
+    for (const int column : kept_columns_) {
+      fields.push_back(spec_.right_schema->field(column));
+    }
+    return arrow::schema(std::move(fields));
+  }
+
+  // All columns of the right side, from those that are kept.
+  Result<std::vector<ArrayPtr>> RightColumns(std::span<const RowRef> rows) const {
+    ARROW_ASSIGN_OR_RAISE(const std::vector<ArrayPtr> kept,
+                          matcher_->rows().Gather(rows, context().pool));
+    std::vector<ArrayPtr> columns;
+    size_t next = 0;
+    for (int column = 0; column < spec_.right_schema->num_fields(); ++column) {
+      const bool is_kept = next < kept.size() && kept_columns_[next] == column;
+      if (is_kept) {
+        columns.push_back(kept[next++]);
+        continue;
+      }
+      const TypePtr type = PlainType(spec_.right_schema->field(column)->type());
+      ARROW_ASSIGN_OR_RAISE(columns.emplace_back(),
+                            MakeNulls(type, static_cast<int64_t>(rows.size()), context().pool));
+    }
+    return columns;
   }
 
   static int64_t LeftBytes(const Batch& batch) {
@@ -167,8 +207,7 @@ class AsofJoin final : public Operator {
     const auto length = static_cast<size_t>(next_output_ - begin);
     Batch output = left_->Slice(begin, next_output_ - begin);
     const std::span<const RowRef> rows(matches_.data() + begin, length);
-    ARROW_ASSIGN_OR_RAISE(std::vector<ArrayPtr> right,
-                          matcher_->rows().Gather(rows, context().pool));
+    ARROW_ASSIGN_OR_RAISE(const std::vector<ArrayPtr> right, RightColumns(rows));
     std::vector<ArrayPtr> columns = output.columns();
     columns.insert(columns.end(), right.begin(), right.end());
     out.Emit(output.WithColumns(std::move(columns)));
@@ -186,6 +225,7 @@ class AsofJoin final : public Operator {
   }
 
   const AsofJoinSpec spec_;
+  std::vector<int> kept_columns_;  // of the right side
   std::optional<AsofTimes> left_times_;
   std::optional<AsofTimes> right_times_;
   std::optional<KeyNumbering> keys_;
@@ -211,6 +251,18 @@ class AsofJoin final : public Operator {
   int64_t deliver_end_ = 0;
 };
 
+std::vector<int> RightColumnsRead(const AsofJoinNode& join, const RowsRead& read) {
+  const int width = join.inputs()[0]->schema()->num_fields();
+  std::vector<int> columns;
+  for (int column = 0; column < join.inputs()[1]->schema()->num_fields(); ++column) {
+    const bool is_read = !read.columns.has_value() ||
+                         std::find(read.columns->begin(), read.columns->end(), width + column) !=
+                             read.columns->end();
+    if (is_read) columns.push_back(column);
+  }
+  return columns;
+}
+
 }  // namespace
 
 std::string AsofJoinSpec::Describe() const {
@@ -233,6 +285,7 @@ std::unique_ptr<Operator> AsofJoinSpec::Make(std::shared_ptr<GlobalState>) const
 
 Status LowerAsofJoin(const PlanNode& node, Lowering& lowering) {
   const auto& join = static_cast<const AsofJoinNode&>(node);
+  std::vector<int> right_read = RightColumnsRead(join, lowering.rows_read());
   std::vector<int> channels;
   for (const PlanPtr& input : join.inputs()) {
     ARROW_RETURN_NOT_OK(lowering.Lower(*input));
@@ -240,9 +293,9 @@ Status LowerAsofJoin(const PlanNode& node, Lowering& lowering) {
   }
   AsofTerms terms{join.left_time, join.right_time, join.left_by,  join.right_by,
                   join.direction, join.strict,     join.tolerance};
-  lowering.StartPorts(channels,
-                      std::make_shared<AsofJoinSpec>(join.inputs()[0]->schema(),
-                                                     join.inputs()[1]->schema(), std::move(terms)));
+  lowering.StartPorts(channels, std::make_shared<AsofJoinSpec>(
+                                    join.inputs()[0]->schema(), join.inputs()[1]->schema(),
+                                    std::move(terms), std::move(right_read)));
   return Status::OK();
 }
 
