@@ -3279,6 +3279,14 @@ class ExprMethods:
         """
         return self._call("ntile")
 
+    def run_length(self) -> Expr:
+        """How many rows in a row, up to and with this one, the condition is true for; 0
+        where it is false or null.
+
+        SQL: run_length(x > 1) over (1), (2), (3), (NULL), (4) is 0, 1, 2, 0, 1
+        """
+        return self._call("run_length")
+
     def cumulative_sum(self) -> Expr:
         """The sum of the values up to and with this row. A null adds nothing; null before
         the first value. The types are those of sum; an integer or decimal that does not fit

@@ -3815,6 +3815,15 @@ def ntile(n: int) -> Expr:
     return call("ntile", n)
 
 
+def run_length(condition: Any) -> Expr:
+    """How many rows in a row, up to and with this one, the condition is true for; 0 where
+    it is false or null.
+
+    SQL: run_length(x > 1) over (1), (2), (3), (NULL), (4) is 0, 1, 2, 0, 1
+    """
+    return call("run_length", condition)
+
+
 def cumulative_sum(x: Any) -> Expr:
     """The sum of the values up to and with this row. A null adds nothing; null before the
     first value. The types are those of sum; an integer or decimal that does not fit is an

@@ -1,6 +1,9 @@
 // Ordered functions as they are.
 #include "headrace/exec/op/partition_kernel.h"
 
+#include "headrace/base/check.h"
+#include "headrace/plan/node.h"
+
 namespace headrace {
 namespace {
 
@@ -21,8 +24,15 @@ Status PartitionKernel::StartBatch(KernelContext&, std::span<const Argument>, in
   return Status::OK();
 }
 
-std::unique_ptr<PartitionKernel> MakePartitionKernel(const OrderedKernel& kernel) {
-  return std::make_unique<OrderedPartitionKernel>(kernel);
+Result<ArrayPtr> PartitionKernel::RunRows(KernelContext&, std::span<std::byte* const>,
+                                          std::span<const Argument>) {
+  HEADRACE_CHECK(false, "a kernel that goes by partitions is given rows as they come");
+}
+
+std::unique_ptr<PartitionKernel> MakePartitionKernel(const FunctionCall& call) {
+  std::unique_ptr<PartitionKernel> by_row = MakeRowKernel(call);
+  if (by_row != nullptr) return by_row;
+  return std::make_unique<OrderedPartitionKernel>(*call.overload->ordered);
 }
 
 }  // namespace headrace

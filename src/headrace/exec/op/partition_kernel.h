@@ -30,6 +30,12 @@ class PartitionKernel {
   /// Appends a value for each of the rows [begin, end), which are of one partition.
   virtual Status Run(KernelContext& context, std::byte* state, std::span<const Argument> args,
                      int64_t begin, int64_t end, arrow::ArrayBuilder* out) = 0;
+  /// Whether RunRows may stand for StartBatch and Run. States then own no memory.
+  virtual bool runs_rows() const { return false; }
+  /// The values of the rows of a batch as they come; states[i] is that of the partition of row i.
+  /// REQUIRES: runs_rows().
+  virtual Result<ArrayPtr> RunRows(KernelContext& context, std::span<std::byte* const> states,
+                                   std::span<const Argument> args);
   virtual Status Save(const std::byte* state, std::string* out) = 0;
   virtual Status Load(std::byte* state, std::string_view bytes) = 0;
   /// Memory that a state owns beyond `size`.
@@ -66,7 +72,13 @@ class FunctionStatesKernel : public PartitionKernel {
   const Kernel& kernel_;
 };
 
-std::unique_ptr<PartitionKernel> MakePartitionKernel(const OrderedKernel& kernel);
+/// Of an ordered function.
+std::unique_ptr<PartitionKernel> MakePartitionKernel(const FunctionCall& call);
+
+/// A kernel that runs_rows for an ordered function; for an aggregate over all rows so far. Null:
+/// there is none.
+std::unique_ptr<PartitionKernel> MakeRowKernel(const FunctionCall& call);
+std::unique_ptr<PartitionKernel> MakeRunningRowKernel(const FunctionCall& call);
 
 /// Of last_value, its nulls ignored, over rows.
 std::unique_ptr<PartitionKernel> MakeFillKernel(const RollingCall& rolling);

@@ -254,6 +254,10 @@ std::unique_ptr<PartitionKernel> MakeRollingKernel(const RollingCall& rolling,
                                                    arrow::MemoryPool* pool) {
   if (IsRollingQuantile(rolling.call)) return MakeQuantileKernel(rolling);
   if (IsRollingExtreme(rolling.call)) return MakeExtremeKernel(rolling);
+  if (RollingFrame(rolling).is_all()) {
+    std::unique_ptr<PartitionKernel> by_row = MakeRunningRowKernel(rolling.call);
+    if (by_row != nullptr) return by_row;
+  }
   if (RollingFrame(rolling).is_all()) return std::make_unique<RunningKernel>(rolling, pool);
   return std::make_unique<RollingKernel>(rolling, pool);
 }

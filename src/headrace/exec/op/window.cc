@@ -51,14 +51,16 @@ class WindowOperator final : public Operator {
                      "look back can run over a stream",
                      TextOfCall(call));
       }
-      ARROW_ASSIGN_OR_RAISE(
-          calls_.emplace_back(),
-          WindowCall::Make(call, MakePartitionKernel(*call.overload->ordered), context.pool));
+      ARROW_ASSIGN_OR_RAISE(calls_.emplace_back(),
+                            WindowCall::Make(call, MakePartitionKernel(call), context.pool));
     }
     for (const RollingCall& rolling : spec_.rolling) {
       ARROW_ASSIGN_OR_RAISE(calls_.emplace_back(), WindowCall::Make(rolling, context.pool));
     }
-    for (const WindowCall& call : calls_) bytes_per_row_ += call.kernel->BytesPerRow();
+    for (const WindowCall& call : calls_) {
+      bytes_per_row_ += call.kernel->BytesPerRow();
+      divides_rows_ = divides_rows_ || !call.kernel->runs_rows();
+    }
     return ForgetAll();
   }
 
@@ -317,12 +319,16 @@ class WindowOperator final : public Operator {
     const Flow flow = Grant(blocks + keys_->BytesToAssign() + owned);
     if (flow.kind == Flow::Kind::kNeedMemory) return flow;
     const std::vector<uint32_t>& partition_of_row = keys_->Assign();
-    if (!keys_->has_keys()) {
-      rows_.SetWhole(input.num_rows());
-    } else {
+    if (keys_->has_keys()) {
       ExtendStates();
-      rows_.Set(partition_of_row, &range_of_partition_);
       last_partition_ = partition_of_row.back();
+    }
+    if (!divides_rows_) {
+      rows_.partitions.clear();
+    } else if (keys_->has_keys()) {
+      rows_.Set(partition_of_row, &range_of_partition_);
+    } else {
+      rows_.SetWhole(input.num_rows());
     }
     return flow;
   }
@@ -342,6 +348,10 @@ class WindowOperator final : public Operator {
     std::vector<ArrayPtr> by_place(input.columns().size());  // argument columns, made once
     std::vector<ArrayPtr> results;
     for (size_t i = 0; i < calls_.size(); ++i) {
+      if (calls_[i].kernel->runs_rows()) {
+        ARROW_ASSIGN_OR_RAISE(results.emplace_back(), RunRows(i, input));
+        continue;
+      }
       ARROW_ASSIGN_OR_RAISE(std::vector<Argument> args, Arguments(calls_[i], input, &by_place));
       ARROW_ASSIGN_OR_RAISE(ArrayPtr values, RunCall(i, args, input.num_rows()));
       if (!rows_.in_place) {
@@ -350,6 +360,26 @@ class WindowOperator final : public Operator {
       results.push_back(std::move(values));
     }
     return results;
+  }
+
+  // Of a kernel that takes rows as they come.
+  Result<ArrayPtr> RunRows(size_t index, const Batch& input) {
+    const WindowCall& call = calls_[index];
+    std::vector<Argument> args;
+    for (size_t i = 0; i < call.columns.size(); ++i) {
+      const int column = call.columns[i];
+      args.push_back({call.constants[i], true});
+      if (column < 0) continue;
+      ARROW_ASSIGN_OR_RAISE(ArrayPtr array, Decode(input.column(column), context().pool));
+      args.back() = {std::move(array), false};
+    }
+    const std::vector<uint32_t>& partitions = keys_->found();
+    state_of_row_.resize(partitions.size());
+    for (size_t row = 0; row < partitions.size(); ++row) {
+      state_of_row_[row] = states_->State(partitions[row], index);
+    }
+    KernelContext kernel_context{context().pool, call.call.type};
+    return call.kernel->RunRows(kernel_context, state_of_row_, args);
   }
 
   Result<std::vector<Argument>> Arguments(const WindowCall& call, const Batch& input,
@@ -484,6 +514,7 @@ class WindowOperator final : public Operator {
   std::optional<WindowStates> states_;
   int64_t owned_bytes_ = 0;
   int64_t bytes_per_row_ = 0;  // that states may come to own
+  bool divides_rows_ = false;  // by partition: not all kernels take them as they come
   Reservation reservation_;
 
   // Once states were too many.
@@ -499,7 +530,8 @@ class WindowOperator final : public Operator {
   int64_t next_row_ = 0;    // of the pending ones
   int64_t slice_rows_ = 0;  // at a time: fewer where memory is short
   std::vector<uint32_t> range_of_partition_;
-  PartitionedRows rows_;
+  PartitionedRows rows_;                  // where rows are divided
+  std::vector<std::byte*> state_of_row_;  // of one call
 };
 
 }  // namespace
