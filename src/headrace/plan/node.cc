@@ -6,6 +6,7 @@
 #include "arrow/type.h"
 #include "headrace/base/check.h"
 #include "headrace/plan/make_node.h"
+#include "headrace/plan/partition_runs.h"
 #include "headrace/plan/sorted_groups.h"
 
 namespace headrace {
@@ -163,6 +164,9 @@ std::string AggregateNode::Describe() const {
     text += fmt::format("{}by {}", text.empty() ? "" : " ", NamesOf(*input(), keys));
   }
   if (ComesByGroup(*this)) text += " along sorted keys";
+  if (const auto runs = FindPartitionRuns(*this)) {
+    text += fmt::format(" with one run at a time of {}", NamesOf(*input(), {runs->run}));
+  }
   if (order == GroupOrder::kFirstAppearance) text += " in order of first appearance";
   if (order == GroupOrder::kKey) text += " in key order";
   if (emit == EmitPolicy::kChanges) text += " emit changes";

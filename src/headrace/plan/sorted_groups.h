@@ -5,7 +5,8 @@
 
 namespace headrace {
 
-/// Over bounded rows that are only added, in an order that begins with the keys; there are keys.
+/// Over bounded rows that are only added, in an order that begins with the keys, or where keys
+/// advance (see AdvancesWithin); there are keys.
 bool ComesByGroup(const AggregateNode& aggregate);
 
 }  // namespace headrace

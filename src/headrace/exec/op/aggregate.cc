@@ -6,12 +6,14 @@
 #include "arrow/type.h"
 #include "headrace/exec/op/hash_aggregate.h"
 #include "headrace/exec/op/lower.h"
+#include "headrace/exec/op/partition_run_aggregate.h"
 #include "headrace/exec/op/project.h"
 #include "headrace/exec/op/quantile_picks.h"
 #include "headrace/exec/op/sort.h"
 #include "headrace/exec/op/sorted_aggregate.h"
 #include "headrace/exec/op/stream_aggregate.h"
 #include "headrace/exec/physical.h"
+#include "headrace/plan/partition_runs.h"
 #include "headrace/plan/sorted_groups.h"
 
 namespace headrace {
@@ -43,11 +45,22 @@ Status RestoreFirstAppearance(const AggregateNode& aggregate, Lowering& lowering
 }
 
 bool ReadsOrder(const AggregateNode& aggregate) {
-  return ComesByGroup(aggregate) || aggregate.order == GroupOrder::kFirstAppearance ||
+  return ComesByGroup(aggregate) || FindPartitionRuns(aggregate).has_value() ||
+         aggregate.order == GroupOrder::kFirstAppearance ||
          aggregate.emit == EmitPolicy::kChanges ||
          std::any_of(aggregate.calls.begin(), aggregate.calls.end(), [](const auto& call) {
            return call.function->Has(function_flag::kOrderSensitive);
          });
+}
+
+/// Of each key: whether it is read of the groups.
+std::vector<bool> KeysRead(const AggregateNode& aggregate, const RowsRead& read) {
+  std::vector<bool> is_read(aggregate.keys.size(), !read.columns.has_value());
+  if (is_read.empty() || is_read.front()) return is_read;
+  for (const int column : *read.columns) {
+    if (static_cast<size_t>(column) < is_read.size()) is_read[static_cast<size_t>(column)] = true;
+  }
+  return is_read;
 }
 
 }  // namespace
@@ -60,6 +73,7 @@ Status LowerAggregate(const PlanNode& node, Lowering& lowering) {
       for (int column : ColumnsOf(*arg)) read.push_back(column);
     }
   }
+  std::vector<bool> keys_read = KeysRead(aggregate, lowering.rows_read());
   ARROW_RETURN_NOT_OK(lowering.Lower(*node.input(), {std::move(read), ReadsOrder(aggregate)}));
   const PlanProperties& input = node.input()->properties();
   if (input.boundedness == Boundedness::kUnbounded || input.change_mode != ChangeMode::kAppend ||
@@ -72,6 +86,12 @@ Status LowerAggregate(const PlanNode& node, Lowering& lowering) {
   if (sorts ? !aggregate.keys.empty() : ComesByGroup(aggregate)) {
     lowering.Serialize();
     lowering.Append(std::make_shared<SortedAggregateSpec>(rows.schema, aggregate.keys, rows.calls));
+    return Status::OK();
+  }
+  if (const auto runs = FindPartitionRuns(aggregate); runs.has_value() && !sorts) {
+    lowering.Serialize();
+    lowering.Append(std::make_shared<PartitionRunAggregateSpec>(
+        rows.schema, aggregate.keys, std::move(keys_read), *runs, rows.calls));
     return Status::OK();
   }
   int breaker = 0;
