@@ -65,7 +65,8 @@ Result<ArrayPtr> DecodeNested(std::string_view bytes, const arrow::DataType& typ
 }
 
 /// Whether the bytes of a raw type are one of its values; most types take any.
-bool IsValue(std::string_view bytes, const arrow::DataType& type, const TypePtr& shared) {
+bool IsValue(std::string_view bytes, const arrow::DataType& type,
+             const arrow::ArrayBuilder& builder) {
   const auto* data = reinterpret_cast<const uint8_t*>(bytes.data());
   switch (type.id()) {
     case Type::DECIMAL128:
@@ -76,7 +77,7 @@ bool IsValue(std::string_view bytes, const arrow::DataType& type, const TypePtr&
     case Type::TIME32:
     case Type::TIME64: {
       auto buffer = std::make_shared<arrow::Buffer>(data, static_cast<int64_t>(bytes.size()));
-      return WrapValues(shared, 1, std::move(buffer))->ValidateFull().ok();
+      return WrapValues(builder.type(), 1, std::move(buffer))->ValidateFull().ok();
     }
     default:
       return true;
@@ -169,7 +170,7 @@ Status AppendCell(std::string_view bytes, const arrow::DataType& type, arrow::Ar
   const Type::type id = type.id();
   if (IsRaw(id)) {
     const bool is_value =
-        bytes.size() == static_cast<size_t>(ByteWidth(type)) && IsValue(bytes, type, out->type());
+        bytes.size() == static_cast<size_t>(ByteWidth(type)) && IsValue(bytes, type, *out);
     if (!is_value) return Damaged(type, bytes.size());
     return AppendRaw(bytes, type, out);
   }

@@ -89,7 +89,8 @@ Status LowerAggregate(const PlanNode& node, Lowering& lowering) {
     return Status::OK();
   }
   if (const auto runs = FindPartitionRuns(aggregate); runs.has_value() && !sorts) {
-    lowering.Serialize();
+    // In a pipeline of its own, beside windows that run on one lane too.
+    lowering.StartPorts({lowering.EndInChannel()}, nullptr);
     lowering.Append(std::make_shared<PartitionRunAggregateSpec>(
         rows.schema, aggregate.keys, std::move(keys_read), *runs, rows.calls));
     return Status::OK();

@@ -108,8 +108,8 @@ Result<OpenRuns::Ended> OpenRuns::TakeEnded(int64_t count) {
     free_.push_back(run.slot);
   }
   next_ended_ = end;
-  if (num_ended() == 0) {
-    ended_.clear();
+  if (next_ended_ >= num_ended()) {
+    ended_.erase(ended_.begin(), ended_.begin() + next_ended_);
     next_ended_ = 0;
   }
   return taken;
