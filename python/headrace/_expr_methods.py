@@ -3284,6 +3284,7 @@ class ExprMethods:
         where it is false or null.
 
         SQL: run_length(x > 1) over (1), (2), (3), (NULL), (4) is 0, 1, 2, 0, 1
+        SQL: run_length(x) over (true), (true), (NULL) is 1, 2, 0
         """
         return self._call("run_length")
 

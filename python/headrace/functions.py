@@ -3820,6 +3820,7 @@ def run_length(condition: Any) -> Expr:
     it is false or null.
 
     SQL: run_length(x > 1) over (1), (2), (3), (NULL), (4) is 0, 1, 2, 0, 1
+    SQL: run_length(x) over (true), (true), (NULL) is 1, 2, 0
     """
     return call("run_length", condition)
 

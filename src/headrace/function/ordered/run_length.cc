@@ -51,6 +51,7 @@ constexpr Overload kRunLengthForms[] = {
 };
 constexpr Example kRunLengthExamples[] = {
     {"run_length(x > 1)", "0, 1, 2, 0, 1", "(1), (2), (3), (NULL), (4)"},
+    {"run_length(x)", "1, 2, 0", "(true), (true), (NULL)"},
 };
 
 }  // namespace
