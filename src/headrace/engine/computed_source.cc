@@ -70,6 +70,19 @@ void CountUses(const PlanNode& plan, std::map<const Source*, int>* uses) {
   for (const PlanPtr& input : plan.inputs()) CountUses(*input, uses);
 }
 
+using NodeUses = std::map<const PlanNode*, int>;
+
+/// How often each node is an input. What is below one that is seen again is not counted again.
+void CountUses(const PlanNode& plan, NodeUses* uses) {
+  if ((*uses)[&plan]++ > 0) return;
+  for (const PlanPtr& input : plan.inputs()) CountUses(*input, uses);
+}
+
+bool CanBeStored(const PlanNode& plan) {
+  return plan.properties().boundedness == Boundedness::kBounded &&
+         plan.properties().change_mode == ChangeMode::kAppend;
+}
+
 }  // namespace
 
 Result<std::vector<Split>> ComputedSource::Splits(const ScanRequest&) {
@@ -131,6 +144,22 @@ Result<SourcePtr> SharedQuery::WithPlans(const PlanRewrite& rewrite) const {
   ARROW_ASSIGN_OR_RAISE(PlanPtr plan, rewrite(plan_));
   if (plan == plan_) return nullptr;
   return std::make_shared<SharedQuery>(name(), std::move(plan));
+}
+
+Result<PlanPtr> WithNodesShared(const PlanPtr& plan) {
+  NodeUses uses;
+  CountUses(*plan, &uses);
+  std::map<const PlanNode*, PlanPtr> known;
+  const PlanRewrite rewrite = [&](const PlanPtr& node) -> Result<PlanPtr> {
+    PlanPtr& made = known[node.get()];
+    if (made != nullptr) return made;
+    ARROW_ASSIGN_OR_RAISE(made, RewriteInputs(node, rewrite));
+    if (uses[node.get()] == 1 || !CanBeStored(*node) || !IsComputedOnce(*node)) return made;
+    const std::string name = std::string("shared ") + node->name();
+    ARROW_ASSIGN_OR_RAISE(made, PlanScan(std::make_shared<SharedQuery>(name, made)));
+    return made;
+  };
+  return rewrite(plan);
 }
 
 Result<PlanPtr> WithQueriesInlined(const PlanPtr& plan) {

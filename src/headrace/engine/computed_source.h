@@ -63,6 +63,9 @@ class SharedQuery final : public ComputedSource {
   const PlanPtr plan_;
 };
 
+/// `plan` with a shared query for each node that is the input of several others, or of one twice,
+/// and is dear to compute; of such nodes over each other for the upper one.
+Result<PlanPtr> WithNodesShared(const PlanPtr& plan);
 /// `plan` with the shared queries put in that it uses once, or that are cheaper to compute again.
 Result<PlanPtr> WithQueriesInlined(const PlanPtr& plan);
 

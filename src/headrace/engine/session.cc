@@ -417,6 +417,9 @@ Result<PlanPtr> Session::ByRules(PlanPtr plan) const {
 }
 
 Result<PlanPtr> Session::Prepare(PlanPtr plan) const {
+  if (settings().optimizer) {
+    ARROW_ASSIGN_OR_RAISE(plan, WithNodesShared(plan));
+  }
   ARROW_ASSIGN_OR_RAISE(plan, WithTimeOfQuery(plan, clock().WallMicros()));
   return ByRules(std::move(plan));
 }
