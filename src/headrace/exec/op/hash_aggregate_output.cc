@@ -31,6 +31,10 @@ constexpr int64_t kHeldFraction = 4;
 constexpr int kDividingBitsMax = 10;
 constexpr int kSortedBitsMax = 4;
 constexpr int kBitsOfKeyGroup = 7;
+// What is held is loaded in pieces of so many bytes.
+constexpr int64_t kHeldBytesAtOnce = int64_t{64} << 20;
+// Rows of a part have at most about so many bytes together.
+constexpr int64_t kLoadedBytesMax = int64_t{1} << 30;
 // Groups of rows that are in work have their states at once.
 constexpr int64_t kChunksPerBudget = 32;
 
@@ -79,9 +83,7 @@ class HashAggregateOutput final : public Operator {
     for (const auto& store : pieces_.stores) freed += store->reserved_bytes();
     if (row_groups_ != nullptr) freed += row_groups_->reserved_bytes();
     if (freed == 0) return 0;
-    row_groups_.reset();
-    ARROW_RETURN_NOT_OK(Divide());
-    StartPart();
+    ARROW_RETURN_NOT_OK(DivideLoaded().status());
     return freed;
   }
 
@@ -232,6 +234,7 @@ class HashAggregateOutput final : public Operator {
   Result<Flow> Load() {
     if (!loading_.has_value()) {
       if (sources_.empty()) return EndLoad();
+      if (row_groups_->num_bytes() > kLoadedBytesMax) return DivideLoaded();
       ARROW_ASSIGN_OR_RAISE(const Batch rows, NextRows());
       ARROW_ASSIGN_OR_RAISE(loading_, RowsOfPart(rows));
     }
@@ -242,13 +245,23 @@ class HashAggregateOutput final : public Operator {
     return Flow::MoreOutput();
   }
 
+  // What is in memory goes by halves of the part.
+  Result<Flow> DivideLoaded() {
+    row_groups_.reset();
+    ARROW_RETURN_NOT_OK(Divide());
+    StartPart();
+    return Flow::MoreOutput();
+  }
+
   // Of the sources; what is held goes first.
   Result<Batch> NextRows() {
-    if (!sources_.held.empty()) {
-      ARROW_ASSIGN_OR_RAISE(Batch rows, ConcatenateBatches(sources_.held, context().pool));
-      sources_.held.clear();
-      return rows;
+    std::vector<Batch> together;
+    for (int64_t bytes = 0; !sources_.held.empty() && bytes < kHeldBytesAtOnce;) {
+      bytes += sources_.held.back().num_bytes();
+      together.push_back(std::move(sources_.held.back()));
+      sources_.held.pop_back();
     }
+    if (!together.empty()) return ConcatenateBatches(together, context().pool);
     const SpilledGroups spilled = std::move(sources_.spilled.back());
     sources_.spilled.pop_back();
     ARROW_ASSIGN_OR_RAISE(const auto section, spilled.file->Read(spilled.section));

@@ -15,6 +15,7 @@ namespace {
 
 constexpr int64_t kRowsDividedMin = 65536;
 constexpr int64_t kDivisionsPerBudget = 64;
+constexpr int64_t kUndividedBytesMax = int64_t{256} << 20;
 constexpr int64_t kSectionBytesMin = int64_t{16} << 10;
 constexpr int64_t kSectionBytesMax = int64_t{512} << 10;
 constexpr int64_t kSectionsPerBudget = 256;
@@ -98,7 +99,8 @@ Status SpillRows(const std::vector<DividedRows>& all, const SchemaPtr& schema,
 KeptRows::KeptRows(const RowForm& form, const OperatorContext& context)
     : form_(form),
       context_(context),
-      undivided_bytes_max_(context.budget->limit_bytes() / kDivisionsPerBudget),
+      undivided_bytes_max_(
+          std::min(context.budget->limit_bytes() / kDivisionsPerBudget, kUndividedBytesMax)),
       undivided_reservation_(context.budget) {}
 
 Result<int64_t> KeptRows::Add(const Batch& rows, const std::vector<uint64_t>& hashes) {

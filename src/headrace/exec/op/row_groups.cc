@@ -67,6 +67,7 @@ int64_t RowGroups::Load(Batch rows) {
     return 2 * bytes + beside;
   }
   num_rows_ += rows.num_rows();
+  num_bytes_ += bytes;
   loaded_.push_back(std::move(rows));
   return 0;
 }
@@ -214,7 +215,7 @@ Result<std::optional<Batch>> RowGroups::Next(std::span<KernelContext> contexts) 
 }
 
 Status RowGroups::AddSome(std::span<KernelContext> contexts) {
-  if (terms_.calls().empty()) {
+  if (terms_.calls().empty() && !terms_.fields().first) {
     added_end_ = chunk_end_;
     return Status::OK();
   }

@@ -28,6 +28,8 @@ class RowGroups {
   Status Sort();
 
   int64_t num_rows() const { return num_rows_; }
+  /// Of the rows that are loaded.
+  int64_t num_bytes() const { return num_bytes_; }
   int64_t reserved_bytes() const {
     return columns_reservation_.bytes() + words_reservation_.bytes();
   }
@@ -74,6 +76,7 @@ class RowGroups {
 
   std::vector<Batch> loaded_;
   int64_t num_rows_ = 0;
+  int64_t num_bytes_ = 0;
   Batch rows_;        // columns that no call reads are null
   EncodedKeys keys_;  // without hashes and values, which follow from words
   std::vector<SortWord> words_;
