@@ -21,9 +21,11 @@
 namespace headrace {
 namespace {
 
-// States of quantiles may take this part of the memory.
-constexpr int64_t kMemoryFraction = 4;
-constexpr int64_t kBytesOfText = 16;
+// States of quantiles may take this part of the memory: while those of one group grow they are
+// there twice, and once more before lanes are merged. Many groups are never held at once.
+constexpr int64_t kMemoryFraction = 3;
+// A string of a state, with its block of the heap.
+constexpr int64_t kBytesOfText = 64;
 
 /// Of the ordered values, from 0: those that a quantile is made of, and how far between them it
 /// stands.
