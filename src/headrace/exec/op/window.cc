@@ -9,18 +9,15 @@
 
 #include "arrow/array.h"
 #include "arrow/array/builder_base.h"
-#include "arrow/array/builder_binary.h"
 #include "arrow/compute/api_vector.h"
 #include "arrow/compute/exec.h"
-#include "arrow/record_batch.h"
 #include "arrow/type.h"
 #include "headrace/base/check.h"
 #include "headrace/base/limits.h"
 #include "headrace/exec/op/bucketed_rows.h"
-#include "headrace/exec/op/key_numbering.h"
 #include "headrace/exec/op/partitioned_rows.h"
 #include "headrace/exec/op/window_call.h"
-#include "headrace/exec/op/window_states.h"
+#include "headrace/exec/op/window_partitions.h"
 #include "headrace/exec/spill/spill_file.h"
 #include "headrace/types/encoding.h"
 
@@ -61,7 +58,8 @@ class WindowOperator final : public Operator {
       bytes_per_row_ += call.kernel->BytesPerRow();
       divides_rows_ = divides_rows_ || !call.kernel->runs_rows();
     }
-    return ForgetAll();
+    partitions_.emplace(spec_.schema, spec_.partition_by, calls_, spec_.Describe(), context.pool);
+    return partitions_->Clear();
   }
 
   Result<Flow> Push(int, Batch& batch, Out& out) override {
@@ -100,11 +98,11 @@ class WindowOperator final : public Operator {
   /// and the input has an end.
   Result<int64_t> Reclaim(int64_t) override {
     if (!spec_.partitions_stand_together) return StartDiverting();
-    if (states_->size() <= 1) return 0;
+    if (partitions_->states().size() <= 1) return 0;
     const int64_t before = reservation_.bytes();
-    ARROW_RETURN_NOT_OK(ForgetAllBut(last_partition_));
+    ARROW_RETURN_NOT_OK(partitions_->ForgetAllBut(last_partition_));
     last_partition_ = 0;
-    reservation_.TryResize(std::min(before, StateBytes() + owned_bytes_));
+    reservation_.TryResize(std::min(before, partitions_->bytes()));
     return before - reservation_.bytes();
   }
 
@@ -113,44 +111,24 @@ class WindowOperator final : public Operator {
       return Error(ErrorKind::kUnsupported, "{} cannot be saved: its states are on disk",
                    spec_.Describe());
     }
-    return SaveAll(writer);
+    return partitions_->Save(writer);
   }
 
   Status Load(StateReader& reader) override {
     const auto [first, last] = KeyGroupsOfLane(context().lane, context().lanes);
     ARROW_ASSIGN_OR_RAISE(auto sections, reader.ReadGroups(first, last));
     for (const auto& section : sections) {
-      ARROW_RETURN_NOT_OK(LoadPartitions(Batch::FromRecordBatch(*section), *section->schema()));
+      ARROW_RETURN_NOT_OK(partitions_->Load(*section));
+      ARROW_RETURN_NOT_OK(reservation_.Resize(partitions_->bytes()));
     }
     return Status::OK();
   }
 
  private:
-  static constexpr size_t kPartitionsPerSection = 4096;
   static constexpr int64_t kPartitionsToForget = 4096;
   static constexpr int64_t kSliceRowsMin = 256;
   static constexpr int kBuckets = 32;
   static constexpr int64_t kDivertedFraction = 8;  // of the memory, taken by states
-
-  /// To a StateWriter or a SpillFile.
-  template <typename Writer>
-  Status SaveAll(Writer& writer) {
-    if (!keys_->has_keys()) return SavePartitions(writer, 0, {0});
-    std::vector<std::vector<uint32_t>> by_key_group(kKeyGroups);
-    for (uint32_t partition = 0; partition < keys_->size(); ++partition) {
-      by_key_group[static_cast<size_t>(keys_->KeyGroupOfNumber(partition))].push_back(partition);
-    }
-    for (int key_group = 0; key_group < kKeyGroups; ++key_group) {
-      const std::vector<uint32_t>& all = by_key_group[static_cast<size_t>(key_group)];
-      for (size_t begin = 0; begin < all.size(); begin += kPartitionsPerSection) {
-        const size_t end = std::min(all.size(), begin + kPartitionsPerSection);
-        ARROW_RETURN_NOT_OK(SavePartitions(
-            writer, key_group,
-            {all.begin() + static_cast<int64_t>(begin), all.begin() + static_cast<int64_t>(end)}));
-      }
-    }
-    return Status::OK();
-  }
 
   // -- Rows on disk --
 
@@ -158,16 +136,17 @@ class WindowOperator final : public Operator {
   Result<int64_t> StartDiverting() {
     const int64_t held = reservation_.bytes();
     const bool is_much = held >= context().budget->limit_bytes() / kDivertedFraction;
-    if (!spec_.has_end || diverted_ != nullptr || !keys_->has_keys() || !is_much) return 0;
+    if (!spec_.has_end || diverted_ != nullptr || !partitions_->keys().has_keys() || !is_much)
+      return 0;
     ARROW_ASSIGN_OR_RAISE(KeyEncoder encoder,
                           KeyEncoder::Make(KeyColumnsOf(*spec_.schema, spec_.partition_by)));
     bucket_encoder_.emplace(std::move(encoder));
     ARROW_ASSIGN_OR_RAISE(diverted_, BucketedRows::Make(context(), spec_.schema, kBuckets));
     ARROW_ASSIGN_OR_RAISE(diverted_states_, SpillFile::Make(context(), "window_states"));
-    ARROW_RETURN_NOT_OK(SaveAll(*diverted_states_));
+    ARROW_RETURN_NOT_OK(partitions_->Save(*diverted_states_));
     ARROW_RETURN_NOT_OK(diverted_states_->Seal());
-    ARROW_RETURN_NOT_OK(ForgetAll());
-    reservation_.TryResize(StateBytes());
+    ARROW_RETURN_NOT_OK(partitions_->Clear());
+    reservation_.TryResize(partitions_->bytes());
     return held - reservation_.bytes();
   }
 
@@ -186,12 +165,13 @@ class WindowOperator final : public Operator {
 
   /// The states of its partitions.
   Status StartBucket() {
-    ARROW_RETURN_NOT_OK(ForgetAll());
-    reservation_.TryResize(StateBytes());
+    ARROW_RETURN_NOT_OK(partitions_->Clear());
+    reservation_.TryResize(partitions_->bytes());
     for (const StateSection& section : diverted_states_->sections()) {
       if (diverted_->BucketOf(section.key_group) != bucket_) continue;
       ARROW_ASSIGN_OR_RAISE(const auto saved, diverted_states_->Read(section));
-      ARROW_RETURN_NOT_OK(LoadPartitions(Batch::FromRecordBatch(*saved), *saved->schema()));
+      ARROW_RETURN_NOT_OK(partitions_->Load(*saved));
+      ARROW_RETURN_NOT_OK(reservation_.Resize(partitions_->bytes()));
     }
     return Status::OK();
   }
@@ -249,54 +229,21 @@ class WindowOperator final : public Operator {
   Result<Batch> WithValues(const Batch& input) {
     const int64_t owned_before = OwnedBytes();
     ARROW_ASSIGN_OR_RAISE(std::vector<ArrayPtr> columns, Run(input));
-    owned_bytes_ += OwnedBytes() - owned_before;
-    const bool is_held = reservation_.TryResize(StateBytes() + owned_bytes_);
-    const bool is_much = states_->size() >= kPartitionsToForget || !is_held;
+    partitions_->CountOwned(OwnedBytes() - owned_before);
+    const bool is_held = reservation_.TryResize(partitions_->bytes());
+    const bool is_much = partitions_->states().size() >= kPartitionsToForget || !is_held;
     if (spec_.partitions_stand_together && is_much) {
-      ARROW_RETURN_NOT_OK(ForgetAllBut(last_partition_));
+      ARROW_RETURN_NOT_OK(partitions_->ForgetAllBut(last_partition_));
     }
-    reservation_.TryResize(StateBytes() + owned_bytes_);  // refused: the next rows ask again
+    reservation_.TryResize(partitions_->bytes());  // refused: the next rows ask again
     columns.insert(columns.begin(), input.columns().begin(), input.columns().end());
     return input.WithColumns(std::move(columns));
   }
 
-  Status ForgetAll() {
-    std::vector<PartitionKernel*> kernels;
-    for (const WindowCall& call : calls_) kernels.push_back(call.kernel.get());
-    states_.emplace(std::move(kernels));
-    owned_bytes_ = 0;
-    ARROW_ASSIGN_OR_RAISE(KeyNumbering keys,
-                          KeyNumbering::Make({KeyColumnsOf(*spec_.schema, spec_.partition_by)}));
-    keys_.emplace(std::move(keys));
-    range_of_partition_.clear();
-    if (!keys_->has_keys()) states_->Extend(1);
-    return Status::OK();
-  }
-
-  // Partitions but that of a row of the last batch: no more rows of them come.
-  Status ForgetAllBut(uint32_t partition) {
-    std::vector<std::string> saved(calls_.size());
-    for (size_t i = 0; i < calls_.size(); ++i) {
-      ARROW_RETURN_NOT_OK(calls_[i].kernel->Save(states_->State(partition, i), &saved[i]));
-    }
-    ARROW_ASSIGN_OR_RAISE(std::vector<ArrayPtr> key, keys_->KeysOf({partition}, context().pool));
-    ARROW_RETURN_NOT_OK(ForgetAll());
-    ARROW_RETURN_NOT_OK(keys_->FindColumns(std::move(key), 1, context().pool).status());
-    (void)keys_->Assign();
-    ExtendStates();
-    for (size_t i = 0; i < calls_.size(); ++i) {
-      ARROW_RETURN_NOT_OK(calls_[i].kernel->Load(states_->State(0, i), saved[i]));
-    }
-    owned_bytes_ = states_->OwnedBytes(0);
-    return Status::OK();
-  }
-
-  // Blocks and keys; what states own besides is owned_bytes_.
-  int64_t StateBytes() const { return states_->BlockBytes(states_->size()) + keys_->bytes(); }
-
   int64_t OwnedBytes() const {
     int64_t bytes = 0;
-    for (uint32_t partition : rows_.partitions) bytes += states_->OwnedBytes(partition);
+    for (uint32_t partition : rows_.partitions)
+      bytes += partitions_->states().OwnedBytes(partition);
     return bytes;
   }
 
@@ -313,29 +260,28 @@ class WindowOperator final : public Operator {
   // Sets rows_, making states for new partitions once their memory is granted. States may keep as
   // much of the batch as its arguments are long.
   Result<Flow> FindPartitions(const Batch& input) {
-    const int64_t owned = owned_bytes_ + ArgumentBytes(input) + bytes_per_row_ * input.num_rows();
-    ARROW_ASSIGN_OR_RAISE(const int64_t missing, keys_->Find(0, input, context().pool));
-    const int64_t blocks = states_->BlockBytes(states_->size() + missing);
-    const Flow flow = Grant(blocks + keys_->BytesToAssign() + owned);
+    const int64_t owned =
+        partitions_->owned_bytes() + ArgumentBytes(input) + bytes_per_row_ * input.num_rows();
+    ARROW_ASSIGN_OR_RAISE(const int64_t missing,
+                          partitions_->keys().Find(0, input, context().pool));
+    const int64_t blocks = partitions_->states().BlockBytes(partitions_->states().size() + missing);
+    const Flow flow = Grant(blocks + partitions_->keys().BytesToAssign() + owned);
     if (flow.kind == Flow::Kind::kNeedMemory) return flow;
-    const std::vector<uint32_t>& partition_of_row = keys_->Assign();
-    if (keys_->has_keys()) {
-      ExtendStates();
+    const std::vector<uint32_t>& partition_of_row = partitions_->keys().Assign();
+    if (partitions_->keys().has_keys()) {
+      partitions_->Extend();
+      range_of_partition_.resize(static_cast<size_t>(partitions_->states().size()),
+                                 PartitionedRows::kNoRange);
       last_partition_ = partition_of_row.back();
     }
     if (!divides_rows_) {
       rows_.partitions.clear();
-    } else if (keys_->has_keys()) {
+    } else if (partitions_->keys().has_keys()) {
       rows_.Set(partition_of_row, &range_of_partition_);
     } else {
       rows_.SetWhole(input.num_rows());
     }
     return flow;
-  }
-
-  void ExtendStates() {
-    states_->Extend(keys_->size());
-    range_of_partition_.resize(static_cast<size_t>(states_->size()), PartitionedRows::kNoRange);
   }
 
   Flow Grant(int64_t bytes) {
@@ -373,10 +319,10 @@ class WindowOperator final : public Operator {
       ARROW_ASSIGN_OR_RAISE(ArrayPtr array, Decode(input.column(column), context().pool));
       args.back() = {std::move(array), false};
     }
-    const std::vector<uint32_t>& partitions = keys_->found();
+    const std::vector<uint32_t>& partitions = partitions_->keys().found();
     state_of_row_.resize(partitions.size());
     for (size_t row = 0; row < partitions.size(); ++row) {
-      state_of_row_[row] = states_->State(partitions[row], index);
+      state_of_row_[row] = partitions_->states().State(partitions[row], index);
     }
     KernelContext kernel_context{context().pool, call.call.type};
     return call.kernel->RunRows(kernel_context, state_of_row_, args);
@@ -413,8 +359,9 @@ class WindowOperator final : public Operator {
                                           rows_.in_place ? nullptr : rows_.row_at.data()));
     int64_t begin = 0;
     for (size_t i = 0; i < rows_.partitions.size(); ++i) {
-      ARROW_RETURN_NOT_OK(kernel.Run(kernel_context, states_->State(rows_.partitions[i], index),
-                                     args, begin, rows_.ends[i], builder.get()));
+      ARROW_RETURN_NOT_OK(kernel.Run(kernel_context,
+                                     partitions_->states().State(rows_.partitions[i], index), args,
+                                     begin, rows_.ends[i], builder.get()));
       begin = rows_.ends[i];
     }
     HEADRACE_CHECK(builder->length() == num_rows, "an ordered function gave too few values");
@@ -426,93 +373,9 @@ class WindowOperator final : public Operator {
     return values;
   }
 
-  // One section: the key columns, then one column of bytes per call.
-  template <typename Writer>
-  Status SavePartitions(Writer& writer, int key_group, const std::vector<uint32_t>& groups) {
-    const auto count = static_cast<int64_t>(groups.size());
-    std::vector<ArrayPtr> columns;
-    if (keys_->has_keys()) {
-      ARROW_ASSIGN_OR_RAISE(columns, keys_->KeysOf(groups, context().pool));
-    }
-    arrow::FieldVector fields;
-    for (size_t i = 0; i < columns.size(); ++i) {
-      fields.push_back(arrow::field(fmt::format("key_{}", i), columns[i]->type()));
-    }
-    for (size_t i = 0; i < calls_.size(); ++i) {
-      ARROW_ASSIGN_OR_RAISE(columns.emplace_back(), SavedStates(i, groups));
-      fields.push_back(arrow::field(calls_[i].call.function->id, arrow::binary(), false));
-    }
-    return writer.Write(key_group, *arrow::RecordBatch::Make(arrow::schema(std::move(fields)),
-                                                             count, std::move(columns)));
-  }
-
-  Result<ArrayPtr> SavedStates(size_t index, const std::vector<uint32_t>& groups) const {
-    arrow::BinaryBuilder builder(context().pool);
-    std::string bytes;
-    for (uint32_t group : groups) {
-      bytes.clear();
-      ARROW_RETURN_NOT_OK(calls_[index].kernel->Save(states_->State(group, index), &bytes));
-      ARROW_RETURN_NOT_OK(builder.Append(bytes));
-    }
-    return builder.Finish();
-  }
-
-  Status CheckSection(const arrow::Schema& section, int64_t num_rows) const {
-    const size_t num_keys = spec_.partition_by.size();
-    bool fits = static_cast<size_t>(section.num_fields()) == num_keys + calls_.size() &&
-                (num_keys > 0 || num_rows == 1);
-    for (int i = 0; fits && i < section.num_fields(); ++i) {
-      const auto index = static_cast<size_t>(i);
-      const arrow::DataType& type = *section.field(i)->type();
-      fits = index < num_keys
-                 ? type.Equals(*PlainType(spec_.schema->field(spec_.partition_by[index])->type()))
-                 : type.id() == arrow::Type::BINARY &&
-                       section.field(i)->name() == calls_[index - num_keys].call.function->id;
-    }
-    if (fits) return Status::OK();
-    return Error(ErrorKind::kBadData, "the saved state of {} does not fit it: {}", spec_.Describe(),
-                 section.ToString());
-  }
-
-  Status LoadPartitions(const Batch& section, const arrow::Schema& schema) {
-    ARROW_RETURN_NOT_OK(CheckSection(schema, section.num_rows()));
-    std::vector<uint32_t> groups(static_cast<size_t>(section.num_rows()), 0);
-    if (keys_->has_keys()) {
-      ARROW_RETURN_NOT_OK(LoadKeys(section, &groups));
-    }
-    for (size_t i = 0; i < calls_.size(); ++i) {
-      const auto column = static_cast<int>(spec_.partition_by.size() + i);
-      const auto& saved = static_cast<const arrow::BinaryArray&>(*section.column(column));
-      for (int64_t row = 0; row < saved.length(); ++row) {
-        ARROW_RETURN_NOT_OK(calls_[i].kernel->Load(
-            states_->State(groups[static_cast<size_t>(row)], i), saved.GetView(row)));
-      }
-    }
-    for (uint32_t group : groups) owned_bytes_ += states_->OwnedBytes(group);
-    return reservation_.Resize(StateBytes() + owned_bytes_);
-  }
-
-  Status LoadKeys(const Batch& section, std::vector<uint32_t>* groups) {
-    const auto& columns = section.columns();
-    const auto num_keys = static_cast<int64_t>(spec_.partition_by.size());
-    const int64_t before = keys_->size();
-    ARROW_ASSIGN_OR_RAISE(int64_t missing,
-                          keys_->FindColumns({columns.begin(), columns.begin() + num_keys},
-                                             section.num_rows(), context().pool));
-    *groups = keys_->Assign();
-    if (missing != section.num_rows() || keys_->size() != before + missing) {
-      return Error(ErrorKind::kBadData, "the saved state of {} has a partition twice",
-                   spec_.Describe());
-    }
-    ExtendStates();
-    return Status::OK();
-  }
-
   const WindowOperatorSpec spec_;
   std::vector<WindowCall> calls_;
-  std::optional<KeyNumbering> keys_;  // number = partition
-  std::optional<WindowStates> states_;
-  int64_t owned_bytes_ = 0;
+  std::optional<WindowPartitions> partitions_;
   int64_t bytes_per_row_ = 0;  // that states may come to own
   bool divides_rows_ = false;  // by partition: not all kernels take them as they come
   Reservation reservation_;
