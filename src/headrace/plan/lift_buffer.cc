@@ -2,10 +2,11 @@
 #include <algorithm>
 #include <optional>
 
-#include "arrow/scalar.h"
 #include "arrow/type.h"
 #include "headrace/expression/bind.h"
+#include "headrace/plan/call_reach.h"
 #include "headrace/plan/interval_bounds.h"
+#include "headrace/plan/lift_calls.h"
 #include "headrace/plan/make_node.h"
 #include "headrace/plan/placed_window.h"
 #include "headrace/plan/row_buffer.h"
@@ -16,13 +17,8 @@ namespace {
 
 /// n of lag(x, n), where it is no other function.
 std::optional<int64_t> LagOf(const Expression& call) {
-  if (call.function->id != std::string_view("lag") || call.ignore_nulls) return std::nullopt;
-  if (call.args.size() < 2) return 1;
-  const ExpressionPtr offset = FoldConstants(call.args[1]);
-  const bool is_count = offset->kind == Expression::Kind::kLiteral && offset->literal->is_valid &&
-                        offset->type->id() == arrow::Type::INT64;
-  if (!is_count) return std::nullopt;
-  return static_cast<const arrow::Int64Scalar&>(*offset->literal).value;
+  const bool is_lag = call.function->id == std::string_view("lag") && !call.ignore_nulls;
+  return is_lag ? RowsAway(FoldedArgs(call)) : std::nullopt;
 }
 
 /// How far back a frame of a stream reaches.
@@ -35,13 +31,11 @@ Result<FrameReach> ReachOf(const Expression& call) {
   if (const std::optional<int64_t> offset = LagOf(call))
     return FrameReach{*offset + 1, std::nullopt};
   const WindowFrame& frame = WindowOf(call).frame;
-  const bool looks_back = frame.end.kind <= FrameBound::Kind::kCurrentRow &&
-                          frame.exclusion == FrameExclusion::kNoOthers;
   const bool has_start = frame.start.kind == FrameBound::Kind::kPreceding ||
                          frame.start.kind == FrameBound::Kind::kCurrentRow;
   const bool sees_frame =
       call.function->kind == FunctionKind::kAggregate || call.overload->window->needs_frame;
-  if (looks_back && has_start && sees_frame) {
+  if (LooksBack(frame) && has_start && sees_frame) {
     if (frame.unit == FrameUnit::kRows) return FrameReach{frame.start.count + 1, std::nullopt};
     if (frame.unit != FrameUnit::kGroups && frame.start.value != nullptr) {
       const std::optional<int64_t> micros = MicrosBefore(*frame.start.value);

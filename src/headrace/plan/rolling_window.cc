@@ -9,6 +9,7 @@
 #include "arrow/scalar.h"
 #include "arrow/type.h"
 #include "headrace/base/check.h"
+#include "headrace/plan/call_reach.h"
 #include "headrace/plan/lift_calls.h"
 #include "headrace/plan/rule/prune_columns.h"
 #include "headrace/plan/transform.h"
@@ -71,9 +72,7 @@ RollingCall MovedCall(RollingCall rolling, const std::vector<int>& places) {
 bool CanRoll(const Expression& call) {
   if (call.window == nullptr) return false;
   const WindowFrame& frame = call.window->frame;
-  const bool looks_back = frame.end.kind == FrameBound::Kind::kCurrentRow &&
-                          frame.exclusion == FrameExclusion::kNoOthers;
-  if (!looks_back) return false;
+  if (!LooksBack(frame) || frame.end.kind != FrameBound::Kind::kCurrentRow) return false;
   const bool fills = call.ignore_nulls && call.function->id == std::string_view("last_value");
   if (fills) return frame.unit == FrameUnit::kRows;
   if (call.function->kind != FunctionKind::kAggregate || call.distinct || call.ignore_nulls) {

@@ -8,6 +8,7 @@
 #include "headrace/exec/op/distinct_rows.h"
 #include "headrace/exec/op/frame_aggregate.h"
 #include "headrace/exec/op/window_frames.h"
+#include "headrace/plan/call_reach.h"
 #include "headrace/plan/node.h"
 
 namespace headrace {
@@ -38,21 +39,6 @@ class FactsCursor {
   const bool all_are_peers_;
   int64_t partition_seen_ = -1;
   int64_t first_group_ = 0;  // of the partition, see WindowSegment::FirstGroupOf
-};
-
-/// How far from a row its value looks, in rows of its partition.
-struct CallReach {
-  /// Some row of the partition may be looked at, or the number of its rows.
-  bool whole_partition = false;
-  int64_t rows_before = 0;  // besides those of the frame
-  int64_t rows_after = 0;
-  /// Peers of the row belong to its frame; or all rows up to a value do.
-  bool to_last_peer = false;
-  int64_t peer_groups_after = 0;
-  bool to_value = false;
-
-  /// By `has_size` the number of its rows is known before its end.
-  static CallReach Of(const FramedCall& framed, bool has_order, bool has_size);
 };
 
 /// One call over segments that follow one another.

@@ -5,7 +5,6 @@
 
 #include "arrow/array/builder_base.h"
 #include "arrow/array/util.h"
-#include "arrow/scalar.h"
 #include "arrow/type.h"
 #include "headrace/base/check.h"
 #include "headrace/exec/op/partition_kernel.h"
@@ -13,6 +12,7 @@
 #include "headrace/function/state.h"
 #include "headrace/function/state_bytes.h"
 #include "headrace/function/view.h"
+#include "headrace/plan/call_reach.h"
 #include "headrace/types/encoding.h"
 
 namespace headrace {
@@ -141,17 +141,9 @@ class TrueRowsKernel final : public PlainRowKernel<RowCount> {
   }
 };
 
-bool IsOneRowBack(const FunctionCall& call) {
-  if (call.args.size() == 1) return true;
-  if (call.args.size() > 2 || call.args[1]->kind != Expression::Kind::kLiteral) return false;
-  const arrow::Scalar& rows = *call.args[1]->literal;
-  return rows.is_valid && rows.type->id() == arrow::Type::INT64 &&
-         static_cast<const arrow::Int64Scalar&>(rows).value == 1;
-}
-
 std::unique_ptr<PartitionKernel> MakeLagKernel(const FunctionCall& call) {
   const TypePtr type = PlainType(call.args[0]->type);
-  if (!IsOneRowBack(call) || !arrow::is_fixed_width(type->id()) ||
+  if (call.args.size() > 2 || RowsAway(call.args) != 1 || !arrow::is_fixed_width(type->id()) ||
       type->id() == arrow::Type::BOOL) {
     return nullptr;
   }

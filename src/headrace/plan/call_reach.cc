@@ -1,0 +1,82 @@
+// By the kind of the function, its frame and its arguments.
+#include "headrace/plan/call_reach.h"
+
+#include <string_view>
+
+#include "arrow/scalar.h"
+#include "arrow/type.h"
+
+namespace headrace {
+namespace {
+
+/// What looks further looks at whole partitions.
+constexpr int64_t kRowsAwayMax = int64_t{1} << 20;
+
+/// What the frame adds to the reach.
+void ReachFrame(const WindowFrame& frame, bool has_order, CallReach* reach) {
+  const FrameBound& end = frame.end;
+  const bool follows = end.kind == FrameBound::Kind::kFollowing;
+  if (end.kind == FrameBound::Kind::kUnboundedFollowing ||
+      frame.start.kind == FrameBound::Kind::kUnboundedFollowing ||
+      (!has_order && frame.unit != FrameUnit::kRows) ||  // all rows are peers
+      (follows && end.count > kRowsAwayMax)) {
+    reach->whole_partition = true;
+  } else if (frame.unit == FrameUnit::kRows) {
+    if (follows) reach->rows_after = end.count;
+  } else if (end.value != nullptr || frame.start.value != nullptr) {
+    reach->to_value = true;
+  } else {
+    reach->to_last_peer = true;
+    if (follows) reach->peer_groups_after = end.count;
+  }
+}
+
+/// Of those that need the size of the partition: whether peers behind the row count.
+bool NeedsPeers(const FunctionDef& function) {
+  return function.id == std::string_view("cume_dist");
+}
+
+}  // namespace
+
+std::optional<int64_t> RowsAway(const std::vector<ExpressionPtr>& args) {
+  if (args.size() < 2) return 1;
+  const Expression& away = *args[1];
+  const bool is_count = away.kind == Expression::Kind::kLiteral && away.literal->is_valid &&
+                        away.type->id() == arrow::Type::INT64;
+  if (!is_count) return std::nullopt;
+  const int64_t rows = static_cast<const arrow::Int64Scalar&>(*away.literal).value;
+  return rows < 0 ? std::nullopt : std::optional(rows);
+}
+
+bool LooksBack(const WindowFrame& frame) {
+  return frame.end.kind <= FrameBound::Kind::kCurrentRow &&
+         frame.exclusion == FrameExclusion::kNoOthers;
+}
+
+CallReach CallReach::Of(const FramedCall& framed, bool has_order, bool has_size) {
+  CallReach reach;
+  const WindowFrame& frame = framed.frame;
+  const bool is_aggregate = framed.call.function->kind == FunctionKind::kAggregate;
+  const WindowKernel* kernel = framed.call.overload->window;
+  const WindowReach kind = is_aggregate ? WindowReach::kFrame : kernel->reach;
+  const bool is_cut = frame.exclusion != FrameExclusion::kNoOthers || framed.call.distinct;
+  const bool by_size = kind == WindowReach::kPartition && has_size;
+  reach.whole_partition =
+      (kind == WindowReach::kPartition && !has_size) || is_cut || framed.ignore_nulls;
+  reach.to_last_peer = by_size && has_order && NeedsPeers(*framed.call.function);
+  if (kind == WindowReach::kFrame || kind == WindowReach::kFrameEnd) {
+    ReachFrame(frame, has_order, &reach);
+    const bool is_endless = frame.start.kind == FrameBound::Kind::kUnboundedPreceding;
+    const bool to_first_row = kind == WindowReach::kFrame && !is_aggregate && is_endless;
+    reach.whole_partition = reach.whole_partition || to_first_row;
+  }
+  if (kind == WindowReach::kBehind || kind == WindowReach::kAhead) {
+    std::optional<int64_t> rows = RowsAway(framed.call.args);
+    if (rows > kRowsAwayMax) rows.reset();
+    reach.whole_partition = reach.whole_partition || !rows.has_value();
+    (kind == WindowReach::kAhead ? reach.rows_after : reach.rows_before) = rows.value_or(0);
+  }
+  return reach;
+}
+
+}  // namespace headrace
