@@ -2,15 +2,14 @@
 // next; after it what was written to disk is joined. Where somebody reads the order of rows these
 // come in the order of the probe side.
 //
-//   build → pieces → evict → residents → table;   probe → …;   rest → (sort by place) → …
+//   build → pieces → evict → residents → table;   probe → …;   rest → (order of places) → …
 #include "headrace/exec/op/hash_join.h"
 
 #include "arrow/type.h"
 #include "headrace/base/check.h"
 #include "headrace/exec/op/hash_join_state.h"
 #include "headrace/exec/op/lower.h"
-#include "headrace/exec/op/project.h"
-#include "headrace/exec/op/sort.h"
+#include "headrace/exec/op/place_order.h"
 #include "headrace/exec/physical.h"
 
 namespace headrace {
@@ -61,27 +60,15 @@ HashJoinTermsPtr TermsOf(const JoinNode& join, const RowsRead& read) {
   return terms;
 }
 
-/// Sorts rows by the two columns behind those of `schema`, and drops these.
-void SortByPlace(const arrow::Schema& schema, Lowering& lowering) {
-  const int width = schema.num_fields();
-  LowerToSort(WithPlaceColumns(schema), {SortKey{width}, SortKey{width + 1}}, lowering);
-  std::vector<ExpressionPtr> kept;
-  for (int column = 0; column < width; ++column) {
-    const auto& field = schema.field(column);
-    kept.push_back(Expression::Column(column, field->name(), field->type()));
-  }
-  lowering.Append(std::make_shared<ProjectSpec>(std::move(kept)));
-}
-
 /// Opens the pipeline of what the probe left, behind those of the probe.
 void AppendRest(const JoinNode& join, const HashJoinTermsPtr& terms,
                 std::shared_ptr<HashJoinRest> rest, int table, Lowering& lowering) {
   const int probe_mark = lowering.MarkOpen();
   Lowering::OpenSet probe = lowering.TakeOpen();
-  lowering.StartParts(std::move(rest), table, std::make_shared<HashJoinRestSpec>(terms),
+  lowering.StartParts(rest, table, std::make_shared<HashJoinRestSpec>(terms),
                       lowering.LanesOf(kRestBytesPerLane));
   lowering.WaitForMark(probe_mark);
-  if (terms->order_read) SortByPlace(*join.schema(), lowering);
+  if (terms->order_read) LowerToPlaceOrder(join.schema(), std::move(rest), lowering);
   lowering.OpenAlso(std::move(probe), /*in_turn=*/true);
 }
 

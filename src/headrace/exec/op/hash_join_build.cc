@@ -73,6 +73,7 @@ class HashJoinBuild final : public Operator {
 
   Status Combine(GlobalState&) override {
     ARROW_ASSIGN_OR_RAISE(std::shared_ptr<SpillFile> file, writer_.Take());
+    pieces_->AddPlaces(writer_.TakePlaces());
     pieces_->Add(std::move(rows_), std::move(file), null_keys_);
     return Status::OK();
   }
@@ -246,6 +247,7 @@ class HashJoinEvict final : public Operator {
 
   Status Combine(GlobalState&) override {
     ARROW_ASSIGN_OR_RAISE(std::shared_ptr<SpillFile> file, writer_.Take());
+    pieces_->AddPlaces(writer_.TakePlaces());
     if (file != nullptr) pieces_->AddFile(std::move(file));
     return Status::OK();
   }

@@ -1,9 +1,6 @@
 // Reading pieces, and the places of their rows.
 #include "headrace/exec/op/hash_join_partition.h"
 
-#include <algorithm>
-#include <numeric>
-
 #include "arrow/array.h"
 #include "arrow/record_batch.h"
 
@@ -64,31 +61,6 @@ std::vector<JoinPlace> PlacesOf(const PiecesRead& read, const JoinPieces& pieces
     }
   }
   return places;
-}
-
-std::vector<int64_t> OrderOf(const std::vector<JoinPlace>& places) {
-  std::vector<int64_t> order(places.size());
-  std::iota(order.begin(), order.end(), 0);
-  const auto less = [&](int64_t a, int64_t b) {
-    return places[static_cast<size_t>(a)] < places[static_cast<size_t>(b)];
-  };
-  std::vector<std::ptrdiff_t> ends;  // of runs
-  for (size_t row = 1; row <= places.size(); ++row) {
-    if (row < places.size() && !(places[row] < places[row - 1])) continue;
-    ends.push_back(static_cast<std::ptrdiff_t>(row));
-  }
-  while (ends.size() > 1) {
-    std::vector<std::ptrdiff_t> merged;
-    std::ptrdiff_t begin = 0;
-    for (size_t i = 0; i < ends.size(); i += 2) {
-      const std::ptrdiff_t end = i + 1 < ends.size() ? ends[i + 1] : ends[i];
-      std::inplace_merge(order.begin() + begin, order.begin() + ends[i], order.begin() + end, less);
-      merged.push_back(end);
-      begin = end;
-    }
-    ends = std::move(merged);
-  }
-  return order;
 }
 
 }  // namespace headrace

@@ -1,11 +1,13 @@
 // JoinPartition: rows of both sides on disk whose keys have some bits of their hash in common.
 #pragma once
 
+#include <bit>
 #include <limits>
 #include <memory>
 #include <utility>
 #include <vector>
 
+#include "headrace/base/limits.h"
 #include "headrace/exec/spill/spill_file.h"
 
 namespace headrace {
@@ -28,10 +30,20 @@ using JoinPieces = std::vector<JoinPiece>;
 JoinPieces PiecesOf(const std::vector<std::shared_ptr<SpillFile>>& files, int partition);
 int64_t RowsOf(const JoinPieces& pieces);
 
+/// The bits of a hash that choose a partition: `count` of them, 1 at least, behind the first
+/// `begin` ones. The default is that of key groups.
+struct HashBits {
+  int begin = 0;
+  int count = std::bit_width(static_cast<unsigned>(kKeyGroups)) - 1;
+
+  int end() const { return begin + count; }
+  int Of(uint64_t hash) const { return static_cast<int>((hash << begin) >> (64 - count)); }
+};
+
 struct JoinPartition {
   JoinPieces build;
   JoinPieces probe;
-  int depth = 0;            // of a key group
+  HashBits bits;            // by which it was chosen
   bool is_one_key = false;  // or nearly: there is no use in dividing it
 };
 
@@ -49,8 +61,5 @@ Result<PiecesRead> ReadPieces(const JoinPieces& pieces, size_t* next,
 /// The places of rows that were read. `width`: of their own columns, behind which places were
 /// written, or −1.
 std::vector<JoinPlace> PlacesOf(const PiecesRead& read, const JoinPieces& pieces, int width);
-
-/// Rows of `rows` in the order of their places, which are in few runs that are in order.
-std::vector<int64_t> OrderOf(const std::vector<JoinPlace>& places);
 
 }  // namespace headrace

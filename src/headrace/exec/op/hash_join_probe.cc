@@ -52,7 +52,7 @@ class HashJoinProbe final : public Operator {
 
   Result<Flow> Finish(int, Out&) override {
     ARROW_ASSIGN_OR_RAISE(std::shared_ptr<SpillFile> file, writer_.Take());
-    if (file != nullptr) rest_->AddProbeFile(std::move(file));
+    if (file != nullptr) rest_->AddProbeFile(std::move(file), writer_.TakePlaces());
     return Flow::NeedInput();
   }
 

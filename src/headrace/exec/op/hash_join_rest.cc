@@ -1,46 +1,36 @@
 // After the probe: joins what was written, key group by key group. A partition whose built rows do
 // not fit is divided by more bits of the hash. Where one key has most of them it is joined in
-// several passes, each over the built rows whose places are in one range: how many rows share one
-// key does not matter, and matches stay in the order of the built side.
-#include <algorithm>
+// several passes, each over some of the built rows: how many share one key does not matter.
 #include <limits>
-#include <numeric>
 #include <utility>
 
-#include "arrow/array.h"
-#include "headrace/exec/op/hash_join_partition.h"
+#include "arrow/type.h"
 #include "headrace/exec/op/hash_join_state.h"
+#include "headrace/exec/op/join_built_rows.h"
+#include "headrace/exec/op/join_division.h"
 #include "headrace/exec/op/join_matcher.h"
+#include "headrace/exec/op/join_passes.h"
 
 namespace headrace {
 namespace {
 
-// The rows of a pass take at most this part of the limit, over all lanes; more where nothing but
-// what follows the join is beside them.
-constexpr double kPassShare = 0.5;
-constexpr double kPassShareAlone = 0.75;
-// So many at most, whatever the limit: they are ordered in one step.
-constexpr int64_t kPassRowsMax = int64_t{4} << 20;
-
-// Bounds of passes are among so many rows of each.
-constexpr int64_t kSamplesPerPass = 16;
-
-// A child with this share of the rows has one key, or few.
-constexpr double kOneKeyShare = 0.8;
-
 class HashJoinRestOperator final : public Operator {
  public:
   HashJoinRestOperator(HashJoinTermsPtr terms, std::shared_ptr<HashJoinRest> rest)
-      : terms_(std::move(terms)), rest_(std::move(rest)) {}
+      : terms_(std::move(terms)),
+        rest_(std::move(rest)),
+        passes_(terms_->order_read ? terms_->build->num_fields() : -1) {}
 
   Status Open(const OperatorContext& context) override {
     ARROW_RETURN_NOT_OK(Keep(context));
-    reservation_ = Reservation(context.budget);
-    if (terms_->build_keys.empty()) return Status::OK();
-    ARROW_ASSIGN_OR_RAISE(build_encoder_,
-                          KeyEncoder::Make(KeyColumnsOf(*terms_->build, terms_->build_keys)));
-    ARROW_ASSIGN_OR_RAISE(probe_encoder_,
-                          KeyEncoder::Make(KeyColumnsOf(*terms_->probe, terms_->probe_keys)));
+    if (!terms_->build_keys.empty()) {
+      ARROW_ASSIGN_OR_RAISE(build_encoder_,
+                            KeyEncoder::Make(KeyColumnsOf(*terms_->build, terms_->build_keys)));
+      ARROW_ASSIGN_OR_RAISE(probe_encoder_,
+                            KeyEncoder::Make(KeyColumnsOf(*terms_->probe, terms_->probe_keys)));
+    }
+    built_.emplace(terms_, build_encoder_.has_value() ? &*build_encoder_ : nullptr,
+                   this->context());
     return Status::OK();
   }
 
@@ -51,16 +41,12 @@ class HashJoinRestOperator final : public Operator {
         return Flow::MoreOutput();
       case Stage::kPartition:
         return StartPartition();
-      case Stage::kDivideBuild:
-        return DivideSome(partition_.build, *build_encoder_);
-      case Stage::kDivideProbe:
-        return DivideSome(partition_.probe, *probe_encoder_);
-      case Stage::kBounds:
-        return Bounds();
+      case Stage::kDivide:
+        return Divide();
+      case Stage::kCut:
+        return Cut();
       case Stage::kLoad:
         return Load();
-      case Stage::kOrder:
-        return OrderLoaded();
       case Stage::kTable:
         return BuildTable();
       case Stage::kProbe:
@@ -75,13 +61,12 @@ class HashJoinRestOperator final : public Operator {
   // what follows the join is to be asked first, which writes what it holds once.
   Result<int64_t> Reclaim(int64_t) override {
     if (std::exchange(others_first_, false)) return 0;
-    if (stage_ == Stage::kDivideBuild || stage_ == Stage::kDivideProbe) return FlushDivided();
-    if (stage_ != Stage::kLoad || pass_rows_ <= 1 || reservation_.bytes() == 0) return 0;
-    const int64_t freed = reservation_.bytes();
-    pass_rows_ = std::max<int64_t>(1, loaded_rows_ / 2);
-    begin_ = bounds_.empty() ? kFirstJoinPlace : bounds_[pass_];
+    if (stage_ == Stage::kDivide) return division_->Reclaim();
+    if (stage_ != Stage::kLoad || pass_rows_ <= 1 || built_->claimed_bytes() == 0) return 0;
+    const int64_t freed = built_->claimed_bytes();
+    pass_rows_ = std::max<int64_t>(1, built_->num_rows() / 2);
     ForgetLoaded();
-    StartBounds();
+    StartCutting();
     return freed;
   }
 
@@ -89,11 +74,9 @@ class HashJoinRestOperator final : public Operator {
   enum class Stage : uint8_t {
     kPart,
     kPartition,
-    kDivideBuild,
-    kDivideProbe,
-    kBounds,
+    kDivide,
+    kCut,
     kLoad,
-    kOrder,
     kTable,
     kProbe,
     kUnmatched
@@ -128,10 +111,8 @@ class HashJoinRestOperator final : public Operator {
     waiting_.pop_back();
     if (GivesNothing(partition_)) return Flow::MoreOutput();
     earlier_.clear();
-    pass_rows_ = std::numeric_limits<int64_t>::max();
-    begin_ = kFirstJoinPlace;
-    bounds_ = {begin_, kNoJoinPlace};
-    pass_ = 0;
+    pass_rows_ = kRowsNotKnown;
+    passes_.Reset();
     StartPass();
     return Flow::MoreOutput();
   }
@@ -143,13 +124,9 @@ class HashJoinRestOperator final : public Operator {
 
   void ForgetLoaded() {
     next_piece_ = 0;
-    loaded_.clear();
-    loaded_rows_ = 0;
     section_.reset();
     matcher_.reset();
-    table_.reset();
-    chunk_ = JoinChunk();
-    reservation_.Clear();
+    built_->Clear();
   }
 
   void StartPass() {
@@ -157,173 +134,50 @@ class HashJoinRestOperator final : public Operator {
     stage_ = Stage::kLoad;
   }
 
-  /// The rows from begin_ on are to be cut into passes of pass_rows_.
-  void StartBounds() {
-    samples_.clear();
-    rows_seen_ = 0;
-    stage_ = Stage::kBounds;
+  void StartCutting() {
+    passes_.StartCutting(pass_rows_);
+    stage_ = Stage::kCut;
   }
 
-  bool can_divide() const {
-    return !terms_->build_keys.empty() && partition_.depth < kJoinSplitsMax &&
-           !partition_.is_one_key;
-  }
-
-  void StartDividing(Stage stage) {
-    const arrow::Schema& schema = stage == Stage::kDivideBuild ? *terms_->build : *terms_->probe;
-    divided_.emplace(*WithPlaceColumns(schema, terms_->order_read), /*with_places=*/false,
-                     "join-part");
-    divided_->Open(context(), partition_.depth + 1);
-    next_piece_ = 0;
-    stage_ = stage;
-  }
-
-  /// One batch of a side; behind its last one the other side, or the children.
-  Result<Flow> DivideSome(const JoinPieces& pieces, const KeyEncoder& encoder) {
-    if (next_piece_ < pieces.size()) {
-      ARROW_ASSIGN_OR_RAISE(const PiecesRead read, ReadPieces(pieces, &next_piece_, context()));
-      ARROW_RETURN_NOT_OK(encoder.Encode(read.rows, context().pool, &keys_));
-      all_rows_.resize(static_cast<size_t>(read.rows.num_rows()));
-      std::iota(all_rows_.begin(), all_rows_.end(), 0U);
-      ARROW_RETURN_NOT_OK(divided_->Add(read.rows, keys_.hashes, all_rows_));
-      return Flow::MoreOutput();
-    }
-    ARROW_ASSIGN_OR_RAISE(std::shared_ptr<SpillFile> file, divided_->Take());
-    divided_.reset();
-    if (stage_ == Stage::kDivideBuild) {
-      built_file_ = std::move(file);
-      StartDividing(Stage::kDivideProbe);
-    } else {
-      AddChildren(std::move(file));
-      stage_ = Stage::kPartition;
-    }
+  Result<Flow> Cut() {
+    ARROW_ASSIGN_OR_RAISE(const bool more, passes_.CutStep(partition_.build, &next_piece_));
+    if (!more) StartPass();
     return Flow::MoreOutput();
   }
 
-  void AddChildren(std::shared_ptr<SpillFile> probe_file) {
-    const auto rows = static_cast<double>(RowsOf(partition_.build));
-    for (int child = (1 << kJoinSplitBits) - 1; child >= 0; --child) {
-      JoinPartition partition{.depth = partition_.depth + 1};
-      if (built_file_ != nullptr) partition.build = PiecesOf({built_file_}, child);
-      if (probe_file != nullptr) partition.probe = PiecesOf({probe_file}, child);
-      partition.is_one_key = static_cast<double>(RowsOf(partition.build)) >= kOneKeyShare * rows;
-      waiting_.push_back(std::move(partition));
-    }
-    built_file_.reset();
-  }
-
-  Result<int64_t> FlushDivided() {
-    const int64_t freed = divided_->held_bytes();
-    ARROW_RETURN_NOT_OK(divided_->Flush());
-    return freed;
-  }
-
-  void SkipPiecesOfOtherPasses() {
-    const JoinPieces& build = partition_.build;
-    const auto is_other = [this](const JoinPiece& piece) {
-      return piece.last < bounds_[pass_] || piece.first >= bounds_[pass_ + 1];
-    };
-    while (next_piece_ < build.size() && is_other(build[next_piece_])) ++next_piece_;
-  }
-
-  /// Of the built rows, where places were written.
-  int width_before_places() const { return terms_->order_read ? terms_->build->num_fields() : -1; }
-
-  // Built rows of this pass; there are pieces left.
-  Result<Batch> BuiltRows() {
-    ARROW_ASSIGN_OR_RAISE(PiecesRead read, ReadPieces(partition_.build, &next_piece_, context()));
-    if (!has_passes()) return std::move(read.rows);
-    const std::vector<JoinPlace> places = PlacesOf(read, partition_.build, width_before_places());
-    auto kept = std::make_shared<std::vector<uint32_t>>();
-    for (size_t row = 0; row < places.size(); ++row) {
-      if (places[row] >= bounds_[pass_] && places[row] < bounds_[pass_ + 1]) {
-        kept->push_back(static_cast<uint32_t>(row));
-      }
-    }
-    return read.rows.WithSelection(std::move(kept)).Compact(context().pool);
+  Result<Flow> Divide() {
+    ARROW_ASSIGN_OR_RAISE(const bool more, division_->Step());
+    if (more) return Flow::MoreOutput();
+    std::vector<JoinPartition> children = division_->TakeChildren();
+    waiting_.insert(waiting_.end(), std::make_move_iterator(children.rbegin()),
+                    std::make_move_iterator(children.rend()));
+    division_.reset();
+    stage_ = Stage::kPartition;
+    return Flow::MoreOutput();
   }
 
   const KeyEncoder* probe_encoder() const {
     return probe_encoder_.has_value() ? &*probe_encoder_ : nullptr;
   }
-  bool has_passes() const { return bounds_.size() > 2 || begin_ != kFirstJoinPlace; }
-  bool is_last_pass() const { return pass_ + 2 == bounds_.size(); }
-
-  // The rows twice, or three times while they are brought in order; keys and table.
-  int64_t ClaimOf(const Batch& rows) const {
-    constexpr int64_t kTableBytes = 128;
-    constexpr int64_t kTableBytesOfFixedKeys = 88;
-    const bool is_fixed = build_encoder_.has_value() && build_encoder_->is_fixed();
-    return (terms_->order_read ? 3 : 2) * rows.num_bytes() +
-           (is_fixed ? kTableBytesOfFixedKeys : kTableBytes) * rows.num_rows();
-  }
-
-  // Rows of one pass, by what the first ones need.
-  int64_t PassRows(const Batch& first) const {
-    const bool is_alone = !terms_->order_read && !terms_->keeps_build();
-    const auto share =
-        static_cast<int64_t>(static_cast<double>(context().budget->limit_bytes()) *
-                             (is_alone ? kPassShareAlone : kPassShare) / context().lanes);
-    const int64_t row_bytes = ClaimOf(first) / std::max<int64_t>(1, first.num_rows());
-    return std::clamp<int64_t>(share / std::max<int64_t>(1, row_bytes), 1, kPassRowsMax);
-  }
-
-  Result<Flow> Bounds() {
-    JoinPieces& build = partition_.build;
-    if (next_piece_ < build.size()) {
-      JoinPiece& piece = build[next_piece_];
-      PiecesRead read{.first_piece = next_piece_++};
-      ARROW_ASSIGN_OR_RAISE(const auto section, piece.file->Read(piece.section));
-      read.rows = Batch::FromRecordBatch(*section);
-      AddSamples(PlacesOf(read, build, width_before_places()), piece);
-      return Flow::MoreOutput();
-    }
-    std::sort(samples_.begin(), samples_.end());
-    bounds_ = {begin_};
-    const auto step = static_cast<size_t>(std::min(kSamplesPerPass, pass_rows_));
-    for (size_t at = step; at < samples_.size(); at += step) bounds_.push_back(samples_[at]);
-    bounds_.push_back(kNoJoinPlace);
-    samples_ = {};
-    pass_ = 0;
-    StartPass();
-    return Flow::MoreOutput();
-  }
-
-  void AddSamples(const std::vector<JoinPlace>& places, JoinPiece& piece) {
-    const int64_t step = std::max<int64_t>(1, pass_rows_ / kSamplesPerPass);
-    piece.first = kNoJoinPlace;
-    piece.last = kFirstJoinPlace;
-    for (const JoinPlace& place : places) {
-      piece.first = std::min(piece.first, place);
-      piece.last = std::max(piece.last, place);
-      if (place < begin_) continue;
-      if (rows_seen_++ % step == 0) samples_.push_back(place);
-    }
-  }
 
   Result<Flow> Load() {
     if (!section_.has_value()) {
-      if (has_passes()) SkipPiecesOfOtherPasses();
+      passes_.SkipOthers(partition_.build, &next_piece_);
       if (next_piece_ == partition_.build.size()) {
-        stage_ = Stage::kOrder;
+        stage_ = Stage::kTable;
         return Flow::MoreOutput();
       }
-      const bool is_first = pass_rows_ == std::numeric_limits<int64_t>::max();
-      ARROW_ASSIGN_OR_RAISE(section_, BuiltRows());
-      if (is_first) {
-        pass_rows_ = PassRows(*section_);
+      ARROW_ASSIGN_OR_RAISE(PiecesRead read, ReadPieces(partition_.build, &next_piece_, context()));
+      ARROW_ASSIGN_OR_RAISE(section_,
+                            passes_.RowsOfPass(std::move(read), partition_.build, context().pool));
+      if (pass_rows_ == kRowsNotKnown) {
+        pass_rows_ = built_->RowsThatFit(*section_);
         if (pass_rows_ < RowsOf(partition_.build)) return LoadLess();
       }
     }
-    const int64_t claim = ClaimOf(*section_);
-    loaded_rows_ += section_->num_rows();
-    if (!reservation_.TryGrow(claim)) {
-      loaded_rows_ -= section_->num_rows();
-      others_first_ = true;
-      return Flow::NeedMemory(claim);
-    }
-    others_first_ = false;
-    if (section_->num_rows() > 0) loaded_.push_back(std::move(*section_));
+    const int64_t wanted = built_->TryAdd(*section_);
+    others_first_ = wanted > 0;
+    if (wanted > 0) return Flow::NeedMemory(wanted);
     section_.reset();
     return Flow::MoreOutput();
   }
@@ -331,57 +185,26 @@ class HashJoinRestOperator final : public Operator {
   /// The built rows do not fit.
   Result<Flow> LoadLess() {
     ForgetLoaded();
-    if (can_divide()) {
-      StartDividing(Stage::kDivideBuild);
-    } else {
-      StartBounds();
+    if (terms_->build_keys.empty() || !JoinDivision::CanDivide(partition_)) {
+      StartCutting();
+      return Flow::MoreOutput();
     }
-    return Flow::MoreOutput();
-  }
-
-  /// The loaded rows become one chunk, in the order of the built side.
-  Result<Flow> OrderLoaded() {
-    stage_ = Stage::kTable;
-    if (loaded_.empty()) return Flow::MoreOutput();
-    ARROW_ASSIGN_OR_RAISE(chunk_.batch, ConcatenateBatches(loaded_, context().pool));
-    loaded_.clear();
-    if (!terms_->order_read) return Flow::MoreOutput();
-    const auto width = terms_->build->num_fields();
-    const std::vector<JoinPlace> places = PlacesOf({.rows = chunk_.batch}, {}, width);
-    std::vector<int64_t> order = OrderOf(places);
-    const arrow::Int64Array indices(static_cast<int64_t>(order.size()),
-                                    arrow::Buffer::Wrap(order.data(), order.size()));
-    const std::vector<ArrayPtr>& columns = chunk_.batch.columns();
-    const Batch own = chunk_.batch.WithColumns({columns.begin(), columns.begin() + width});
-    ARROW_ASSIGN_OR_RAISE(chunk_.batch, own.Take(indices, context().pool));
-    for (int64_t row : order) {
-      const JoinPlace& place = places[static_cast<size_t>(row)];
-      chunk_.positions.push_back({place.first, place.second});
-    }
+    // Some children have more rows than others.
+    const int64_t rows = RowsOf(partition_.build);
+    division_.emplace(*terms_, partition_, (rows + rows / 4) / pass_rows_, *build_encoder_,
+                      *probe_encoder_, context());
+    stage_ = Stage::kDivide;
     return Flow::MoreOutput();
   }
 
   Result<Flow> BuildTable() {
-    if (table_ == nullptr) {
-      table_ = std::make_shared<JoinTable>(terms_);
-      std::vector<JoinChunk> chunks;
-      if (chunk_.batch.num_rows() > 0) chunks.push_back(std::exchange(chunk_, JoinChunk()));
-      if (!chunks.empty() && build_encoder_.has_value()) {
-        JoinChunk& chunk = chunks.front();
-        ARROW_RETURN_NOT_OK(build_encoder_->Encode(chunk.batch, context().pool, &chunk.keys));
-      }
-      ARROW_RETURN_NOT_OK(table_->Start(std::move(chunks), 1, context()));
-      return Flow::MoreOutput();
-    }
-    if (table_->part_count() > 0) {
-      ARROW_ASSIGN_OR_RAISE(const bool more, table_->BuildStep(0, context()));
-      if (more) return Flow::MoreOutput();
-    }
-    matcher_.emplace(terms_, *table_, probe_encoder(), context());
+    ARROW_ASSIGN_OR_RAISE(const bool more, built_->BuildStep());
+    if (more) return Flow::MoreOutput();
+    matcher_.emplace(terms_, *built_->table(), probe_encoder(), context());
     next_piece_ = 0;
     next_probe_row_ = 0;
     is_matching_ = false;
-    if (has_passes() && earlier_.empty()) {
+    if (passes_.has_many() && earlier_.empty()) {
       earlier_.resize(static_cast<size_t>(RowsOf(partition_.probe)), JoinMatcher::Outcome::kNone);
     }
     stage_ = Stage::kProbe;
@@ -398,8 +221,9 @@ class HashJoinRestOperator final : public Operator {
       ARROW_ASSIGN_OR_RAISE(PiecesRead read, ReadPieces(partition_.probe, &next_piece_, context()));
       const auto count = static_cast<size_t>(read.rows.num_rows());
       ARROW_RETURN_NOT_OK(matcher_->Begin(std::move(read.rows), rest_->pieces().null_keys()));
-      if (has_passes()) {
-        matcher_->ContinueFrom(std::span(earlier_).subspan(next_probe_row_, count), is_last_pass());
+      if (passes_.has_many()) {
+        matcher_->ContinueFrom(std::span(earlier_).subspan(next_probe_row_, count),
+                               passes_.is_last());
       }
       next_probe_row_ += count;
     }
@@ -415,9 +239,9 @@ class HashJoinRestOperator final : public Operator {
         return Flow::MoreOutput();
       }
     }
-    const bool was_resident = table_ == nullptr;
-    if (!was_resident && !is_last_pass()) {
-      ++pass_;
+    const bool was_resident = built_->table() == nullptr;
+    if (!was_resident && !passes_.is_last()) {
+      passes_.Next();
       StartPass();
       return Flow::MoreOutput();
     }
@@ -427,6 +251,8 @@ class HashJoinRestOperator final : public Operator {
     return Flow::MoreOutput();
   }
 
+  static constexpr int64_t kRowsNotKnown = std::numeric_limits<int64_t>::max();
+
   const HashJoinTermsPtr terms_;
   const std::shared_ptr<HashJoinRest> rest_;
   std::optional<KeyEncoder> build_encoder_;
@@ -435,27 +261,16 @@ class HashJoinRestOperator final : public Operator {
   Stage stage_ = Stage::kPart;
   std::vector<JoinPartition> waiting_;  // of the part in work; the next one is the last
   JoinPartition partition_;             // in work
-  std::optional<JoinRowWriter> divided_;
-  std::shared_ptr<SpillFile> built_file_;  // of its children
-  EncodedKeys keys_;
-  std::vector<uint32_t> all_rows_;
-  std::vector<JoinPlace> samples_;  // of the rows to be cut into passes
-  int64_t rows_seen_ = 0;
-  int64_t pass_rows_ = 0;              // so many rows are one pass
-  JoinPlace begin_ = kFirstJoinPlace;  // of the first pass
-  std::vector<JoinPlace> bounds_;      // pass i: the places from bounds_[i] to below bounds_[i + 1]
-  size_t pass_ = 0;
-  std::vector<JoinMatcher::Outcome> earlier_;  // per row of the probe, of the passes before
-  size_t next_probe_row_ = 0;
+  std::optional<JoinDivision> division_;
+  JoinPasses passes_;
+  int64_t pass_rows_ = 0;  // so many rows are one pass
+  std::optional<JoinBuiltRows> built_;
   size_t next_piece_ = 0;
   std::optional<Batch> section_;
-  std::vector<Batch> loaded_;
-  int64_t loaded_rows_ = 0;
   bool others_first_ = false;
-  Reservation reservation_;
-  JoinChunk chunk_;  // of all rows loaded
-  std::shared_ptr<JoinTable> table_;
   std::optional<JoinMatcher> matcher_;
+  std::vector<JoinMatcher::Outcome> earlier_;  // per row of the probe, of the passes before
+  size_t next_probe_row_ = 0;
   bool is_matching_ = false;
   int64_t next_unmatched_ = 0;
 };

@@ -21,6 +21,8 @@ constexpr int kJoinPartsMax = 64;
 constexpr int64_t kResidentFraction = 2;
 constexpr int64_t kResidentFractionOfKept = 4;
 constexpr int64_t kFilterFraction = 16;
+// Of the built rows about one in so many is taken to match nothing.
+constexpr size_t kUnmatchedInverse = 4;
 
 bool ComesBefore(const JoinChunk& left, const JoinChunk& right) {
   const Ordinal& a = left.batch.ordinal();
@@ -136,6 +138,11 @@ void HashJoinPieces::AddFile(std::shared_ptr<SpillFile> file) {
   files_.push_back(std::move(file));
 }
 
+void HashJoinPieces::AddPlaces(const std::vector<JoinPlace>& places) {
+  std::lock_guard lock(mutex_);
+  places_.insert(places_.end(), places.begin(), places.end());
+}
+
 Status HashJoinPieces::Seal(const OperatorContext& context) {
   if (!is_spilled()) return Status::OK();
   int64_t claimed = 0;
@@ -201,9 +208,21 @@ int64_t HashJoinRest::num_parts() const {
   return terms_->keeps_build() ? 1 : 0;
 }
 
-void HashJoinRest::AddProbeFile(std::shared_ptr<SpillFile> file) {
+void HashJoinRest::AddProbeFile(std::shared_ptr<SpillFile> file,
+                                const std::vector<JoinPlace>& places) {
   std::lock_guard lock(mutex_);
   probe_files_.push_back(std::move(file));
+  probe_places_.insert(probe_places_.end(), places.begin(), places.end());
+}
+
+std::vector<JoinPlace> HashJoinRest::OutputPlaces() const {
+  std::vector<JoinPlace> places = probe_places_;
+  if (!terms_->keeps_build()) return places;
+  const std::vector<JoinPlace>& built = pieces_->places();
+  for (size_t i = 0; i < built.size(); i += kUnmatchedInverse) {
+    places.push_back({kUnmatchedSplit + built[i].first, built[i].second});
+  }
+  return places;
 }
 
 }  // namespace headrace

@@ -97,6 +97,9 @@ class HashJoinPieces final : public GlobalState {
 
   void Add(ResidentRows rows, std::shared_ptr<SpillFile> file, JoinNullKeys null_keys);
   void AddFile(std::shared_ptr<SpillFile> file);
+  /// Some places of rows that were written.
+  void AddPlaces(const std::vector<JoinPlace>& places);
+  const std::vector<JoinPlace>& places() const { return places_; }
   Status Seal(const OperatorContext& context) override;
   int64_t num_parts() const override;
   ResidentRows& rows_of(int64_t lane) { return lanes_[static_cast<size_t>(lane)]; }
@@ -119,6 +122,7 @@ class HashJoinPieces final : public GlobalState {
   std::unique_ptr<KeyFilter> filter_;  // made before the first group is spilled
   std::vector<ResidentRows> lanes_;
   std::vector<std::shared_ptr<SpillFile>> files_;
+  std::vector<JoinPlace> places_;
   JoinNullKeys null_keys_;
   std::shared_ptr<JoinTable> table_ = std::make_shared<JoinTable>(terms_);
 };
@@ -145,7 +149,10 @@ class HashJoinRest final : public GlobalState {
   static constexpr int64_t kFirstGroupPart = 1;
   int64_t num_parts() const override;
   HashJoinPieces& pieces() const { return *pieces_; }
-  void AddProbeFile(std::shared_ptr<SpillFile> file);
+  /// With some places of its rows.
+  void AddProbeFile(std::shared_ptr<SpillFile> file, const std::vector<JoinPlace>& places);
+  /// Some places of rows that may come out, when the probe has ended.
+  std::vector<JoinPlace> OutputPlaces() const;
   const std::vector<std::shared_ptr<SpillFile>>& probe_files() const { return probe_files_; }
 
  private:
@@ -153,6 +160,7 @@ class HashJoinRest final : public GlobalState {
   const HashJoinTermsPtr terms_;
   std::mutex mutex_;
   std::vector<std::shared_ptr<SpillFile>> probe_files_;
+  std::vector<JoinPlace> probe_places_;
 };
 
 }  // namespace headrace

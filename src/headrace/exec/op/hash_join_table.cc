@@ -44,6 +44,14 @@ Status RowsThatMayMatch(const Batch& batch, const EncodedKeys& keys,
   return Status::OK();
 }
 
+RowPosition JoinChunk::PositionOf(int64_t row) const {
+  if (splits == nullptr) return batch.PositionOf(row);
+  const auto value = [row](const ArrayPtr& column) {
+    return static_cast<const arrow::Int64Array&>(*column).Value(row);
+  };
+  return {value(splits), value(rows)};
+}
+
 JoinTable::JoinTable(HashJoinTermsPtr terms) : terms_(std::move(terms)), rows_(*terms_->build) {}
 
 Status JoinTable::Start(std::vector<JoinChunk> chunks, int parts, const OperatorContext& context) {
@@ -53,6 +61,7 @@ Status JoinTable::Start(std::vector<JoinChunk> chunks, int parts, const Operator
     num_rows_ += chunk.batch.num_rows();
     (void)rows_.Add(chunk.batch);
   }
+  is_in_order_ = IsInOrder();
   if (num_rows_ >= std::numeric_limits<uint32_t>::max()) {
     return Error(ErrorKind::kUnsupported, "the built side of a join has more than 2^32 rows");
   }
@@ -65,6 +74,7 @@ Status JoinTable::Start(std::vector<JoinChunk> chunks, int parts, const Operator
         all_.push_back({static_cast<int32_t>(i), static_cast<int32_t>(row)});
       }
     }
+    if (!is_in_order_) SortByPosition(all_);
     return Status::OK();
   }
   ARROW_ASSIGN_OR_RAISE(const KeyEncoder encoder,
@@ -251,6 +261,34 @@ void JoinTable::PlaceSome(Part& part) {
   part.next = end;
 }
 
+void JoinTable::SortByPosition(std::span<RowRef> rows) const {
+  const auto comes_before = [this](RowRef a, RowRef b) { return PositionOf(a) < PositionOf(b); };
+  std::sort(rows.begin(), rows.end(), comes_before);
+}
+
+// The rows of each key, which came in several runs.
+void JoinTable::OrderSome(Part& part) const {
+  const size_t end = std::min(part.ends.size(), part.next + kRowsPerStep);
+  for (; part.next < end; ++part.next) {
+    const uint32_t begin = part.next == 0 ? 0 : part.ends[part.next - 1];
+    const uint32_t count = part.ends[part.next] - begin;
+    if (count > 1) SortByPosition({part.by_group.data() + begin, count});
+  }
+}
+
+bool JoinTable::IsInOrder() const {
+  RowPosition last{std::numeric_limits<int64_t>::min(), 0};
+  for (const JoinChunk& chunk : chunks_) {
+    if (chunk.splits == nullptr) continue;
+    for (int64_t row = 0; row < chunk.batch.num_rows(); ++row) {
+      const RowPosition position = chunk.PositionOf(row);
+      if (position < last) return false;
+      last = position;
+    }
+  }
+  return true;
+}
+
 Result<bool> JoinTable::BuildStep(int number, const OperatorContext& context) {
   Part& part = *parts_[static_cast<size_t>(number)];
   switch (part.stage) {
@@ -295,6 +333,12 @@ Result<bool> JoinTable::BuildStep(int number, const OperatorContext& context) {
       if (part.next < part.refs.size()) return true;
       part.group_of_row = {};
       part.refs = {};
+      part.next = 0;
+      part.stage = is_in_order_ ? Part::Stage::kDone : Part::Stage::kOrder;
+      return !is_in_order_;
+    case Part::Stage::kOrder:
+      OrderSome(part);
+      if (part.next < part.ends.size()) return true;
       part.stage = Part::Stage::kDone;
       return false;
     case Part::Stage::kDone:

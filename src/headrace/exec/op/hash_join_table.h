@@ -20,7 +20,11 @@ namespace headrace {
 struct JoinChunk {
   Batch batch;
   EncodedKeys keys;
-  std::vector<RowPosition> positions;  // of the rows; none: by the batch's ordinal
+  /// Of the rows: their split and row (int64); null: by the batch's ordinal.
+  ArrayPtr splits;
+  ArrayPtr rows;
+
+  RowPosition PositionOf(int64_t row) const;
 };
 
 /// Which rows of `batch` (whose keys are `keys`) may match anything: those without a null in a key
@@ -40,7 +44,8 @@ class JoinTable final : public GlobalState {
  public:
   explicit JoinTable(HashJoinTermsPtr terms);
 
-  /// Takes all rows, in order; `parts` is a power of two.
+  /// Takes all rows, in order, but for chunks that tell the positions of their rows; `parts` is a
+  /// power of two.
   Status Start(std::vector<JoinChunk> chunks, int parts, const OperatorContext& context);
   /// Works on a part for some rows; false when it is complete.
   Result<bool> BuildStep(int part, const OperatorContext& context);
@@ -81,17 +86,15 @@ class JoinTable final : public GlobalState {
   /// The next rows from place `*next` on that were not marked, at most `max` of them.
   std::vector<RowRef> Unmatched(int64_t* next, int64_t max) const;
   RowPosition PositionOf(RowRef row) const {
-    const JoinChunk& chunk = chunks_[static_cast<size_t>(row.chunk)];
-    return chunk.positions.empty() ? chunk.batch.PositionOf(row.row)
-                                   : chunk.positions[static_cast<size_t>(row.row)];
+    return chunks_[static_cast<size_t>(row.chunk)].PositionOf(row.row);
   }
 
  private:
   struct Part {
     explicit Part(bool is_fixed) : groups(is_fixed) {}
-    enum class Stage { kKeys, kSlots, kCount, kPlace, kDone };
+    enum class Stage { kKeys, kSlots, kCount, kPlace, kOrder, kDone };
     Stage stage = Stage::kKeys;
-    size_t next = 0;  // chunk, then row
+    size_t next = 0;  // chunk, then row, then group
     // Of the chunk in work: rows that may match, of which those before next_key were added.
     std::vector<uint32_t> keys;
     size_t next_key = 0;
@@ -130,6 +133,9 @@ class JoinTable final : public GlobalState {
   int64_t bytes() const;
   static void CountSome(Part& part);
   static void PlaceSome(Part& part);
+  void SortByPosition(std::span<RowRef> rows) const;
+  void OrderSome(Part& part) const;
+  bool IsInOrder() const;
   static Match MatchOf(const Part& part, uint32_t group);
   void FindDense(const EncodedKeys& keys, const std::vector<uint32_t>& rows,
                  std::vector<Match>* matches) const;
@@ -141,6 +147,7 @@ class JoinTable final : public GlobalState {
   std::vector<JoinChunk> chunks_;  // keys are kept until all parts are built
   std::vector<int64_t> first_place_;
   int64_t num_rows_ = 0;
+  bool is_in_order_ = true;
   int part_bits_ = 0;
   std::optional<DenseKeys> dense_;
   BlockPtr slots_;  // of dense keys: a row for each when each has one row at most, and one of none

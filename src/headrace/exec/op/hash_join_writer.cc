@@ -23,6 +23,8 @@ constexpr int64_t kHeldBytesMin = int64_t{256} << 10;
 constexpr int64_t kHeldPerBudget = 16;
 // Sections have about so many bytes at most: each is read at once.
 constexpr int64_t kSectionBytes = int64_t{256} << 10;
+// One place in so many is remembered.
+constexpr int64_t kRowsPerPlace = 4096;
 // Rows that are brought in the order of their partitions together.
 constexpr size_t kArrangedRows = size_t{1} << 16;
 
@@ -40,9 +42,9 @@ SchemaPtr WithPlaceColumns(const arrow::Schema& schema, bool with_places) {
   return arrow::schema(std::move(fields));
 }
 
-void JoinRowWriter::Open(const OperatorContext& context, int depth) {
+void JoinRowWriter::Open(const OperatorContext& context, HashBits bits) {
   context_ = &context;
-  depth_ = depth;
+  bits_ = bits;
   held_bytes_max_ =
       std::clamp(context.budget->limit_bytes() / kHeldPerBudget, kHeldBytesMin, kHeldBytesMax);
   reservation_ = Reservation(context.budget);
@@ -55,24 +57,30 @@ Status JoinRowWriter::Add(const Batch& rows, std::span<const uint64_t> hashes,
   if (with_places_) {
     ARROW_ASSIGN_OR_RAISE(taken, WithPlaces(taken, rows.ordinal(), selected));
   }
-  const int64_t bytes = taken.num_bytes() + static_cast<int64_t>(sizeof(Held) + selected.size());
+  std::vector<uint8_t> partitions(selected.size());
+  for (size_t i = 0; i < selected.size(); ++i) {
+    partitions[i] = static_cast<uint8_t>(bits_.Of(hashes[selected[i]]));
+  }
+  return AddTo(std::move(taken), partitions);
+}
+
+Status JoinRowWriter::AddTo(Batch rows, std::span<const uint8_t> partitions) {
+  const int64_t bytes = rows.num_bytes() + static_cast<int64_t>(sizeof(Held) + partitions.size());
   bool is_granted = reservation_.TryGrow(bytes);
   if (!is_granted) {
     ARROW_RETURN_NOT_OK(Flush());
     is_granted = reservation_.TryGrow(bytes);
   }
   held_bytes_ += bytes;
-  held_rows_ += taken.num_rows();
-  staged_.push_back(std::move(taken));
-  for (uint32_t row : selected) {
-    partitions_.push_back(static_cast<uint8_t>(JoinPartitionOf(hashes[row], depth_)));
-  }
+  held_rows_ += rows.num_rows();
+  staged_.push_back(std::move(rows));
+  partitions_.insert(partitions_.end(), partitions.begin(), partitions.end());
   if (!is_granted || held_bytes_ >= held_bytes_max_) return Flush();
   return partitions_.size() < kArrangedRows ? Status::OK() : Arrange();
 }
 
 Result<Batch> JoinRowWriter::WithPlaces(const Batch& taken, const Ordinal& ordinal,
-                                        const std::vector<uint32_t>& rows) const {
+                                        const std::vector<uint32_t>& rows) {
   arrow::Int64Builder split_builder(context_->pool);
   arrow::Int64Builder row_builder(context_->pool);
   ARROW_RETURN_NOT_OK(split_builder.Reserve(taken.num_rows()));
@@ -80,6 +88,8 @@ Result<Batch> JoinRowWriter::WithPlaces(const Batch& taken, const Ordinal& ordin
   for (uint32_t row : rows) {
     split_builder.UnsafeAppend(ordinal.split);
     row_builder.UnsafeAppend(ordinal.seq * kBatchRowsMax + row);
+    if (places_given_++ % kRowsPerPlace > 0) continue;
+    places_.push_back({ordinal.split, ordinal.seq * kBatchRowsMax + row});
   }
   std::vector<ArrayPtr> columns = taken.columns();
   ARROW_ASSIGN_OR_RAISE(columns.emplace_back(), split_builder.Finish());

@@ -6,26 +6,14 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
-#include "headrace/base/hash.h"
 #include "headrace/base/limits.h"
+#include "headrace/exec/op/hash_join_partition.h"
 #include "headrace/exec/spill/spill_file.h"
 
 namespace headrace {
-
-inline constexpr int kKeyGroupBits = 7;
-static_assert(kKeyGroups == 1 << kKeyGroupBits);
-/// A key group is divided so many times at most, each time by this many bits of the hash more.
-inline constexpr int kJoinSplitsMax = 3;
-inline constexpr int kJoinSplitBits = 5;
-
-/// The partition of a key: at depth 0 its key group, below it its child of the partition above.
-inline int JoinPartitionOf(uint64_t hash, int depth) {
-  if (depth == 0) return KeyGroupOf(hash);
-  const uint64_t above = hash << (kKeyGroupBits + (depth - 1) * kJoinSplitBits);
-  return static_cast<int>(above >> (64 - kJoinSplitBits));
-}
 
 /// `schema` and, `with_places`, two int64 columns more: the place (split, row) of a row. In plain
 /// types.
@@ -39,18 +27,23 @@ class JoinRowWriter {
   JoinRowWriter(const arrow::Schema& schema, bool with_places, std::string_view stem)
       : schema_(WithPlaceColumns(schema, with_places)), with_places_(with_places), stem_(stem) {}
   /// Before all else; `context` outlives the writer.
-  void Open(const OperatorContext& context, int depth = 0);
+  void Open(const OperatorContext& context, HashBits bits = {});
 
   /// Takes rows of a compacted, decoded batch: those in `selected`, `hashes` beside all of them.
   /// Places are from the batch's ordinal. Writes when it holds much, or when what it holds is not
   /// granted; kCancelled when the query was stopped meanwhile.
   Status Add(const Batch& rows, std::span<const uint64_t> hashes,
              const std::vector<uint32_t>& selected);
+  /// Takes the rows of a compacted, decoded batch; `partitions` beside them. The schema that the
+  /// writer was made for has places, if there are any.
+  Status AddTo(Batch rows, std::span<const uint8_t> partitions);
   int64_t held_bytes() const { return held_bytes_; }
   /// Writes what is held.
   Status Flush();
   /// Writes what is held; the sealed file, or null when nothing was written.
   Result<std::shared_ptr<SpillFile>> Take();
+  /// Where it gives rows their places: some of these, as many as stand for all.
+  std::vector<JoinPlace> TakePlaces() { return std::exchange(places_, {}); }
 
  private:
   /// Rows in the order of their partitions: those of partition p from begins[p] to begins[p + 1].
@@ -59,7 +52,7 @@ class JoinRowWriter {
     std::array<uint32_t, kKeyGroups + 1> begins{};
   };
   Result<Batch> WithPlaces(const Batch& taken, const Ordinal& ordinal,
-                           const std::vector<uint32_t>& rows) const;
+                           const std::vector<uint32_t>& rows);
   /// Of the staged rows.
   Status Arrange();
   Status WritePartition(size_t partition);
@@ -69,7 +62,7 @@ class JoinRowWriter {
   const bool with_places_;
   const std::string stem_;
   const OperatorContext* context_ = nullptr;
-  int depth_ = 0;
+  HashBits bits_;
   int64_t held_bytes_max_ = 0;
   std::vector<Batch> staged_;        // not yet arranged
   std::vector<uint8_t> partitions_;  // of their rows
@@ -78,6 +71,8 @@ class JoinRowWriter {
   int64_t held_rows_ = 0;
   Reservation reservation_;
   std::unique_ptr<SpillFile> file_;
+  std::vector<JoinPlace> places_;
+  int64_t places_given_ = 0;
 };
 
 }  // namespace headrace

@@ -1,0 +1,73 @@
+"""Joins that spill give their rows in the order of the side that streams, as they do in memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import duckdb
+import headrace as hr
+import numpy as np
+import pyarrow as pa
+import pytest
+
+MIB = 1 << 20
+ROWS = 400_000
+RANDOM = np.random.default_rng(1)
+
+
+def table(keys: Any, number: str) -> pa.Table:
+    payload = RANDOM.integers(0, 1 << 60, len(keys))
+    return pa.table({"k": keys, number: np.arange(len(keys)), f"p{number}": payload})
+
+
+def permuted() -> tuple[pa.Table, pa.Table]:
+    """One partner each, but for every fifth row."""
+    return (
+        table(RANDOM.permutation(ROWS), "i"),
+        table(RANDOM.permutation(ROWS) + ROWS // 5, "j"),
+    )
+
+
+def skewed() -> tuple[pa.Table, pa.Table]:
+    """Nine of ten rows of the left side share one key, which three rows on the right have."""
+    many = np.where(RANDOM.random(200_000) < 0.9, 7, np.arange(200_000) + 10)
+    return table(many, "i"), table(np.concatenate([[7, 7, 7], np.arange(50_000) + 100]), "j")
+
+
+def turned(tables: tuple[pa.Table, pa.Table]) -> tuple[pa.Table, pa.Table]:
+    left, right = tables
+    names = {"i": "j", "pi": "pj", "j": "i", "pj": "pi", "k": "k"}
+    rename = [right.rename_columns([names[n] for n in right.column_names])]
+    rename.append(left.rename_columns([names[n] for n in left.column_names]))
+    return rename[0], rename[1]
+
+
+SIDES = {"permuted": permuted(), "skewed": skewed(), "turned": turned(skewed())}
+
+
+def expected(left: pa.Table, right: pa.Table, sql: str, order: str) -> pa.Table:
+    connection = duckdb.connect()
+    connection.register("l", left)
+    connection.register("r", right)
+    return connection.sql(f"{sql} ORDER BY {order}").to_arrow_table()
+
+
+@pytest.mark.parametrize("sides", SIDES)
+@pytest.mark.parametrize("kind", ["", "LEFT", "RIGHT", "FULL"])
+def test_rows_keep_their_order(sides: str, kind: str) -> None:
+    left, right = SIDES[sides]
+    sql = f"SELECT l.i, l.pi, r.j, r.pj FROM l {kind} JOIN r ON l.k = r.k"
+    order = "r.j, l.i NULLS LAST" if kind == "RIGHT" else "l.i NULLS LAST, r.j"
+    answer = expected(left, right, sql, order)
+    row = 0
+    with hr.Session(memory_limit=4 * MIB, threads=2) as session:
+        session.register("l", left)
+        session.register("r", right)
+        cursor = session.sql(sql)
+        for batch in cursor:
+            part = answer.slice(row, batch.num_rows).combine_chunks()
+            for name in batch.schema.names:
+                assert batch.column(name).equals(part.column(name).combine_chunks()), row
+            row += batch.num_rows
+        assert cursor.metrics()["spilled_bytes"] > 0
+    assert row == answer.num_rows
