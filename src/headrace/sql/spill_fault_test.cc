@@ -43,6 +43,7 @@ const SpillingBreaker kSpillingBreakers[] = {
     {"distinct", "SELECT DISTINCT name, k FROM t"},
     {"join", "SELECT t.id, u.k FROM t JOIN u ON t.name = u.name"},
     {"full_join", "SELECT t.id, u.k FROM t FULL JOIN u ON t.name = u.name AND t.k <> u.k"},
+    {"left_join", "SELECT t.id, t.name, u.id AS other FROM t LEFT JOIN u ON t.id = u.id + 99"},
     {"window", "SELECT id, lag(name) OVER (PARTITION BY k ORDER BY id) AS before FROM t"},
     {"whole_partition", "SELECT id, max(name) OVER (PARTITION BY k % 40) AS last FROM t"},
     {"except", "SELECT name FROM t EXCEPT ALL SELECT name FROM u"},
