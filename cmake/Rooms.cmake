@@ -16,7 +16,7 @@ function(headrace_optimize_kernels sources)
   if(HEADRACE_SANITIZE)
     return()
   endif()
-  list(FILTER sources INCLUDE REGEX "/src/headrace/(function|types/key|exec/key|exec/op|format/parquet|connect/memory)/")
+  list(FILTER sources INCLUDE REGEX "/src/headrace/(function|types/key|exec/key|exec/op|exec/spill|format/parquet|connect/memory)/")
   set_source_files_properties(${sources} PROPERTIES COMPILE_OPTIONS -O3)
 endfunction()
 

@@ -1,10 +1,18 @@
 // Grants go node by node up the tree and are taken back where one level refuses.
 #include "headrace/memory/budget.h"
 
+#include <algorithm>
+
 #include "headrace/base/check.h"
 #include "headrace/base/fault.h"
 
 namespace headrace {
+namespace {
+
+// An error names so many of those who hold memory.
+constexpr size_t kHoldersNamed = 3;
+
+}  // namespace
 
 MemoryBudget::MemoryBudget(std::string name, int64_t limit_bytes, std::string setting,
                            std::shared_ptr<MemoryBudget> parent,
@@ -25,8 +33,16 @@ std::shared_ptr<MemoryBudget> MemoryBudget::MakeRoot(std::string name, int64_t l
 std::shared_ptr<MemoryBudget> MemoryBudget::MakeChild(std::string name, int64_t limit_bytes,
                                                       std::string setting) {
   if (setting.empty()) setting = setting_;
-  return std::shared_ptr<MemoryBudget>(new MemoryBudget(
+  const std::shared_ptr<MemoryBudget> child(new MemoryBudget(
       std::move(name), limit_bytes, std::move(setting), shared_from_this(), nullptr));
+  KeepChild(child);
+  return child;
+}
+
+void MemoryBudget::KeepChild(const std::shared_ptr<MemoryBudget>& child) {
+  std::lock_guard lock(mutex_);
+  std::erase_if(children_, [](const auto& other) { return other.expired(); });
+  children_.push_back(child);
 }
 
 std::shared_ptr<MemoryBudget> MemoryBudget::MakeChildLeaving(std::string name, int64_t bytes) {
@@ -100,14 +116,39 @@ int64_t MemoryBudget::left_to_others() const {
   return 0;
 }
 
+void MemoryBudget::CollectHolders(std::vector<std::pair<int64_t, std::string>>* holders) const {
+  std::vector<std::shared_ptr<MemoryBudget>> children;
+  {
+    std::lock_guard lock(mutex_);
+    for (const auto& child : children_) {
+      if (auto alive = child.lock()) children.push_back(std::move(alive));
+    }
+  }
+  for (const auto& child : children) child->CollectHolders(holders);
+  if (children.empty() && used_bytes() > 0) holders->emplace_back(used_bytes(), name_);
+}
+
+std::string MemoryBudget::LargestHolders() const {
+  std::vector<std::pair<int64_t, std::string>> holders;
+  CollectHolders(&holders);
+  std::stable_sort(holders.begin(), holders.end(),
+                   [](const auto& a, const auto& b) { return a.first > b.first; });
+  holders.resize(std::min(holders.size(), kHoldersNamed));
+  std::string text;
+  for (const auto& [bytes, name] : holders) {
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", name, bytes);
+  }
+  return text.empty() ? text : " (" + text + ")";
+}
+
 Status MemoryBudget::OverLimit(int64_t bytes_wanted) const {
   const MemoryBudget* root = this;
   while (root->parent_ != nullptr) root = root->parent_.get();
   return Error(ErrorKind::kMemoryLimit,
                "{} wants {} bytes and could not spill enough to get them: {} of the limit of {} "
-               "bytes are in use; raise {}",
+               "bytes are in use{}; raise {}",
                name_, bytes_wanted, root->used_bytes() + root->UnclaimedAfter(0, Backing::kPool),
-               limit_bytes() + left_to_others(), setting_);
+               limit_bytes() + left_to_others(), root->LargestHolders(), setting_);
 }
 
 Reservation::Reservation(Reservation&& other) noexcept

@@ -7,7 +7,10 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <mutex>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "headrace/base/error.h"
 #include "headrace/memory/ledger.h"
@@ -41,7 +44,7 @@ class MemoryBudget : public std::enable_shared_from_this<MemoryBudget> {
   /// So many bytes that were reserved of the pool are elsewhere, or, negative, are in the pool.
   void MoveToOwn(int64_t bytes);
 
-  /// The error that Reserve(bytes) gives.
+  /// The error that Reserve(bytes) gives. It names those who hold most of the memory in use.
   Status OverLimit(int64_t bytes_wanted) const;
 
   const std::string& name() const { return name_; }
@@ -54,6 +57,11 @@ class MemoryBudget : public std::enable_shared_from_this<MemoryBudget> {
   MemoryBudget(std::string name, int64_t limit_bytes, std::string setting,
                std::shared_ptr<MemoryBudget> parent, std::shared_ptr<MemoryLedger> ledger);
   bool TryAdd(int64_t bytes, Backing backing);
+  void KeepChild(const std::shared_ptr<MemoryBudget>& child);
+  /// Adds the nodes below it that have no nodes below them and hold something.
+  void CollectHolders(std::vector<std::pair<int64_t, std::string>>* holders) const;
+  /// Who holds most of what is in use below this node, for people: "sort 200, scan 100".
+  std::string LargestHolders() const;
   /// Of the smallest limit on the way to the root, what is left to others.
   int64_t left_to_others() const;
   /// What the pool holds unclaimed once `bytes` more are reserved.
@@ -67,6 +75,8 @@ class MemoryBudget : public std::enable_shared_from_this<MemoryBudget> {
   const std::shared_ptr<MemoryLedger> ledger_;  // of a root; may be null
   std::atomic<int64_t> used_{0};
   std::atomic<int64_t> peak_{0};
+  mutable std::mutex mutex_;
+  std::vector<std::weak_ptr<MemoryBudget>> children_;  // guarded by mutex_
 };
 
 /// A claim on a budget node that is given back when it dies. Movable; owned by one lane.

@@ -169,5 +169,21 @@ TEST(BudgetTest, ManyThreadsNeverExceedTheLimit) {
   EXPECT_LE(session->peak_bytes(), 100);
 }
 
+TEST(MemoryBudgetTest, ErrorsNameThoseWhoHoldMost) {
+  auto session = MemoryBudget::MakeRoot("session", 1000);
+  auto query = session->MakeChild("query");
+  std::vector<std::shared_ptr<MemoryBudget>> operators;
+  std::vector<Reservation> held;
+  for (const auto& [name, bytes] : std::vector<std::pair<std::string, int64_t>>{
+           {"scan", 100}, {"sort", 400}, {"window", 0}, {"join", 300}, {"limit", 1}}) {
+    operators.push_back(query->MakeChild(name));
+    held.emplace_back(operators.back());
+    ASSERT_OK(held.back().Resize(bytes));
+  }
+  const Status refused = operators[2]->Reserve(200);
+  EXPECT_ERROR(refused, kMemoryLimit,
+               "801 of the limit of 1000 bytes are in use (sort 400, join 300, scan 100); raise");
+}
+
 }  // namespace
 }  // namespace headrace

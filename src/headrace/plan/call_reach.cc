@@ -71,10 +71,10 @@ CallReach CallReach::Of(const FramedCall& framed, bool has_order, bool has_size)
     reach.whole_partition = reach.whole_partition || to_first_row;
   }
   if (kind == WindowReach::kBehind || kind == WindowReach::kAhead) {
-    std::optional<int64_t> rows = RowsAway(framed.call.args);
-    if (rows > kRowsAwayMax) rows.reset();
-    reach.whole_partition = reach.whole_partition || !rows.has_value();
-    (kind == WindowReach::kAhead ? reach.rows_after : reach.rows_before) = rows.value_or(0);
+    const int64_t rows = RowsAway(framed.call.args).value_or(kRowsAwayMax + 1);
+    const bool is_near = rows <= kRowsAwayMax;
+    reach.whole_partition = reach.whole_partition || !is_near;
+    (kind == WindowReach::kAhead ? reach.rows_after : reach.rows_before) = is_near ? rows : 0;
   }
   return reach;
 }

@@ -15,8 +15,9 @@ constexpr int64_t kPartsPerBudget = 256;
 constexpr int64_t kSortPartsMax = 16384;
 constexpr int64_t kBlocksPerLane = 4;
 constexpr int64_t kBlocksAlone = 2;
-// The window may take this part of the limit.
-constexpr int64_t kWindowFraction = 2;
+// The window may take this part of the limit: two sorts may be read side by side, and what follows
+// them wants some too.
+constexpr int64_t kWindowFraction = 4;
 // This part of it is left free by a merge of more runs than these.
 constexpr int64_t kRoomFraction = 4;
 constexpr size_t kRunsInAnyRoom = 4;
