@@ -71,9 +71,17 @@ struct OperatorMetrics {
   std::atomic<int64_t> busy_micros{0};
   std::atomic<int64_t> spilled_bytes{0};
   std::atomic<int64_t> spilled_runs{0};
+  std::atomic<int64_t> partitions{0};      // of rows by their hashes, taken up one by one
+  std::atomic<int64_t> passes{0};          // over some rows on disk, besides the last one
   std::atomic<int64_t> late_rows{0};       // that no window took any more
   std::atomic<int64_t> null_time_rows{0};  // dropped: they have no time
 };
+
+/// Counts for EXPLAIN ANALYZE; `metrics` may be null.
+inline void Count(OperatorMetrics* metrics, std::atomic<int64_t> OperatorMetrics::* counter,
+                  int64_t more = 1) {
+  if (metrics != nullptr) (metrics->*counter).fetch_add(more, std::memory_order_relaxed);
+}
 
 /// Takes rows that an operator puts aside, for a dead-letter file. Thread safe.
 class RowsAside {

@@ -482,12 +482,12 @@ std::string Query::Profile() const {
       const OperatorSpec& spec = *pipeline.spec->operators[op].spec;
       const OperatorMetrics& metrics = *pipeline.metrics[op];
       text += fmt::format(
-          "  {} {}  rows_out={} time={:.3f}s peak_memory={} spilled={} runs={} late={} "
-          "no_time={}\n",
+          "  {} {}  rows_out={} time={:.3f}s peak_memory={} spilled={} runs={} partitions={} "
+          "passes={} late={} no_time={}\n",
           spec.name(), spec.Describe(), metrics.rows_out.load(),
           static_cast<double>(metrics.busy_micros.load()) / 1e6, pipeline.budgets[op]->peak_bytes(),
-          metrics.spilled_bytes.load(), metrics.spilled_runs.load(), metrics.late_rows.load(),
-          metrics.null_time_rows.load());
+          metrics.spilled_bytes.load(), metrics.spilled_runs.load(), metrics.partitions.load(),
+          metrics.passes.load(), metrics.late_rows.load(), metrics.null_time_rows.load());
     }
   }
   return text;

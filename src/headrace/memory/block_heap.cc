@@ -18,27 +18,6 @@ constexpr int64_t kBlocksMax = (kSlabBytes - kPageBytes) / BlockHeap::kBytesMin;
 constexpr int kBitsPerWord = 64;
 constexpr size_t kWords = (kBlocksMax + kBitsPerWord - 1) / kBitsPerWord;
 
-// A bit per block.
-struct BlockBits {
-  std::array<uint64_t, kWords> words = {};
-
-  bool Has(int64_t block) const {
-    return (words[static_cast<size_t>(block) / kBitsPerWord] >> (block % kBitsPerWord) & 1) != 0;
-  }
-  void Set(int64_t block) {
-    words[static_cast<size_t>(block) / kBitsPerWord] |= uint64_t{1} << (block % kBitsPerWord);
-  }
-  void Clear(int64_t block) {
-    words[static_cast<size_t>(block) / kBitsPerWord] &= ~(uint64_t{1} << (block % kBitsPerWord));
-  }
-  /// REQUIRES: there is one.
-  int64_t First() const {
-    size_t word = 0;
-    while (words[word] == 0) ++word;
-    return static_cast<int64_t>(word) * kBitsPerWord + std::countr_zero(words[word]);
-  }
-};
-
 void GiveBack(uint8_t* begin, int64_t bytes) {
   (void)::madvise(begin, static_cast<size_t>(bytes), MADV_DONTNEED);
 }
@@ -60,11 +39,32 @@ void* MapAligned() {
 }  // namespace
 
 struct BlockHeap::Slab {
+  // A bit per block.
+  struct Bits {
+    std::array<uint64_t, kWords> words = {};
+
+    bool Has(int64_t block) const {
+      return (words[static_cast<size_t>(block) / kBitsPerWord] >> (block % kBitsPerWord) & 1) != 0;
+    }
+    void Set(int64_t block) {
+      words[static_cast<size_t>(block) / kBitsPerWord] |= uint64_t{1} << (block % kBitsPerWord);
+    }
+    void Clear(int64_t block) {
+      words[static_cast<size_t>(block) / kBitsPerWord] &= ~(uint64_t{1} << (block % kBitsPerWord));
+    }
+    // REQUIRES: there is one.
+    int64_t First() const {
+      size_t word = 0;
+      while (words[word] == 0) ++word;
+      return static_cast<int64_t>(word) * kBitsPerWord + std::countr_zero(words[word]);
+    }
+  };
+
   int64_t block_bytes = 0;
   int64_t num_blocks = 0;
   int64_t num_free = 0;
-  BlockBits free;
-  BlockBits used_once;  // since the last release: these blocks have memory
+  Bits free;
+  Bits used_once;  // since the last release: these blocks have memory
   Slab* next = nullptr;
   Slab* previous = nullptr;
 
@@ -82,7 +82,7 @@ struct BlockHeap::Slab {
     block_bytes = bytes;
     num_blocks = (kSlabBytes - kPageBytes) / bytes;
     num_free = num_blocks;
-    free = BlockBits();
+    free = Bits();
     for (int64_t block = 0; block < num_blocks; ++block) free.Set(block);
     used_once = free;
   }

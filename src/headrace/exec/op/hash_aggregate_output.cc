@@ -128,6 +128,9 @@ class HashAggregateOutput final : public Operator {
   }
 
   void StartPart() {
+    if (!part_.spilled.empty() || has_rows_) {
+      Count(context().metrics, &OperatorMetrics::partitions);
+    }
     stage_ = Stage::kMerge;
     next_row_ = 0;
     next_adopted_ = 0;
@@ -170,6 +173,7 @@ class HashAggregateOutput final : public Operator {
     }
     part_ = std::move(halves[0]);
     waiting_.push_back(std::move(halves[1]));
+    Count(context().metrics, &OperatorMetrics::passes);
     return Status::OK();
   }
 

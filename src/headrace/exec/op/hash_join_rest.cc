@@ -110,6 +110,9 @@ class HashJoinRestOperator final : public Operator {
     partition_ = std::move(waiting_.back());
     waiting_.pop_back();
     if (GivesNothing(partition_)) return Flow::MoreOutput();
+    if (!partition_.probe.empty() || !partition_.build.empty()) {
+      Count(context().metrics, &OperatorMetrics::partitions);
+    }
     earlier_.clear();
     pass_rows_ = kRowsNotKnown;
     passes_.Reset();
@@ -135,6 +138,7 @@ class HashJoinRestOperator final : public Operator {
   }
 
   void StartCutting() {
+    Count(context().metrics, &OperatorMetrics::passes);
     passes_.StartCutting(pass_rows_);
     stage_ = Stage::kCut;
   }
@@ -193,6 +197,7 @@ class HashJoinRestOperator final : public Operator {
     const int64_t rows = RowsOf(partition_.build);
     division_.emplace(*terms_, partition_, (rows + rows / 4) / pass_rows_, *build_encoder_,
                       *probe_encoder_, context());
+    Count(context().metrics, &OperatorMetrics::passes);
     stage_ = Stage::kDivide;
     return Flow::MoreOutput();
   }
@@ -241,6 +246,7 @@ class HashJoinRestOperator final : public Operator {
     }
     const bool was_resident = built_->table() == nullptr;
     if (!was_resident && !passes_.is_last()) {
+      Count(context().metrics, &OperatorMetrics::passes);
       passes_.Next();
       StartPass();
       return Flow::MoreOutput();

@@ -111,9 +111,7 @@ class IntervalJoin final : public Operator {
       freed += moved;
     }
     if (freed == 0) return 0;
-    if (context().metrics != nullptr) {
-      context().metrics->spilled_bytes.fetch_add(freed, std::memory_order_relaxed);
-    }
+    Count(context().metrics, &OperatorMetrics::spilled_bytes, freed);
     FitReservation();
     return freed;
   }

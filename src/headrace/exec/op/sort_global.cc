@@ -141,6 +141,7 @@ Result<Flow> SortGlobal::MergeSome(const OperatorContext& context, size_t runs_m
     SortMerger merger(*terms_, SortMerger::Positions::kGiven, context.pool);
     for (size_t i = 0; i < count; ++i) ARROW_RETURN_NOT_OK(merger.Add(SpilledRange{spilled[i]}));
     spilled.erase(spilled.begin(), spilled.begin() + static_cast<std::ptrdiff_t>(count));
+    Count(context.metrics, &OperatorMetrics::passes);
     ARROW_ASSIGN_OR_RAISE(pass->writer, RunWriter::Make(context, *terms_, std::move(merger)));
     ++passes_;
     return Flow::MoreOutput();

@@ -69,7 +69,7 @@ Status SpillFile::ChargeWritten() {
   const int64_t more = writer_->bytes_written() - charged_;
   ARROW_RETURN_NOT_OK(space_.Charge(more));
   charged_ += more;
-  if (metrics_ != nullptr) metrics_->spilled_bytes.fetch_add(more, std::memory_order_relaxed);
+  Count(metrics_, &OperatorMetrics::spilled_bytes, more);
   return Status::OK();
 }
 
@@ -85,7 +85,7 @@ Status SpillFile::Seal() {
   ARROW_RETURN_NOT_OK(ChargeWritten());
   sections_ = writer_->sections();
   writer_.reset();
-  if (metrics_ != nullptr) metrics_->spilled_runs.fetch_add(1, std::memory_order_relaxed);
+  Count(metrics_, &OperatorMetrics::spilled_runs);
   return Status::OK();
 }
 
