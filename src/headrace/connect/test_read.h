@@ -7,19 +7,15 @@
 #include <vector>
 
 #include "arrow/array.h"
-#include "arrow/json/from_string.h"
 #include "arrow/memory_pool.h"
 #include "arrow/record_batch.h"
 #include "arrow/type.h"
 #include "headrace/base/test_status.h"
 #include "headrace/table/source.h"
 #include "headrace/types/format_value.h"
+#include "headrace/types/test_arrays.h"
 
 namespace headrace::connect_test {
-
-inline ArrayPtr FromJson(const TypePtr& type, const std::string& json) {
-  return arrow::json::ArrayFromJSONString(type, json).ValueOrDie();
-}
 
 inline std::shared_ptr<arrow::RecordBatch> Rows(const SchemaPtr& schema, const std::string& json) {
   const ArrayPtr rows = FromJson(arrow::struct_(schema->fields()), json);

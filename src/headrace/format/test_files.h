@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "arrow/array.h"
-#include "arrow/json/from_string.h"
 #include "arrow/memory_pool.h"
 #include "arrow/record_batch.h"
 #include "arrow/table.h"
@@ -19,6 +18,7 @@
 #include "headrace/format/format.h"
 #include "headrace/types/encoding.h"
 #include "headrace/types/format_value.h"
+#include "headrace/types/test_arrays.h"
 
 #define ASSERT_ARROW_OK(expression)                             \
   do {                                                          \
@@ -130,10 +130,6 @@ inline std::string Columns(const arrow::Schema& schema) {
     text += field->name() + " " + field->type()->ToString();
   }
   return text;
-}
-
-inline ArrayPtr FromJson(const TypePtr& type, const std::string& json) {
-  return arrow::json::ArrayFromJSONString(type, json).ValueOrDie();
 }
 
 }  // namespace headrace::format_test

@@ -14,7 +14,7 @@
 namespace headrace {
 namespace {
 
-constexpr int64_t kMegabyte = int64_t{1} << 20;
+constexpr int64_t kHeapMegabyte = int64_t{1} << 20;
 
 TEST(BlockHeapTest, BlocksAreALittleLargerThanAsked) {
   int64_t last = 0;
@@ -70,15 +70,15 @@ void Churn(BlockHeap& heap, uint64_t seed) {
 }
 
 TEST(BlockHeapTest, BlocksDoNotOverlap) {
-  BlockHeap heap(8 * kMegabyte);
+  BlockHeap heap(8 * kHeapMegabyte);
   Churn(heap, 1);
-  EXPECT_LE(heap.mapped_bytes(), 8 * kMegabyte);
+  EXPECT_LE(heap.mapped_bytes(), 8 * kHeapMegabyte);
   heap.Release();
   EXPECT_EQ(heap.mapped_bytes(), 0);
 }
 
 TEST(BlockHeapTest, ManyThreadsTakeAndFree) {
-  BlockHeap heap(8 * kMegabyte);
+  BlockHeap heap(8 * kHeapMegabyte);
   std::vector<std::thread> threads;
   for (uint64_t seed = 0; seed < 4; ++seed) threads.emplace_back([&, seed] { Churn(heap, seed); });
   for (std::thread& thread : threads) thread.join();
@@ -87,14 +87,14 @@ TEST(BlockHeapTest, ManyThreadsTakeAndFree) {
 }
 
 TEST(BlockHeapTest, FreedMemoryServesOtherSizes) {
-  BlockHeap heap(64 * kMegabyte);
+  BlockHeap heap(64 * kHeapMegabyte);
   for (const int64_t bytes : {5'000, 70'000, 500'000, 4'096}) {
     std::vector<uint8_t*> blocks;
-    for (int64_t taken = 0; taken < 32 * kMegabyte; taken += bytes) {
+    for (int64_t taken = 0; taken < 32 * kHeapMegabyte; taken += bytes) {
       blocks.push_back(heap.Allocate(bytes));
     }
     for (uint8_t* block : blocks) heap.Free(block, bytes);
-    EXPECT_LE(heap.mapped_bytes(), 44 * kMegabyte) << bytes;
+    EXPECT_LE(heap.mapped_bytes(), 44 * kHeapMegabyte) << bytes;
   }
 }
 
@@ -103,15 +103,15 @@ TEST(BlockHeapTest, FreeBlocksBetweenOthersGoBackToTheSystem) {
   constexpr int64_t kBytes = 64 << 10;
   BlockHeap heap(0);
   std::vector<uint8_t*> blocks;
-  for (int64_t taken = 0; taken < 128 * kMegabyte; taken += kBytes) {
+  for (int64_t taken = 0; taken < 128 * kHeapMegabyte; taken += kBytes) {
     blocks.push_back(heap.Allocate(kBytes));
     std::memset(blocks.back(), 1, kBytes);
   }
   const int64_t full = AnonymousResidentBytes();
   for (size_t i = 0; i < blocks.size(); i += 2) heap.Free(blocks[i], kBytes);
-  EXPECT_GT(AnonymousResidentBytes(), full - 16 * kMegabyte);
+  EXPECT_GT(AnonymousResidentBytes(), full - 16 * kHeapMegabyte);
   heap.Release();
-  EXPECT_LT(AnonymousResidentBytes(), full - 48 * kMegabyte);
+  EXPECT_LT(AnonymousResidentBytes(), full - 48 * kHeapMegabyte);
   for (size_t i = 1; i < blocks.size(); i += 2) {
     EXPECT_EQ(blocks[i][kBytes - 1], 1);
     heap.Free(blocks[i], kBytes);

@@ -17,7 +17,6 @@
 #include "arrow/array/concatenate.h"
 #include "arrow/array/util.h"
 #include "arrow/compute/initialize.h"
-#include "arrow/json/from_string.h"
 #include "arrow/memory_pool.h"
 #include "arrow/scalar.h"
 #include "arrow/type.h"
@@ -27,16 +26,13 @@
 #include "headrace/expression/bind.h"
 #include "headrace/types/encoding.h"
 #include "headrace/types/format_value.h"
+#include "headrace/types/test_arrays.h"
 
 namespace headrace::pipe_test {
 
 inline const bool kComputeIsReady = arrow::compute::Initialize().ok();
 
 inline arrow::MemoryPool* Pool() { return arrow::default_memory_pool(); }
-
-inline ArrayPtr FromJson(const TypePtr& type, const std::string& json) {
-  return arrow::json::ArrayFromJSONString(type, json).ValueOrDie();
-}
 
 /// A table: one batch and its schema.
 struct TestTable {
