@@ -14,7 +14,6 @@
 namespace headrace {
 namespace {
 
-using pipe_test::FromJson;
 using pipe_test::Pool;
 
 struct KeyCase {

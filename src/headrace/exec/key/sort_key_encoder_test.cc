@@ -13,7 +13,6 @@
 namespace headrace {
 namespace {
 
-using pipe_test::FromJson;
 using pipe_test::Pool;
 
 struct SortKeyCase {
