@@ -54,6 +54,7 @@ class HashJoinBuild final : public Operator {
       slice.set_ordinal({ordinal.split, ordinal.seq * kSlicesMax + next_row_ / slice_rows});
       const int64_t claim = ClaimOf(slice);
       if (!TryClaim(claim)) return Flow::NeedMemory(claim);
+      pieces_->ClaimFilterRoom(rows_.reservation.bytes() * context().lanes, context().budget);
       if (!FitsGathered(slice)) ARROW_RETURN_NOT_OK(MakeChunk());
       next_row_ += slice.num_rows();
       gathered_rows_ += slice.num_rows();
@@ -123,8 +124,7 @@ class HashJoinBuild final : public Operator {
     const int64_t row_bytes = std::max<int64_t>(1, rows_.reservation.bytes() / rows_.num_rows);
     const int64_t wanted = std::max(bytes / row_bytes, rows_.num_rows / kEvictedFraction) + 1;
     const bool all = !IsWorthKeeping(rows_.num_rows - wanted, rows_seen_);
-    pieces_->Spill(rows, all ? kAllRows : wanted, rows_.reservation,
-                   context().budget->limit_bytes());
+    pieces_->Spill(rows, all ? kAllRows : wanted);
   }
 
   Result<Batch> RowsToKeep(const Batch& batch) {

@@ -63,12 +63,20 @@ void ResidentRows::CountByGroup(RowsByGroup* rows) const {
   }
 }
 
-void HashJoinPieces::Spill(const RowsByGroup& rows, int64_t rows_wanted, Reservation& claim,
-                           int64_t limit_bytes) {
+void HashJoinPieces::ClaimFilterRoom(int64_t held_bytes,
+                                     const std::shared_ptr<MemoryBudget>& budget) {
+  const int64_t bytes = budget->limit_bytes() / kFilterFraction;
+  if (held_bytes < bytes || !terms_->may_spill || !has_use_for_filter()) return;
   std::lock_guard lock(mutex_);
-  const int64_t filter_bytes = limit_bytes / kFilterFraction;
-  if (!is_spilled() && has_use_for_filter() && claim.bytes() >= 2 * filter_bytes) {
-    filter_ = std::make_unique<KeyFilter>(claim.Split(filter_bytes));
+  if (is_spilled() || filter_room_.bytes() > 0) return;
+  filter_room_ = Reservation(budget);
+  filter_room_.TryResize(bytes);
+}
+
+void HashJoinPieces::Spill(const RowsByGroup& rows, int64_t rows_wanted) {
+  std::lock_guard lock(mutex_);
+  if (!is_spilled() && filter_room_.bytes() > 0) {
+    filter_ = std::make_unique<KeyFilter>(std::move(filter_room_));
   }
   if (terms_->order_read) return spilled_.AddAll();
   std::array<int, kKeyGroups> groups;
@@ -144,7 +152,10 @@ void HashJoinPieces::AddPlaces(const std::vector<JoinPlace>& places) {
 }
 
 Status HashJoinPieces::Seal(const OperatorContext& context) {
-  if (!is_spilled()) return Status::OK();
+  if (!is_spilled()) {
+    filter_room_.Clear();
+    return Status::OK();
+  }
   int64_t claimed = 0;
   RowsByGroup rows{};
   for (const ResidentRows& lane : lanes_) {
@@ -158,11 +169,10 @@ Status HashJoinPieces::Seal(const OperatorContext& context) {
   const double share =
       std::min(1.0, static_cast<double>(most) / static_cast<double>(std::max<int64_t>(1, claimed)));
   const auto staying = static_cast<int64_t>(share * static_cast<double>(resident));
-  Reservation none;
   if (!IsWorthKeeping(staying, resident + WrittenRows())) {
-    Spill(rows, kAllRows, none, limit);
+    Spill(rows, kAllRows);
   } else if (claimed > most) {
-    Spill(rows, resident - staying + 1, none, limit);
+    Spill(rows, resident - staying + 1);
   }
   return Status::OK();
 }

@@ -84,8 +84,10 @@ class HashJoinPieces final : public GlobalState {
 
   /// Chooses key groups to be written: those chosen before and then, of the groups in `rows`, the
   /// largest ones, until `rows_wanted` of the rows are of some. Where the order of rows is read all
-  /// are. The first call makes the filter, of a part of `claim`. Thread safe.
-  void Spill(const RowsByGroup& rows, int64_t rows_wanted, Reservation& claim, int64_t limit_bytes);
+  /// are. The first call makes the filter, where it has room. Thread safe.
+  void Spill(const RowsByGroup& rows, int64_t rows_wanted);
+  /// Claims room for a filter while there is memory, once all lanes hold about as much. Thread safe.
+  void ClaimFilterRoom(int64_t held_bytes, const std::shared_ptr<MemoryBudget>& budget);
   const SpilledKeyGroups& spilled() const { return spilled_; }
   bool is_spilled() const { return spilled_.any(); }
   /// Gives the rows of spilled groups in a chunk to `writer`; what is left of it may be empty.
@@ -119,6 +121,7 @@ class HashJoinPieces final : public GlobalState {
   const HashJoinTermsPtr terms_;
   std::mutex mutex_;
   SpilledKeyGroups spilled_;
+  Reservation filter_room_;            // until the filter is made
   std::unique_ptr<KeyFilter> filter_;  // made before the first group is spilled
   std::vector<ResidentRows> lanes_;
   std::vector<std::shared_ptr<SpillFile>> files_;
