@@ -8,9 +8,9 @@
 
 namespace headrace {
 
-/// Blocks of a class – sixteen to a doubling – stand in slabs of 2 MiB; a slab without blocks serves
-/// any class. So memory that is freed in one size is found again in another, nothing is searched,
-/// and what is free is known by slab and can be given back to the system. Thread safe.
+/// Blocks of a class – sixteen to a doubling – stand in slabs of 2 MiB; a slab without blocks
+/// serves any class. So memory that is freed in one size is found again in another, nothing is
+/// searched, and what is free is known by slab and can be given back to the system. Thread safe.
 class BlockHeap {
  public:
   static constexpr int64_t kBytesMin = int64_t{4} << 10;

@@ -86,7 +86,8 @@ class HashJoinPieces final : public GlobalState {
   /// largest ones, until `rows_wanted` of the rows are of some. Where the order of rows is read all
   /// are. The first call makes the filter, where it has room. Thread safe.
   void Spill(const RowsByGroup& rows, int64_t rows_wanted);
-  /// Claims room for a filter while there is memory, once all lanes hold about as much. Thread safe.
+  /// Claims room for a filter while there is memory, once all lanes hold about as much. Thread
+  /// safe.
   void ClaimFilterRoom(int64_t held_bytes, const std::shared_ptr<MemoryBudget>& budget);
   const SpilledKeyGroups& spilled() const { return spilled_; }
   bool is_spilled() const { return spilled_.any(); }

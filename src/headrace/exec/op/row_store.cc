@@ -57,7 +57,8 @@ std::vector<size_t> PositionsByChunk(RowRefs rows) {
 
 }  // namespace
 
-// std::memcpy, without a call for the short texts that columns mostly hold: two copies that overlap.
+// std::memcpy, without a call for the short texts that columns mostly hold: two copies that
+// overlap.
 inline void CopyShort(uint8_t* out, const uint8_t* in, size_t length) {
   const auto ends = [&](auto width_of) {
     constexpr size_t kWidth = width_of();

@@ -1,5 +1,6 @@
 // Narrow columns: how the columns of a section take fewer bytes in a state file. Integers that are
-// near each other are kept as differences to the least; texts that are all as long, without offsets.
+// near each other are kept as differences to the least; texts that are all as long, without
+// offsets.
 #pragma once
 
 #include <cstdint>

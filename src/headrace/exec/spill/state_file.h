@@ -27,9 +27,9 @@ struct StateSection {
 };
 
 /// Writes sections one after the other. One thread. Batches are of any schema; a reader gets the
-/// same schema back. Plain encodings only (decode before writing). Columns are narrowed, and buffers
-/// compressed while that makes them much smaller (by half with LZ4). After a failed call the file is of no use; who made the writer removes
-/// it.
+/// same schema back. Plain encodings only (decode before writing). Columns are narrowed, and
+/// buffers compressed while that makes them much smaller (by half with LZ4). After a failed call
+/// the file is of no use; who made the writer removes it.
 class StateWriter {
  public:
   static Result<std::unique_ptr<StateWriter>> Make(Vfs& vfs, std::string path,

@@ -134,8 +134,8 @@ TEST_F(StateFileTest, CellsFromOutsideAreValidated) {
   EXPECT_TRUE(read->Equals(*batch));
 }
 
-// Random numbers are hardly written smaller, whatever stands beside them; those of zeros behind them
-// are again.
+// Random numbers are hardly written smaller, whatever stands beside them; zeros behind them are
+// again.
 TEST_F(StateFileTest, CompressesColumnsWhileThatMakesThemSmaller) {
   const auto schema =
       arrow::schema({arrow::field("x", arrow::float64()), arrow::field("zero", arrow::float64())});
