@@ -269,3 +269,12 @@ test_matches_are_those_of_the_book = hypothesis.settings(max_examples=200)(GIVEN
 test_many_matches_are_those_of_the_book = pytest.mark.slow(
     hypothesis.settings(max_examples=10_000)(GIVEN(check))
 )
+
+
+@pytest.mark.parametrize("rows", range(5))
+@pytest.mark.parametrize("outer", [False, True])
+def test_loops_of_loops_that_may_take_nothing(rows: int, outer: bool) -> None:
+    inner = Repeat(Variable("a"), 0, None, True)
+    for part in (inner, Sequence((inner, Repeat(Variable("b"), 0, 1, False)))):
+        pattern = Repeat(part, 0, None, outer)
+        check([("p", None)] * rows, pattern, {}, "past last row", "one", None, False, False)

@@ -313,7 +313,7 @@ TEST(JoinTest, SkewedKeysSpillAndKeepTheirOrder) {
       Rng rng(static_cast<uint64_t>(kind) + 70);
       JoinCase join;
       join.left = TestTable::Random(rng, "l", 20, 5);
-      join.right = TestTable::Random(rng, "r", 200'000, 3);
+      join.right = TestTable::Random(rng, "r", 130'000, 3);
       join.kind = kind;
       join.residual = residual;
       if (kind <= JoinKind::kFull) join.build = JoinSide::kRight;
@@ -329,7 +329,7 @@ TEST(JoinTest, WithoutKeysSpillsAndKeepsItsOrder) {
     Rng rng(static_cast<uint64_t>(kind) + 700);
     JoinCase join;
     join.left = TestTable::Random(rng, "l", 12, 40);
-    join.right = TestTable::Random(rng, "r", 200'000, 40);
+    join.right = TestTable::Random(rng, "r", 130'000, 40);
     join.kind = kind;
     join.by_k = false;
     join.less = true;

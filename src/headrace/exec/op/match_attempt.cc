@@ -39,10 +39,24 @@ std::vector<bool> LeadsToPath(const std::vector<MatchStep>& steps, uint64_t over
   return leads;
 }
 
+/// Per step the targets of the marks before it whose progress is behind it.
+std::vector<std::vector<int>> LoopsAround(const std::vector<MatchStep>& steps) {
+  std::vector<std::vector<int>> loops(steps.size());
+  std::vector<int> open;
+  for (size_t i = 0; i < steps.size(); ++i) {
+    if (steps[i].kind == MatchStep::Kind::kProgress) std::erase(open, steps[i].target);
+    loops[i] = open;
+    if (steps[i].kind == MatchStep::Kind::kMark) open.push_back(steps[i].target);
+  }
+  return loops;
+}
+
 }  // namespace
 
 MatchProgram::MatchProgram(const MatchTerms& match)
-    : terms(match), first_variables(FirstVariablesOf(match.steps)) {
+    : terms(match),
+      first_variables(FirstVariablesOf(match.steps)),
+      loops(LoopsAround(match.steps)) {
   for (size_t i = 0; i < match.definitions.size(); ++i) {
     if (match.definitions[i].over_path != nullptr) over_path |= uint64_t{1} << i;
   }
@@ -110,9 +124,15 @@ size_t MatchAttempt::BitOf(int split, int64_t row) const {
          static_cast<size_t>(split);
 }
 
+bool MatchAttempt::IsInEmptyRound(int32_t step) const {
+  const std::vector<int>& loops = program_.loops[static_cast<size_t>(step)];
+  return std::any_of(loops.begin(), loops.end(),
+                     [&](int mark) { return marks_[static_cast<size_t>(mark)] == row(); });
+}
+
 bool MatchAttempt::Visited(int32_t step) {
   const int split = program_.memo[static_cast<size_t>(step)];
-  if (split < 0) return false;
+  if (split < 0 || IsInEmptyRound(step)) return false;
   if (failed_.empty()) memo_row_ = start_;
   const size_t bit = BitOf(split, row());
   const size_t word = bit / kBitsPerWord;

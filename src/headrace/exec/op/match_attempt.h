@@ -20,6 +20,8 @@ struct MatchProgram {
   std::vector<int> memo;     // per step: the number of a split whose failures are kept; −1: none
   int memo_splits = 0;       // of them
   int marks = 0;             // registers
+  // Per step: the registers of the loops around it whose rounds may take no row.
+  std::vector<std::vector<int>> loops;
   bool may_loop_empty = false;
 };
 
@@ -42,7 +44,8 @@ class MatchRowsView {
 /// Backtracks in the order of preferment, with an explicit stack, so that it stops anywhere and
 /// goes on. A split that has failed at a row fails there again, whatever came before, unless what
 /// follows looks at the match: those splits are noted, so the rows of a partition are passed once
-/// per split.
+/// per split. One in a round that took no row yet is not noted: whether the round may end depends
+/// on where it began.
 class MatchAttempt {
  public:
   enum class State : uint8_t { kNeedsRow, kPaused, kFailed, kMatched };
@@ -83,8 +86,10 @@ class MatchAttempt {
   int64_t row() const { return start_ + path_.size(); }
   Result<Step> TakeRow(const MatchStep& step, MatchRowsView& rows);
   bool IsInSpan(const MatchRowsView& rows);
-  /// False where it has failed here before.
+  /// True where it has failed here before.
   bool Visited(int32_t step);
+  /// A round of a loop around the step has taken no row.
+  bool IsInEmptyRound(int32_t step) const;
   bool Backtrack();
   void ForgetBefore(int64_t start);
   void Succeed();
