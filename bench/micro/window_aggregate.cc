@@ -13,7 +13,7 @@
 #include "fmt/format.h"
 #include "headrace/base/check.h"
 #include "headrace/base/rng.h"
-#include "headrace/exec/op/window_aggregate.h"
+#include "headrace/exec/op/stream/window_aggregate.h"
 #include "headrace/expression/bind.h"
 
 namespace headrace {

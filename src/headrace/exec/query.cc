@@ -5,7 +5,7 @@
 
 #include "headrace/base/check.h"
 #include "headrace/exec/checkpoint/checkpoint.h"
-#include "headrace/exec/op/sort.h"
+#include "headrace/exec/op/sort/sort.h"
 #include "headrace/table/dead_letters.h"
 
 namespace headrace {

@@ -6,7 +6,7 @@
 #include "arrow/record_batch.h"
 #include "arrow/type.h"
 #include "headrace/exec/op/lower.h"
-#include "headrace/exec/op/sort.h"
+#include "headrace/exec/op/sort/sort.h"
 #include "headrace/exec/physical.h"
 #include "headrace/exec/spill/state_file.h"
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "headrace/exec/op/window_frames.h"
+#include "headrace/exec/op/window/window_frames.h"
 #include "headrace/types/key/key_encoder.h"
 
 namespace headrace {
