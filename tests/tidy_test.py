@@ -220,6 +220,31 @@ def test_one_definition(first, second, allowed):
         assert problems == ([] if allowed else [(pair[1], 2)])
 
 
+HIDDEN = "namespace headrace {{\nnamespace {{\n{}\n}}  // namespace\n}}  // namespace headrace\n"
+
+
+@pytest.mark.parametrize(
+    "first, second, allowed",
+    [
+        ("constexpr int kRows = 1;", "constexpr int64_t kRows = 2;", False),
+        ("struct Row { int a; };", "class Row final : public Base {};", False),
+        ("int Add(int a, int b) { return a + b; }", "int Add(int x, int y);", False),
+        ("int Add(int a, int b) { return a + b; }", "int Add(int64_t a) { return a; }", True),
+        ("using Rows = A;", "using Rows = B;", False),
+        ("using Rows = A;", "using Rows = A;", True),
+    ],
+)
+def test_unity_names(first, second, allowed):
+    def problems(path):
+        sources = ("src/headrace/exec/a.cc", HIDDEN.format(first)), (path, HIDDEN.format(second))
+        return found(tidy.check_unity_names, *sources)
+
+    place = "src/headrace/exec/op/b.cc"
+    assert problems(place) == ([] if allowed else [(place, 3)])
+    assert problems("src/headrace/types/b.cc") == []
+    assert problems("src/headrace/exec/op/b_test.cc") == []
+
+
 def test_format(tmp_path):
     clean, dirty = tmp_path / "clean.cc", tmp_path / "dirty.cc"
     style = tidy.ROOT / ".clang-format"

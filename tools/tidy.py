@@ -338,6 +338,59 @@ def check_one_definition(sources):
             first.setdefault((name, program), source.path)
 
 
+CONSTANT_DEFINITION = re.compile(
+    r"\bconst(?:expr|init)?\b.*?\b(k[A-Z]\w*)\s*(?:\[[^=]*\])?\s*(?:=|$)"
+)
+
+
+def hidden_names(text):
+    """(name, line, declaration) of what stands in namespaces without a name; functions with the
+    types of their parameters."""
+    text = re.sub(r"^[ \t]*#(?:[^\n]*\\\n)*[^\n]*", _keep_breaks, blank_cpp(text), flags=re.M)
+    header_start, scopes = 0, []
+    for match in re.finditer(r"[{};]", text):
+        header = text[header_start : match.start()].strip()
+        if match[0] == "}" and scopes:
+            scopes.pop()
+        if _inside_parentheses(header) and match[0] != "{":
+            continue
+        if match[0] != "}" and scopes and scopes[-1] == "hidden":
+            if name := _declared_name(header):
+                yield name, text.count("\n", 0, match.start()) + 1, " ".join(header.split())
+        if match[0] == "{":
+            scopes.append("hidden" if re.search(r"\bnamespace$", header) else "other")
+        header_start = match.end()
+
+
+def _declared_name(header):
+    if match := TYPE_DEFINITION.search(header):
+        return match[1]
+    if match := re.match(r"using\s+(\w+)\s*=", header):
+        return match[1]
+    if match := CONSTANT_DEFINITION.search(header):
+        return match[1]
+    match = re.fullmatch(r"[^=(]*?(\w+)\s*\((.*)\)[^()]*", header, re.DOTALL)
+    if not match or match[1].startswith("TEST"):
+        return None
+    parameters = re.sub(r"\b\w+\s*(?=,|$)", "", match[2])
+    return f"{match[1]}({''.join(parameters.split())})"
+
+
+def check_unity_names(sources):
+    """Files of a room that may be compiled as one (as the sanitized tree does) hide other names."""
+    first = {}  # (name, program) -> where it is declared, and how
+    for source in sources:
+        if source.suffix != ".cc" or source.room in (None, "function"):
+            continue
+        for name, line, declaration in hidden_names(source.text):
+            place, before = first.setdefault(
+                (name, source.room, program_of(source.path)), (source.path, declaration)
+            )
+            same_alias = declaration.startswith("using") and declaration == before
+            if place != source.path and not same_alias:
+                yield Problem(source.path, line, f"{name} is a name of {place} too")
+
+
 def check_format(sources):
     """clang-format has nothing to change. Files seen clean before are not looked at again."""
     style = (ROOT / ".clang-format").read_text() + machine.REQUIREMENTS.read_text()
@@ -402,6 +455,7 @@ CHECKS = [
     check_header_comments,
     check_dead_files,
     check_one_definition,
+    check_unity_names,
     check_format,
     check_generated,
     check_hacking,

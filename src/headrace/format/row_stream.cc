@@ -42,7 +42,7 @@ class FileCursor final : public arrow::io::InputStream {
   bool closed_ = false;
 };
 
-Status Drop(arrow::io::InputStream& stream, int64_t bytes) {
+Status DropBytes(arrow::io::InputStream& stream, int64_t bytes) {
   constexpr int64_t kDropBytes = int64_t{64} << 10;
   std::vector<char> dropped(static_cast<size_t>(std::min(bytes, kDropBytes)));
   while (bytes > 0) {
@@ -61,7 +61,7 @@ Result<std::shared_ptr<arrow::io::InputStream>> OpenText(const StreamFile& file,
   if (!IsCompressedPath(file.info.path)) return std::make_shared<FileCursor>(file.file, offset);
   ARROW_ASSIGN_OR_RAISE(
       auto stream, UnpackFrom(std::make_shared<FileCursor>(file.file, 0), file.info.path, pool));
-  ARROW_RETURN_NOT_OK(DecodeError(Drop(*stream, offset), file.info.path, "compressed"));
+  ARROW_RETURN_NOT_OK(DecodeError(DropBytes(*stream, offset), file.info.path, "compressed"));
   return stream;
 }
 

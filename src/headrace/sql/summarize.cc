@@ -32,7 +32,7 @@ struct Figure {
   UnboundPtr (*value)(const UnboundPtr& column);
 };
 
-const Figure kFigures[] = {
+const Figure kSummaryFigures[] = {
     {"min", Figure::Of::kComparable,
      [](const UnboundPtr& column) { return AsText(Unbound::Call("min", {column})); }},
     {"max", Figure::Of::kComparable,
@@ -103,7 +103,8 @@ Result<PlanPtr> Binder::BindSummary(const Statement& statement) {
   std::vector<std::pair<std::string, UnboundPtr>> lists = {
       {"column_name", Unbound::Call("list_value", std::move(names))},
       {"column_type", Unbound::Call("list_value", std::move(types))}};
-  for (const Figure& figure : kFigures) lists.emplace_back(figure.name, ListOf(figure, schema));
+  for (const Figure& figure : kSummaryFigures)
+    lists.emplace_back(figure.name, ListOf(figure, schema));
   std::vector<NamedExpression> outputs;
   for (const auto& [name, list] : lists) {
     ARROW_ASSIGN_OR_RAISE(ExpressionPtr bound, headrace::Bind(*list, places, Dialect::kSql));

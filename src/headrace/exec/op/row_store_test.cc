@@ -9,7 +9,7 @@ namespace {
 using namespace pipe_test;
 
 // Three chunks of one column.
-const std::vector<std::pair<TypePtr, std::vector<std::string>>>& Columns() {
+const std::vector<std::pair<TypePtr, std::vector<std::string>>>& StoredColumns() {
   static const auto* const columns = new std::vector<std::pair<TypePtr, std::vector<std::string>>>{
       {arrow::null(), {"[null, null]", "[null]", "[null, null]"}},
       {arrow::boolean(), {"[true, false]", "[null]", "[false, true]"}},
@@ -34,7 +34,7 @@ const std::vector<std::pair<TypePtr, std::vector<std::string>>>& Columns() {
 }
 
 TEST(RowStoreTest, GathersAnyLayout) {
-  for (const auto& [type, chunks] : Columns()) {
+  for (const auto& [type, chunks] : StoredColumns()) {
     for (uint64_t seed = 1; seed <= 10; ++seed) {
       SCOPED_TRACE(type->ToString() + " " + std::to_string(seed));
       Rng rng(seed);

@@ -16,14 +16,14 @@
 namespace headrace {
 namespace {
 
-constexpr int64_t kRows = 100;
+constexpr int64_t kNarrowedRows = 100;
 
 // `least` and `greatest` in turn, null in every fifth row where asked for.
 template <typename ArrowType>
 ArrayPtr Between(typename ArrowType::c_type least, typename ArrowType::c_type greatest,
                  bool with_nulls) {
   typename arrow::TypeTraits<ArrowType>::BuilderType builder;
-  for (int64_t row = 0; row < kRows; ++row) {
+  for (int64_t row = 0; row < kNarrowedRows; ++row) {
     if (with_nulls && row % 5 == 0) {
       EXPECT_OK(builder.AppendNull());
     } else {
@@ -35,7 +35,8 @@ ArrayPtr Between(typename ArrowType::c_type least, typename ArrowType::c_type gr
 
 ArrayPtr Texts(const std::string& even, const std::string& odd) {
   arrow::StringBuilder builder;
-  for (int64_t row = 0; row < kRows; ++row) EXPECT_OK(builder.Append(row % 2 == 0 ? even : odd));
+  for (int64_t row = 0; row < kNarrowedRows; ++row)
+    EXPECT_OK(builder.Append(row % 2 == 0 ? even : odd));
   return builder.Finish().ValueOrDie();
 }
 

@@ -28,7 +28,7 @@ namespace {
 
 using arrow::Type;
 
-constexpr size_t kBufferBytes = 256 << 10;
+constexpr size_t kCsvBufferBytes = 256 << 10;
 
 /// Text that is still to be written.
 class OutputText {
@@ -53,7 +53,7 @@ class OutputText {
 
  private:
   void Grow(size_t bytes) {
-    capacity_ = std::max(size_ + bytes, 2 * kBufferBytes + 2 * size_);
+    capacity_ = std::max(size_ + bytes, 2 * kCsvBufferBytes + 2 * size_);
     auto grown = std::make_unique_for_overwrite<char[]>(capacity_);
     if (size_ > 0) std::memcpy(grown.get(), data_.get(), size_);
     data_ = std::move(grown);
@@ -263,7 +263,7 @@ class CsvEncoder final : public FileEncoder {
     }
     for (int64_t row = 0; row < batch.num_rows(); ++row) {
       ARROW_RETURN_NOT_OK(AppendRow(row, cells));
-      if (buffer_.text().size() >= kBufferBytes) ARROW_RETURN_NOT_OK(FlushBuffer());
+      if (buffer_.text().size() >= kCsvBufferBytes) ARROW_RETURN_NOT_OK(FlushBuffer());
     }
     return Status::OK();
   }

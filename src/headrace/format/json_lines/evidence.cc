@@ -13,7 +13,7 @@ namespace {
 /// Values nested deeper are taken as text.
 constexpr int kDepthMax = 64;
 
-enum Seen : uint32_t {
+enum SeenKinds : uint32_t {
   kInteger = 1,      // in int64, not negative
   kNegative = 2,     // in int64
   kUnsigned = 4,     // past int64, in uint64
@@ -28,7 +28,7 @@ enum Seen : uint32_t {
   kStruct = 2048,
 };
 
-bool IsSubset(uint32_t seen, uint32_t of) { return seen != 0 && (seen & ~of) == 0; }
+bool IsWithin(uint32_t seen, uint32_t of) { return seen != 0 && (seen & ~of) == 0; }
 
 }  // namespace
 
@@ -122,14 +122,14 @@ simdjson::error_code Evidence::AddFields(JsonValue& value, int depth) {
 
 TypePtr Evidence::Type() const {
   constexpr uint32_t kSmall = kInteger | kNegative;
-  if (IsSubset(seen_, kSmall)) return arrow::int64();
-  if (IsSubset(seen_, kInteger | kUnsigned)) return arrow::uint64();
-  if ((seen_ & kReal) != 0 && IsSubset(seen_, kSmall | kUnsigned | kWideInteger | kReal)) {
+  if (IsWithin(seen_, kSmall)) return arrow::int64();
+  if (IsWithin(seen_, kInteger | kUnsigned)) return arrow::uint64();
+  if ((seen_ & kReal) != 0 && IsWithin(seen_, kSmall | kUnsigned | kWideInteger | kReal)) {
     return arrow::float64();
   }
   if (seen_ == kBoolean) return arrow::boolean();
   if (seen_ == kDate) return arrow::date32();
-  if (IsSubset(seen_, kDate | kTimestamp)) return arrow::timestamp(arrow::TimeUnit::MICRO);
+  if (IsWithin(seen_, kDate | kTimestamp)) return arrow::timestamp(arrow::TimeUnit::MICRO);
   if (seen_ == kZonedTimestamp) return arrow::timestamp(arrow::TimeUnit::MICRO, "UTC");
   return NestedType();
 }

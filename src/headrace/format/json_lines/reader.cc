@@ -27,7 +27,7 @@ namespace json_lines {
 namespace {
 
 /// A split of a file has about this many bytes.
-constexpr int64_t kSplitBytes = int64_t{8} << 20;
+constexpr int64_t kLineSplitBytes = int64_t{8} << 20;
 /// Files whose records are looked at to find types.
 constexpr int64_t kSampleFilesMax = 32;
 
@@ -96,7 +96,7 @@ class JsonFile final : public DataFile {
         options_(std::move(options)),
         schema_(std::move(schema)) {
     const bool whole = options_.layout == Layout::kArray || IsCompressedPath(info_.path);
-    num_parts_ = whole ? 1 : info_.size / kSplitBytes + 1;
+    num_parts_ = whole ? 1 : info_.size / kLineSplitBytes + 1;
   }
 
   const SchemaPtr& schema() const override { return schema_; }

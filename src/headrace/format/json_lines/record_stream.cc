@@ -17,7 +17,7 @@ namespace {
 
 constexpr size_t kNone = std::string_view::npos;
 /// What is read at a time behind the end of a part: its last record is seldom long.
-constexpr int64_t kTailBytes = int64_t{64} << 10;
+constexpr int64_t kRecordTailBytes = int64_t{64} << 10;
 
 bool IsBlank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 
@@ -165,7 +165,7 @@ Status RecordStream::ReadOn() {
   // Not past the end of the part, but for what its last record needs.
   const int64_t part = end_ - base_ - static_cast<int64_t>(size_);
   const int64_t room = static_cast<int64_t>(capacity_ - size_);
-  int64_t wanted = std::min(room, part > 0 ? part : kTailBytes);
+  int64_t wanted = std::min(room, part > 0 ? part : kRecordTailBytes);
   while (wanted > 0 && !at_end_) {
     ARROW_ASSIGN_OR_RAISE(const int64_t got,
                           stream_->Read(wanted, buffer_->mutable_data() + size_));

@@ -72,10 +72,10 @@ std::unique_ptr<CellText> MakeCellText(const arrow::Array& array) {
   }
 }
 
-bool IsWritable(const arrow::DataType& type) {
+bool IsWritableAsJson(const arrow::DataType& type) {
   switch (type.id()) {
     case Type::DICTIONARY:
-      return IsWritable(*static_cast<const arrow::DictionaryType&>(type).value_type());
+      return IsWritableAsJson(*static_cast<const arrow::DictionaryType&>(type).value_type());
     case Type::EXTENSION:
     case Type::RUN_END_ENCODED:
     case Type::SPARSE_UNION:
@@ -83,7 +83,7 @@ bool IsWritable(const arrow::DataType& type) {
       return false;
     default:
       for (const auto& field : type.fields()) {
-        if (!IsWritable(*field->type())) return false;
+        if (!IsWritableAsJson(*field->type())) return false;
       }
       return true;
   }
@@ -94,7 +94,7 @@ bool IsWritable(const arrow::DataType& type) {
 Status CheckColumns(const arrow::Schema& schema) {
   std::set<std::string> names;
   for (const auto& field : schema.fields()) {
-    if (!IsWritable(*field->type())) {
+    if (!IsWritableAsJson(*field->type())) {
       return Error(ErrorKind::kUnsupported,
                    "json_lines cannot hold column \"{0}\" of type {1}; CAST(\"{0}\" AS VARCHAR) "
                    "makes a text of it",

@@ -45,7 +45,7 @@ simdjson::error_code CheckNull(JsonValue& value) {
   return TokenOf(value) == "null" ? simdjson::SUCCESS : simdjson::N_ATOM_ERROR;
 }
 
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+bool IsJsonDigit(char c) { return c >= '0' && c <= '9'; }
 
 /// Values of fixed width. `Read` is Fit(JsonValue&, Value*, Reading&), called for what is not null.
 template <typename Builder, typename Value, typename Read>
@@ -85,9 +85,9 @@ class ScalarBuilder final : public ValueBuilder {
 };
 
 /// Text: strings without their escapes, all else as its JSON text.
-class TextBuilder final : public ValueBuilder {
+class JsonTextBuilder final : public ValueBuilder {
  public:
-  explicit TextBuilder(arrow::MemoryPool* pool) : builder_(pool) {}
+  explicit JsonTextBuilder(arrow::MemoryPool* pool) : builder_(pool) {}
 
   Fit Append(JsonValue& value, Reading& reading) override {
     std::string_view text;
@@ -330,23 +330,23 @@ class MapBuilder final : public ValueBuilder {
   OffsetBuilder offsets_;
 };
 
-using Made = Result<std::unique_ptr<ValueBuilder>>;
+using MadeBuilder = Result<std::unique_ptr<ValueBuilder>>;
 
 /// Readers of scalars. They answer kMisfit for nulls too, and for what only looks broken: the
 /// builder tells them apart.
-struct Maker {
+struct BuilderMaker {
   const TypePtr& type;
   arrow::MemoryPool* pool;
   const TimeForm* times;  // may be null
 
   template <typename Builder, typename Value, typename Read>
-  Made Make(Read read) const {
+  MadeBuilder Make(Read read) const {
     return std::make_unique<ScalarBuilder<Builder, Value, Read>>(type, type->ToString(), pool,
                                                                  std::move(read));
   }
 
   template <typename ArrowType>
-  Made Integer() const {
+  MadeBuilder Integer() const {
     using Value = typename ArrowType::c_type;
     using Wide = std::conditional_t<std::is_signed_v<Value>, int64_t, uint64_t>;
     return Make<arrow::NumericBuilder<ArrowType>, Value>(
@@ -384,7 +384,7 @@ struct Maker {
 
   /// The writer spells NaN and infinities as null; as strings they are read.
   template <typename ArrowType>
-  Made Real() const {
+  MadeBuilder Real() const {
     using Value = typename ArrowType::c_type;
     return Make<arrow::NumericBuilder<ArrowType>, Value>(
         [](JsonValue& value, Value* out, Reading&) {
@@ -404,7 +404,7 @@ struct Maker {
     return csv::ParseReal(text, out) && !std::isfinite(*out);
   }
 
-  Made Half() const {
+  MadeBuilder Half() const {
     return Make<arrow::HalfFloatBuilder, uint16_t>([](JsonValue& value, uint16_t* out, Reading&) {
       float real = 0;
       if (!ReadReal(value, &real)) return Fit::kMisfit;
@@ -416,7 +416,7 @@ struct Maker {
 
   /// Numbers, and strings with numbers, that need no rounding.
   template <typename Builder, typename Value>
-  Made Decimal() const {
+  MadeBuilder Decimal() const {
     const auto& decimal = static_cast<const arrow::DecimalType&>(*type);
     return Make<Builder, Value>([precision = decimal.precision(), scale = decimal.scale()](
                                     JsonValue& value, Value* out, Reading&) {
@@ -429,7 +429,7 @@ struct Maker {
     });
   }
 
-  Made Boolean() const {
+  MadeBuilder Boolean() const {
     return Make<arrow::BooleanBuilder, bool>([](JsonValue& value, bool* out, Reading&) {
       return value.get_bool().get(*out) == simdjson::SUCCESS ? Fit::kFits : Fit::kMisfit;
     });
@@ -437,7 +437,7 @@ struct Maker {
 
   /// Strings that `parse` (bool(std::string_view, Value*)) takes.
   template <typename Builder, typename Value, typename Parse>
-  Made Text(Parse parse) const {
+  MadeBuilder Text(Parse parse) const {
     return Make<Builder, Value>([parse](JsonValue& value, Value* out, Reading&) {
       std::string_view text;
       const bool fits = GetText(value, &text) == simdjson::SUCCESS && parse(text, out);
@@ -446,7 +446,7 @@ struct Maker {
   }
 
   template <typename ArrowType>
-  Made Time() const {
+  MadeBuilder Time() const {
     using Value = typename ArrowType::c_type;
     const arrow::TimeUnit::type unit = static_cast<const ArrowType&>(*type).unit();
     return Text<arrow::NumericBuilder<ArrowType>, Value>([unit](std::string_view text, Value* out) {
@@ -457,7 +457,7 @@ struct Maker {
     });
   }
 
-  Made SpelledTimestamp() const {
+  MadeBuilder SpelledTimestamp() const {
     TimestampText text_reader(*times, *type);
     std::string expected = text_reader.expected();
     auto read = [text_reader](JsonValue& value, int64_t* out, Reading&) {
@@ -471,7 +471,7 @@ struct Maker {
         type, std::move(expected), pool, std::move(read));
   }
 
-  Made Timestamp() const {
+  MadeBuilder Timestamp() const {
     if (times != nullptr) return SpelledTimestamp();
     const auto& timestamp = static_cast<const arrow::TimestampType&>(*type);
     return Text<arrow::TimestampBuilder, int64_t>(
@@ -481,19 +481,19 @@ struct Maker {
         });
   }
 
-  Made Duration() const {
+  MadeBuilder Duration() const {
     const arrow::TimeUnit::type unit = static_cast<const arrow::DurationType&>(*type).unit();
     return Text<arrow::DurationBuilder, int64_t>([unit](std::string_view text, int64_t* out) {
       return csv::ParseDuration(text, unit, out);
     });
   }
 
-  Made Date() const {
+  MadeBuilder Date() const {
     return Text<arrow::Date32Builder, int32_t>(
         [](std::string_view text, int32_t* out) { return csv::ParseDate(text, out); });
   }
 
-  Made DateInMillis() const {
+  MadeBuilder DateInMillis() const {
     return Text<arrow::Date64Builder, int64_t>([](std::string_view text, int64_t* out) {
       int32_t days = 0;
       const bool fits = csv::ParseDate(text, &days);
@@ -502,18 +502,18 @@ struct Maker {
     });
   }
 
-  Made FixedBinary() const {
+  MadeBuilder FixedBinary() const {
     const int width = static_cast<const arrow::FixedSizeBinaryType&>(*type).byte_width();
     return std::make_unique<BinaryBuilder<arrow::FixedSizeBinaryBuilder>>(type, width, pool);
   }
 
-  Made List(bool unknown_keys_fail) const {
+  MadeBuilder List(bool unknown_keys_fail) const {
     ARROW_ASSIGN_OR_RAISE(auto values,
                           MakeValueBuilder(type->field(0)->type(), unknown_keys_fail, pool, times));
     return std::make_unique<ListBuilder>(type, std::move(values), pool);
   }
 
-  Made Struct(bool unknown_keys_fail) const {
+  MadeBuilder Struct(bool unknown_keys_fail) const {
     FieldBuilders fields(unknown_keys_fail);
     for (const auto& field : type->fields()) {
       ARROW_ASSIGN_OR_RAISE(auto builder,
@@ -523,7 +523,7 @@ struct Maker {
     return std::make_unique<StructBuilder>(type, std::move(fields), pool);
   }
 
-  Made Map(bool unknown_keys_fail) const {
+  MadeBuilder Map(bool unknown_keys_fail) const {
     const auto& map = static_cast<const arrow::MapType&>(*type);
     if (map.key_type()->id() != arrow::Type::STRING) {
       return Error(ErrorKind::kUnsupported,
@@ -540,7 +540,7 @@ struct Maker {
 /// Digits at the front of `text`, removed; whether there were any.
 bool TakeDigits(std::string_view* text) {
   const size_t before = text->size();
-  while (!text->empty() && IsDigit(text->front())) text->remove_prefix(1);
+  while (!text->empty() && IsJsonDigit(text->front())) text->remove_prefix(1);
   return text->size() < before;
 }
 
@@ -667,9 +667,9 @@ Fit Broken(JsonValue& value, simdjson::error_code error, Reading& reading) {
   return Fit::kBroken;
 }
 
-Made MakeValueBuilder(const TypePtr& type, bool unknown_keys_fail, arrow::MemoryPool* pool,
-                      const TimeForm* times) {
-  const Maker maker{type, pool, times};
+MadeBuilder MakeValueBuilder(const TypePtr& type, bool unknown_keys_fail, arrow::MemoryPool* pool,
+                             const TimeForm* times) {
+  const BuilderMaker maker{type, pool, times};
   using arrow::Type;
   switch (type->id()) {
     case Type::NA:
@@ -719,7 +719,7 @@ Made MakeValueBuilder(const TypePtr& type, bool unknown_keys_fail, arrow::Memory
     case Type::DURATION:
       return maker.Duration();
     case Type::STRING:
-      return std::make_unique<TextBuilder>(pool);
+      return std::make_unique<JsonTextBuilder>(pool);
     case Type::BINARY:
       return std::make_unique<BinaryBuilder<arrow::BinaryBuilder>>(type, -1, pool);
     case Type::FIXED_SIZE_BINARY:

@@ -14,7 +14,7 @@ namespace headrace {
 namespace json_lines {
 namespace {
 
-constexpr size_t kBufferBytes = 256 << 10;
+constexpr size_t kLinesBufferBytes = 256 << 10;
 
 class JsonEncoder final : public FileEncoder {
  public:
@@ -30,7 +30,7 @@ class JsonEncoder final : public FileEncoder {
     for (int64_t row = 0; row < rows_->num_rows(); ++row) {
       rows_->Append(row, &buffer_);
       buffer_ += '\n';
-      if (buffer_.size() >= kBufferBytes) ARROW_RETURN_NOT_OK(FlushBuffer());
+      if (buffer_.size() >= kLinesBufferBytes) ARROW_RETURN_NOT_OK(FlushBuffer());
     }
     return Status::OK();
   }

@@ -12,7 +12,7 @@
 namespace headrace::parquet_format {
 namespace {
 
-constexpr int64_t kSampleRows = 2048;
+constexpr int64_t kChoiceSampleRows = 2048;
 
 /// Bytes of a value; 0: text; −1: a type that always has a dictionary where it can.
 int SampledWidthOf(const arrow::DataType& type) {
@@ -33,7 +33,7 @@ uint64_t HashOf(const arrow::Array& array, int width, int64_t row) {
 bool IsWorthDictionary(const std::vector<ArrayPtr>& pieces) {
   int64_t rows = 0;
   for (const ArrayPtr& piece : pieces) rows += piece->length();
-  const int64_t step = std::max<int64_t>(1, rows / kSampleRows);
+  const int64_t step = std::max<int64_t>(1, rows / kChoiceSampleRows);
   std::vector<uint64_t> hashes;
   int64_t next = 0;  // row of the sample, in the piece
   for (const ArrayPtr& piece : pieces) {

@@ -4,7 +4,7 @@
 namespace headrace::parquet_format {
 namespace {
 
-constexpr int kDepthMax = 16;
+constexpr int kThriftDepthMax = 16;
 
 enum WireType : uint8_t {
   kStop = 0,
@@ -98,7 +98,7 @@ class CompactReader {
 
   void Skip(WireType type, int depth) {
     if (failed()) return;
-    if (depth > kDepthMax) {
+    if (depth > kThriftDepthMax) {
       is_bad_ = true;
       return;
     }

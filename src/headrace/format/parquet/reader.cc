@@ -42,9 +42,9 @@ constexpr int64_t kPartRowsMin = 65536;
 constexpr double kPartsMax = 1024;
 
 /// Rows of parts whose columns nobody wants.
-class CountReader final : public SplitReader {
+class RowCountReader final : public SplitReader {
  public:
-  CountReader(const ScanRequest& request, int64_t rows) : slicer_(request) {
+  RowCountReader(const ScanRequest& request, int64_t rows) : slicer_(request) {
     slicer_.Put(Batch({}, rows));
   }
   Result<ReadResult> Next() override {
@@ -301,7 +301,7 @@ class ParquetFile final : public DataFile {
                                             const ReadContext& context) const override {
     if (request.projection.empty() && request.bounds.empty()) {
       ARROW_RETURN_NOT_OK(CheckUnchanged(vfs_, info_));
-      return std::make_unique<CountReader>(request, part.end - part.begin);
+      return std::make_unique<RowCountReader>(request, part.end - part.begin);
     }
     const auto next = std::upper_bound(first_part_.begin(), first_part_.end(), part.index);
     const int group = static_cast<int>(next - first_part_.begin()) - 1;

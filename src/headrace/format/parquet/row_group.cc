@@ -23,8 +23,8 @@
 namespace headrace::parquet_format {
 namespace {
 
-constexpr std::string_view kMagic = "PAR1";
-constexpr auto kMagicBytes = static_cast<int64_t>(kMagic.size());
+constexpr std::string_view kParquetMagic = "PAR1";
+constexpr auto kMagicBytes = static_cast<int64_t>(kParquetMagic.size());
 
 /// Passes on the column chunks of a file and keeps what stands behind them.
 class ChunkStream final : public arrow::io::OutputStream {
@@ -142,7 +142,7 @@ std::shared_ptr<parquet::ArrowWriterProperties> ArrowProperties() {
   return parquet::ArrowWriterProperties::Builder().set_use_threads(false)->build();
 }
 
-Status WriteMagic(arrow::io::OutputStream* stream) { return stream->Write(kMagic); }
+Status WriteMagic(arrow::io::OutputStream* stream) { return stream->Write(kParquetMagic); }
 
 Result<EncodedGroup> EncodeGroup(const arrow::Table& table,
                                  const std::shared_ptr<parquet::WriterProperties>& properties,

@@ -19,7 +19,7 @@ namespace {
 
 constexpr int kRunBuckets = 32;
 // Of the memory: what partitions may take while others can wait on disk.
-constexpr int64_t kHeldFraction = 4;
+constexpr int64_t kOpenRunsFraction = 4;
 
 class PartitionRunAggregate final : public Operator {
  public:
@@ -105,7 +105,7 @@ class PartitionRunAggregate final : public Operator {
     if (waiting_ != nullptr) return true;
     const int64_t wanted = BytesToAdd(rows, missing);
     if (wanted <= reservation_.bytes()) return false;
-    return wanted > context().budget->limit_bytes() / kHeldFraction ||
+    return wanted > context().budget->limit_bytes() / kOpenRunsFraction ||
            !reservation_.TryResize(wanted);
   }
 

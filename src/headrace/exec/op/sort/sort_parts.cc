@@ -11,7 +11,7 @@ namespace {
 constexpr int64_t kSamplesPerPart = 16;
 
 // A key that stands for as many rows.
-using Sample = std::pair<std::string_view, int64_t>;
+using KeySample = std::pair<std::string_view, int64_t>;
 
 int64_t RowsOf(const std::vector<MemoryRun>& runs) {
   int64_t rows = 0;
@@ -21,7 +21,7 @@ int64_t RowsOf(const std::vector<MemoryRun>& runs) {
   return rows;
 }
 
-void AddSamples(const std::vector<MemoryRun>& runs, int64_t step, std::vector<Sample>* samples) {
+void AddSamples(const std::vector<MemoryRun>& runs, int64_t step, std::vector<KeySample>* samples) {
   int64_t skip = step / 2;
   for (const MemoryRun& run : runs) {
     for (const BlockSlice& slice : run) {
@@ -37,7 +37,7 @@ void AddSamples(const std::vector<MemoryRun>& runs, int64_t step, std::vector<Sa
   }
 }
 
-void AddSamples(const SpilledRun& run, std::vector<Sample>* samples) {
+void AddSamples(const SpilledRun& run, std::vector<KeySample>* samples) {
   for (size_t block = 0; block < run.num_blocks(); ++block) {
     samples->emplace_back(run.first_keys()[block], run.rows_of(block));
   }
@@ -53,7 +53,7 @@ SortParts::SortParts(std::vector<MemoryRun> memory, std::vector<SpilledRunPtr> s
 }
 
 void SortParts::Sample(int64_t num_parts) {
-  std::vector<headrace::Sample> samples;
+  std::vector<KeySample> samples;
   const int64_t step = std::max<int64_t>(1, RowsOf(memory_) / (num_parts * kSamplesPerPart));
   AddSamples(memory_, step, &samples);
   for (const SpilledRunPtr& run : spilled_) AddSamples(*run, &samples);

@@ -82,9 +82,9 @@ std::vector<FramedCall> CallsOf(const TestTable& table, const BufferCase& made) 
 }
 
 /// All rows of each partition, in the order in which they were taken.
-class Model {
+class BufferModel {
  public:
-  Model(const TestTable& table, const BufferCase& made)
+  BufferModel(const TestTable& table, const BufferCase& made)
       : case_(made), cells_(CellsOf(table.batch)), times_(TimesOf(table)) {}
 
   void Push(int64_t begin, int64_t end) {
@@ -197,7 +197,7 @@ void Run(const BufferCase& made, int lanes, uint64_t seed) {
       {.lanes = lanes, .batch_rows = 1 + static_cast<int64_t>(rng.Below(50)), .seed = seed});
   auto drive = std::make_unique<StreamDrive>(world, spec, made.terms.partition_by);
   ASSERT_OK(drive->Open());
-  Model model(table, made);
+  BufferModel model(table, made);
   Cells given;
   for (int64_t begin = 0; begin < table.count();) {
     const int64_t end = std::min(table.count(), begin + 1 + static_cast<int64_t>(rng.Below(60)));
