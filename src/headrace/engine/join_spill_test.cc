@@ -14,6 +14,7 @@
 #include "headrace/base/test_status.h"
 #include "headrace/connect/memory/memory_table.h"
 #include "headrace/engine/session.h"
+#include "headrace/engine/test_profile.h"
 #include "headrace/plan/test_plans.h"
 
 namespace headrace {
@@ -134,12 +135,6 @@ struct Ran {
   Rows rows;
   int64_t spilled_bytes = 0;
   std::string profile;
-
-  /// Files that the operator wrote.
-  int64_t RunsOf(const std::string& name) const {
-    const size_t at = profile.find("runs=", profile.find(name + " "));
-    return at == std::string::npos ? 0 : std::stoll(profile.substr(at + 5));
-  }
 };
 
 Result<Ran> RanWith(const PlanPtr& plan, int threads, int64_t memory) {
@@ -173,7 +168,10 @@ void ExpectRows(SpilledJoin join) {
       ASSERT_TRUE(differ.first == ran.rows.end())
           << ::testing::PrintToString(*differ.first) << " instead of "
           << ::testing::PrintToString(*differ.second) << ran.profile;
-      EXPECT_GT(ran.RunsOf("hash_join_build") + ran.RunsOf("hash_join_evict"), 0) << ran.profile;
+      EXPECT_GT(FigureOf(ran.profile, "hash_join_build", "runs") +
+                    FigureOf(ran.profile, "hash_join_evict", "runs"),
+                0)
+          << ran.profile;
     }
   }
 }
@@ -232,7 +230,7 @@ TEST(JoinSpillTest, AKeyGroupThatDoesNotFitIsDivided) {
   const SpilledJoin join{{"l", 20'000, OfOneKeyGroup(1)}, {"r", 60'000, OfOneKeyGroup(2)}};
   ExpectRows(join);
   ASSERT_OK_AND_ASSIGN(const Ran ran, RanWith(join.Counted(), 2, kSmall));
-  EXPECT_GE(ran.RunsOf("hash_join_rest"), 2) << ran.profile;
+  EXPECT_GE(FigureOf(ran.profile, "hash_join_rest", "runs"), 2) << ran.profile;
 }
 
 // There is no use in dividing rows of one key: they are divided once at most, and joined in passes.
@@ -241,7 +239,7 @@ TEST(JoinSpillTest, RowsOfOneKeyAreNotDividedAgain) {
   const SpilledJoin join{{"l", 5, one}, {"r", 80'000, one}};
   ASSERT_OK_AND_ASSIGN(const Ran ran, RanWith(join.Counted(), 2, kSmall));
   EXPECT_TRUE(ran.rows == join.Expected()) << ran.profile;
-  EXPECT_LE(ran.RunsOf("hash_join_rest"), 2) << ran.profile;
+  EXPECT_LE(FigureOf(ran.profile, "hash_join_rest", "runs"), 2) << ran.profile;
 }
 
 PlanPtr Summed(const SpilledJoin& join) {

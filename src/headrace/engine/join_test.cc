@@ -10,6 +10,7 @@
 #include "headrace/connect/generator/generator.h"
 #include "headrace/connect/memory/memory_table.h"
 #include "headrace/engine/session.h"
+#include "headrace/engine/test_profile.h"
 #include "headrace/expression/bind.h"
 #include "headrace/plan/builder.h"
 
@@ -250,14 +251,6 @@ TEST(JoinTest, EveryKindAgreesWithNestedLoops) {
     ASSERT_OK_AND_ASSIGN(const Rows rows, RowsOf(plan, settings));
     ASSERT_EQ(rows, Expected(join));
   }
-}
-
-/// A figure of an operator in a profile.
-int64_t FigureOf(const std::string& profile, const std::string& name, const std::string& figure) {
-  const size_t line = profile.find("  " + name + " ");
-  const size_t at = profile.find(" " + figure + "=", line);
-  if (line == std::string::npos || at == std::string::npos) return -1;
-  return std::stoll(profile.substr(at + figure.size() + 2));
 }
 
 TEST(JoinTest, SpillsAndKeepsItsOrder) {

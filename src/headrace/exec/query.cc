@@ -464,6 +464,21 @@ int64_t Query::Sum(std::atomic<int64_t> OperatorMetrics::* counter) const {
   return sum;
 }
 
+namespace {
+
+// What a line of EXPLAIN ANALYZE tells besides rows and time, where it is not zero.
+constexpr std::pair<std::string_view, std::atomic<int64_t> OperatorMetrics::*> kProfileFigures[] = {
+    {"spilled", &OperatorMetrics::spilled_bytes}, {"runs", &OperatorMetrics::spilled_runs},
+    {"partitions", &OperatorMetrics::partitions}, {"passes", &OperatorMetrics::passes},
+    {"late", &OperatorMetrics::late_rows},        {"no_time", &OperatorMetrics::null_time_rows},
+};
+
+void AppendFigure(std::string_view name, int64_t figure, std::string* text) {
+  if (figure != 0) *text += fmt::format(" {}={}", name, figure);
+}
+
+}  // namespace
+
 std::string Query::Profile() const {
   std::string text;
   for (size_t index = 0; index < pipelines_.size(); ++index) {
@@ -481,13 +496,14 @@ std::string Query::Profile() const {
     for (size_t op = 0; op < pipeline.spec->operators.size(); ++op) {
       const OperatorSpec& spec = *pipeline.spec->operators[op].spec;
       const OperatorMetrics& metrics = *pipeline.metrics[op];
-      text += fmt::format(
-          "  {} {}  rows_out={} time={:.3f}s peak_memory={} spilled={} runs={} partitions={} "
-          "passes={} late={} no_time={}\n",
-          spec.name(), spec.Describe(), metrics.rows_out.load(),
-          static_cast<double>(metrics.busy_micros.load()) / 1e6, pipeline.budgets[op]->peak_bytes(),
-          metrics.spilled_bytes.load(), metrics.spilled_runs.load(), metrics.partitions.load(),
-          metrics.passes.load(), metrics.late_rows.load(), metrics.null_time_rows.load());
+      text += fmt::format("  {} {}  rows_out={} time={:.3f}s", spec.name(), spec.Describe(),
+                          metrics.rows_out.load(),
+                          static_cast<double>(metrics.busy_micros.load()) / 1e6);
+      AppendFigure("peak_memory", pipeline.budgets[op]->peak_bytes(), &text);
+      for (const auto& [name, figure] : kProfileFigures) {
+        AppendFigure(name, (metrics.*figure).load(), &text);
+      }
+      text += '\n';
     }
   }
   return text;
