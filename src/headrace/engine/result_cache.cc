@@ -39,52 +39,55 @@ void ResultCache::KeepWithin(int64_t limit_bytes) {
   }
 }
 
+Result<ResultCache::Table> ResultCache::FindOrClaim(int64_t key, const std::string& snapshot,
+                                                    const Poll& poll) {
+  std::unique_lock lock(mutex_);
+  auto entry = Find(key);
+  while (entry != entries_.end() && entry->table == nullptr) {
+    changed_.wait_for(lock, kMakingPause);
+    lock.unlock();
+    if (poll) ARROW_RETURN_NOT_OK(poll(QueryMetrics()));
+    lock.lock();
+    entry = Find(key);
+  }
+  if (entry != entries_.end() && entry->snapshot == snapshot) {
+    ++figures_.hits;
+    entries_.splice(entries_.begin(), entries_, entry);
+    return entry->table;
+  }
+  if (entry != entries_.end()) Forget(entry);
+  ++figures_.misses;
+  entries_.push_front({key, snapshot, nullptr});
+  return nullptr;
+}
+
+void ResultCache::Settle(int64_t key, Table made, int64_t limit_bytes) {
+  std::lock_guard lock(mutex_);
+  const auto entry = Find(key);
+  if (made != nullptr) {
+    entry->table = std::move(made);
+    figures_.bytes += entry->table->num_bytes();
+    KeepWithin(limit_bytes);
+  } else {
+    entries_.erase(entry);
+  }
+  changed_.notify_all();
+}
+
 Result<ResultCache::Table> ResultCache::Get(int64_t key, const std::string& snapshot,
                                             int64_t limit_bytes,
                                             const std::function<Result<Table>()>& make,
                                             const Poll& poll) {
-  std::unique_lock lock(mutex_);
-  while (true) {
-    const auto entry = Find(key);
-    if (entry == entries_.end()) break;
-    if (entry->table == nullptr) {
-      changed_.wait_for(lock, kMakingPause);
-      lock.unlock();
-      if (poll) ARROW_RETURN_NOT_OK(poll(QueryMetrics()));
-      lock.lock();
-      continue;
-    }
-    if (entry->snapshot == snapshot) {
-      ++figures_.hits;
-      entries_.splice(entries_.begin(), entries_, entry);
-      return entry->table;
-    }
-    Forget(entry);
-    break;
-  }
-  ++figures_.misses;
-  entries_.push_front({key, snapshot, nullptr});
-  lock.unlock();
+  ARROW_ASSIGN_OR_RAISE(const Table kept, FindOrClaim(key, snapshot, poll));
+  if (kept != nullptr) return kept;
   Result<Table> made = Error(ErrorKind::kInternal, "a cached query gave no rows");
-  const auto settle = [&] {
-    lock.lock();
-    const auto entry = Find(key);
-    if (made.ok()) {
-      entry->table = *made;
-      figures_.bytes += entry->table->num_bytes();
-      KeepWithin(limit_bytes);
-    } else {
-      entries_.erase(entry);
-    }
-    changed_.notify_all();
-  };
   try {
     made = make();
   } catch (...) {
-    settle();
+    Settle(key, nullptr, limit_bytes);
     throw;
   }
-  settle();
+  Settle(key, made.ok() ? *made : nullptr, limit_bytes);
   return made;
 }
 
