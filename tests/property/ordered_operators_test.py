@@ -14,6 +14,8 @@ from typing import Any
 
 import headrace as hr
 import hypothesis
+import numpy
+import pandas
 import pyarrow as pa
 import pytest
 from hypothesis import strategies as st
@@ -347,3 +349,92 @@ def test_rising_runs(sessions: list[hr.Session], table: pa.Table) -> None:
         PATTERN (a up+) DEFINE up AS v > PREV(v)) ORDER BY first_row"""
     rows = [dict(zip(("first_row", "last_row", "n"), run)) for run in sorted(expected)]
     same_in_all(sessions, table, lambda s: s.sql(sql, t=s.from_arrow(table)), rows)
+
+
+# -- partitions on several lanes: a sort is cut into parts that lanes take, with all rows of each
+
+LANES: list[dict[str, Any]] = [{"threads": 1}, {"threads": 2}, {"threads": 4, "batch_rows": 1000}]
+SHAPES: dict[str, Callable[[numpy.random.Generator, int], Any]] = {
+    "small": lambda rng, rows: rng.integers(0, rows // 3, rows),
+    "middling": lambda rng, rows: rng.integers(0, 50, rows),
+    "one large among small": lambda rng, rows: numpy.where(
+        rng.random(rows) < 0.6, 70, rng.integers(0, 4000, rows)
+    ),
+    "one": lambda rng, rows: numpy.zeros(rows, numpy.int64),
+}
+IN_PARTS = "PARTITION BY k ORDER BY v, r"
+LANE_CALLS = {
+    "sums": f"sum(v) OVER ({IN_PARTS} ROWS UNBOUNDED PRECEDING)",
+    "before": f"lag(v) OVER ({IN_PARTS})",
+    "near": f"sum(v) OVER ({IN_PARTS} ROWS BETWEEN 2 PRECEDING AND 2 FOLLOWING)",
+    "size": "count(*) OVER (PARTITION BY k)",
+    "rank": "rank() OVER (PARTITION BY k ORDER BY v)",
+}
+
+
+@pytest.fixture(scope="module")
+def lanes() -> Any:
+    opened = [hr.Session(memory_limit="96MiB", **lane) for lane in LANES]
+    yield opened
+    for session in opened:
+        session.close()
+
+
+def shaped(shape: str, keys: str, seed: int) -> pandas.DataFrame:
+    rng = numpy.random.default_rng(seed)
+    rows = 60_000
+    frame = pandas.DataFrame({"k": SHAPES[shape](rng, rows), "v": rng.integers(0, 1000, rows)})
+    frame["r"] = numpy.arange(rows)
+    if keys == "texts":
+        frame["k"] = "key " * 20 + frame["k"].astype(str)
+    return frame
+
+
+def ask_lanes(lanes: list[hr.Session], frame: pandas.DataFrame, sql: str) -> pandas.DataFrame:
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    found = [session.sql(sql, t=session.from_arrow(table)).to_arrow() for session in lanes]
+    assert all(other.equals(found[0]) for other in found[1:]), sql
+    return found[0].to_pandas()
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("keys", ["integers", "texts"])
+def test_windows_on_lanes(lanes: list[hr.Session], shape: str, keys: str) -> None:
+    frame = shaped(shape, keys, seed=len(shape))
+    listed = ", ".join(f"{call} AS {name}" for name, call in LANE_CALLS.items())
+    found = ask_lanes(lanes, frame, f"SELECT r, {listed} FROM t").sort_values("r")
+    ordered = frame.sort_values(["k", "v", "r"], kind="stable")
+    groups = ordered.groupby("k")["v"]
+    near = sum(groups.shift(by).fillna(0) for by in range(-2, 3))
+    expected = {
+        "sums": groups.cumsum(),
+        "before": groups.shift(1),
+        "near": near,
+        "size": groups.transform("size"),
+        "rank": groups.rank(method="min"),
+    }
+    for name, values in expected.items():
+        wanted = values.sort_index().to_numpy(float)
+        numpy.testing.assert_array_equal(found[name].to_numpy(float), wanted, name)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_patterns_and_groups_on_lanes(lanes: list[hr.Session], shape: str) -> None:
+    frame = shaped(shape, "integers", seed=7)
+    ordered = frame.sort_values(["k", "r"], kind="stable")
+    rises = (ordered["k"] == ordered["k"].shift()) & (ordered["v"] > ordered["v"].shift())
+    sql = """
+      SELECT k, first_row, n FROM t MATCH_RECOGNIZE (PARTITION BY k ORDER BY r
+        MEASURES FIRST(r) AS first_row, count(*) AS n ONE ROW PER MATCH
+        AFTER MATCH SKIP PAST LAST ROW PATTERN (a up+) DEFINE up AS v > PREV(v))"""
+    runs = ordered.assign(run=(~rises).cumsum()).groupby("run").agg(
+        k=("k", "first"), first_row=("r", "first"), n=("r", "size")
+    )
+    expected = runs[runs["n"] > 1].sort_values("first_row").reset_index(drop=True)
+    found = ask_lanes(lanes, frame, sql).sort_values("first_row").reset_index(drop=True)
+    pandas.testing.assert_frame_equal(found, expected, check_dtype=False)
+
+    grouped = "SELECT k, count(*) AS n, first(v) AS v FROM (SELECT * FROM t ORDER BY k, r) AS s"
+    found = ask_lanes(lanes, frame, grouped + " GROUP BY k").set_index("k").sort_index()
+    wanted = ordered.groupby("k").agg(n=("r", "size"), v=("v", "first"))
+    pandas.testing.assert_frame_equal(found, wanted, check_dtype=False)

@@ -34,6 +34,7 @@ Result<Driver::Step> Driver::RunAnyStage() {
   for (size_t index = num_stages(); index-- > 0;) {
     if (stages_[index].pending != Slot::kNothing) return RunStage(index);
   }
+  if (ended_split_.has_value()) return EndOperators();
   for (size_t index = 0; index < num_stages(); ++index) {
     Stage& stage = stages_[index];
     if (stage.upstream_done && !stage.done) {
@@ -73,6 +74,7 @@ Result<Driver::Step> Driver::PullFrom(int port) {
     if (!parts_.reads_parts) batch->set_ordinal(first.ordinal);
     first.batch = std::move(*batch);
     first.pending = Slot::kBatch;
+    first.fed = true;
     if (!parts_.metrics.empty()) {
       parts_.metrics[0]->rows_in.fetch_add(first.batch.num_rows(), std::memory_order_relaxed);
     }
@@ -81,7 +83,9 @@ Result<Driver::Step> Driver::PullFrom(int port) {
   } else if (auto* idleness = std::get_if<Idleness>(&item)) {
     SetIdle(port, idleness->is_idle);
   } else if (auto* ended = std::get_if<SplitEnded>(&item)) {
-    if (!parts_.one_split) EndSplit(parts_.split_base + ended->split);
+    ended_split_ = parts_.split_base + ended->split;
+    next_ended_ = 0;
+    if (parts_.renewals.empty()) return EndOperators();
   } else if (std::holds_alternative<Pending>(item)) {
     return Step::kBlocked;
   } else if (auto* wanted = std::get_if<MemoryWanted>(&item)) {
@@ -162,6 +166,22 @@ void Driver::FinishOutput() {
   parts_.output->Finish();
 }
 
+/// Operators that are made anew for each split give what they hold of the one that has ended, those
+/// in front first.
+Result<Driver::Step> Driver::EndOperators() {
+  for (; next_ended_ < parts_.renewals.size(); ++next_ended_) {
+    Stage& stage = stages_[next_ended_];
+    if (parts_.renewals[next_ended_] == nullptr || !stage.fed || stage.done) continue;
+    stage.pending = Slot::kFinish;
+    stage.port = 0;
+    stage.ordinal = {*ended_split_, 0};
+    return RunStage(next_ended_);
+  }
+  if (!parts_.one_split) EndSplit(*ended_split_);
+  ended_split_.reset();
+  return Step::kProgress;
+}
+
 void Driver::EndSplit(int64_t split) {
   for (Stage& stage : stages_) stage.next_seq.erase(split);
   if (parts_.output != nullptr) parts_.output->EndSplit(split);
@@ -175,7 +195,7 @@ Result<Driver::Step> Driver::RunStage(size_t index) {
   ARROW_RETURN_NOT_OK(Forward(index, out));
   switch (flow.kind) {
     case Flow::Kind::kNeedInput:
-      CompleteCall(index);
+      ARROW_RETURN_NOT_OK(CompleteCall(index));
       return Step::kProgress;
     case Flow::Kind::kMoreOutput:
       return Step::kProgress;
@@ -223,6 +243,7 @@ Status Driver::Forward(size_t index, Out& out) {
     next.ordinal = batch->ordinal();
     next.batch = std::move(*batch);
     next.pending = Slot::kBatch;
+    next.fed = true;
     if (index + 1 < parts_.operators.size()) {
       OperatorMetrics& of_next = *parts_.metrics[index + 1];
       of_next.rows_in.fetch_add(next.batch.num_rows(), std::memory_order_relaxed);
@@ -242,19 +263,24 @@ void Driver::StampOrdinal(Stage& stage, Batch& batch) {
   batch.set_ordinal({in.split, next++});
 }
 
-void Driver::CompleteCall(size_t index) {
+Status Driver::CompleteCall(size_t index) {
   Stage& stage = stages_[index];
   const bool finished = stage.pending == Slot::kFinish;
   stage.pending = Slot::kNothing;
   stage.batch = Batch();
-  if (!finished) return;
+  if (!finished) return Status::OK();
+  if (ended_split_.has_value()) {
+    stage.fed = false;
+    return parts_.renewals[index]().Value(&parts_.operators[index]);
+  }
   if (index == 0 && many_ports()) {
     for (const Port& port : ports_) {
-      if (!port.done) return;
+      if (!port.done) return Status::OK();
     }
   }
   stage.done = true;
   if (index + 1 < num_stages()) stages_[index + 1].upstream_done = true;
+  return Status::OK();
 }
 
 void Driver::CloseUpTo(size_t index) {

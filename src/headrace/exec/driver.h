@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "headrace/exec/input.h"
@@ -38,6 +39,8 @@ std::unique_ptr<PipelineOutput> MakeHashOutput(std::shared_ptr<Channel> channel,
 class Driver {
  public:
   enum class Step { kProgress, kBlocked, kNeedMemory, kDone };
+  /// Makes an operator anew, opened, for the rows of the next split.
+  using Renewal = std::function<Result<std::unique_ptr<Operator>>()>;
 
   struct Parts {
     std::vector<std::unique_ptr<PipelineInput>> inputs;  // one per port of the first operator
@@ -49,6 +52,8 @@ class Driver {
     int64_t split_base = 0;                              // added to the numbers of splits
     bool one_split = false;                              // all rows are of split `split_base`
     bool reads_parts = false;                            // batches that come in name a part
+    /// One per operator, or none at all; null: the operator goes on from split to split.
+    std::vector<Renewal> renewals;
   };
   explicit Driver(Parts parts);
 
@@ -79,6 +84,7 @@ class Driver {
     int port = 0;
     bool upstream_done = false;  // gets its Finish when everything before it has drained
     bool done = false;
+    bool fed = false;                     // since its operator was made
     std::map<int64_t, int64_t> next_seq;  // per split, of what this stage gives out
   };
 
@@ -104,7 +110,8 @@ class Driver {
   Result<Step> RunOutput(Stage& stage);
   Status Forward(size_t index, Out& out);
   void StampOrdinal(Stage& stage, Batch& batch);
-  void CompleteCall(size_t index);
+  Status CompleteCall(size_t index);
+  Result<Step> EndOperators();
   void CloseUpTo(size_t index);
   void EndSplit(int64_t split);
   Ordinal OrdinalOf(const Batch& batch);
@@ -119,6 +126,9 @@ class Driver {
   size_t memory_stage_ = 0;
   int64_t next_batch_ = 0;           // of the one split
   std::vector<int64_t> cut_splits_;  // closed before their end; they end with the output
+  // The split that has ended, while operators give what they hold of it; the first one not asked.
+  std::optional<int64_t> ended_split_;
+  size_t next_ended_ = 0;
 };
 
 }  // namespace headrace

@@ -157,5 +157,73 @@ TEST_F(IdlePortsTest, AnInputThatWantsMemoryGoesOnWithoutIt) {
   EXPECT_EQ(log_, Log({"spill 500", "rows of 0", "spill 900", "rows of 0"}));
 }
 
+/// Gives the rows of a split at its end.
+class HoldingOperator final : public Operator {
+ public:
+  explicit HoldingOperator(Log* log) : log_(*log) { log_.emplace_back("made"); }
+  Result<Flow> Push(int, Batch& batch, Out&) override {
+    held_.push_back(std::move(batch));
+    return Flow::NeedInput();
+  }
+  Result<Flow> Finish(int, Out& out) override {
+    if (held_.empty()) return Flow::NeedInput();
+    out.Emit(std::move(held_.front()));
+    held_.pop_front();
+    return Flow::MoreOutput();
+  }
+
+ private:
+  Log& log_;
+  std::deque<Batch> held_;
+};
+
+class SplitsOutput final : public PipelineOutput {
+ public:
+  explicit SplitsOutput(Log* log) : log_(*log) {}
+  Result<Flow> Push(Batch& batch) override {
+    log_.push_back(fmt::format("rows {}.{}", batch.ordinal().split, batch.ordinal().seq));
+    return Flow::NeedInput();
+  }
+  void EndSplit(int64_t split) override { log_.push_back(fmt::format("end of {}", split)); }
+  void Advance(Watermark) override {}
+  void SetIdle(bool) override {}
+  void Finish() override { log_.emplace_back("finished"); }
+
+ private:
+  Log& log_;
+};
+
+// What an operator holds of a split comes before its end; one that saw no rows of it stays.
+TEST_F(IdlePortsTest, OperatorsAreMadeAnewForEachSplit) {
+  Driver::Parts parts;
+  parts.inputs.push_back(std::make_unique<ScriptedInput>());
+  inputs_ = {static_cast<ScriptedInput*>(parts.inputs.front().get())};
+  parts.operators.push_back(std::make_unique<HoldingOperator>(&log_));
+  parts.operators.push_back(std::make_unique<HoldingOperator>(&log_));
+  parts.metrics = {&metrics_, &metrics_};
+  const auto budget = MemoryBudget::MakeRoot("test", 1 << 20);
+  parts.budgets = {budget, budget};
+  parts.output = std::make_unique<SplitsOutput>(&log_);
+  const auto renew = [this]() -> Result<std::unique_ptr<Operator>> {
+    return std::make_unique<HoldingOperator>(&log_);
+  };
+  parts.renewals = {renew, renew};
+  parts.split_base = 100;
+  driver_ = std::make_unique<Driver>(std::move(parts));
+  const auto row_of = [](int64_t split, int64_t seq) {
+    Batch row = Row();
+    row.set_ordinal({split, seq});
+    return row;
+  };
+  EXPECT_EQ(After(0, row_of(3, 0)), Log());
+  EXPECT_EQ(After(0, row_of(3, 1)), Log());
+  EXPECT_EQ(After(0, SplitEnded{3}),
+            Log({"made", "rows 103.0", "rows 103.1", "made", "end of 103"}));
+  EXPECT_EQ(After(0, SplitEnded{5}), Log({"end of 105"}));
+  EXPECT_EQ(After(0, row_of(7, 0)), Log());
+  EXPECT_EQ(After(0, SplitEnded{7}), Log({"made", "rows 107.0", "made", "end of 107"}));
+  EXPECT_EQ(After(0, EndOfInput{}), Log({"finished"}));
+}
+
 }  // namespace
 }  // namespace headrace

@@ -8,6 +8,13 @@
 
 namespace headrace {
 
+namespace {
+
+/// Memory that a lane is to have for the rows of its partitions; with less of it one lane runs all.
+constexpr int64_t kPartitionLaneBytes = int64_t{16} << 20;
+
+}  // namespace
+
 Status Lowering::Lower(const PlanNode& node, RowsRead read) {
   rows_read_ = std::move(read);
   for (const LoweringRow& row : AllLowerings()) {
@@ -18,7 +25,20 @@ Status Lowering::Lower(const PlanNode& node, RowsRead read) {
 
 PhysicalPipeline& Lowering::OpenOne() {
   open_.clear();
+  whole_.clear();
   return open_.emplace_back();
+}
+
+// What the node above asks for of these columns is asked for too, if that is anything.
+Status Lowering::LowerWhole(const PlanNode& node, const std::vector<int>& columns) {
+  RowsRead read;
+  for (const int column : rows_read_.whole) {
+    if (std::find(columns.begin(), columns.end(), column) != columns.end()) {
+      read.whole.push_back(column);
+    }
+  }
+  if (read.whole.empty()) read.whole = columns;
+  return Lower(node, std::move(read));
 }
 
 Status Lowering::StartScan(const ScanNode& scan) {
@@ -39,9 +59,27 @@ Status Lowering::StartScan(const ScanNode& scan) {
 }
 
 void Lowering::Append(OperatorSpecPtr spec, std::shared_ptr<GlobalState> global) {
+  whole_.clear();
   for (PhysicalPipeline& open : open_) {
     open.operators.push_back({spec, global, next_operator_++});
   }
+}
+
+void Lowering::AppendInPlace(OperatorSpecPtr spec) {
+  std::vector<int> whole = std::move(whole_);
+  Append(std::move(spec));
+  whole_ = std::move(whole);
+}
+
+void Lowering::AppendByPartition(const std::vector<int>& columns, OperatorSpecPtr spec) {
+  const bool are_whole = !whole_.empty() && std::all_of(whole_.begin(), whole_.end(), [&](int of) {
+    return std::find(columns.begin(), columns.end(), of) != columns.end();
+  });
+  const bool on_lanes = are_whole && LanesOf(kPartitionLaneBytes) == options_.lanes;
+  if (!on_lanes) Serialize();
+  const bool per_split = !is_serial();
+  AppendInPlace(std::move(spec));
+  if (per_split) open_.front().operators.back().per_split = true;
 }
 
 /// Moves the open pipelines into the plan; gives the number of the last one.
@@ -164,6 +202,7 @@ void Lowering::OpenAlso(OpenSet before, bool in_turn) {
   }
   open_ = std::move(before.pipelines);
   ordered_ = ordered_ && before.ordered;
+  whole_.clear();
 }
 
 int Lowering::MarkOpen() {

@@ -16,6 +16,7 @@ struct PhysicalOperator {
   OperatorSpecPtr spec;
   std::shared_ptr<GlobalState> global;  // null: lanes share nothing
   int id = 0;                           // the same at every lane count: names its saved state
+  bool per_split = false;               // ends with each split, and is made anew for the next one
 };
 
 /// One port of a pipeline: a scan, the parts of a sealed state, or a channel.
@@ -69,6 +70,9 @@ Result<PhysicalPlan> LowerPlan(PlanPtr plan, const LoweringOptions& options);
 struct RowsRead {
   std::optional<std::vector<int>> columns;  // none: all
   bool order = true;
+  /// Rows that are equal in these columns had better come in one split, see Lowering::whole. Empty:
+  /// nobody asks.
+  std::vector<int> whole = {};
 };
 
 /// What the lowering functions of exec/op/list.inc build with. At any time one pipeline is open,
@@ -83,12 +87,25 @@ class Lowering {
   /// The same where the caller reads only this of its rows: other columns may hold anything of
   /// their type, and rows that need no order may come in any.
   Status Lower(const PlanNode& node, RowsRead read);
+  /// The same for a node that adds columns behind those of `node`, and takes the rows that are
+  /// equal in `columns` in their order (see AppendByPartition). REQUIRES: a node is in work.
+  Status LowerWhole(const PlanNode& node, const std::vector<int>& columns);
   /// What is read of the node in work, asked before it lowers its inputs.
   const RowsRead& rows_read() const { return rows_read_; }
 
   Status StartScan(const ScanNode& scan);
   /// Adds a row-wise operator to the open pipelines.
   void Append(OperatorSpecPtr spec, std::shared_ptr<GlobalState> global = nullptr);
+  /// The same where columns stay in their places, with others behind them.
+  void AppendInPlace(OperatorSpecPtr spec);
+  /// Adds an operator that REQUIRES the rows that are equal in `columns` in their order, and holds
+  /// nothing over to others: one per split, on all lanes, where splits are whole in some of
+  /// `columns`; else on one lane. Columns stay in their places, or SetWhole says where they are.
+  void AppendByPartition(const std::vector<int>& columns, OperatorSpecPtr spec);
+  /// Columns of which splits of the open pipelines have all rows that are equal in them; empty: not
+  /// known. A sort answers RowsRead::whole by them.
+  const std::vector<int>& whole() const { return whole_; }
+  void SetWhole(std::vector<int> columns) { whole_ = std::move(columns); }
   /// Goes on with one lane; row order is kept.
   void Serialize();
   /// Goes on with one pipeline, of one lane where several are open.
@@ -152,7 +169,8 @@ class Lowering {
   int next_scan_ = 0;
   int next_mark_ = 0;
   RowsRead rows_read_;
-  bool ordered_ = true;  // splits of the open pipelines are in row order
+  bool ordered_ = true;     // splits of the open pipelines are in row order
+  std::vector<int> whole_;  // of the open pipelines
 };
 
 }  // namespace headrace

@@ -203,6 +203,25 @@ std::unique_ptr<PipelineOutput> Query::MakeOutput(const Pipeline& pipeline, int 
   return MakeHashOutput(channel, writer, spec.hash_keys, readers, context_.pool, waker);
 }
 
+/// None where every operator goes on from split to split.
+std::vector<Driver::Renewal> Query::RenewalsOf(const Pipeline& pipeline, int lane,
+                                               const Waker& waker) {
+  std::vector<Driver::Renewal> renewals(pipeline.spec->operators.size());
+  bool any = false;
+  for (size_t op = 0; op < renewals.size(); ++op) {
+    if (!pipeline.spec->operators[op].per_split) continue;
+    any = true;
+    renewals[op] = [this, &pipeline, op, lane, waker]() -> Result<std::unique_ptr<Operator>> {
+      const PhysicalOperator& physical = pipeline.spec->operators[op];
+      std::unique_ptr<Operator> made = physical.spec->Make(physical.global);
+      ARROW_RETURN_NOT_OK(made->Open(ContextOf(pipeline, op, lane, waker)));
+      return made;
+    };
+  }
+  if (!any) renewals.clear();
+  return renewals;
+}
+
 Result<std::unique_ptr<Driver>> Query::MakeDriver(Pipeline& pipeline, int lane,
                                                   const Waker& waker) {
   Driver::Parts parts;
@@ -219,6 +238,7 @@ Result<std::unique_ptr<Driver>> Query::MakeDriver(Pipeline& pipeline, int lane,
       ARROW_RETURN_NOT_OK(made.Load(*state));
     }
   }
+  parts.renewals = RenewalsOf(pipeline, lane, waker);
   for (size_t port = 0; port < pipeline.spec->inputs.size(); ++port) {
     ARROW_ASSIGN_OR_RAISE(auto input, MakeInput(pipeline, port, lane, waker));
     if (pipeline.spec->inputs[port].kind == PhysicalInput::Kind::kScan) {

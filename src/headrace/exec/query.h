@@ -100,6 +100,7 @@ class Query final : public TaskOwner {
   Status StartReady();
   Status StartPipeline(size_t index);
   Result<std::unique_ptr<Driver>> MakeDriver(Pipeline& pipeline, int lane, const Waker& waker);
+  std::vector<Driver::Renewal> RenewalsOf(const Pipeline& pipeline, int lane, const Waker& waker);
   Result<std::unique_ptr<PipelineInput>> MakeInput(Pipeline& pipeline, size_t port, int lane,
                                                    const Waker& waker);
   std::unique_ptr<PipelineOutput> MakeOutput(const Pipeline& pipeline, int lane,

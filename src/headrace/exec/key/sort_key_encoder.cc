@@ -145,6 +145,22 @@ std::string ReadText(std::string_view bytes, uint8_t flip) {
   return text;
 }
 
+// The bytes that WriteText has written.
+size_t BytesOfText(std::string_view bytes, uint8_t flip) {
+  const auto zero = static_cast<char>(flip);
+  for (size_t i = 0; i + 1 < bytes.size(); ++i) {
+    if (bytes[i] == zero && bytes[++i] == zero) return i + 1;
+  }
+  return bytes.size();
+}
+
+// Of a cell of this type that is not null, at the start of `bytes`.
+size_t BytesOfCell(const arrow::DataType& type, uint8_t flip, std::string_view bytes) {
+  if (arrow::is_base_binary_like(type.id())) return BytesOfText(bytes, flip);
+  if (type.id() == arrow::Type::BOOL || type.id() == arrow::Type::NA) return 1;
+  return static_cast<size_t>(type.byte_width());
+}
+
 template <typename Cells>
 inline constexpr bool kIsMachineNumber =
     !std::is_same_v<Cells, BytesCells> && !std::is_same_v<Cells, WideCells> &&
@@ -361,6 +377,16 @@ Result<bool> SortKeyEncoder::AreInOrder(const Batch& batch, arrow::MemoryPool* p
     if (!in_order) return false;
   }
   return true;
+}
+
+size_t SortKeyEncoder::BytesOfKeys(std::string_view key, size_t columns) const {
+  size_t at = 0;
+  for (size_t i = 0; i < columns && at < key.size(); ++i) {
+    const char null_flag = keys_[i].nulls == NullPlacement::kFirst ? 0 : 1;
+    if (key[at++] == null_flag) continue;
+    at += BytesOfCell(*types_[i], keys_[i].descending ? 0xff : 0, key.substr(at));
+  }
+  return std::min(at, key.size());
 }
 
 RowPosition SortKeyEncoder::PositionOf(std::string_view key) {

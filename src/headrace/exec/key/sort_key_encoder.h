@@ -40,6 +40,8 @@ class SortKeyEncoder {
                   std::vector<uint32_t>* rows) const;
   /// Whether the rows of a compacted batch, which follow each other in the input, are in order.
   Result<bool> AreInOrder(const Batch& batch, arrow::MemoryPool* pool) const;
+  /// How many bytes of an encoded key are of its first `columns`; all, where it was cut off within.
+  size_t BytesOfKeys(std::string_view key, size_t columns) const;
   /// The position at the end of a key that was encoded with one.
   static RowPosition PositionOf(std::string_view key);
 

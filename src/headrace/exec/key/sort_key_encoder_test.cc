@@ -181,6 +181,36 @@ TEST(SortKeyEncoderTest, LaterKeysAndPositionsBreakTies) {
   }
 }
 
+// Of every type, null or not, before another key; and of what is left of a key that was cut off.
+TEST(SortKeyEncoderTest, TellsTheBytesOfTheFirstKeys) {
+  for (const SortKeyCase& of : SortKeyCases()) {
+    SCOPED_TRACE(of.type->ToString());
+    const ArrayPtr cells = arrow::Concatenate({FromJson(of.type, of.ascending),
+                                               arrow::MakeArrayOfNull(of.type, 1).ValueOrDie()})
+                               .ValueOrDie();
+    const auto schema =
+        arrow::schema({arrow::field("x", of.type), arrow::field("y", arrow::int64())});
+    const ArrayPtr zeros =
+        arrow::MakeArrayFromScalar(arrow::Int64Scalar(0), cells->length()).ValueOrDie();
+    for (const bool descending : {false, true}) {
+      ASSERT_OK_AND_ASSIGN(const auto both,
+                           SortKeyEncoder::Make(*schema, {{0, descending}, {1, descending}}));
+      ASSERT_OK_AND_ASSIGN(const auto first, SortKeyEncoder::Make(*schema, {{0, descending}}));
+      const Batch rows({cells, zeros}, cells->length());
+      SortKeys whole;
+      SortKeys start;
+      ASSERT_OK(both.Encode(rows, nullptr, Pool(), &whole));
+      ASSERT_OK(first.Encode(rows, nullptr, Pool(), &start));
+      for (int64_t row = 0; row < cells->length(); ++row) {
+        EXPECT_EQ(both.BytesOfKeys(whole[row], 1), start[row].size());
+        EXPECT_EQ(both.BytesOfKeys(whole[row], 2), whole[row].size());
+        const size_t cut = start[row].size() - 1;
+        EXPECT_EQ(both.BytesOfKeys(whole[row].substr(0, cut), 1), cut);
+      }
+    }
+  }
+}
+
 TEST(SortKeyEncoderTest, TypesWithoutOrderAreRefusedByName) {
   const auto schema = arrow::schema({arrow::field("tags", arrow::list(arrow::int64()))});
   EXPECT_ERROR(SortKeyEncoder::Make(*schema, {{0}}), kUnsupported, "cannot sort by column tags");

@@ -43,8 +43,10 @@ std::unique_ptr<Operator> FilterSpec::Make(std::shared_ptr<GlobalState>) const {
 }
 
 Status LowerFilter(const PlanNode& node, Lowering& lowering) {
-  ARROW_RETURN_NOT_OK(lowering.Lower(*node.input(), {.order = lowering.rows_read().order}));
-  lowering.Append(std::make_shared<FilterSpec>(static_cast<const FilterNode&>(node).predicate));
+  const RowsRead& read = lowering.rows_read();
+  ARROW_RETURN_NOT_OK(lowering.Lower(*node.input(), {.order = read.order, .whole = read.whole}));
+  lowering.AppendInPlace(
+      std::make_shared<FilterSpec>(static_cast<const FilterNode&>(node).predicate));
   return Status::OK();
 }
 

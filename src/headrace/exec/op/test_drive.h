@@ -202,6 +202,7 @@ inline Result<std::vector<Batch>> RunOutput(World& world, Lanes& lanes) {
         const bool more,
         lanes.Step(
             lane, [&](Operator& op, Out& out) { return op.Push(0, input, out); }, &parts[part]));
+    if (!parts[part].empty()) parts[part].back().set_ordinal({static_cast<int64_t>(part), 0});
     if (more) continue;
     running[lane].reset();
     ++done;

@@ -53,6 +53,17 @@ bool ReadsOrder(const AggregateNode& aggregate) {
          });
 }
 
+/// Where columns stand among the keys; none unless all of them do.
+std::vector<int> PlacesOf(const std::vector<int>& columns, const std::vector<int>& keys) {
+  std::vector<int> places;
+  for (const int column : columns) {
+    const auto found = std::find(keys.begin(), keys.end(), column);
+    if (found == keys.end()) return {};
+    places.push_back(static_cast<int>(found - keys.begin()));
+  }
+  return places;
+}
+
 /// Of each key: whether it is read of the groups.
 std::vector<bool> KeysRead(const AggregateNode& aggregate, const RowsRead& read) {
   std::vector<bool> is_read(aggregate.keys.size(), !read.columns.has_value());
@@ -74,7 +85,9 @@ Status LowerAggregate(const PlanNode& node, Lowering& lowering) {
     }
   }
   std::vector<bool> keys_read = KeysRead(aggregate, lowering.rows_read());
-  ARROW_RETURN_NOT_OK(lowering.Lower(*node.input(), {std::move(read), ReadsOrder(aggregate)}));
+  RowsRead below{std::move(read), ReadsOrder(aggregate)};
+  if (ComesByGroup(aggregate)) below.whole = aggregate.keys;
+  ARROW_RETURN_NOT_OK(lowering.Lower(*node.input(), std::move(below)));
   const PlanProperties& input = node.input()->properties();
   if (input.boundedness == Boundedness::kUnbounded || input.change_mode != ChangeMode::kAppend ||
       aggregate.emit == EmitPolicy::kChanges) {
@@ -84,8 +97,10 @@ Status LowerAggregate(const PlanNode& node, Lowering& lowering) {
   AggregateInput rows{input.schema, aggregate.calls};
   if (sorts) ARROW_RETURN_NOT_OK(LowerToQuantilePicks(aggregate.keys, &rows, lowering));
   if (sorts ? !aggregate.keys.empty() : ComesByGroup(aggregate)) {
-    lowering.Serialize();
-    lowering.Append(std::make_shared<SortedAggregateSpec>(rows.schema, aggregate.keys, rows.calls));
+    const std::vector<int> whole = PlacesOf(lowering.whole(), aggregate.keys);
+    lowering.AppendByPartition(aggregate.keys, std::make_shared<SortedAggregateSpec>(
+                                                   rows.schema, aggregate.keys, rows.calls));
+    lowering.SetWhole(whole);
     return Status::OK();
   }
   if (const auto runs = FindPartitionRuns(aggregate); runs.has_value() && !sorts) {

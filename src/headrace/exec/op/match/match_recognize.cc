@@ -424,10 +424,12 @@ std::unique_ptr<Operator> MatchRecognizeSpec::Make(std::shared_ptr<GlobalState>)
 
 Status LowerMatchRecognize(const PlanNode& node, Lowering& lowering) {
   const auto& match = static_cast<const MatchRecognizeNode&>(node);
-  ARROW_RETURN_NOT_OK(lowering.Lower(*node.input()));
-  lowering.Serialize();
-  lowering.Append(std::make_shared<MatchRecognizeSpec>(node.input()->schema(), match.terms,
-                                                       match.partitions_stand_together()));
+  const std::vector<int>& partition_by = match.terms.partition_by;
+  ARROW_RETURN_NOT_OK(lowering.LowerWhole(*node.input(), partition_by));
+  lowering.AppendByPartition(
+      partition_by, std::make_shared<MatchRecognizeSpec>(node.input()->schema(), match.terms,
+                                                         match.partitions_stand_together()));
+  lowering.SetWhole({});
   return Status::OK();
 }
 

@@ -305,7 +305,7 @@ std::string SortBuildSpec::Describe() const {
 Status SortBuildSpec::Check() const { return SortKeyEncoder::Make(*schema, keys).status(); }
 
 std::shared_ptr<GlobalState> SortBuildSpec::MakeGlobal() const {
-  return std::make_shared<SortGlobal>(schema, keys, rows_wanted.value_or(INT64_MAX));
+  return std::make_shared<SortGlobal>(schema, keys, rows_wanted.value_or(INT64_MAX), whole_keys);
 }
 
 std::unique_ptr<Operator> SortBuildSpec::Make(std::shared_ptr<GlobalState> global) const {
@@ -313,18 +313,34 @@ std::unique_ptr<Operator> SortBuildSpec::Make(std::shared_ptr<GlobalState> globa
 }
 
 void LowerToSort(const SchemaPtr& schema, const Ordering& keys, Lowering& lowering,
-                 std::optional<int64_t> rows_wanted) {
+                 std::optional<int64_t> rows_wanted, size_t whole_keys) {
   int breaker = 0;
-  auto build = std::make_shared<SortBuildSpec>(schema, keys, rows_wanted);
+  auto build = std::make_shared<SortBuildSpec>(schema, keys, rows_wanted, whole_keys);
   auto state = lowering.EndInBreaker(std::move(build), &breaker);
   lowering.StartParts(state, breaker, std::make_shared<SortOutputSpec>(schema, keys),
                       lowering.lanes());
 }
 
+namespace {
+
+/// The columns of the first keys, as far as they are among `columns`.
+std::vector<int> LeadingAmong(const Ordering& keys, const std::vector<int>& columns) {
+  std::vector<int> leading;
+  for (const SortKey& key : keys) {
+    if (std::find(columns.begin(), columns.end(), key.column) == columns.end()) break;
+    leading.push_back(key.column);
+  }
+  return leading;
+}
+
+}  // namespace
+
 Status LowerSort(const PlanNode& node, Lowering& lowering) {
   const auto& sort = static_cast<const SortNode&>(node);
+  const std::vector<int> whole = LeadingAmong(sort.keys, lowering.rows_read().whole);
   ARROW_RETURN_NOT_OK(lowering.Lower(*node.input()));
-  LowerToSort(node.input()->schema(), sort.keys, lowering);
+  LowerToSort(node.input()->schema(), sort.keys, lowering, std::nullopt, whole.size());
+  lowering.SetWhole(whole);
   return Status::OK();
 }
 

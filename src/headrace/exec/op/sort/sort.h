@@ -17,8 +17,12 @@ namespace headrace {
 class SortBuildSpec final : public OperatorSpec {
  public:
   /// `keys` index `schema`, the input's.
-  SortBuildSpec(SchemaPtr schema, Ordering keys, std::optional<int64_t> rows_wanted = std::nullopt)
-      : schema(std::move(schema)), keys(std::move(keys)), rows_wanted(rows_wanted) {}
+  SortBuildSpec(SchemaPtr schema, Ordering keys, std::optional<int64_t> rows_wanted = std::nullopt,
+                size_t whole_keys = 0)
+      : schema(std::move(schema)),
+        keys(std::move(keys)),
+        rows_wanted(rows_wanted),
+        whole_keys(whole_keys) {}
   std::string name() const override { return "sort"; }
   std::string Describe() const override;
   /// kUnsupported, naming column and type, when a key cannot be ordered. Open checks it too.
@@ -30,6 +34,8 @@ class SortBuildSpec final : public OperatorSpec {
   const Ordering keys;
   /// At least 1: rows behind the first so many may be missing from the output.
   const std::optional<int64_t> rows_wanted;
+  /// Rows that are equal in so many keys, the first ones, come in one part; 0: they need not.
+  const size_t whole_keys;
 };
 
 /// Starts the next pipeline: its input is the parts of the build's global state (batches without
@@ -47,8 +53,8 @@ class SortOutputSpec final : public OperatorSpec {
 };
 
 class Lowering;
-/// Sorts the rows of the open pipeline, whose schema is `schema`. `rows_wanted`: see SortBuildSpec.
+/// Sorts the rows of the open pipeline, whose schema is `schema`; see SortBuildSpec.
 void LowerToSort(const SchemaPtr& schema, const Ordering& keys, Lowering& lowering,
-                 std::optional<int64_t> rows_wanted = std::nullopt);
+                 std::optional<int64_t> rows_wanted = std::nullopt, size_t whole_keys = 0);
 
 }  // namespace headrace

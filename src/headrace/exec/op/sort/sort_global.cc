@@ -50,8 +50,13 @@ Status SortGlobal::Seal(const OperatorContext& context) {
   int64_t parts = PartsOf(store_->bytes(), *context.budget);
   const int64_t least_window = 2 * kBlocksPerLane * context.lanes * store_->block_bytes_max();
   if (least_window > context.budget->limit_bytes() / kWindowFraction) parts = 1;
-  parts_.emplace(store_->TakeMemory(), store_->TakeSpilled(), parts);
+  const auto whole_bytes = [this](std::string_view key) {
+    return terms_->encoder->BytesOfKeys(key, whole_keys_);
+  };
+  parts_.emplace(store_->TakeMemory(), store_->TakeSpilled(), parts,
+                 whole_keys_ == 0 ? SortParts::WholeBytes() : whole_bytes);
   num_parts_ = parts_->num_parts();
+  num_groups_ = parts_->num_groups();
   store_.reset();
   return Status::OK();
 }
@@ -187,14 +192,19 @@ void SortGlobal::EndPass(SortPass pass) {
 
 // -- While parts are read
 
+PartRange SortGlobal::PartsOfGroup(int64_t group) {
+  std::lock_guard lock(mutex_);
+  return parts_->PartsOf(group);
+}
+
 SortPart SortGlobal::Take(int64_t part) {
   std::lock_guard lock(mutex_);
   return parts_->Take(part);
 }
 
-void SortGlobal::EndPart() {
+void SortGlobal::EndGroup() {
   std::lock_guard lock(mutex_);
-  if (++parts_ended_ < num_parts_) return;
+  if (++groups_ended_ < num_groups_) return;
   parts_.reset();
   window_.Clear();
 }

@@ -22,12 +22,17 @@ struct SortPass {
 /// Thread safe from Seal on.
 class SortGlobal final : public GlobalState {
  public:
-  SortGlobal(SchemaPtr schema, Ordering keys, int64_t rows_wanted)
-      : schema_(std::move(schema)), keys_(std::move(keys)), bound_(rows_wanted) {}
+  /// For `whole_keys` see SortBuildSpec.
+  SortGlobal(SchemaPtr schema, Ordering keys, int64_t rows_wanted, size_t whole_keys)
+      : schema_(std::move(schema)),
+        keys_(std::move(keys)),
+        whole_keys_(whole_keys),
+        bound_(rows_wanted) {}
 
   Status Absorb(SortStore&& store, const OperatorContext& context);
   Status Seal(const OperatorContext& context) override;
-  int64_t num_parts() const override { return num_parts_; }
+  /// Those that lanes take: groups of the parts that the runs are cut into.
+  int64_t num_parts() const override { return num_groups_; }
   /// Spills rows in memory, those that are read last.
   Result<int64_t> Reclaim(int64_t bytes) override;
   SortBound& bound() { return bound_; }
@@ -36,9 +41,11 @@ class SortGlobal final : public GlobalState {
   /// asks again. kBlocked: passes of other lanes must end first.
   Result<Flow> Prepare(const OperatorContext& context, SortPass* pass);
   void EndPass(SortPass pass);
-  /// Each part once, in any order; EndPart when it was read.
+  /// The parts of a group.
+  PartRange PartsOfGroup(int64_t group);
+  /// Each part once, in any order; EndGroup when those of a group were read.
   SortPart Take(int64_t part);
-  void EndPart();
+  void EndGroup();
   /// REQUIRES: sealed.
   const SortTerms& terms() const { return *terms_; }
 
@@ -54,8 +61,10 @@ class SortGlobal final : public GlobalState {
 
   const SchemaPtr schema_;
   const Ordering keys_;
+  const size_t whole_keys_;
   SortBound bound_;
   int64_t num_parts_ = 1;                   // set by Seal
+  int64_t num_groups_ = 1;                  // of parts; set by Seal
   std::optional<SortTerms> terms_;          // set by Seal
   std::mutex mutex_;                        // guards all below
   std::optional<SortStore> store_;          // until Seal
@@ -64,7 +73,7 @@ class SortGlobal final : public GlobalState {
   Reservation window_;                      // for blocks that are read, by all lanes
   int passes_ = 0;                          // under way
   bool is_ready_ = false;
-  int64_t parts_ended_ = 0;
+  int64_t groups_ended_ = 0;
   std::vector<Waker> waiting_;
 };
 

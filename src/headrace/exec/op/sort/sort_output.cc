@@ -19,18 +19,19 @@ class SortOutput final : public Operator {
   SortOutput(const SortOutputSpec& spec, std::shared_ptr<GlobalState> global)
       : schema_(spec.schema), global_(std::static_pointer_cast<SortGlobal>(std::move(global))) {}
 
-  Result<Flow> Push(int, Batch& part, Out& out) override {
+  Result<Flow> Push(int, Batch& group, Out& out) override {
     if (pass_.writer != nullptr) return PassStep();
     if (!is_started_) {
       ARROW_ASSIGN_OR_RAISE(const Flow flow, global_->Prepare(context(), &pass_));
       if (flow.kind != Flow::Kind::kNeedInput) return flow;
-      ARROW_RETURN_NOT_OK(Start(part.ordinal().split));
+      if (parts_.empty()) parts_ = global_->PartsOfGroup(group.ordinal().split);
+      ARROW_RETURN_NOT_OK(Start(parts_.begin++));
     }
-    ARROW_ASSIGN_OR_RAISE(Flow flow, EmitSome(out));
-    if (flow.kind == Flow::Kind::kNeedInput) {
-      is_started_ = false;
-      global_->EndPart();
-    }
+    ARROW_ASSIGN_OR_RAISE(const Flow flow, EmitSome(out));
+    if (flow.kind != Flow::Kind::kNeedInput) return flow;
+    is_started_ = false;
+    if (!parts_.empty()) return Flow::MoreOutput();
+    global_->EndGroup();
     return flow;
   }
 
@@ -149,6 +150,7 @@ class SortOutput final : public Operator {
   const SchemaPtr schema_;
   const std::shared_ptr<SortGlobal> global_;
   SortPass pass_;
+  PartRange parts_;          // of the group in work, not started
   bool is_started_ = false;  // with the part that is being read
 
   // A part in memory; the slices hold the reservations.

@@ -46,13 +46,26 @@ void AddSamples(const SpilledRun& run, std::vector<KeySample>* samples) {
 }  // namespace
 
 SortParts::SortParts(std::vector<MemoryRun> memory, std::vector<SpilledRunPtr> spilled,
-                     int64_t num_parts)
+                     int64_t num_parts, const WholeBytes& whole)
     : memory_(std::move(memory)), spilled_(std::move(spilled)) {
-  if (num_parts > 1) Sample(num_parts);
+  if (num_parts > 1) Sample(num_parts, whole);
   end_cut_ = this->num_parts();
 }
 
-void SortParts::Sample(int64_t num_parts) {
+// A group begins where a value of its keys does; within one, where there are many rows of it.
+void SortParts::Split(std::string_view key, const WholeBytes& whole) {
+  const std::string_view start = whole == nullptr ? key : key.substr(0, whole(key));
+  const std::string_view last = splitters_.empty() ? std::string_view() : splitters_.back();
+  if (last < start) groups_.push_back(num_parts());
+  splitters_.emplace_back(last < start ? start : key);
+}
+
+PartRange SortParts::PartsOf(int64_t group) const {
+  const auto index = static_cast<size_t>(group);
+  return {groups_[index], index + 1 < groups_.size() ? groups_[index + 1] : num_parts()};
+}
+
+void SortParts::Sample(int64_t num_parts, const WholeBytes& whole) {
   std::vector<KeySample> samples;
   const int64_t step = std::max<int64_t>(1, RowsOf(memory_) / (num_parts * kSamplesPerPart));
   AddSamples(memory_, step, &samples);
@@ -68,7 +81,7 @@ void SortParts::Sample(int64_t num_parts) {
   for (const auto& [key, weight] : samples) {
     const bool is_new = splitters_.empty() ? !key.empty() : splitters_.back() < key;
     if (seen >= part * (rows / num_parts) && is_new && part < num_parts) {
-      splitters_.emplace_back(key);
+      Split(key, whole);
       part = seen / std::max<int64_t>(1, rows / num_parts) + 1;
     }
     seen += weight;

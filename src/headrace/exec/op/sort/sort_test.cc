@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
 #include <set>
 
 #include "arrow/array/builder_nested.h"
@@ -228,6 +229,42 @@ TEST(SortTest, LanesShareThePartsThatAreInMemory) {
     }
     ASSERT_EQ(sorted, SortReference(table, keys));
     EXPECT_EQ(world.metrics.spilled_runs.load() > 0, seed % 2 == 0);
+  }
+}
+
+// Rows that are equal in the first key are in one part, be they few or most rows, in memory or on
+// disk.
+TEST(SortTest, PartsHaveAllRowsOfAKey) {
+  for (uint64_t seed = 1; seed <= 8; ++seed) {
+    SCOPED_TRACE(seed);
+    const bool spills = seed % 2 == 0;
+    World world({.lanes = 1 + static_cast<int>(seed % 3),
+                 .budget_bytes = spills ? 4 << 20 : 32 << 20,
+                 .seed = seed});
+    const int64_t rows = spills ? 60'000 : 30'000;
+    const TestTable table =
+        seed % 4 < 2 ? RandomTable(rows, world.rng) : LongTexts(rows, world.rng);
+    Ordering keys = {{0, seed % 3 == 0, NullPlacement::kFirst}, {1}};
+    if (seed % 8 == 1) std::swap(keys[0].column, keys[1].column);
+    const SortBuildSpec build(table.schema, keys, std::nullopt, 1);
+    const SortOutputSpec output(table.schema, keys);
+    const auto global = build.MakeGlobal();
+    {
+      Lanes lanes(world, build, global);
+      ASSERT_OK(RunBuild(world, lanes, SplitRows(table, world.rng, 3000)));
+    }
+    EXPECT_GT(global->num_parts(), 1);
+    Lanes lanes(world, output, global);
+    ASSERT_OK_AND_ASSIGN(const std::vector<Batch> sorted, RunOutput(world, lanes));
+    ASSERT_EQ(CellsOf(sorted), SortReference(table, keys));
+    std::map<std::string, int64_t> part_of;
+    for (const Batch& batch : sorted) {
+      for (int64_t row = 0; row < batch.num_rows(); ++row) {
+        const auto cell = batch.column(keys[0].column)->GetScalar(row).ValueOrDie()->ToString();
+        const int64_t part = part_of.try_emplace(cell, batch.ordinal().split).first->second;
+        ASSERT_EQ(batch.ordinal().split, part) << cell;
+      }
+    }
   }
 }
 

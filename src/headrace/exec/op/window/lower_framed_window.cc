@@ -174,23 +174,24 @@ std::shared_ptr<ProjectSpec> InOrder(const PlanNode& node, const SplitCalls& spl
 
 Status LowerFramedWindow(const PlanNode& node, Lowering& lowering) {
   const auto& window = static_cast<const FramedWindowNode&>(node);
-  ARROW_RETURN_NOT_OK(lowering.Lower(*node.input()));
-  lowering.Serialize();
+  ARROW_RETURN_NOT_OK(lowering.LowerWhole(*node.input(), window.partition_by));
   const SplitCalls split(window.calls, !window.order.empty());
   SchemaPtr schema = node.input()->schema();
   int partition_rows = -1;
   if (split.has_totals()) {
     const std::vector<FunctionCall> totals = split.totals();
-    lowering.Append(
+    lowering.AppendByPartition(
+        window.partition_by,
         std::make_shared<PartitionTotalsSpec>(schema, window.partition_by, totals, split.waits()));
     schema = WithColumns(schema, totals);
     if (split.needs_size()) partition_rows = schema->num_fields() - 1;
   }
   if (!split.frames().empty()) {
-    lowering.Append(std::make_shared<FramedWindowSpec>(schema, window.partition_by, window.order,
-                                                       split.frames(), partition_rows));
+    lowering.AppendByPartition(window.partition_by, std::make_shared<FramedWindowSpec>(
+                                                        schema, window.partition_by, window.order,
+                                                        split.frames(), partition_rows));
   }
-  if (split.has_totals()) lowering.Append(InOrder(node, split));
+  if (split.has_totals()) lowering.AppendInPlace(InOrder(node, split));
   return Status::OK();
 }
 

@@ -21,25 +21,27 @@ bool StandTogether(const std::vector<int>& columns, const Ordering& ordering) {
 
 Status LowerWindow(const PlanNode& node, Lowering& lowering) {
   const auto& window = static_cast<const WindowNode&>(node);
-  ARROW_RETURN_NOT_OK(lowering.Lower(*node.input()));
-  lowering.Serialize();
   const PlanNode& input = *node.input();
-  lowering.Append(std::make_shared<WindowOperatorSpec>(
-      input.schema(), window.partition_by, window.calls,
-      StandTogether(window.partition_by, input.properties().ordering), std::vector<RollingCall>(),
-      input.properties().boundedness == Boundedness::kBounded));
+  ARROW_RETURN_NOT_OK(lowering.LowerWhole(input, window.partition_by));
+  lowering.AppendByPartition(
+      window.partition_by,
+      std::make_shared<WindowOperatorSpec>(
+          input.schema(), window.partition_by, window.calls,
+          StandTogether(window.partition_by, input.properties().ordering),
+          std::vector<RollingCall>(), input.properties().boundedness == Boundedness::kBounded));
   return Status::OK();
 }
 
 Status LowerRollingWindow(const PlanNode& node, Lowering& lowering) {
   const auto& window = static_cast<const RollingWindowNode&>(node);
-  ARROW_RETURN_NOT_OK(lowering.Lower(*node.input()));
-  lowering.Serialize();
   const PlanNode& input = *node.input();
-  lowering.Append(std::make_shared<WindowOperatorSpec>(
-      input.schema(), window.partition_by, std::vector<FunctionCall>(),
-      StandTogether(window.partition_by, input.properties().ordering), window.calls,
-      input.properties().boundedness == Boundedness::kBounded));
+  ARROW_RETURN_NOT_OK(lowering.LowerWhole(input, window.partition_by));
+  lowering.AppendByPartition(
+      window.partition_by,
+      std::make_shared<WindowOperatorSpec>(
+          input.schema(), window.partition_by, std::vector<FunctionCall>(),
+          StandTogether(window.partition_by, input.properties().ordering), window.calls,
+          input.properties().boundedness == Boundedness::kBounded));
   return Status::OK();
 }
 
