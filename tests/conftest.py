@@ -30,6 +30,7 @@ CASES_FULL = 200
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="tests marked full, more cases")
     parser.addoption("--slow", action="store_true", help="also tests marked slow")
+    parser.addoption("--recorded", action="store_true", help="skips what this build answered right")
     parser.addoption("--all-configs", action="store_true", help="scripts in every world")
     parser.addoption("--property-cases", type=int, help="cases that a property test makes")
     parser.addoption("--property-seed", type=int, default=1, help="of the first random stream job")

@@ -37,11 +37,12 @@ def of_build(folder: Path, name: str) -> dict[str, Result]:
 
 
 def table(results: list[Result]) -> list[str]:
-    head = f"{'question':24} {'rows':>10} {'s':>7} {'DuckDB s':>8} {'spilled':>8} {'peak':>5} {'gate':>5}"
-    return [f"{head}  (MiB)"] + [
-        f"{result['question']:24} {result['rows']:>10} {result['seconds']:>7.1f}"
-        f" {result['duckdb_seconds']:>8.1f} {result['spilled_bytes'] / MIB:>8.0f}"
-        f" {result['grown_bytes'] / MIB:>5.0f} {result['gate_bytes'] / MIB:>5.0f}"
-        f"  {result['outcome']}"
+    """A line of headings, then one a question; sizes in MiB."""
+    names = ("rows", "s", "DuckDB s", "spilled", "peak", "gate")
+    return [f"{'question':24} " + " ".join(f"{name:>10}" for name in names)] + [
+        f"{result['question']:24} {result['rows']:>10}"
+        f" {result['seconds']:>10.1f} {result['duckdb_seconds']:>10.1f}"
+        f" {result['spilled_bytes'] / MIB:>10.0f} {result['grown_bytes'] / MIB:>10.0f}"
+        f" {result['gate_bytes'] / MIB:>10.0f}  {result['outcome']}"
         for result in sorted(results, key=lambda result: result["question"])
     ]

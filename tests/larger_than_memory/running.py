@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
+import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -15,10 +18,12 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from larger_than_memory.cache import Cache
 from larger_than_memory.questions import Question
 
 MIB = 1 << 20
 SAMPLE_SECONDS = 0.01
+DUCKDB_MEMORY = "8GB"
 CHILD = Path(__file__).with_name("measured.py")
 
 
@@ -29,6 +34,7 @@ class Answer:
 
     rows: int
     checksum: int
+    seconds: float = 0
     disorder: int = 0
     grown_bytes: int = 0
     metrics: dict[str, int] = dataclasses.field(default_factory=dict)
@@ -92,7 +98,8 @@ def checksum(connection: Any, types: dict[str, str], relation: str) -> tuple[int
 
 
 def open_duckdb(files: dict[str, str]) -> Any:
-    connection = duckdb.connect()
+    temp = f"{Path(next(iter(files.values()))).parent}/duckdb-{os.getpid()}"
+    connection = duckdb.connect(config={"memory_limit": DUCKDB_MEMORY, "temp_directory": temp})
     for name, path in files.items():
         connection.sql(f"CREATE VIEW {name} AS FROM read_parquet('{path}')")
     return connection
@@ -102,10 +109,22 @@ def types_of(connection: Any, sql: str) -> dict[str, str]:
     return {row[0]: row[1] for row in connection.execute(f"DESCRIBE {sql}").fetchall()}
 
 
-def expected(question: Question, files: dict[str, str]) -> Answer:
-    connection = open_duckdb(files)
-    sql = question.sql
-    return Answer(*checksum(connection, types_of(connection, sql), f"({sql})"))
+def fingerprint(question: Question, files: dict[str, str]) -> str:
+    """Of the question and of all rows of its tables."""
+    names = sorted(Path(path).name for path in files.values())
+    return hashlib.sha1(" ".join([question.sql, *names]).encode()).hexdigest()[:16]
+
+
+def asked_of_duckdb(question: Question, files: dict[str, str]) -> dict[str, Any]:
+    connection, sql = open_duckdb(files), question.sql
+    started = time.monotonic()
+    rows, total = checksum(connection, types_of(connection, sql), f"({sql})")
+    return {"rows": rows, "checksum": total, "seconds": time.monotonic() - started}
+
+
+def expected(question: Question, files: dict[str, str], cache: Cache) -> Answer:
+    name = f"expected-{fingerprint(question, files)}"
+    return Answer(**cache.value(name, lambda: asked_of_duckdb(question, files)))
 
 
 def start(question: Question, files: dict[str, str], **session: Any) -> subprocess.Popen[bytes]:
@@ -127,6 +146,7 @@ def read(process: subprocess.Popen[bytes], question: Question, files: dict[str, 
 
 def answer(question: Question, files: dict[str, str], **session: Any) -> Answer:
     """What headrace answers in a process of its own; raises with what it said when it fails."""
+    started = time.monotonic()
     with start(question, files, **session) as process:
         sampler = Sampler(process)
         sampler.start()
@@ -146,4 +166,5 @@ def answer(question: Question, files: dict[str, str], **session: Any) -> Answer:
     first, last = errors.splitlines()[0], errors.splitlines()[-1]
     result.grown_bytes = sampler.highest - int(first)
     result.metrics = json.loads(last)
+    result.seconds = time.monotonic() - started
     return result

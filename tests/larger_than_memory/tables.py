@@ -1,9 +1,9 @@
 """The tables of the matrix, made by DuckDB from the numbers of their rows.
 
-A question has tables of its own, of the columns that it reads, all with the same number of rows:
-so many that these columns take the bytes asked for. `facts` has every type of key, few and many
-rows of a key, a key that nine of ten rows have, one that none has, and rows in the order of `made`
-only.
+The tables of a question have all the same number of rows: so many that the columns that it reads
+take the bytes asked for. Questions with as many rows share them. `facts` has every type of key,
+few and many rows of a key, a key that nine of ten rows have, one that none has, and rows in the
+order of `made` only.
 """
 
 from __future__ import annotations
@@ -14,9 +14,12 @@ from pathlib import Path
 
 import duckdb
 
+from larger_than_memory.cache import Cache
 from larger_than_memory.questions import Question
 
 WIDE_COLUMNS = 60
+# Bytes of a row for which there are tables.
+ROW_BYTES = (10, 16, 18, 24, 32, 35, 43, 60, 68, 114, 153, 168, 496, 1004)
 PRIME = 1_000_003  # times the number of a row, modulo their count: every number once
 
 # Per column its bytes in memory and its SQL. {n}: rows; i: the number of the row.
@@ -73,13 +76,17 @@ def columns_read(sql: str, table: str) -> list[str]:
     return [name for name in columns if re.search(rf"{before}{name}\b", sql)]
 
 
+def columns_bytes(table: str, columns: list[str]) -> int:
+    return sum(COLUMNS[table][name][0] for name in columns)
+
+
 def rows(question: Question, size_bytes: int) -> int:
+    """So many that the columns read take `size_bytes`, or up to a quarter more: questions whose
+    rows have nearly as many bytes have tables of one size."""
     row_bytes = sum(
-        COLUMNS[table][name][0]
-        for table in question.tables
-        for name in columns_read(question.sql, table)
+        columns_bytes(table, columns_read(question.sql, table)) for table in question.tables
     )
-    return size_bytes // row_bytes + 1
+    return size_bytes // max(step for step in ROW_BYTES if step <= row_bytes) + 1
 
 
 def row_group_rows(size_bytes: int) -> int:
@@ -87,26 +94,47 @@ def row_group_rows(size_bytes: int) -> int:
     return 122_880 if size_bytes >= 1 << 29 else 10_240
 
 
-def file(table: str, columns: list[str], count: int, group_rows: int, folder: Path) -> Path:
-    """The columns as Parquet; made at the first call."""
-    sha = hashlib.sha1(" ".join(columns).encode()).hexdigest()[:8]
-    path = folder / f"larger-than-memory-{table}-{sha}-{count}.parquet"
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part")
-        values = ", ".join(f"{COLUMNS[table][name][1]} AS {name}" for name in columns)
-        duckdb.sql(
-            f"COPY (SELECT {values.format(n=count)} FROM range({count}) t(i)) TO '{part}'"
-            f" (FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE {group_rows})"
-        )
-        part.rename(path)
-    return path
+def shared_columns(table: str, count: int, size_bytes: int, questions: list[Question]) -> list[str]:
+    """Those that any question reads of the table with so many rows."""
+    read = {
+        name
+        for question in questions
+        if table in question.tables and rows(question, size_bytes) == count
+        for name in columns_read(question.sql, table)
+    }
+    return [name for name in COLUMNS[table] if name in read]
 
 
-def files(question: Question, size_bytes: int, folder: Path) -> dict[str, Path]:
-    """By the name of the table. Those of the columns read take at least `size_bytes` in memory."""
+def copy_sql(table: str, columns: list[str], count: int, group_rows: int) -> str:
+    """What is written: DuckDB's `COPY (query) TO`, without the file."""
+    values = ", ".join(f"{COLUMNS[table][name][1]} AS {name}" for name in columns)
+    return (
+        f"COPY (SELECT {values.format(n=count)} FROM range({count}) t(i)) TO '{{file}}'"
+        f" (FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE {group_rows})"
+    )
+
+
+def file(table: str, columns: list[str], count: int, group_rows: int, cache: Cache) -> Path:
+    """The columns as Parquet; made at the first call. Its name is of all that is in it."""
+    sql = copy_sql(table, columns, count, group_rows)
+    sha = hashlib.sha1(sql.encode()).hexdigest()[:10]
+
+    def write(path: Path) -> None:
+        duckdb.sql(sql.format(file=path))
+
+    name = f"{table}-{count}-{sha}.parquet"
+    return cache.file(name, count * columns_bytes(table, columns), write)
+
+
+def files(
+    question: Question, questions: list[Question], size_bytes: int, cache: Cache
+) -> dict[str, Path]:
+    """By the name of the table. Those of the columns read take at least `size_bytes` in memory;
+    columns that others of `questions` read are in them too."""
     count, group_rows = rows(question, size_bytes), row_group_rows(size_bytes)
     return {
-        table: file(table, columns_read(question.sql, table), count, group_rows, folder)
+        table: file(
+            table, shared_columns(table, count, size_bytes, questions), count, group_rows, cache
+        )
         for table in question.tables
     }
