@@ -43,7 +43,8 @@ class ResultCache {
   };
   using Entries = std::list<Entry>;
 
-  /// What is kept; null where the caller is to make it now, and to Settle it. Waits for who makes it.
+  /// What is kept, once nobody makes it any more; null where the caller is to make it and to Settle
+  /// it.
   Result<Table> FindOrClaim(int64_t key, const std::string& snapshot, const Poll& poll);
   /// Keeps what was made; null: nothing was.
   void Settle(int64_t key, Table made, int64_t limit_bytes);
