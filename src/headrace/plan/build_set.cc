@@ -115,17 +115,13 @@ Result<std::vector<PlanPtr>> AlignedAll(std::vector<PlanPtr> inputs, bool by_nam
   return inputs;
 }
 
-/// `input` and a last column: which repeat of its row each row is, from 1. Sorted where it ends, so
-/// that no more than one row is to be remembered.
+/// `input` and a last column: which repeat of its row each row is, from 1.
 Result<PlanPtr> WithRepeatNumber(PlanPtr input) {
   static const FunctionDef* const row_number = FindFunctionById("row_number");
   HEADRACE_CHECK(row_number != nullptr, "row_number is a function");
   auto window = std::make_shared<WindowSpec>();
   for (const ExpressionPtr& column : AllColumnsOf(*input->schema())) {
     window->partition_by.push_back(AsKey(column));
-  }
-  if (input->properties().boundedness == Boundedness::kBounded) {
-    for (const ExpressionPtr& column : window->partition_by) window->order_by.push_back({column});
   }
   auto number = std::make_shared<Expression>(
       *Expression::Call(row_number, row_number->overloads.data(), {}, arrow::int64()));
@@ -165,6 +161,52 @@ Result<PlanPtr> WithoutLast(PlanPtr input) {
   columns.pop_back();
   names.pop_back();
   return MakeProjectNode(std::move(input), std::move(columns), names);
+}
+
+/// INTERSECT ALL or EXCEPT ALL of a stream: its rows come as they are met, by their numbers.
+Result<PlanPtr> RepeatsAmong(std::vector<PlanPtr> sides, JoinKind kind) {
+  for (PlanPtr& side : sides) {
+    ARROW_ASSIGN_OR_RAISE(side, WithRepeatNumber(std::move(side)));
+  }
+  ARROW_ASSIGN_OR_RAISE(PlanPtr plan, Among(std::move(sides[0]), std::move(sides[1]), kind));
+  return WithoutLast(std::move(plan));
+}
+
+/// `input` and the numbers `left` and `right`, which say what side its rows are of.
+Result<PlanPtr> WithSide(PlanPtr input, bool is_left) {
+  std::vector<ExpressionPtr> columns = AllColumnsOf(*input->schema());
+  std::vector<std::string> names = input->schema()->field_names();
+  for (const bool here : {is_left, !is_left}) {
+    columns.push_back(Expression::Literal(arrow::MakeScalar(int64_t{here ? 1 : 0})));
+  }
+  names.insert(names.end(), {"left", "right"});
+  return MakeProjectNode(std::move(input), std::move(columns), std::move(names));
+}
+
+/// INTERSECT ALL or EXCEPT ALL of what ends: each different row once, counted on both sides.
+Result<PlanPtr> CountedRepeats(std::vector<PlanPtr> sides, SetOperation operation) {
+  std::vector<NamedExpression> groups;
+  Scope scope;
+  for (const ExpressionPtr& column : AllColumnsOf(*sides[0]->schema())) {
+    groups.push_back({column, column->name});
+    scope.Add("", "", column->type);
+  }
+  for (const char* side : {"left", "right"}) scope.Add("", side, arrow::int64());
+  const auto count_of = [](const char* side) {
+    return Unbound::Call("sum", {Unbound::Column({side})});
+  };
+  const UnboundPtr repeats = Unbound::Call(operation == SetOperation::kIntersect ? "least" : "-",
+                                           {count_of("left"), count_of("right")});
+  const UnboundPtr zero = Unbound::Literal(arrow::MakeScalar(int64_t{0}));
+  ARROW_ASSIGN_OR_RAISE(ExpressionPtr bound, Bind(*repeats, scope, Dialect::kSql));
+  ARROW_ASSIGN_OR_RAISE(ExpressionPtr having,
+                        Bind(*Unbound::Call(">", {repeats, zero}), scope, Dialect::kSql));
+  ARROW_ASSIGN_OR_RAISE(PlanPtr left, WithSide(std::move(sides[0]), true));
+  ARROW_ASSIGN_OR_RAISE(PlanPtr right, WithSide(std::move(sides[1]), false));
+  ARROW_ASSIGN_OR_RAISE(PlanPtr rows, MakeUnionNode({std::move(left), std::move(right)}));
+  ARROW_ASSIGN_OR_RAISE(rows, PlanAggregate(std::move(rows), std::move(groups),
+                                            {{std::move(bound), "repeats"}}, std::move(having)));
+  return MakeRepeatNode(std::move(rows));
 }
 
 }  // namespace
@@ -207,11 +249,8 @@ Result<PlanPtr> PlanSetOperation(PlanPtr left, PlanPtr right, SetOperation opera
     ARROW_ASSIGN_OR_RAISE(PlanPtr distinct, PlanDistinct(std::move(sides[0])));
     return Among(std::move(distinct), std::move(sides[1]), kind);
   }
-  for (PlanPtr& side : sides) {
-    ARROW_ASSIGN_OR_RAISE(side, WithRepeatNumber(std::move(side)));
-  }
-  ARROW_ASSIGN_OR_RAISE(PlanPtr plan, Among(std::move(sides[0]), std::move(sides[1]), kind));
-  return WithoutLast(std::move(plan));
+  if (IsEndless(*sides[0]) || IsEndless(*sides[1])) return RepeatsAmong(std::move(sides), kind);
+  return CountedRepeats(std::move(sides), operation);
 }
 
 }  // namespace headrace

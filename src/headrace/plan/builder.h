@@ -97,7 +97,8 @@ Result<PlanPtr> PlanMergeUnion(std::vector<PlanPtr> inputs, Ordering keys, bool 
 Result<PlanPtr> PlanDistinct(PlanPtr input);
 enum class SetOperation { kUnion, kIntersect, kExcept };
 /// UNION, INTERSECT, EXCEPT of SQL; nulls are equal. `all` counts repeats: INTERSECT ALL gives a
-/// row min(m, n) times, EXCEPT ALL max(m − n, 0) times. The last two keep the order of the left.
+/// row min(m, n) times, EXCEPT ALL max(m − n, 0) times, in no order; without `all` the last two
+/// keep the order of the left.
 Result<PlanPtr> PlanSetOperation(PlanPtr left, PlanPtr right, SetOperation operation, bool all,
                                  bool by_name = false);
 

@@ -520,6 +520,20 @@ Result<PlanPtr> MakeUnnestNode(PlanPtr input, std::vector<int> lists,
                                       std::move(names), keep_empty, std::move(ordinality));
 }
 
+Result<PlanPtr> MakeRepeatNode(PlanPtr input) {
+  ARROW_RETURN_NOT_OK(RequireAppend(*input, "repeat"));
+  PlanProperties properties = input->properties();
+  arrow::FieldVector fields = input->schema()->fields();
+  HEADRACE_CHECK(fields.back()->type()->id() == arrow::Type::INT64, "how often is a number");
+  fields.pop_back();
+  const auto left_out = static_cast<int>(fields.size());
+  properties.schema = arrow::schema(std::move(fields));
+  const auto gone = std::find_if(properties.ordering.begin(), properties.ordering.end(),
+                                 [=](const SortKey& key) { return key.column == left_out; });
+  properties.ordering.erase(gone, properties.ordering.end());
+  return std::make_shared<RepeatNode>(std::move(properties), std::move(input));
+}
+
 Result<PlanPtr> MakeSampleNode(PlanPtr input, std::optional<double> fraction, uint64_t seed) {
   ARROW_RETURN_NOT_OK(RequireAppend(*input, "sample"));
   PlanProperties properties = input->properties();

@@ -44,6 +44,7 @@ Result<PlanPtr> MakeUnionNode(std::vector<PlanPtr> inputs);
 Result<PlanPtr> MakeUnnestNode(PlanPtr input, std::vector<int> lists,
                                std::vector<std::string> names, bool keep_empty,
                                std::string ordinality);
+Result<PlanPtr> MakeRepeatNode(PlanPtr input);
 Result<PlanPtr> MakeSampleNode(PlanPtr input, std::optional<double> fraction, uint64_t seed);
 Result<PlanPtr> MakeCallbackNode(PlanPtr input, int64_t callback_id, std::vector<int> args,
                                  std::string output_name, TypePtr type);

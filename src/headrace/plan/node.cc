@@ -298,6 +298,14 @@ Result<PlanPtr> UnnestNode::WithInputs(std::vector<PlanPtr> inputs) const {
   return MakeUnnestNode(inputs.at(0), lists, names, keep_empty, ordinality);
 }
 
+std::string RepeatNode::Describe() const {
+  return "by " + input()->schema()->fields().back()->name();
+}
+
+Result<PlanPtr> RepeatNode::WithInputs(std::vector<PlanPtr> inputs) const {
+  return MakeRepeatNode(inputs.at(0));
+}
+
 std::string SampleNode::Describe() const {
   return fraction.has_value() ? fmt::format("{} seed {}", *fraction, seed)
                               : fmt::format("random numbers, seed {}", seed);

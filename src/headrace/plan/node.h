@@ -460,6 +460,17 @@ class UnnestNode final : public PlanNode {
   const std::string ordinality;  // "": none
 };
 
+/// Each row as often as its last column, a BIGINT without nulls, says; without that column.
+class RepeatNode final : public PlanNode {
+ public:
+  RepeatNode(PlanProperties properties, PlanPtr input)
+      : PlanNode(std::move(properties), {std::move(input)}) {}
+  const char* name() const override { return "repeat"; }
+  std::string Describe() const override;
+  Result<PlanPtr> WithInputs(std::vector<PlanPtr> inputs) const override;
+  std::vector<int> FilterPlaces(size_t input) const override;
+};
+
 /// Rows drawn by chance: the same rows for the same seed at any number of lanes. With `fraction`
 /// every row is kept with that probability, without it all rows are kept and three columns appended
 /// from which a sample of a fixed size is made: a random number and the row's place (split, row).

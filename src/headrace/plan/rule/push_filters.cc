@@ -198,6 +198,13 @@ std::vector<int> PlacesOfSide(const PlanNode& plan, size_t input) {
   return places;
 }
 
+/// Every column stands in the input where it stands in the output of `plan`.
+std::vector<int> AllPlaces(const PlanNode& plan) {
+  std::vector<int> places(static_cast<size_t>(plan.schema()->num_fields()));
+  std::iota(places.begin(), places.end(), 0);
+  return places;
+}
+
 }  // namespace
 
 Result<PlanPtr> PushFiltersDown(const PlanPtr& plan) { return Push(plan, {}); }
@@ -243,11 +250,9 @@ std::vector<int> FramedWindowNode::FilterPlaces(size_t /*input*/) const {
   return PlacesOf(*this, partition_by);
 }
 
-std::vector<int> UnionNode::FilterPlaces(size_t /*input*/) const {
-  std::vector<int> places(static_cast<size_t>(schema()->num_fields()));
-  std::iota(places.begin(), places.end(), 0);
-  return places;
-}
+std::vector<int> UnionNode::FilterPlaces(size_t /*input*/) const { return AllPlaces(*this); }
+
+std::vector<int> RepeatNode::FilterPlaces(size_t /*input*/) const { return AllPlaces(*this); }
 
 std::vector<int> UnnestNode::FilterPlaces(size_t input) const { return PlacesOfSide(*this, input); }
 
