@@ -173,6 +173,15 @@ def test_values_of_rows(sessions: list[hr.Session], table: pa.Table, calls: list
 
 # -- frames to the end of the partition, and with exclusions: these sort by partition
 
+def total(rows: list[Row]) -> int | None:
+    values = [r["v"] for r in rows if r["v"] is not None]
+    return sum(values) if values else None
+
+
+def ranked(value: int | None) -> tuple[bool, int]:
+    return (value is None, value or 0)
+
+
 LATE_CALLS: dict[str, Callable[[int, list[Row]], Any]] = {
     "sum(v) OVER (PARTITION BY k ORDER BY r ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING)": (
         following(sum)
@@ -188,6 +197,30 @@ LATE_CALLS: dict[str, Callable[[int, list[Row]], Any]] = {
         sum({r["v"] for r in part if r["v"] is not None})
         if any(r["v"] is not None for r in part)
         else None
+    ),
+    "sum(v) OVER (PARTITION BY k ORDER BY r ROWS BETWEEN 2 FOLLOWING AND UNBOUNDED FOLLOWING)": (
+        lambda row, part: total(part[row + 2 :])
+    ),
+    "sum(v) OVER (PARTITION BY k ORDER BY r ROWS BETWEEN 2 PRECEDING AND 2 FOLLOWING "
+    "EXCLUDE CURRENT ROW)": lambda row, part: total(
+        part[max(0, row - 2) : row] + part[row + 1 : row + 3]
+    ),
+    "sum(v) OVER (PARTITION BY k ORDER BY r ROWS UNBOUNDED PRECEDING EXCLUDE CURRENT ROW)": (
+        lambda row, part: total(part[:row])
+    ),
+    "sum(v) OVER (PARTITION BY k ORDER BY v ROWS BETWEEN UNBOUNDED PRECEDING AND "
+    "UNBOUNDED FOLLOWING EXCLUDE GROUP)": lambda row, part: total(
+        [r for r in part if r["v"] != part[row]["v"]]
+    ),
+    "count(*) OVER (PARTITION BY k ORDER BY v ROWS BETWEEN UNBOUNDED PRECEDING AND "
+    "UNBOUNDED FOLLOWING EXCLUDE TIES)": lambda row, part: (
+        1 + sum(r["v"] != part[row]["v"] for r in part)
+    ),
+    "count(*) OVER (PARTITION BY k ORDER BY v GROUPS BETWEEN 1 FOLLOWING AND UNBOUNDED "
+    "FOLLOWING)": lambda row, part: sum(ranked(r["v"]) > ranked(part[row]["v"]) for r in part),
+    "sum(v) OVER (PARTITION BY k ORDER BY v RANGE BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING "
+    "EXCLUDE TIES)": lambda row, part: total(
+        [part[row], *(r for r in part if ranked(r["v"]) > ranked(part[row]["v"]))]
     ),
     "lead(v) OVER (PARTITION BY k ORDER BY r)": lambda row, part: (
         part[row + 1]["v"] if row + 1 < len(part) else None

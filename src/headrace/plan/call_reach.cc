@@ -13,13 +13,15 @@ namespace {
 constexpr int64_t kRowsAwayMax = int64_t{1} << 20;
 
 /// What the frame adds to the reach.
-void ReachFrame(const WindowFrame& frame, bool has_order, CallReach* reach) {
+void ReachFrame(const WindowFrame& frame, bool has_order, bool has_rest, CallReach* reach) {
   const FrameBound& end = frame.end;
   const bool follows = end.kind == FrameBound::Kind::kFollowing;
-  if (end.kind == FrameBound::Kind::kUnboundedFollowing ||
-      frame.start.kind == FrameBound::Kind::kUnboundedFollowing ||
-      (!has_order && frame.unit != FrameUnit::kRows) ||  // all rows are peers
-      (follows && end.count > kRowsAwayMax)) {
+  if (has_rest) {
+    reach->to_rest = true;
+  } else if (end.kind == FrameBound::Kind::kUnboundedFollowing ||
+             frame.start.kind == FrameBound::Kind::kUnboundedFollowing ||
+             (!has_order && frame.unit != FrameUnit::kRows) ||  // all rows are peers
+             (follows && end.count > kRowsAwayMax)) {
     reach->whole_partition = true;
   } else if (frame.unit == FrameUnit::kRows) {
     if (follows) reach->rows_after = end.count;
@@ -53,19 +55,21 @@ bool LooksBack(const WindowFrame& frame) {
          frame.exclusion == FrameExclusion::kNoOthers;
 }
 
-CallReach CallReach::Of(const FramedCall& framed, bool has_order, bool has_size) {
+CallReach CallReach::Of(const FramedCall& framed, bool has_order, bool has_size, bool has_rest) {
   CallReach reach;
   const WindowFrame& frame = framed.frame;
   const bool is_aggregate = framed.call.function->kind == FunctionKind::kAggregate;
   const WindowKernel* kernel = framed.call.overload->window;
   const WindowReach kind = is_aggregate ? WindowReach::kFrame : kernel->reach;
-  const bool is_cut = frame.exclusion != FrameExclusion::kNoOthers || framed.call.distinct;
+  const bool excludes_peers =
+      frame.exclusion == FrameExclusion::kGroup || frame.exclusion == FrameExclusion::kTies;
   const bool by_size = kind == WindowReach::kPartition && has_size;
-  reach.whole_partition =
-      (kind == WindowReach::kPartition && !has_size) || is_cut || framed.ignore_nulls;
-  reach.to_last_peer = by_size && has_order && NeedsPeers(*framed.call.function);
+  reach.whole_partition = (kind == WindowReach::kPartition && !has_size) || framed.call.distinct ||
+                          framed.ignore_nulls || (excludes_peers && !has_order);
+  reach.to_last_peer =
+      excludes_peers || (by_size && has_order && NeedsPeers(*framed.call.function));
   if (kind == WindowReach::kFrame || kind == WindowReach::kFrameEnd) {
-    ReachFrame(frame, has_order, &reach);
+    ReachFrame(frame, has_order, has_rest, &reach);
     const bool is_endless = frame.start.kind == FrameBound::Kind::kUnboundedPreceding;
     const bool to_first_row = kind == WindowReach::kFrame && !is_aggregate && is_endless;
     reach.whole_partition = reach.whole_partition || to_first_row;

@@ -26,9 +26,13 @@ struct CallReach {
   bool to_last_peer = false;
   int64_t peer_groups_after = 0;
   bool to_value = false;
+  /// All rows behind do, but they are known by states beside some of the rows.
+  bool to_rest = false;
 
-  /// By `has_size` the number of its rows is known before its end.
-  static CallReach Of(const FramedCall& framed, bool has_order, bool has_size);
+  /// By `has_size` the number of its rows is known before its end, by `has_rest` states of the rows
+  /// behind.
+  static CallReach Of(const FramedCall& framed, bool has_order, bool has_size,
+                      bool has_rest = false);
 };
 
 }  // namespace headrace

@@ -20,43 +20,6 @@ constexpr int64_t kLeaves = 1024;
 
 }  // namespace
 
-class FrameAggregate::States {
- public:
-  explicit States(const AggregateKernel& kernel)
-      : kernel_(kernel), stride_((kernel.size + kernel.align - 1) / kernel.align * kernel.align) {}
-  ~States() { Clear(); }
-  States(const States&) = delete;
-  States& operator=(const States&) = delete;
-
-  void Reset(int64_t count) {
-    Clear();
-    const size_t needed = static_cast<size_t>(count) * stride_ + kernel_.align;
-    if (memory_.size() < needed) memory_.resize(needed);
-    const auto address = reinterpret_cast<uintptr_t>(memory_.data());
-    std::byte* at = memory_.data() + (kernel_.align - address % kernel_.align) % kernel_.align;
-    for (int64_t i = 0; i < count; ++i, at += stride_) {
-      kernel_.init(at);
-      pointers_.push_back(at);
-    }
-  }
-  std::byte* operator[](int64_t index) const { return pointers_[static_cast<size_t>(index)]; }
-  std::byte* const* pointers() const { return pointers_.data(); }
-  int64_t size() const { return static_cast<int64_t>(pointers_.size()); }
-
- private:
-  void Clear() {
-    if (kernel_.destroy != nullptr) {
-      for (std::byte* state : pointers_) kernel_.destroy(state);
-    }
-    pointers_.clear();
-  }
-
-  const AggregateKernel& kernel_;
-  const size_t stride_;
-  std::vector<std::byte> memory_;
-  std::vector<std::byte*> pointers_;
-};
-
 FrameAggregate::FrameAggregate(const FunctionCall& call, std::vector<Argument> args,
                                int64_t num_rows, arrow::MemoryPool* pool)
     : kernel_(*call.overload->aggregate),
@@ -64,10 +27,10 @@ FrameAggregate::FrameAggregate(const FunctionCall& call, std::vector<Argument> a
       args_(std::move(args)),
       num_rows_(num_rows),
       context_{pool, call.type},
-      front_(std::make_unique<States>(kernel_)),
-      back_(std::make_unique<States>(kernel_)),
-      leaves_(std::make_unique<States>(kernel_)),
-      results_(std::make_unique<States>(kernel_)) {
+      front_(std::make_unique<AggregateStates>(kernel_)),
+      back_(std::make_unique<AggregateStates>(kernel_)),
+      leaves_(std::make_unique<AggregateStates>(kernel_)),
+      results_(std::make_unique<AggregateStates>(kernel_)) {
   back_->Reset(1);
 }
 
@@ -94,7 +57,7 @@ Status FrameAggregate::AddRange(std::byte* state, int64_t begin, int64_t end) {
 }
 
 /// A state per row, each of its row alone.
-Status FrameAggregate::AddEach(States& states, int64_t begin, int64_t end) {
+Status FrameAggregate::AddEach(AggregateStates& states, int64_t begin, int64_t end) {
   states.Reset(end - begin);
   const std::vector<Argument> slice = SliceArguments(args_, begin, end);
   return kernel_.add(context_, states.pointers(), 0, {slice, end - begin, {0, rows_gone_ + begin}});
@@ -181,25 +144,11 @@ Result<ArrayPtr> FrameAggregate::Next(const RowRanges& frames) {
                               &compute);
 }
 
-Result<ArrayPtr> FrameAggregate::NextExcluding(const RowRanges& frames, const RowRanges& excluded,
-                                               const std::vector<int64_t>& kept) {
-  std::unique_ptr<arrow::ArrayBuilder> builder;
-  ARROW_RETURN_NOT_OK(arrow::MakeBuilder(context_.pool, type_, &builder));
-  for (size_t i = 0; i < frames.begins.size(); ++i) {
-    const int64_t begin = frames.begins[i];
-    const int64_t end = frames.ends[i];
-    const int64_t out_begin = std::clamp(excluded.begins[i], begin, end);
-    const int64_t out_end = std::clamp(excluded.ends[i], out_begin, end);
-    results_->Reset(1);
-    std::byte* const state = (*results_)[0];
-    ARROW_RETURN_NOT_OK(AddRange(state, begin, out_begin));
-    if (kept[i] >= out_begin && kept[i] < out_end) {
-      ARROW_RETURN_NOT_OK(AddRange(state, kept[i], kept[i] + 1));
-    }
-    ARROW_RETURN_NOT_OK(AddRange(state, out_end, end));
-    ARROW_RETURN_NOT_OK(kernel_.finish(context_, results_->pointers(), 0, 1, builder.get()));
-  }
-  return builder->Finish();
+Status FrameAggregate::MergeNext(int64_t begin, int64_t end, std::byte* into) {
+  ARROW_RETURN_NOT_OK(MoveTo(begin, end));
+  if (begin >= end) return Status::OK();
+  if (begin < middle_) ARROW_RETURN_NOT_OK(Merge(into, (*front_)[begin - front_begin_]));
+  return Merge(into, (*back_)[0]);
 }
 
 }  // namespace headrace

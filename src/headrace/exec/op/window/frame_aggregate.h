@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "headrace/exec/op/window/aggregate_states.h"
 #include "headrace/exec/op/window/window_frames.h"
 #include "headrace/function/function.h"
 #include "headrace/plan/node.h"
@@ -31,20 +32,15 @@ class FrameAggregate {
   void Renew(std::vector<Argument> args, int64_t num_rows, int64_t rows_gone);
   /// One value per frame, in order; `frames` go on from those of the last call.
   Result<ArrayPtr> Next(const RowRanges& frames);
-  /// The same with rows left out of each frame: `excluded`, but `kept` of them (both may be
-  /// empty). Looks at every row of every frame.
-  Result<ArrayPtr> NextExcluding(const RowRanges& frames, const RowRanges& excluded,
-                                 const std::vector<int64_t>& kept);
+  /// Merges the state of the next frame into another. Its rows follow those that are in there.
+  Status MergeNext(int64_t begin, int64_t end, std::byte* into);
 
  private:
-  /// States side by side.
-  class States;
-
   Status MoveTo(int64_t begin, int64_t end);
   Status Flip(int64_t begin);
   Status AddToBack(int64_t begin, int64_t end);
   Status AddRange(std::byte* state, int64_t begin, int64_t end);
-  Status AddEach(States& states, int64_t begin, int64_t end);
+  Status AddEach(AggregateStates& states, int64_t begin, int64_t end);
   Status Merge(std::byte* into, const std::byte* from);
 
   const AggregateKernel& kernel_;
@@ -53,11 +49,11 @@ class FrameAggregate {
   int64_t num_rows_;
   int64_t rows_gone_ = 0;
   KernelContext context_;
-  std::unique_ptr<States> front_;   // of rows [front_begin_, middle_)
-  std::unique_ptr<States> back_;    // one
-  std::unique_ptr<States> leaves_;  // one per row from leaves_begin_ on
+  std::unique_ptr<AggregateStates> front_;   // of rows [front_begin_, middle_)
+  std::unique_ptr<AggregateStates> back_;    // one
+  std::unique_ptr<AggregateStates> leaves_;  // one per row from leaves_begin_ on
   int64_t leaves_begin_ = 0;
-  std::unique_ptr<States> results_;
+  std::unique_ptr<AggregateStates> results_;
   int64_t front_begin_ = 0;
   int64_t middle_ = 0;
   int64_t end_ = 0;  // of the frame in work

@@ -44,9 +44,9 @@ void FactsCursor::Next(int64_t begin, int64_t end, RowFacts* facts) {
   }
 }
 
-CallRun::CallRun(const FramedCall& framed, const Ordering& order, SchemaPtr schema,
+CallRun::CallRun(const FramedCall& framed, const Ordering& order, SchemaPtr schema, int rest,
                  arrow::MemoryPool* pool)
-    : framed_(framed), order_(order), schema_(std::move(schema)), pool_(pool) {}
+    : framed_(framed), order_(order), schema_(std::move(schema)), rest_(rest), pool_(pool) {}
 
 CallRun::~CallRun() = default;
 
@@ -72,14 +72,32 @@ Status CallRun::Start(const WindowSegment& segment, int64_t rows_gone) {
   frames_ = std::move(frames);
   ranges_ = {};
   if (framed_.call.function->kind != FunctionKind::kAggregate) return Status::OK();
-  if (framed_.call.distinct) return StartDistinct(segment);
-  if (aggregate_ == nullptr) {
-    aggregate_ =
-        std::make_unique<FrameAggregate>(framed_.call, args_, segment.rows.num_rows(), pool_);
+  return framed_.call.distinct ? StartDistinct(segment) : StartAggregate(segment, rows_gone);
+}
+
+Status CallRun::StartAggregate(const WindowSegment& segment, int64_t rows_gone) {
+  const int64_t rows = segment.rows.num_rows();
+  FindRests(segment);
+  if (cut_ != nullptr) {
+    cut_->Renew(args_, rows, rows_gone);
+  } else if (is_cut()) {
+    cut_ = std::make_unique<CutAggregate>(framed_.call, args_, rows, pool_);
+  } else if (aggregate_ != nullptr) {
+    aggregate_->Renew(args_, rows, rows_gone);
   } else {
-    aggregate_->Renew(args_, segment.rows.num_rows(), rows_gone);
+    aggregate_ = std::make_unique<FrameAggregate>(framed_.call, args_, rows, pool_);
   }
   return Status::OK();
+}
+
+void CallRun::FindRests(const WindowSegment& segment) {
+  rest_ends_.clear();
+  if (rest_ < 0) return;
+  const arrow::Array& rests = *segment.rows.column(rest_);
+  for (int64_t row = 0; row < rests.length(); ++row) {
+    if (rests.IsValid(row)) rest_ends_.push_back(row + 1);
+  }
+  rests_ = segment.rows.column(rest_);
 }
 
 // Over whole partitions only: nothing is kept of the segment before.
@@ -101,8 +119,9 @@ Status CallRun::StartDistinct(const WindowSegment& segment) {
 
 Result<ArrayPtr> CallRun::Next(int64_t begin, int64_t end, const RowFacts& facts) {
   const WindowKernel* kernel = framed_.call.overload->window;
-  if (aggregate_ != nullptr || kernel->needs_frame) frames_->Next(begin, end, &ranges_);
-  if (aggregate_ != nullptr) return Aggregated(begin, facts);
+  const bool is_aggregate = framed_.call.function->kind == FunctionKind::kAggregate;
+  if (is_aggregate || kernel->needs_frame) frames_->Next(begin, end, &ranges_);
+  if (is_aggregate) return Aggregated(begin, facts);
   WindowRows rows{begin, end};
   rows.partition_begin = {facts.partition_begins.data(), begin};
   rows.partition_end = {facts.partition_ends.data(), begin};
@@ -124,21 +143,45 @@ Result<int64_t> CallRun::FinalRows(const WindowSegment& segment, const CallReach
   if (reach.to_last_peer) {
     const auto groups = static_cast<int64_t>(segment.peers.size()) - 1;
     const int64_t group = groups - 1 - std::min(reach.peer_groups_after, groups - 1);
-    end = segment.peers[static_cast<size_t>(group)];
-  } else if (reach.to_value) {
+    end = std::min(end, segment.peers[static_cast<size_t>(group)]);
+  }
+  if (reach.to_rest) {
+    ARROW_ASSIGN_OR_RAISE(const int64_t known, RowsWithRest(segment, begin));
+    end = std::min(end, known);
+  }
+  if (reach.to_value) {
     ARROW_ASSIGN_OR_RAISE(FrameCursor frames,
                           FrameCursor::Make(segment, framed_.frame, order_, *schema_, pool_));
     RowRanges ranges;
     frames.Next(begin, rows, &ranges);
     const auto past = std::lower_bound(ranges.ends.begin(), ranges.ends.end(), rows);
-    end = begin + (past - ranges.ends.begin());
+    end = std::min(end, begin + (past - ranges.ends.begin()));
   }
   return std::max({begin, end, std::min(open_begin, rows)});
 }
 
+/// The first row from `begin` on whose frame begins behind the segment, or has no rest in it.
+Result<int64_t> CallRun::RowsWithRest(const WindowSegment& segment, int64_t begin) const {
+  ARROW_ASSIGN_OR_RAISE(FrameCursor frames,
+                        FrameCursor::Make(segment, framed_.frame, order_, *schema_, pool_));
+  RowRanges ranges;
+  frames.Next(begin, segment.rows.num_rows(), &ranges);
+  RunCursor peers(segment.peers);
+  const int64_t last = rest_ends_.empty() ? 0 : rest_ends_.back();
+  for (int64_t row = begin; row < segment.rows.num_rows(); ++row) {
+    peers.MoveTo(row);
+    const int64_t frame_begin = ranges.begins[static_cast<size_t>(row - begin)];
+    const int64_t out_end = ExclusionOf(row, peers.begin(), peers.end()).end;
+    if (frame_begin == segment.rows.num_rows() || last < std::max(row + 1, out_end)) return row;
+  }
+  return segment.rows.num_rows();
+}
+
 int64_t CallRun::NeededFrom(const CallReach& reach, int64_t next) const {
   int64_t from = next - reach.rows_before;
-  if (!ranges_.ends.empty()) {
+  if (cut_ != nullptr) {
+    from = ranges_.ends.empty() ? 0 : std::min(from, cut_from_);
+  } else if (!ranges_.ends.empty()) {
     const bool is_endless = framed_.frame.start.kind == FrameBound::Kind::kUnboundedPreceding;
     if (!is_endless) from = std::min(from, ranges_.begins.back());
     from = std::min(from, ranges_.ends.back() - (aggregate_ == nullptr ? 1 : 0));
@@ -147,39 +190,65 @@ int64_t CallRun::NeededFrom(const CallReach& reach, int64_t next) const {
 }
 
 Result<ArrayPtr> CallRun::Aggregated(int64_t begin, const RowFacts& facts) {
-  const FrameExclusion exclusion = framed_.frame.exclusion;
   if (begins_with_partition_) return aggregate_->Next(distinct_->AmongFirsts(ranges_));
-  if (exclusion == FrameExclusion::kNoOthers && !distinct_.has_value()) {
-    return aggregate_->Next(ranges_);
+  if (distinct_.has_value()) return DistinctAggregated(begin, facts);
+  return cut_ != nullptr ? CutAggregated(begin, facts) : aggregate_->Next(ranges_);
+}
+
+CallRun::Exclusion CallRun::ExclusionOf(int64_t row, int64_t peer_begin, int64_t peer_end) const {
+  switch (framed_.frame.exclusion) {
+    case FrameExclusion::kNoOthers:
+      return {row, row, -1};
+    case FrameExclusion::kCurrentRow:
+      return {row, row + 1, -1};
+    case FrameExclusion::kGroup:
+      return {peer_begin, peer_end, -1};
+    case FrameExclusion::kTies:
+      return {peer_begin, peer_end, row};
   }
-  if (exclusion == FrameExclusion::kNoOthers) {
-    return DistinctAggregated({ranges_.ends, ranges_.ends},
-                              std::vector<int64_t>(ranges_.ends.size(), -1));
-  }
-  RowRanges excluded{facts.peer_begins, facts.peer_ends};
-  std::vector<int64_t> kept(facts.peer_begins.size(), -1);
-  for (size_t i = 0; i < kept.size(); ++i) {
+  return {};
+}
+
+// Frames that reach to the end of the partition end where the rest of it is known.
+Result<ArrayPtr> CallRun::CutAggregated(int64_t begin, const RowFacts& facts) {
+  CutFrames frames;
+  for (size_t i = 0; i < ranges_.begins.size(); ++i) {
     const int64_t row = begin + static_cast<int64_t>(i);
-    if (exclusion == FrameExclusion::kTies) kept[i] = row;
-    if (exclusion != FrameExclusion::kCurrentRow) continue;
-    excluded.begins[i] = row;
-    excluded.ends[i] = row + 1;
+    const Exclusion out = ExclusionOf(row, facts.peer_begins[i], facts.peer_ends[i]);
+    const int64_t frame_begin = ranges_.begins[i];
+    int64_t frame_end = ranges_.ends[i];
+    std::string_view rest;
+    if (rest_ >= 0) {
+      const int64_t known = std::max({frame_begin, row + 1, out.end});
+      frame_end = *std::lower_bound(rest_ends_.begin(), rest_ends_.end(), known);
+      rest = static_cast<const arrow::BinaryArray&>(*rests_).GetView(frame_end - 1);
+    }
+    const int64_t out_begin = std::clamp(out.begin, frame_begin, frame_end);
+    const int64_t out_end = std::clamp(out.end, out_begin, frame_end);
+    const bool is_kept = out.kept >= out_begin && out.kept < out_end;
+    frames.before.begins.push_back(frame_begin);
+    frames.before.ends.push_back(out_begin);
+    frames.kept.push_back(is_kept ? out.kept : -1);
+    frames.behind.begins.push_back(out_end);
+    frames.behind.ends.push_back(frame_end);
+    frames.rest.push_back(rest);
   }
-  if (distinct_.has_value()) return DistinctAggregated(excluded, kept);
-  return aggregate_->NextExcluding(ranges_, excluded, kept);
+  const bool is_endless = framed_.frame.start.kind == FrameBound::Kind::kUnboundedPreceding;
+  cut_from_ = (is_endless ? frames.before.ends : frames.before.begins).back();
+  return cut_->Next(frames);
 }
 
 // Looks at every row of every frame.
-Result<ArrayPtr> CallRun::DistinctAggregated(const RowRanges& excluded,
-                                             const std::vector<int64_t>& kept) {
+Result<ArrayPtr> CallRun::DistinctAggregated(int64_t begin, const RowFacts& facts) {
   std::unique_ptr<arrow::ArrayBuilder> builder;
   ARROW_RETURN_NOT_OK(arrow::MakeBuilder(pool_, framed_.call.type, &builder));
   std::vector<int64_t> rows;
   for (size_t i = 0; i < ranges_.begins.size(); ++i) {
+    const Exclusion out =
+        ExclusionOf(begin + static_cast<int64_t>(i), facts.peer_begins[i], facts.peer_ends[i]);
     rows.clear();
     for (int64_t row = ranges_.begins[i]; row < ranges_.ends[i]; ++row) {
-      const bool is_out = row >= excluded.begins[i] && row < excluded.ends[i] && row != kept[i];
-      if (!is_out) rows.push_back(row);
+      if (row < out.begin || row >= out.end || row == out.kept) rows.push_back(row);
     }
     const std::vector<int64_t> distinct = distinct_->WithoutRepeats(rows);
     ARROW_ASSIGN_OR_RAISE(std::vector<Argument> args, Gathered(distinct));

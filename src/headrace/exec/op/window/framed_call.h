@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "headrace/exec/op/window/cut_aggregate.h"
 #include "headrace/exec/op/window/distinct_rows.h"
 #include "headrace/exec/op/window/frame_aggregate.h"
 #include "headrace/exec/op/window/window_frames.h"
@@ -44,7 +45,9 @@ class FactsCursor {
 /// One call over segments that follow one another.
 class CallRun {
  public:
-  CallRun(const FramedCall& framed, const Ordering& order, SchemaPtr schema,
+  /// `rest`: the column of states of the rows behind, see PartitionRests, to which the frames
+  /// reach; −1: there is none.
+  CallRun(const FramedCall& framed, const Ordering& order, SchemaPtr schema, int rest,
           arrow::MemoryPool* pool);
   ~CallRun();
   CallRun(const CallRun&) = delete;
@@ -64,10 +67,23 @@ class CallRun {
   int64_t NeededFrom(const CallReach& reach, int64_t next) const;
 
  private:
+  /// Rows left out of a frame, but one of them.
+  struct Exclusion {
+    int64_t begin = 0;
+    int64_t end = 0;
+    int64_t kept = -1;
+  };
+
+  bool is_cut() const { return rest_ >= 0 || framed_.frame.exclusion != FrameExclusion::kNoOthers; }
+  Exclusion ExclusionOf(int64_t row, int64_t peer_begin, int64_t peer_end) const;
+  Status StartAggregate(const WindowSegment& segment, int64_t rows_gone);
+  void FindRests(const WindowSegment& segment);
+  Result<int64_t> RowsWithRest(const WindowSegment& segment, int64_t begin) const;
+  Result<ArrayPtr> CutAggregated(int64_t begin, const RowFacts& facts);
   Result<std::vector<Argument>> ArgumentsOf(const Batch& rows) const;
   Status StartDistinct(const WindowSegment& segment);
   Result<ArrayPtr> Aggregated(int64_t begin, const RowFacts& facts);
-  Result<ArrayPtr> DistinctAggregated(const RowRanges& excluded, const std::vector<int64_t>& kept);
+  Result<ArrayPtr> DistinctAggregated(int64_t begin, const RowFacts& facts);
   Result<std::vector<Argument>> Gathered(const std::vector<int64_t>& rows) const;
   Result<ArrayPtr> Computed(const WindowKernel& kernel, const WindowRows& rows) const;
   Result<ArrayPtr> Picked(const WindowKernel& kernel, const WindowRows& rows) const;
@@ -77,10 +93,15 @@ class CallRun {
   const FramedCall& framed_;
   const Ordering order_;
   const SchemaPtr schema_;
+  const int rest_;
   arrow::MemoryPool* const pool_;
   std::vector<Argument> args_;
   std::optional<FrameCursor> frames_;
   std::unique_ptr<FrameAggregate> aggregate_;
+  std::unique_ptr<CutAggregate> cut_;     // instead of it, see is_cut
+  std::vector<int64_t> rest_ends_;        // the rows of the segment behind those with a rest
+  ArrayPtr rests_;                        // the column
+  int64_t cut_from_ = 0;                  // the first row that cut frames still look at
   std::optional<DistinctRows> distinct_;  // of a call with DISTINCT
   bool begins_with_partition_ = false;    // every frame: only first occurrences count
   RowRanges ranges_;                      // of the rows last given values

@@ -35,16 +35,18 @@ class FramedWindow final : public Operator {
     std::vector<int> peers = spec_.partition_by;
     for (int column : ColumnsOf(spec_.order)) peers.push_back(column);
     ARROW_ASSIGN_OR_RAISE(peers_, RunFinder::Make(*spec_.schema, peers));
-    for (const FramedCall& framed : spec_.calls) {
+    for (size_t i = 0; i < spec_.calls.size(); ++i) {
+      const FramedCall& framed = spec_.calls[i];
       if (framed.call.distinct) bytes_per_row_ += kDistinctBytesPerRow;
       const bool excludes = framed.frame.exclusion != FrameExclusion::kNoOthers;
       if (excludes && framed.call.function->kind != FunctionKind::kAggregate) {
         return Error(ErrorKind::kUnsupported, "EXCLUDE works with aggregates only, not with {}",
                      framed.call.function->id);
       }
-      calls_.push_back(
-          {CallReach::Of(framed, !spec_.order.empty(), spec_.partition_rows >= 0),
-           std::make_unique<CallRun>(framed, spec_.order, spec_.schema, context.pool)});
+      calls_.push_back({CallReach::Of(framed, !spec_.order.empty(), spec_.partition_rows >= 0,
+                                      spec_.rests[i] >= 0),
+                        std::make_unique<CallRun>(framed, spec_.order, spec_.schema, spec_.rests[i],
+                                                  context.pool)});
     }
     return Status::OK();
   }

@@ -7,6 +7,7 @@
 #include "headrace/exec/op/lower.h"
 #include "headrace/exec/op/project.h"
 #include "headrace/exec/op/window/framed_window.h"
+#include "headrace/exec/op/window/partition_rests.h"
 #include "headrace/exec/op/window/partition_totals.h"
 #include "headrace/exec/physical.h"
 #include "headrace/function/registry.h"
@@ -92,6 +93,35 @@ FramedCall WithoutEnd(FramedCall framed) {
   return framed;
 }
 
+/// The same frame, said to begin and end with its partition where it does.
+WindowFrame WithPartitionEnds(WindowFrame frame, bool has_order) {
+  const bool from_start = BeginsWithPartition(frame, has_order);
+  const bool to_end = EndsWithPartition(frame, has_order);
+  if (from_start) frame.start = {BoundKind::kUnboundedPreceding, 0, nullptr};
+  if (to_end) frame.end = {BoundKind::kUnboundedFollowing, 0, nullptr};
+  if (from_start && to_end) frame.unit = FrameUnit::kRows;
+  return frame;
+}
+
+/// Whether states of rows merge into one of about the same size.
+bool StaysSmall(const FunctionCall& call) {
+  return call.overload->aggregate->destroy == nullptr || IsFunction(call, "min") ||
+         IsFunction(call, "max");
+}
+
+/// Whether the rows up to the end of the partition may be known by their state.
+bool TakesRest(const FramedCall& framed, bool has_order) {
+  const WindowFrame& frame = framed.frame;
+  const bool excludes_row = frame.exclusion == FrameExclusion::kNoOthers ||
+                            frame.exclusion == FrameExclusion::kCurrentRow;
+  const bool is_aggregate =
+      framed.call.function->kind == FunctionKind::kAggregate && !framed.call.distinct;
+  return is_aggregate && !framed.ignore_nulls && StaysSmall(framed.call) &&
+         frame.end.kind == BoundKind::kUnboundedFollowing &&
+         frame.start.kind != BoundKind::kUnboundedFollowing &&
+         (has_order || (frame.unit == FrameUnit::kRows && excludes_row));
+}
+
 /// Calls of a window by who computes them.
 class SplitCalls {
  public:
@@ -105,12 +135,19 @@ class SplitCalls {
         continue;
       }
       needs_size_ = needs_size_ || NeedsSize(framed.call);
-      frames_.push_back(WithoutEnd(framed));
+      AddFrame(WithoutEnd(framed), has_order);
     }
   }
 
   bool has_totals() const { return !totals_.empty() || needs_size_; }
   const std::vector<FramedCall>& frames() const { return frames_; }
+  const std::vector<FunctionCall>& rests() const { return rests_; }
+  /// Of each of frames(): its rest behind `width` columns; −1: it takes none.
+  std::vector<int> RestColumns(int width) const {
+    std::vector<int> columns = rest_of_;
+    for (int& column : columns) column = column < 0 ? -1 : width + column;
+    return columns;
+  }
   bool needs_size() const { return needs_size_; }
   /// With the number of rows behind them where it is needed.
   std::vector<FunctionCall> totals() const {
@@ -124,9 +161,9 @@ class SplitCalls {
              return !IsFunction(call, "first");
            });
   }
-  /// Of each call: its column behind `width` columns, the totals and the frames.
+  /// Of each call: its column behind `width` columns, the totals, the rests and the frames.
   std::vector<int> Columns(int width) const {
-    const size_t totals = totals_.size() + (needs_size_ ? 1 : 0);
+    const size_t totals = totals_.size() + (needs_size_ ? 1 : 0) + rests_.size();
     std::vector<int> columns;
     for (const auto& [is_total, place] : places_) {
       columns.push_back(width + static_cast<int>(is_total ? place : totals + place));
@@ -135,6 +172,14 @@ class SplitCalls {
   }
 
  private:
+  void AddFrame(FramedCall framed, bool has_order) {
+    framed.frame = WithPartitionEnds(framed.frame, has_order);
+    const bool takes_rest = TakesRest(framed, has_order);
+    rest_of_.push_back(takes_rest ? static_cast<int>(rests_.size()) : -1);
+    if (takes_rest) rests_.push_back(framed.call);
+    frames_.push_back(std::move(framed));
+  }
+
   static bool NeedsSize(const FunctionCall& call) {
     return call.function->kind != FunctionKind::kAggregate &&
            call.overload->window->reach == WindowReach::kPartition;
@@ -146,6 +191,8 @@ class SplitCalls {
   };
   std::vector<FunctionCall> totals_;
   std::vector<FramedCall> frames_;
+  std::vector<FunctionCall> rests_;
+  std::vector<int> rest_of_;  // per frame: its place among the rests; −1: it takes none
   std::vector<Place> places_;
   bool needs_size_ = false;
 };
@@ -153,6 +200,14 @@ class SplitCalls {
 SchemaPtr WithColumns(const SchemaPtr& schema, const std::vector<FunctionCall>& calls) {
   arrow::FieldVector fields = schema->fields();
   for (const FunctionCall& call : calls) fields.push_back(arrow::field(call.name, call.type));
+  return arrow::schema(std::move(fields));
+}
+
+SchemaPtr WithRests(const SchemaPtr& schema, const std::vector<FunctionCall>& calls) {
+  arrow::FieldVector fields = schema->fields();
+  for (const FunctionCall& call : calls) {
+    fields.push_back(arrow::field(call.name + " of the rest", arrow::binary()));
+  }
   return arrow::schema(std::move(fields));
 }
 
@@ -186,12 +241,20 @@ Status LowerFramedWindow(const PlanNode& node, Lowering& lowering) {
     schema = WithColumns(schema, totals);
     if (split.needs_size()) partition_rows = schema->num_fields() - 1;
   }
+  const std::vector<int> rests = split.RestColumns(schema->num_fields());
+  if (!split.rests().empty()) {
+    lowering.AppendByPartition(
+        window.partition_by,
+        std::make_shared<PartitionRestsSpec>(schema, window.partition_by, split.rests()));
+    schema = WithRests(schema, split.rests());
+  }
   if (!split.frames().empty()) {
     lowering.AppendByPartition(window.partition_by, std::make_shared<FramedWindowSpec>(
                                                         schema, window.partition_by, window.order,
-                                                        split.frames(), partition_rows));
+                                                        split.frames(), partition_rows, rests));
   }
-  if (split.has_totals()) lowering.AppendInPlace(InOrder(node, split));
+  const bool has_others = split.has_totals() || !split.rests().empty();
+  if (has_others) lowering.AppendInPlace(InOrder(node, split));
   return Status::OK();
 }
 
