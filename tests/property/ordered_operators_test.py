@@ -178,6 +178,11 @@ def total(rows: list[Row]) -> int | None:
     return sum(values) if values else None
 
 
+def distinct_total(rows: list[Row]) -> int | None:
+    values = {r["v"] for r in rows} - {None}
+    return sum(values) if values else None
+
+
 def ranked(value: int | None) -> tuple[bool, int]:
     return (value is None, value or 0)
 
@@ -192,6 +197,15 @@ LATE_CALLS: dict[str, Callable[[int, list[Row]], Any]] = {
     "count(v) OVER (PARTITION BY k ORDER BY r ROWS BETWEEN UNBOUNDED PRECEDING AND "
     "UNBOUNDED FOLLOWING EXCLUDE CURRENT ROW)": lambda row, part: sum(
         r["v"] is not None for i, r in enumerate(part) if i != row
+    ),
+    "sum(DISTINCT v) OVER (PARTITION BY k ORDER BY r)": lambda row, part: (
+        distinct_total(part[: row + 1])
+    ),
+    "count(DISTINCT v) OVER (PARTITION BY k ORDER BY v)": lambda row, part: len(
+        {r["v"] for r in part if ranked(r["v"]) <= ranked(part[row]["v"])} - {None}
+    ),
+    "sum(DISTINCT v) OVER (PARTITION BY k ORDER BY r ROWS BETWEEN 2 PRECEDING AND 1 FOLLOWING)": (
+        lambda row, part: distinct_total(part[max(0, row - 2) : row + 2])
     ),
     "sum(DISTINCT v) OVER (PARTITION BY k)": lambda row, part: (
         sum({r["v"] for r in part if r["v"] is not None})

@@ -37,6 +37,12 @@ CALLS = {
     "those before": f"max(v) OVER ({BY} ROWS UNBOUNDED PRECEDING EXCLUDE CURRENT ROW)",
     "near ones": f"sum(v) OVER ({BY} ROWS BETWEEN 3 PRECEDING AND 3 FOLLOWING "
     "EXCLUDE CURRENT ROW)",
+    "of distinct values": "sum(DISTINCT v) OVER (PARTITION BY k)",
+    "of distinct texts": "count(DISTINCT s) OVER (PARTITION BY k)",
+    "of distinct ones so far": f"sum(DISTINCT v) OVER ({BY})",
+    "of distinct texts so far": f"count(DISTINCT s) OVER ({BY} ROWS UNBOUNDED PRECEDING)",
+    "of distinct ones near": f"sum(DISTINCT v) OVER ({BY} ROWS BETWEEN 3 PRECEDING AND "
+    "3 FOLLOWING)",
     "without peers": f"sum(v) OVER (PARTITION BY k ORDER BY g {WHOLE} EXCLUDE GROUP)",
     "without ties": f"sum(v) OVER (PARTITION BY k ORDER BY g {WHOLE} EXCLUDE TIES)",
     "without peers to the end": "sum(v) OVER (PARTITION BY k ORDER BY g RANGE BETWEEN "
@@ -64,7 +70,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def chunks() -> Iterator[list[str]]:
     """Calls of one order, a few at a time."""
-    for order in ("ORDER BY t", "ORDER BY g", "k ROWS"):
+    for order in ("ORDER BY t", "ORDER BY g", "k ROWS", "k)"):
         names = [name for name, call in CALLS.items() if order in call]
         yield from (names[at : at + 3] for at in range(0, len(names), 3))
 

@@ -62,6 +62,8 @@ def test_windows_are_those_of_duckdb(data: Path, tmp_path: Path, batch_rows: int
             seen += batch.num_rows
         assert seen == expected.num_rows
         assert cursor.metrics()["spilled_bytes"] > 0
+        windows = [line for line in cursor.profile().splitlines() if " window " in line]
+        assert any("partitions=32" in line for line in windows), "the buckets of rows on disk"
 
 
 def test_rolling_times_are_those_of_duckdb(data: Path, tmp_path: Path) -> None:

@@ -64,13 +64,14 @@ CallReach CallReach::Of(const FramedCall& framed, bool has_order, bool has_size,
   const bool excludes_peers =
       frame.exclusion == FrameExclusion::kGroup || frame.exclusion == FrameExclusion::kTies;
   const bool by_size = kind == WindowReach::kPartition && has_size;
-  reach.whole_partition = (kind == WindowReach::kPartition && !has_size) || framed.call.distinct ||
-                          framed.ignore_nulls || (excludes_peers && !has_order);
+  const bool is_endless = frame.start.kind == FrameBound::Kind::kUnboundedPreceding;
+  reach.whole_partition = (kind == WindowReach::kPartition && !has_size) ||
+                          (framed.call.distinct && is_endless) || framed.ignore_nulls ||
+                          (excludes_peers && !has_order);
   reach.to_last_peer =
       excludes_peers || (by_size && has_order && NeedsPeers(*framed.call.function));
   if (kind == WindowReach::kFrame || kind == WindowReach::kFrameEnd) {
     ReachFrame(frame, has_order, has_rest, &reach);
-    const bool is_endless = frame.start.kind == FrameBound::Kind::kUnboundedPreceding;
     const bool to_first_row = kind == WindowReach::kFrame && !is_aggregate && is_endless;
     reach.whole_partition = reach.whole_partition || to_first_row;
   }

@@ -6,6 +6,7 @@
 
 #include "arrow/type.h"
 #include "headrace/expression/bind.h"
+#include "headrace/plan/distinct_frames.h"
 #include "headrace/plan/make_node.h"
 #include "headrace/plan/placed_window.h"
 #include "headrace/plan/rolling_window.h"
@@ -285,6 +286,7 @@ Result<PlanPtr> AppendColumns(PlanPtr plan, const std::vector<ExpressionPtr>& ex
 }
 
 Result<PlanPtr> LiftCalls(PlanPtr plan, std::vector<ExpressionPtr>* expressions) {
+  if (!IsEndless(*plan)) ARROW_RETURN_NOT_OK(CountFirstOccurrences(expressions));
   while (true) {
     const std::vector<ExpressionPtr> ready = ReadyCalls(*expressions);
     if (ready.empty()) return plan;

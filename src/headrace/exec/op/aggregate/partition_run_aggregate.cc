@@ -154,6 +154,7 @@ class PartitionRunAggregate final : public Operator {
 
   Status StartBucket(int bucket) {
     bucket_ = bucket;
+    if (bucket < kRunBuckets) Count(context().metrics, &OperatorMetrics::partitions);
     ARROW_RETURN_NOT_OK(Restart());
     reservation_.TryResize(std::min(reservation_.bytes(), keys_->bytes() + runs_->bytes()));
     return Status::OK();

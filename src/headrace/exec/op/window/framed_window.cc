@@ -17,6 +17,8 @@ namespace {
 
 // What is made per row beside a copy of the rows: keys and runs.
 constexpr int64_t kBytesPerRow = 48;
+// New rows of a segment take this part of the limit at most, or as much as the old ones.
+constexpr int64_t kSegmentsPerBudget = 16;
 
 std::vector<int> ColumnsOf(const Ordering& order) {
   std::vector<int> columns;
@@ -165,9 +167,12 @@ class FramedWindow final : public Operator {
     rows_gone_ = needed;
     held_rows_ -= needed;
     given_rows_ = next_row_ - needed;
-    // Some rows are looked at again with every segment: the more they are, the longer it is.
-    rows_wanted_ = held_rows_ + std::max(context().batch_rows, held_rows_);
     const Batch left = segment_->rows.Slice(needed, held_rows_);
+    // Some rows are looked at again with every segment: the more they are, the longer it is.
+    const int64_t row_bytes = std::max<int64_t>(1, BytesFor(left) / held_rows_);
+    const int64_t rows = context().budget->limit_bytes() / kSegmentsPerBudget / row_bytes;
+    const int64_t more = std::clamp<int64_t>(rows, 1, context().batch_rows);
+    rows_wanted_ = held_rows_ + std::max(more, held_rows_);
     facts_.reset();
     segment_.reset();
     held_.clear();

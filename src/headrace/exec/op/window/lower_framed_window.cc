@@ -11,7 +11,6 @@
 #include "headrace/exec/op/window/partition_totals.h"
 #include "headrace/exec/physical.h"
 #include "headrace/function/registry.h"
-#include "headrace/plan/distinct_calls.h"
 
 namespace headrace {
 namespace {
@@ -67,10 +66,8 @@ std::optional<FunctionCall> TotalOf(const FramedCall& framed, bool has_order) {
   const bool from_start = BeginsWithPartition(frame, has_order);
   const bool to_end = EndsWithPartition(frame, has_order);
   if (call.function->kind == FunctionKind::kAggregate) {
-    if (!from_start || !to_end || framed.ignore_nulls) return std::nullopt;
-    std::vector<FunctionCall> calls = {call};
-    if (!KeepDistinctInStates(&calls).ok()) return std::nullopt;
-    return calls.front();
+    const bool is_whole = from_start && to_end && !framed.ignore_nulls;
+    return is_whole && !call.distinct ? std::optional(call) : std::nullopt;
   }
   if (IsFunction(call, "last_value") && to_end && !framed.ignore_nulls) {
     return AggregateLike(call, "last");

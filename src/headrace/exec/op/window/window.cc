@@ -165,6 +165,7 @@ class WindowOperator final : public Operator {
 
   /// The states of its partitions.
   Status StartBucket() {
+    Count(context().metrics, &OperatorMetrics::partitions);
     ARROW_RETURN_NOT_OK(partitions_->Clear());
     reservation_.TryResize(partitions_->bytes());
     for (const StateSection& section : diverted_states_->sections()) {
