@@ -450,6 +450,7 @@ class Cursor(PatternMethods, SequenceTableMethods):
         on: str | Sequence[str] | ExprBase,
         how: str = "inner",
         suffix: str = "_right",
+        strategy: str | None = None,
     ) -> Cursor:
         """Rows of self with the rows of `other` that match, in the order of self, then of `other`.
 
@@ -457,14 +458,23 @@ class Cursor(PatternMethods, SequenceTableMethods):
 
         `on`: names of columns that must be equal (kept once), or an expression or SQL text in which
         `l.…` are the columns of self and `r.…` those of `other`. `how`: "inner", "left", "right"
-        (in the order of `other`), "full" (rows of `other` without a match come last), or rows of
-        self alone: "semi" (those with a match), "anti" (those without). Nulls match nothing. Other
-        columns of `other` whose name is taken get `suffix`.
+        (in the order of `other`), "full" (rows of `other` without a match come last, or where their
+        keys belong if both are known to be sorted by all keys), or rows of self alone: "semi"
+        (those with a match), "anti" (those without). Nulls match nothing. Other columns of `other`
+        whose name is taken get `suffix`.
+
+        Large tables that are both known to be sorted by the keys, in the same directions, are
+        merged, which holds no more than the rows of one key. `strategy`: "merge" does so whatever
+        their size, and is an error where one is not known to be sorted.
         """
+        if strategy not in (None, "merge"):
+            raise InvalidArgumentError(
+                f'expected strategy to be None or "merge", got {strategy!r}'
+            )
         other = self._beside(other)
         shared = self._shared_names(on, other)
         condition = equalities(shared) if shared else self._expr(on)  # type: ignore[arg-type]
-        joined = self._plan.join(other._plan, condition._handle, how)
+        joined = self._plan.join(other._plan, condition._handle, how, strategy == "merge")
         if how in ("semi", "anti"):
             return Cursor(joined)
         if how in ("right", "full", "outer"):

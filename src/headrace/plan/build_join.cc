@@ -9,6 +9,7 @@
 #include "headrace/plan/join_keys.h"
 #include "headrace/plan/lift_calls.h"
 #include "headrace/plan/make_node.h"
+#include "headrace/plan/merge_join.h"
 #include "headrace/types/type_table.h"
 
 namespace headrace {
@@ -123,9 +124,20 @@ struct JoinParts {
   }
 };
 
+/// Merged where that is asked for, and where rows of both sides that match nothing, or those of the
+/// built side alone, can be given in the order of the keys.
+Result<PlanPtr> MergedOrNot(PlanPtr plan, JoinStrategy strategy) {
+  const auto& join = static_cast<const JoinNode&>(*plan);
+  const bool is_asked = strategy == JoinStrategy::kMerge;
+  if (is_asked) ARROW_RETURN_NOT_OK(RequireMergeOrder(join));
+  const bool gains = KeepsBuilt(join.kind, join.terms.build) && MergeOrderOf(join).has_value();
+  return is_asked || gains ? MakeMergeJoinNode(plan) : plan;
+}
+
 /// Joins by `parts`; `terms` holds what is not known from them.
 Result<PlanPtr> JoinByParts(const PlanPtr& left, const PlanPtr& right, JoinKind kind,
-                            const JoinParts& parts, NullMatching nulls, JoinTerms terms) {
+                            const JoinParts& parts, NullMatching nulls, JoinStrategy strategy,
+                            JoinTerms terms) {
   ARROW_ASSIGN_OR_RAISE(const KeyedInputs keyed, AppendKeys(left, right, parts.pairs));
   terms.left_keys = keyed.left_keys;
   terms.right_keys = keyed.right_keys;
@@ -138,6 +150,7 @@ Result<PlanPtr> JoinByParts(const PlanPtr& left, const PlanPtr& right, JoinKind 
   }
   ARROW_ASSIGN_OR_RAISE(PlanPtr join,
                         MakeJoinNode(keyed.left, keyed.right, kind, std::move(terms)));
+  ARROW_ASSIGN_OR_RAISE(join, MergedOrNot(std::move(join), strategy));
   return DropKeys(std::move(join), *left, *right, keyed);
 }
 
@@ -231,7 +244,7 @@ Result<PlanPtr> PlanJoin(PlanPtr left, PlanPtr right, JoinKind kind, ExpressionP
   }
   JoinTerms terms;
   terms.build = options.build.value_or(DefaultBuild(*left, *right, kind));
-  return JoinByParts(left, right, kind, parts, options.nulls, std::move(terms));
+  return JoinByParts(left, right, kind, parts, options.nulls, options.strategy, std::move(terms));
 }
 
 Result<PlanPtr> PlanMarkJoin(PlanPtr left, PlanPtr right, ExpressionPtr condition, ExpressionPtr in,
@@ -254,7 +267,7 @@ Result<PlanPtr> PlanMarkJoin(PlanPtr left, PlanPtr right, ExpressionPtr conditio
     }
   }
   return JoinByParts(left, right, JoinKind::kMark, parts, NullMatching::kNeverMatch,
-                     std::move(terms));
+                     JoinStrategy::kAny, std::move(terms));
 }
 
 Result<PlanPtr> PlanAsofJoin(PlanPtr left, PlanPtr right, int left_time, int right_time,

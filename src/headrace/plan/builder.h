@@ -59,6 +59,11 @@ Result<PlanPtr> PlanWindowAggregate(PlanPtr input, StreamWindowSpec window,
                                     ExpressionPtr having = nullptr,
                                     EmitPolicy emit = EmitPolicy::kAtEnd);
 
+enum class JoinStrategy {
+  kAny,    // merged where both sides are sorted and large, else by hash
+  kMerge,  // merged; an error where a side is not known to be sorted by the keys
+};
+
 struct JoinOptions {
   /// Of equalities; IS NOT DISTINCT FROM matches nulls in any case.
   NullMatching nulls = NullMatching::kNeverMatch;
@@ -66,6 +71,7 @@ struct JoinOptions {
   /// order of rows is that of the other. Not given: the one that ends, where the other does not;
   /// else the left one of a right join, and the right one of others.
   std::optional<JoinSide> build;
+  JoinStrategy strategy = JoinStrategy::kAny;
   /// Of two endless streams: so far behind the watermark of its stream a row is still joined (GRACE
   /// PERIOD).
   int64_t grace_micros = 0;

@@ -203,12 +203,6 @@ SchemaPtr JoinedSchema(const PlanNode& left, const PlanNode& right, JoinKind kin
   return arrow::schema(std::move(fields));
 }
 
-/// Rows of the built side without a match are given, after all others.
-bool KeepsBuilt(JoinKind kind, JoinSide build) {
-  return kind == JoinKind::kFull ||
-         kind == (build == JoinSide::kRight ? JoinKind::kRight : JoinKind::kLeft);
-}
-
 /// Whether the rule LookUpTables makes a lookup join of it: then it may do what a join by hash
 /// cannot.
 bool LooksUp(const PlanNode& streamed, const PlanNode& built, JoinKind kind) {
@@ -250,6 +244,11 @@ Status RequireSameTypes(const arrow::Schema& left, const arrow::Schema& right,
 }
 
 }  // namespace
+
+bool KeepsBuilt(JoinKind kind, JoinSide build) {
+  return kind == JoinKind::kFull ||
+         kind == (build == JoinSide::kRight ? JoinKind::kRight : JoinKind::kLeft);
+}
 
 Status RequireEnd(const PlanNode& input) {
   return RequireBounded(input,

@@ -27,6 +27,8 @@ Result<PlanPtr> MakeWindowAggregateNode(PlanPtr input, StreamWindowSpec window,
                                         std::vector<int> keys, std::vector<FunctionCall> calls,
                                         EmitPolicy emit);
 Result<PlanPtr> MakeJoinNode(PlanPtr left, PlanPtr right, JoinKind kind, JoinTerms terms);
+/// Rows of the built side without a match are given: by hash after all others.
+bool KeepsBuilt(JoinKind kind, JoinSide build);
 /// REQUIRES: `table` has a Lookup.
 Result<PlanPtr> MakeLookupJoinNode(PlanPtr stream, SourcePtr table, JoinKind kind,
                                    LookupTerms terms);

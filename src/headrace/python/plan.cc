@@ -206,13 +206,15 @@ Result<JoinKind> JoinKindOf(const std::string& how) {
 }
 
 PlanHandle Join(const PlanHandle& self, const PlanHandle& right, const ExpressionHandle& condition,
-                const std::string& how) {
+                const std::string& how, bool merges) {
   Callbacks callbacks = right.callbacks;
   Merge(condition.callbacks, &callbacks);
   return Derive(self, std::move(callbacks), [&]() -> Result<PlanPtr> {
     ARROW_ASSIGN_OR_RAISE(const JoinKind kind, JoinKindOf(how));
     ARROW_ASSIGN_OR_RAISE(ExpressionPtr bound, BindHandle(condition, JoinScope(self, right)));
-    return PlanJoin(self.plan, right.plan, kind, std::move(bound));
+    JoinOptions options;
+    if (merges) options.strategy = JoinStrategy::kMerge;
+    return PlanJoin(self.plan, right.plan, kind, std::move(bound), options);
   });
 }
 
@@ -431,7 +433,7 @@ void AddPlanClass(nb::module_& module) {
       .def("sort", &Sort, nb::arg("keys"))
       .def("assume_sorted", &AssumeSorted, nb::arg("keys"))
       .def("aggregate", &Aggregate, nb::arg("keys"), nb::arg("outputs"))
-      .def("join", &Join, nb::arg("right"), nb::arg("condition"), nb::arg("how"))
+      .def("join", &Join, nb::arg("right"), nb::arg("condition"), nb::arg("how"), nb::arg("merges"))
       .def("asof_join", &AsofJoin, nb::arg("right"), nb::arg("left_names"), nb::arg("right_names"),
            nb::arg("direction"), nb::arg("strict"), nb::arg("tolerance").none())
       .def("merge_sorted", &MergeSorted, nb::arg("others"), nb::arg("keys"), nb::arg("by_name"))
