@@ -37,6 +37,26 @@ def test_groups_that_are_joined_with_themselves(trades: pa.Table, limit: str) ->
         pd.testing.assert_series_equal(found[column], frame["v"], check_names=False)
 
 
+def test_explain_shows_what_is_shared_once(trades: pa.Table) -> None:
+    with hr.Session() as session:
+        session.register("trades", trades)
+        groups = session.table("trades").aggregate("k", total=hr.col("v").sum())
+        counts = groups.aggregate("total", n="count(*)")
+        plan = groups.join(groups, on="k").join(counts.join(counts, on="total"), on="total")
+        text = plan.explain()
+        assert text.count("aggregate sum(v) by k") == 1
+        assert text.count("aggregate count(*) by total") == 1
+        tree, _, shared = text.partition("shared project, computed once for 3 scans:\n  project k,")
+        assert "aggregate" not in tree
+        assert "shared project 2, computed once for 2 scans:\n  project total," in shared
+        with_query = "WITH q AS (SELECT k, max(v) AS m FROM trades GROUP BY k) "
+        lines = session.sql(
+            f"EXPLAIN {with_query} SELECT a.k FROM q AS a JOIN q AS b ON a.m = b.k"
+        ).to_arrow()["plan"].to_pylist()
+        assert "query q, computed once for 2 scans:" in lines
+        assert sum("aggregate max(v)" in line for line in lines) == 1
+
+
 def test_rows_that_cost_nothing_are_not_stored(trades: pa.Table) -> None:
     with hr.Session() as session:
         session.register("trades", trades)

@@ -150,12 +150,14 @@ Result<PlanPtr> WithNodesShared(const PlanPtr& plan) {
   NodeUses uses;
   CountUses(*plan, &uses);
   std::map<const PlanNode*, PlanPtr> known;
+  std::map<std::string, int> numbers;  // of shared nodes, by name
   const PlanRewrite rewrite = [&](const PlanPtr& node) -> Result<PlanPtr> {
     PlanPtr& made = known[node.get()];
     if (made != nullptr) return made;
     ARROW_ASSIGN_OR_RAISE(made, RewriteInputs(node, rewrite));
     if (uses[node.get()] == 1 || !CanBeStored(*node) || !IsComputedOnce(*node)) return made;
-    const std::string name = std::string("shared ") + node->name();
+    std::string name = std::string("shared ") + node->name();
+    if (const int number = ++numbers[name]; number > 1) name += fmt::format(" {}", number);
     ARROW_ASSIGN_OR_RAISE(made, PlanScan(std::make_shared<SharedQuery>(name, made)));
     return made;
   };

@@ -11,6 +11,7 @@
 #include "headrace/base/limits.h"
 #include "headrace/connect/memory/memory_table.h"
 #include "headrace/engine/computed_source.h"
+#include "headrace/engine/explain_shared.h"
 #include "headrace/engine/job.h"
 #include "headrace/engine/query_run.h"
 #include "headrace/engine/result_cache.h"
@@ -20,7 +21,6 @@
 #include "headrace/format/sink_threads.h"
 #include "headrace/memory/spill_space.h"
 #include "headrace/plan/builder.h"
-#include "headrace/plan/estimate.h"
 #include "headrace/types/type_table.h"
 
 namespace headrace {
@@ -461,7 +461,8 @@ Result<int64_t> Session::RunInto(PlanPtr plan, std::unique_ptr<Sink> sink, Poll 
 
 Result<std::string> Session::ExplainPlan(PlanPtr plan, bool analyze, Poll poll) {
   ARROW_ASSIGN_OR_RAISE(PlanPtr optimized, Prepare(std::move(plan)));
-  std::string text = ExplainWithEstimates(*optimized);
+  const PlanRewrite prepare = [this](const PlanPtr& part) { return Prepare(part); };
+  ARROW_ASSIGN_OR_RAISE(std::string text, ExplainWithShared(*optimized, prepare));
   if (!analyze) return text;
   ARROW_ASSIGN_OR_RAISE(auto run, QueryRun::Make(shared_from_this(), std::move(optimized)));
   Cursor cursor(std::move(run));
