@@ -26,6 +26,7 @@ Status Lowering::Lower(const PlanNode& node, RowsRead read) {
 PhysicalPipeline& Lowering::OpenOne() {
   open_.clear();
   whole_.clear();
+  has_partitions_ = false;
   return open_.emplace_back();
 }
 
@@ -78,6 +79,8 @@ void Lowering::AppendByPartition(const std::vector<int>& columns, OperatorSpecPt
   const bool on_lanes = are_whole && LanesOf(kPartitionLaneBytes) == options_.lanes;
   if (!on_lanes) Serialize();
   const bool per_split = !is_serial();
+  if (!per_split && has_partitions_) StartBeside();
+  has_partitions_ = true;
   AppendInPlace(std::move(spec));
   if (per_split) open_.front().operators.back().per_split = true;
 }
@@ -134,6 +137,13 @@ void Lowering::ExchangeByHash(std::vector<int> keys) {
   StartPorts({channel}, nullptr);
   open_.front().lanes = options_.lanes;
   ordered_ = false;
+}
+
+void Lowering::StartBeside() {
+  if (options_.lanes == 1 || !ordered_) return;
+  std::vector<int> whole = std::move(whole_);
+  StartPorts({EndInChannel()}, nullptr);
+  whole_ = std::move(whole);
 }
 
 std::shared_ptr<GlobalState> Lowering::EndInBreaker(OperatorSpecPtr build, int* pipeline) {

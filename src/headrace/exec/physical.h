@@ -158,6 +158,8 @@ class Lowering {
 
  private:
   int EndInChannel(int readers, std::vector<int> hash_keys);
+  /// Where rows end, goes on with a pipeline beside the open one, so that both may be busy.
+  void StartBeside();
   PhysicalPipeline& OpenOne();
   int AddOpenPipelines();
   void ResolveMarks();
@@ -169,8 +171,9 @@ class Lowering {
   int next_scan_ = 0;
   int next_mark_ = 0;
   RowsRead rows_read_;
-  bool ordered_ = true;     // splits of the open pipelines are in row order
-  std::vector<int> whole_;  // of the open pipelines
+  bool ordered_ = true;          // splits of the open pipelines are in row order
+  std::vector<int> whole_;       // of the open pipelines
+  bool has_partitions_ = false;  // the open pipeline has an operator of AppendByPartition
 };
 
 }  // namespace headrace
