@@ -158,9 +158,9 @@ TEST_F(IdlePortsTest, AnInputThatWantsMemoryGoesOnWithoutIt) {
 }
 
 /// Gives the rows of a split at its end.
-class SplitHoldingOperator final : public Operator {
+class EndOfSplitOperator final : public Operator {
  public:
-  explicit SplitHoldingOperator(Log* log) : log_(*log) { log_.emplace_back("made"); }
+  explicit EndOfSplitOperator(Log* log) : log_(*log) { log_.emplace_back("made"); }
   Result<Flow> Push(int, Batch& batch, Out&) override {
     held_.push_back(std::move(batch));
     return Flow::NeedInput();
@@ -198,14 +198,14 @@ TEST_F(IdlePortsTest, OperatorsAreMadeAnewForEachSplit) {
   Driver::Parts parts;
   parts.inputs.push_back(std::make_unique<ScriptedInput>());
   inputs_ = {static_cast<ScriptedInput*>(parts.inputs.front().get())};
-  parts.operators.push_back(std::make_unique<SplitHoldingOperator>(&log_));
-  parts.operators.push_back(std::make_unique<SplitHoldingOperator>(&log_));
+  parts.operators.push_back(std::make_unique<EndOfSplitOperator>(&log_));
+  parts.operators.push_back(std::make_unique<EndOfSplitOperator>(&log_));
   parts.metrics = {&metrics_, &metrics_};
   const auto budget = MemoryBudget::MakeRoot("test", 1 << 20);
   parts.budgets = {budget, budget};
   parts.output = std::make_unique<SplitsOutput>(&log_);
   const auto renew = [this]() -> Result<std::unique_ptr<Operator>> {
-    return std::make_unique<SplitHoldingOperator>(&log_);
+    return std::make_unique<EndOfSplitOperator>(&log_);
   };
   parts.renewals = {renew, renew};
   parts.split_base = 100;

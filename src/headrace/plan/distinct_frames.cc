@@ -14,7 +14,7 @@
 namespace headrace {
 namespace {
 
-bool IsLiteral(const Expression& expression) {
+bool IsLiteralArgument(const Expression& expression) {
   return expression.kind == Expression::Kind::kLiteral;
 }
 
@@ -72,13 +72,13 @@ Result<ExpressionPtr> OverFirstOccurrences(const Expression& call) {
   if (id == "min" || id == "max") return made;
   std::vector<ExpressionPtr> values;
   for (const ExpressionPtr& arg : FoldedArgs(call)) {
-    if (!IsLiteral(*arg)) values.push_back(arg);
+    if (!IsLiteralArgument(*arg)) values.push_back(arg);
   }
   if (values.empty()) return nullptr;
   const ExpressionPtr number = NumberAmongEqual(*call.window, values);
   made->args = FoldedArgs(call);
   for (ExpressionPtr& arg : made->args) {
-    if (IsLiteral(*arg)) continue;
+    if (IsLiteralArgument(*arg)) continue;
     ARROW_ASSIGN_OR_RAISE(arg, WhereFirst(number, arg));
   }
   return made;

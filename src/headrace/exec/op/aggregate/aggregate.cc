@@ -54,7 +54,7 @@ bool ReadsOrder(const AggregateNode& aggregate) {
 }
 
 /// Where columns stand among the keys; none unless all of them do.
-std::vector<int> PlacesOf(const std::vector<int>& columns, const std::vector<int>& keys) {
+std::vector<int> PlacesAmongKeys(const std::vector<int>& columns, const std::vector<int>& keys) {
   std::vector<int> places;
   for (const int column : columns) {
     const auto found = std::find(keys.begin(), keys.end(), column);
@@ -97,7 +97,7 @@ Status LowerAggregate(const PlanNode& node, Lowering& lowering) {
   AggregateInput rows{input.schema, aggregate.calls};
   if (sorts) ARROW_RETURN_NOT_OK(LowerToQuantilePicks(aggregate.keys, &rows, lowering));
   if (sorts ? !aggregate.keys.empty() : ComesByGroup(aggregate)) {
-    const std::vector<int> whole = PlacesOf(lowering.whole(), aggregate.keys);
+    const std::vector<int> whole = PlacesAmongKeys(lowering.whole(), aggregate.keys);
     lowering.AppendByPartition(aggregate.keys, std::make_shared<SortedAggregateSpec>(
                                                    rows.schema, aggregate.keys, rows.calls));
     lowering.SetWhole(whole);
