@@ -28,7 +28,7 @@ from headrace.sequence import SO_FAR, Span, over, span_of
 if TYPE_CHECKING:
     from headrace.cursor import Cursor
 
-COUNT = "__count__"
+IS_FOUND = "__is_found__"
 BUCKET = "__bucket__"
 TIME = "__time__"
 ROW = "__row__"
@@ -60,10 +60,13 @@ class SequenceTableMethods:
         def _span_units(self, on: str, span: Any) -> int: ...
 
     def search_last(self, predicate: ExprBase | str) -> Cursor:
-        """The last row for which `predicate` is true, or none."""
+        """The last row for which `predicate` is true, or none.
+
+        Tables and Parquet files are read from their end, a row group at a time, up to it.
+        """
         lasts = {name: call("last", col(name)) for name in self.columns}
-        found = self.filter(predicate).aggregate(**lasts, **{COUNT: "count(*)"})
-        return found.filter(col(COUNT) > 0).select(*map(col, self.columns))
+        found = self.filter(predicate).aggregate(**lasts, **{IS_FOUND: call("last", lit(True))})
+        return found.filter(col(IS_FOUND).is_not_null()).select(*map(col, self.columns))
 
     def sessions(
         self, on: str, gap: Span, *, by: Any = (), name: str = "session"

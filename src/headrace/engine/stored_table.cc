@@ -240,6 +240,7 @@ Result<std::shared_ptr<StoredTable>> StoredTable::Make(Session& session, std::st
     }
     MemoryTableOptions options;
     options.name = name;
+    options.ordering = ordering;
     ARROW_ASSIGN_OR_RAISE(table, MemoryTable::Make(schema, std::move(batches), std::move(options)));
   }
   return std::shared_ptr<StoredTable>(new StoredTable(

@@ -123,6 +123,17 @@ int Lowering::EndInChannel(int readers, std::vector<int> hash_keys) {
   return id;
 }
 
+bool Lowering::ReadBackwards() {
+  if (open_.size() != 1 || open_.front().inputs.size() != 1) return false;
+  PhysicalPipeline& open = open_.front();
+  PhysicalInput& input = open.inputs.front();
+  const bool is_scan = input.kind == PhysicalInput::Kind::kScan && !IsEndless(*input.scan);
+  if (!is_scan || !ordered_) return false;
+  std::reverse(input.splits.begin(), input.splits.end());
+  open.lanes = 1;
+  return true;
+}
+
 int Lowering::EndInChannel() { return EndInChannel(1, {}); }
 
 void Lowering::Serialize() {

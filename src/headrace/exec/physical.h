@@ -139,6 +139,9 @@ class Lowering {
   void WaitForMark(int mark);
   /// The rows of all open pipelines come one after the other from one lane.
   bool is_serial() const { return open_.size() == 1 && open_.front().lanes == 1; }
+  /// Has the open pipeline read its splits from the last to the first, on one lane, where it is one
+  /// over a scan that ends. Otherwise false, and nothing changes.
+  bool ReadBackwards();
   /// Ends the open pipelines in a channel read by one lane; gives the channel.
   int EndInChannel();
   /// Opens a one-lane pipeline with one port per channel. Without `spec` it passes rows on as they

@@ -13,6 +13,7 @@
 #include "arrow/type.h"
 #include "headrace/base/check.h"
 #include "headrace/connect/memory/row_ids.h"
+#include "headrace/connect/memory/search_range.h"
 #include "headrace/connect/memory/slice_reader.h"
 #include "headrace/types/encoding.h"
 
@@ -151,15 +152,20 @@ Result<std::vector<Split>> MemoryTable::Splits(const ScanRequest& request) {
   const bool is_table =
       options_.change_mode == ChangeMode::kAppend && options_.boundedness == Boundedness::kBounded;
   const int64_t wanted = options_.rows_per_split.value_or(is_table ? kBatchRowsMax : 0);
-  const int64_t total = starts_->back();
-  const int64_t rows = wanted > 0 ? wanted : std::max<int64_t>(total, 1);
+  std::pair<int64_t, int64_t> range = {0, starts_->back()};
+  if (is_table) {
+    ARROW_ASSIGN_OR_RAISE(range,
+                          SearchRange(*batches_, *starts_, options_.ordering, request.bounds));
+  }
+  const auto [first, end] = range;
+  const int64_t rows = wanted > 0 ? wanted : std::max<int64_t>(end, 1);
   std::vector<Split> splits;
-  for (int64_t begin = 0; begin < total; begin += rows) {
-    if (request.limit.has_value() && begin >= *request.limit) break;
+  for (int64_t begin = first; begin < end; begin += rows) {
+    if (request.limit.has_value() && begin - first >= *request.limit) break;
     const auto index = static_cast<int64_t>(splits.size());
     splits.push_back({.index = index,
                       .begin = begin,
-                      .end = std::min(begin + rows, total),
+                      .end = std::min(begin + rows, end),
                       .name = fmt::format("{} from row {}", options_.name, begin)});
   }
   return splits;

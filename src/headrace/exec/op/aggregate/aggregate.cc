@@ -4,7 +4,9 @@
 #include <algorithm>
 
 #include "arrow/type.h"
+#include "headrace/base/check.h"
 #include "headrace/exec/op/aggregate/hash_aggregate.h"
+#include "headrace/exec/op/aggregate/last_row.h"
 #include "headrace/exec/op/aggregate/partition_run_aggregate.h"
 #include "headrace/exec/op/aggregate/quantile_picks.h"
 #include "headrace/exec/op/aggregate/sorted_aggregate.h"
@@ -85,9 +87,18 @@ Status LowerAggregate(const PlanNode& node, Lowering& lowering) {
     }
   }
   std::vector<bool> keys_read = KeysRead(aggregate, lowering.rows_read());
-  RowsRead below{std::move(read), ReadsOrder(aggregate)};
-  if (ComesByGroup(aggregate)) below.whole = aggregate.keys;
-  ARROW_RETURN_NOT_OK(lowering.Lower(*node.input(), std::move(below)));
+  RowsRead rows_read{std::move(read), ReadsOrder(aggregate)};
+  if (ComesByGroup(aggregate)) rows_read.whole = aggregate.keys;
+  const bool asks_for_last = AsksForLastRow(aggregate);
+  PlanPtr below = node.input();
+  if (asks_for_last) {
+    ARROW_ASSIGN_OR_RAISE(below, InputReadBackwards(below));
+  }
+  ARROW_RETURN_NOT_OK(lowering.Lower(*below, std::move(rows_read)));
+  if (asks_for_last) {
+    HEADRACE_CHECK(lowering.ReadBackwards(), "rows come from one scan");
+    lowering.Append(std::make_shared<LastRowSpec>());
+  }
   const PlanProperties& input = node.input()->properties();
   if (input.boundedness == Boundedness::kUnbounded || input.change_mode != ChangeMode::kAppend ||
       aggregate.emit == EmitPolicy::kChanges) {
