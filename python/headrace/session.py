@@ -30,6 +30,8 @@ class Session:
     temp_dir: where queries spill; default $TMPDIR or /tmp. spill_limit: bytes on disk at most.
     spill_compression: "lz4" (default), "zstd" or "none".
     sort_memory_budget: bytes of one sort; default memory_limit.
+    groupby_buffer_num_rows: groups of an aggregate in memory; past it some are spilled though there
+        is memory. join_buffer_num_cells: cells (rows x columns) of the side that a join keeps.
     cache_limit: bytes of cached results, in memory and on disk; default four times memory_limit.
     progress: "auto" shows a bar on a terminal or in a notebook when a whole run (to_arrow,
         to_pandas, to_polars, write…, COPY) takes longer than a second; True always, False never.
@@ -50,6 +52,8 @@ class Session:
         spill_limit: int | str | None = None,
         spill_compression: str | None = None,
         sort_memory_budget: int | str | None = None,
+        groupby_buffer_num_rows: int | None = None,
+        join_buffer_num_cells: int | None = None,
         cache_limit: int | str | None = None,
         progress: bool | str = "auto",
         batch_rows: int | None = None,
@@ -64,6 +68,8 @@ class Session:
             "spill_limit": spill_limit,
             "spill_compression": spill_compression,
             "sort_memory_budget": sort_memory_budget,
+            "groupby_buffer_num_rows": groupby_buffer_num_rows,
+            "join_buffer_num_cells": join_buffer_num_cells,
             "cache_limit": cache_limit,
             "batch_rows": batch_rows,
             "optimizer": optimizer,

@@ -94,6 +94,8 @@ Status QueryRun::StartQuery() {
   options.batch_bytes = std::min(kBatchBytesMax, settings.memory_limit / kBatchBudgetFraction);
   options.memory_bytes = settings.memory_limit;
   options.queue_bytes = std::min(kQueueBytesMax, settings.memory_limit / kBatchBudgetFraction);
+  if (settings.groupby_buffer_num_rows > 0) options.groupby_rows = settings.groupby_buffer_num_rows;
+  if (settings.join_buffer_num_cells > 0) options.join_cells = settings.join_buffer_num_cells;
   ARROW_ASSIGN_OR_RAISE(PhysicalPlan physical, LowerPlan(plan, options));
 
   ARROW_ASSIGN_OR_RAISE(spill_, SpillSpace::Make(settings.temp_dir, settings.spill_limit,

@@ -15,15 +15,17 @@ namespace headrace {
 
 /// Zero and "" mean "choose": Resolve fills them in.
 struct Settings {
-  int64_t memory_limit = 0;        // bytes; 60 % of the machine's or the cgroup's memory
-  int threads = 0;                 // lanes; the cores this process may use
-  std::string temp_dir;            // spills; $TMPDIR or /tmp
-  int64_t spill_limit = 0;         // bytes on disk; no limit
-  std::string spill_compression;   // lz4, zstd or none; lz4
-  int64_t sort_memory_budget = 0;  // bytes of one sort; memory_limit
-  int64_t cache_limit = 0;         // bytes of cached results, on disk too; 4 x memory_limit
-  int64_t batch_rows = 0;          // rows a source puts in a batch; kBatchRowsDefault
-  bool optimizer = true;           // false: plans run as they are written
+  int64_t memory_limit = 0;             // bytes; 60 % of the machine's or the cgroup's memory
+  int threads = 0;                      // lanes; the cores this process may use
+  std::string temp_dir;                 // spills; $TMPDIR or /tmp
+  int64_t spill_limit = 0;              // bytes on disk; no limit
+  std::string spill_compression;        // lz4, zstd or none; lz4
+  int64_t sort_memory_budget = 0;       // bytes of one sort; memory_limit
+  int64_t groupby_buffer_num_rows = 0;  // groups of an aggregate in memory; what memory_limit lets
+  int64_t join_buffer_num_cells = 0;    // cells of a join's built side in memory; the same
+  int64_t cache_limit = 0;              // bytes of cached results, on disk too; 4 x memory_limit
+  int64_t batch_rows = 0;               // rows a source puts in a batch; kBatchRowsDefault
+  bool optimizer = true;                // false: plans run as they are written
   /// Runs all lanes on the caller's thread in an order drawn from `seed`; for tests.
   bool deterministic = false;
   uint64_t seed = 0;

@@ -61,6 +61,9 @@ struct LoweringOptions {
   int64_t batch_bytes = kBatchBytesMax;
   int64_t queue_bytes = kQueueBytesMax;
   int64_t memory_bytes = MemoryBudget::kUnlimited;
+  /// What one operator keeps in memory at most, over all lanes, before it writes some to disk:
+  int64_t groupby_rows = MemoryBudget::kUnlimited;  // groups of an aggregate by hash
+  int64_t join_cells = MemoryBudget::kUnlimited;    // cells of the built side of a join by hash
 };
 
 /// Lowers `plan` to pipelines that end in one channel with one reader.
@@ -155,6 +158,7 @@ class Lowering {
 
   int lanes() const { return options_.lanes; }
   int64_t memory_bytes() const { return options_.memory_bytes; }
+  const LoweringOptions& options() const { return options_; }
   /// So many lanes of them that each can have `bytes` of memory; one at least.
   int LanesOf(int64_t bytes) const;
   Result<PhysicalPlan> Finish(PlanPtr plan);

@@ -122,9 +122,10 @@ Status LowerAggregate(const PlanNode& node, Lowering& lowering) {
     return Status::OK();
   }
   int breaker = 0;
-  auto state = lowering.EndInBreaker(std::make_shared<HashAggregateBuildSpec>(
-                                         rows.schema, aggregate.keys, rows.calls, aggregate.order),
-                                     &breaker);
+  auto state = lowering.EndInBreaker(
+      std::make_shared<HashAggregateBuildSpec>(rows.schema, aggregate.keys, rows.calls,
+                                               aggregate.order, lowering.options().groupby_rows),
+      &breaker);
   lowering.StartParts(state, breaker,
                       std::make_shared<HashAggregateOutputSpec>(rows.schema, aggregate.keys,
                                                                 rows.calls, aggregate.order),

@@ -58,14 +58,16 @@ class HashAggregateBuild final : public Operator {
   }
 
   Result<Flow> Push(int, Batch& batch, Out&) override {
-    if (!rows_.has_value() && KeepsRows()) return KeepRows(batch);
-    if (!rows_.has_value()) ARROW_RETURN_NOT_OK(Prepare(batch));
+    const bool keeps = !rows_.has_value() && KeepsRows();
+    if (!keeps && !rows_.has_value()) ARROW_RETURN_NOT_OK(Prepare(batch));
     if (spec_.keys.empty()) {
       ARROW_RETURN_NOT_OK(AddToTotal());
       rows_.reset();
       return Flow::NeedInput();
     }
-    return AddToGroups();
+    ARROW_ASSIGN_OR_RAISE(const Flow flow, keeps ? KeepRows(batch) : AddToGroups());
+    if (flow == Flow::NeedInput()) ARROW_RETURN_NOT_OK(KeepToGroupsMax());
+    return flow;
   }
 
   Result<Flow> Finish(int, Out&) override {
@@ -118,6 +120,21 @@ class HashAggregateBuild final : public Operator {
       ARROW_ASSIGN_OR_RAISE(file_, SpillFile::Make(context(), "aggregate"));
     }
     return SpillGroups(store, groups, key_group, context().pool, *file_);
+  }
+
+  // Those past the most that may be there go as if memory were short. Rows that are kept count as
+  // groups.
+  Status KeepToGroupsMax() {
+    if (spec_.groups_max == MemoryBudget::kUnlimited) return Status::OK();
+    for (int64_t freed = 1; freed > 0 && NumGroups() > spec_.groups_max / context().lanes;) {
+      ARROW_ASSIGN_OR_RAISE(freed, Reclaim(1));
+    }
+    return Status::OK();
+  }
+
+  int64_t NumGroups() const {
+    return groups_->num_groups() + (front_ == nullptr ? 0 : front_->store().num_groups()) +
+           (kept_.has_value() ? kept_->num_rows() : 0);
   }
 
   bool KeepsRows() const { return kept_.has_value() && (states_grow_ || !kept_->HasRepeats()); }

@@ -16,10 +16,15 @@ namespace headrace {
 class HashAggregateBuildSpec final : public OperatorSpec {
  public:
   /// `schema` is the input's; `keys` index it; arguments of calls are columns of it or literals.
-  /// `order` is that of the output.
+  /// `order` is that of the output. Past `groups_max` groups over all lanes some are written away,
+  /// also while there is memory.
   HashAggregateBuildSpec(SchemaPtr schema, std::vector<int> keys, std::vector<FunctionCall> calls,
-                         GroupOrder order)
-      : schema(std::move(schema)), keys(std::move(keys)), calls(std::move(calls)), order(order) {}
+                         GroupOrder order, int64_t groups_max = MemoryBudget::kUnlimited)
+      : schema(std::move(schema)),
+        keys(std::move(keys)),
+        calls(std::move(calls)),
+        order(order),
+        groups_max(groups_max) {}
   std::string name() const override { return "hash_aggregate"; }
   std::string Describe() const override;
   /// kUnsupported for key types that cannot be grouped and for DISTINCT calls. Open checks it too.
@@ -31,6 +36,7 @@ class HashAggregateBuildSpec final : public OperatorSpec {
   const std::vector<int> keys;
   const std::vector<FunctionCall> calls;
   const GroupOrder order;
+  const int64_t groups_max;
 };
 
 /// Starts the next pipeline: its input is the parts of the build's global state (batches without

@@ -171,6 +171,12 @@ Result<int64_t> KeptRows::Spill(int64_t bytes, SpillFile& file) {
   return before - reserved_bytes();
 }
 
+int64_t KeptRows::num_rows() const {
+  auto rows = static_cast<int64_t>(hashes_.size());
+  for (const DividedRows& divided : divided_) rows += divided.rows.num_rows();
+  return rows;
+}
+
 int64_t KeptRows::reserved_bytes() const {
   int64_t bytes = undivided_reservation_.bytes();
   for (const DividedRows& divided : divided_) bytes += divided.reservation.bytes();

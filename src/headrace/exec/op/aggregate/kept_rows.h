@@ -48,6 +48,8 @@ class KeptRows {
   /// Writes at least so many bytes of rows to the file, if there are so many; gives those freed.
   Result<int64_t> Spill(int64_t bytes, SpillFile& file);
   int64_t reserved_bytes() const;
+  /// Those in memory.
+  int64_t num_rows() const;
   /// After Divide.
   std::vector<DividedRows> Take() { return std::move(divided_); }
 

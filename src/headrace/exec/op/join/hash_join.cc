@@ -32,7 +32,7 @@ std::vector<bool> ReadsOf(const HashJoinTerms& terms, const JoinNode& join,
   return reads;
 }
 
-HashJoinTermsPtr TermsOf(const JoinNode& join, const RowsRead& read) {
+HashJoinTermsPtr TermsOf(const JoinNode& join, const RowsRead& read, int64_t build_cells_max) {
   auto terms = std::make_shared<HashJoinTerms>();
   terms->probe_is_left = join.terms.build == JoinSide::kRight;
   const PlanNode& left = *join.inputs()[0];
@@ -49,6 +49,7 @@ HashJoinTermsPtr TermsOf(const JoinNode& join, const RowsRead& read) {
   terms->residual = join.terms.residual;
   terms->reads = ReadsOf(*terms, join, read.columns);
   terms->order_read = read.order;
+  terms->build_cells_max = build_cells_max;
   if (terms->probe_is_left || terms->residual == nullptr) return terms;
   const int left_width = left.schema()->num_fields();
   const int right_width = right.schema()->num_fields();
@@ -99,7 +100,7 @@ void CheckProbe(const HashJoinTerms& terms, const PlanProperties& probe) {
 
 Status LowerJoin(const PlanNode& node, Lowering& lowering) {
   const auto& join = static_cast<const JoinNode&>(node);
-  const HashJoinTermsPtr terms = TermsOf(join, lowering.rows_read());
+  const HashJoinTermsPtr terms = TermsOf(join, lowering.rows_read(), lowering.options().join_cells);
   const size_t probe_side = terms->probe_is_left ? 0 : 1;
   const PlanPtr& probe = join.inputs()[probe_side];
   CheckProbe(*terms, probe->properties());

@@ -23,6 +23,8 @@ struct HashJoinTerms {
   ExpressionPtr residual;  // over probe columns, then build columns; null: none
   bool null_aware = false;
   bool may_spill = true;  // not past a probe without an end, behind which nothing is joined
+  /// So many cells of the built side stay in memory, over all lanes, when it may spill.
+  int64_t build_cells_max = MemoryBudget::kUnlimited;
   /// Of pairs, by probe columns, then build columns: what is not read is null in the output.
   std::vector<bool> reads;
   /// Rows come in the order of the probe, and matches of a row in that of the built side.

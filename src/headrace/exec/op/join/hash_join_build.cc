@@ -59,6 +59,7 @@ class HashJoinBuild final : public Operator {
       next_row_ += slice.num_rows();
       gathered_rows_ += slice.num_rows();
       gathered_.push_back(std::move(slice));
+      if (HasTooManyCells()) ARROW_RETURN_NOT_OK(Reclaim(rows_.reservation.bytes() / 4).status());
     }
     pending_.reset();
     return Flow::NeedInput();
@@ -102,6 +103,12 @@ class HashJoinBuild final : public Operator {
     const int64_t target = context().budget->limit_bytes() / kSliceFraction;
     const int64_t row_bytes = ClaimOf(batch) / std::max<int64_t>(1, batch.num_rows()) + 1;
     return std::max(target / row_bytes, kBatchRowsMax / kSlicesMax);
+  }
+
+  bool HasTooManyCells() const {
+    const int64_t columns = std::max(1, terms_->build->num_fields());
+    const int64_t rows_max = terms_->build_cells_max / context().lanes / columns;
+    return terms_->may_spill && rows_.num_rows + gathered_rows_ > rows_max;
   }
 
   int64_t Headroom() const { return context().budget->limit_bytes() / kHeadroomFraction; }
