@@ -41,8 +41,8 @@ def test_groups_past_the_setting_are_written(table: pa.Table, key: str) -> None:
 
 def test_cells_past_the_setting_are_written(table: pa.Table) -> None:
     expected = [{"v": v, "v_right": v} for v in range(ROWS)]
-    cases: list[tuple[dict[str, Any], bool]] = [({}, False), ({"join_buffer_num_cells": 50_000}, True)]
-    for settings, spills in cases:
+    bounded: dict[str, Any] = {"join_buffer_num_cells": 50_000}
+    for settings, spills in [({}, False), (bounded, True)]:
         with hr.Session(threads=2, **settings) as session:
             left, right = session.from_arrow(table), session.from_arrow(table.select(["k", "v"]))
             rows = left.join(right, on="k").select("v", "v_right")

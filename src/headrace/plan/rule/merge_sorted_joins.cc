@@ -8,7 +8,7 @@ namespace headrace {
 namespace {
 
 /// A built side of fewer rows is looked up in caches, by all lanes side by side.
-constexpr int64_t kMergedRowsMin = int64_t{1} << 18;
+constexpr int64_t kMergedRowsMin = int64_t{1} << 16;
 
 Result<PlanPtr> MergeSorted(const PlanPtr& plan) {
   const auto* join = As<JoinNode>(*plan);

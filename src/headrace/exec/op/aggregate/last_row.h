@@ -9,8 +9,8 @@
 
 namespace headrace {
 
-/// Whether the aggregate asks for the last row alone, of rows that come one by one from a scan whose
-/// splits can be read in any order.
+/// Whether the aggregate asks for the last row alone, of rows that come one by one from a scan
+/// whose splits can be read in any order.
 bool AsksForLastRow(const AggregateNode& aggregate);
 /// The input of such an aggregate as it is read backwards: without checks of its order, since the
 /// rows in front are not read.
