@@ -12,4 +12,9 @@ void SortWords(std::span<SortWord> words) {
   sorter(reinterpret_cast<hwy::uint128_t*>(words.data()), words.size(), hwy::SortAscending());
 }
 
+void SortWords(std::span<uint64_t> words) {
+  const hwy::Sorter sorter;
+  sorter(words.data(), words.size(), hwy::SortAscending());
+}
+
 }  // namespace headrace

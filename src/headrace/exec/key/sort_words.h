@@ -1,4 +1,4 @@
-// Sorting of 16-byte numbers: prefixes of keys with the rows they belong to.
+// Sorting of numbers: prefixes of keys with the rows they belong to.
 #pragma once
 
 #include <cstdint>
@@ -14,5 +14,7 @@ struct alignas(16) SortWord {
 
 /// Ascending; about 10 ns a number.
 void SortWords(std::span<SortWord> words);
+/// In less than half the time.
+void SortWords(std::span<uint64_t> words);
 
 }  // namespace headrace

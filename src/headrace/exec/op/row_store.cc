@@ -410,6 +410,19 @@ int64_t RowStore::BytesOf(RowRef row) const {
   return bytes;
 }
 
+int64_t RowStore::BytesMaxOf(int32_t chunk) const {
+  int64_t bytes = fixed_bytes_;
+  for (size_t index : varying_) {
+    const View& view = columns_[index].views[static_cast<size_t>(chunk)];
+    int32_t most = 0;
+    for (int64_t row = 0; view.offsets != nullptr && row < view.array->length(); ++row) {
+      most = std::max(most, view.offsets[row + 1] - view.offsets[row]);
+    }
+    bytes += view.offsets == nullptr ? view.mean_bytes : most;
+  }
+  return bytes;
+}
+
 int64_t RowStore::bytes_per_chunk() const {
   // A view, and what Arrow keeps per array: the array, its data, its buffers.
   constexpr int64_t kArrayBytes = 512;

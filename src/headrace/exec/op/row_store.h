@@ -50,6 +50,8 @@ class RowStore {
   int64_t BytesOf(RowRef row) const;
   /// The same when it does not depend on the row, else −1.
   int64_t bytes_per_row() const { return varying_.empty() ? fixed_bytes_ : -1; }
+  /// At least BytesOf any row of the chunk.
+  int64_t BytesMaxOf(int32_t chunk) const;
   /// Memory of the store itself per chunk, whatever its rows.
   int64_t bytes_per_chunk() const;
 

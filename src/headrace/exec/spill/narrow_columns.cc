@@ -69,11 +69,16 @@ Result<BufferPtr> ValidityOf(const arrow::ArrayData& data, arrow::MemoryPool* po
 // What of NarrowColumn describes the values; nothing where they do not get narrower.
 template <typename T>
 std::optional<NarrowColumn> JudgeIntegers(const T* values, int64_t count) {
-  const auto [least, greatest] = std::minmax_element(values, values + count);
-  const auto range = static_cast<uint64_t>(*greatest) - static_cast<uint64_t>(*least);
+  T least = values[0];
+  T greatest = values[0];
+  for (int64_t i = 1; i < count; ++i) {
+    least = std::min(least, values[i]);
+    greatest = std::max(greatest, values[i]);
+  }
+  const auto range = static_cast<uint64_t>(greatest) - static_cast<uint64_t>(least);
   const uint32_t width = WidthOf(range, sizeof(T));
   if (width == 0) return std::nullopt;
-  return NarrowColumn{0, width, *least};
+  return NarrowColumn{0, width, least};
 }
 
 template <typename T>

@@ -81,7 +81,7 @@ class SortBuild final : public Operator {
     ARROW_RETURN_NOT_OK(Keep(context));
     ARROW_ASSIGN_OR_RAISE(SortKeyEncoder encoder, SortKeyEncoder::Make(*schema_, keys_));
     store_.emplace(SortTerms{schema_, std::make_shared<SortKeyEncoder>(std::move(encoder))});
-    buffer_.emplace(schema_, context.budget);
+    buffer_.emplace(schema_, store_->terms().encoder, context.budget);
     buffer_bytes_max_ = std::clamp(context.budget->limit_bytes() / kBuffersPerBudget,
                                    kBufferBytesMin, kBufferBytesMax);
     if (keeps_first()) {
@@ -93,10 +93,10 @@ class SortBuild final : public Operator {
   Result<Flow> Push(int, Batch& batch, Out&) override {
     if (!pending_.has_value()) ARROW_RETURN_NOT_OK(PrepareSlice(batch));
     if (!pending_.has_value()) return NextSlice(batch);
-    if (pending_first_.has_value()) return PushOrdered(batch);
+    if (pending_keys_.num_rows == 0) return PushOrdered(batch);
     const int64_t bytes = SortBuffer::BytesOf(*pending_, pending_keys_);
     if (!buffer_->TryReserve(bytes)) return Flow::NeedMemory(bytes);
-    buffer_->Add(*pending_, std::move(pending_keys_));
+    buffer_->Add(*pending_, std::exchange(pending_places_, {}), std::move(pending_keys_));
     pending_.reset();
     pending_keys_ = SortKeys();
     const bool full =
@@ -159,39 +159,49 @@ class SortBuild final : public Operator {
   }
 
   // Keeps `batch`, which begins at next_row_ of the one that came, as it is to be stored, with its
-  // keys; nothing is reserved for it yet. Nothing is kept when none of its rows is wanted.
+  // keys where it is not in order; nothing is reserved for it yet. Nothing is kept when none of its
+  // rows is wanted.
   Status Prepare(const Batch& batch) {
-    std::vector<RowPosition> positions;
-    ARROW_ASSIGN_OR_RAISE(Batch compact, WantedRows(batch, &positions));
+    positions_.clear();
+    ARROW_ASSIGN_OR_RAISE(Batch compact, WantedRows(batch));
     if (compact.num_rows() == 0) return Status::OK();
     ARROW_ASSIGN_OR_RAISE(compact, DecodeBatch(compact, context().pool));
     ARROW_ASSIGN_OR_RAISE(compact, WithoutForeignRows(compact, context().pool));
-    ARROW_ASSIGN_OR_RAISE(const bool in_order, IsOrdered(compact, positions));
-    if (in_order) {
-      pending_first_ = positions.empty() ? batch.PositionOf(next_row_) : positions.front();
+    const bool are_together = AreTogether(compact.num_rows());
+    bool in_order = false;
+    if (are_together) {
+      pending_places_.first = positions_.empty() ? batch.PositionOf(next_row_) : positions_.front();
+      ARROW_ASSIGN_OR_RAISE(in_order, IsOrdered(compact));
     } else {
-      if (positions.empty()) AddPositions(batch, &positions);
-      ARROW_RETURN_NOT_OK(encoder().Encode(compact, &positions, context().pool, &pending_keys_));
+      ARROW_ASSIGN_OR_RAISE(pending_places_, RowPlaces::Of(positions_, context().pool));
+    }
+    if (!in_order) {
+      if (positions_.empty()) AddPositions(batch);
+      ARROW_RETURN_NOT_OK(encoder().Encode(compact, &positions_, context().pool, &pending_keys_));
     }
     pending_ = std::move(compact);
     return Status::OK();
   }
 
-  // Whether the rows are to be kept as they are: they follow each other in the input, in order.
-  Result<bool> IsOrdered(const Batch& batch, const std::vector<RowPosition>& positions) const {
-    const int64_t count = batch.num_rows();
-    if (keeps_first() || count < kOrderedRowsMin || ordered_runs_ >= kOrderedRunsMax) return false;
-    if (!positions.empty() && positions.back().row - positions.front().row != count - 1) {
+  // Whether the rows follow each other in the input.
+  bool AreTogether(int64_t count) const {
+    return positions_.empty() || positions_.back().row - positions_.front().row == count - 1;
+  }
+
+  // Whether rows that are together are to be kept as they are: they are in order.
+  Result<bool> IsOrdered(const Batch& batch) const {
+    if (keeps_first() || batch.num_rows() < kOrderedRowsMin || ordered_runs_ >= kOrderedRunsMax) {
       return false;
     }
     return encoder().AreInOrder(batch, context().pool);
   }
 
-  void AddPositions(const Batch& batch, std::vector<RowPosition>* positions) const {
+  void AddPositions(const Batch& batch) {
     const int64_t count = batch.num_rows();
-    positions->reserve(static_cast<size_t>(count));
-    for (int64_t row = 0; row < count; ++row)
-      positions->push_back(batch.PositionOf(next_row_ + row));
+    positions_.reserve(static_cast<size_t>(count));
+    for (int64_t row = 0; row < count; ++row) {
+      positions_.push_back(batch.PositionOf(next_row_ + row));
+    }
   }
 
   // Adds the pending batch to the run of those that are in order, or begins another one.
@@ -200,10 +210,9 @@ class SortBuild final : public Operator {
     Reservation reservation(context().budget);
     if (!reservation.TryResize(bytes)) return Flow::NeedMemory(bytes);
     auto blocks =
-        BlocksOfSorted(*pending_, *pending_first_, store_->terms().encoder,
+        BlocksOfSorted(*pending_, pending_places_.first, store_->terms().encoder,
                        SortBlockBytes(*context().budget), std::move(reservation), context().pool);
     pending_.reset();
-    pending_first_.reset();
     if (rows_wanted_ < INT64_MAX) CountRows(blocks);
     if (!ordered_.empty() && ordered_.back().last_key() >= blocks.front()->KeyAt(0)) {
       EndOrdered();
@@ -218,16 +227,16 @@ class SortBuild final : public Operator {
     store_->AddMemory(std::exchange(ordered_, {}));
   }
 
-  // `positions` is left empty where those of all rows follow each other.
-  Result<Batch> WantedRows(const Batch& batch, std::vector<RowPosition>* positions) {
+  // positions_ stays empty where those of all rows follow each other.
+  Result<Batch> WantedRows(const Batch& batch) {
     global_->bound().Read(&bound_version_, &bound_);
     if (bound_.empty()) {
-      if (batch.selection() != nullptr) AddPositions(batch, positions);
+      if (batch.selection() != nullptr) AddPositions(batch);
       return batch.Compact(context().pool);
     }
     ARROW_RETURN_NOT_OK(encoder().RowsUpTo(bound_, batch, context().pool, &wanted_));
     for (uint32_t& row : wanted_) {
-      positions->push_back(batch.PositionOf(next_row_ + row));
+      positions_.push_back(batch.PositionOf(next_row_ + row));
       if (batch.selection() != nullptr) row = (*batch.selection())[row];
     }
     const Batch physical(batch.columns(), batch.physical_rows());
@@ -249,17 +258,15 @@ class SortBuild final : public Operator {
     const int64_t step = std::max(kRankedRowsMin, rows_wanted_ / kCountsPerBound);
     std::vector<RankedKey> ranked;
     int64_t rows = 0;  // behind the last key
-    const auto rank = [&](std::string_view key, int64_t more) {
+    const auto rank = [&](std::string key, int64_t more) {
       rows += more;
       if (key.size() > kRankedKeyBytesMax) return;
-      ranked.emplace_back(key, std::exchange(rows, 0));
+      ranked.emplace_back(std::move(key), std::exchange(rows, 0));
     };
     for (const SortedBlockPtr& block : blocks) {
       int64_t row = 0;
-      for (; block->has_keys() && row + step < block->num_rows; row += step) {
-        rank(block->KeyAt(row + step - 1), step);
-      }
-      rank(block->KeyAt(block->num_rows - 1), block->num_rows - row);
+      for (; row + step < block->num_rows; row += step) rank(block->KeyOf(row + step - 1), step);
+      rank(block->KeyOf(block->num_rows - 1), block->num_rows - row);
     }
     global_->bound().Count(std::move(ranked));
   }
@@ -286,13 +293,14 @@ class SortBuild final : public Operator {
   std::string bound_;  // the copy of this lane
   int64_t bound_version_ = 0;
   std::vector<uint32_t> wanted_;
-  int64_t next_row_ = 0;          // of the batch that came
-  int64_t slice_rows_ = 0;        // from there on, in work
-  std::optional<Batch> pending_;  // that slice
-  SortKeys pending_keys_;
-  std::optional<RowPosition> pending_first_;  // pending_ is in order and goes on from here
-  MemoryRun ordered_;                         // batches that came in order
-  int ordered_runs_ = 0;                      // that ended in a row out of order
+  int64_t next_row_ = 0;                // of the batch that came
+  int64_t slice_rows_ = 0;              // from there on, in work
+  std::optional<Batch> pending_;        // that slice
+  std::vector<RowPosition> positions_;  // of its rows, where they are needed
+  RowPlaces pending_places_;
+  SortKeys pending_keys_;  // none: it is in order
+  MemoryRun ordered_;      // batches that came in order
+  int ordered_runs_ = 0;   // that ended in a row out of order
 };
 
 }  // namespace

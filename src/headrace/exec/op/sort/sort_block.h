@@ -3,7 +3,6 @@
 
 #include <atomic>
 #include <cstdint>
-#include <cstring>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -19,44 +18,47 @@
 
 namespace headrace {
 
-/// Where the rows of a block stand in the input: one after the other, or as two columns say.
-struct BlockPositions {
+/// Where rows stand in the input: one after the other, or as two columns say.
+struct RowPlaces {
   RowPosition first;
   ArrayPtr splits;  // null: one after the other
   ArrayPtr rows;
 
+  static Result<RowPlaces> Of(std::span<const RowPosition> positions, arrow::MemoryPool* pool);
+  bool are_columns() const { return splits != nullptr; }
   RowPosition operator[](int64_t row) const;
+  /// The same, of `count` rows, as columns.
+  Result<RowPlaces> AsColumns(int64_t count, arrow::MemoryPool* pool) const;
 };
 
-/// Rows in key order. Keys end in positions (see SortKeyEncoder), so no two are equal. A block that
-/// was made with positions knows the keys of its first and last row, and makes the others when one
-/// is asked for; that memory is nobody's, as few blocks are compared at a time. Thread safe.
+/// Rows in key order. Keys end in positions (see SortKeyEncoder), so no two are equal. A block
+/// knows the keys of its first and last row, and makes the others when one is asked for; that
+/// memory is nobody's, as few blocks are compared at a time. Thread safe.
 class SortedBlock {
  public:
-  SortedBlock(std::vector<ArrayPtr> columns, SortKeys keys);
-  SortedBlock(std::vector<ArrayPtr> columns, int64_t num_rows, BlockPositions positions,
+  SortedBlock(std::vector<ArrayPtr> columns, int64_t num_rows, RowPlaces places,
               std::shared_ptr<const SortKeyEncoder> encoder, arrow::MemoryPool* pool);
 
-  std::string_view KeyAt(int64_t row) const { return has_keys() ? keys_[row] : MakeKeyAt(row); }
-  /// Whether the key of a row stands before `key`; makes no keys of other rows.
+  std::string_view KeyAt(int64_t row) const;
+  /// All of them.
+  const SortKeys& keys() const;
+  /// The same as KeyAt, for few rows of a block that is not compared otherwise.
+  std::string KeyOf(int64_t row) const;
+  /// Whether the key of a row stands before `key`.
   bool IsBefore(int64_t row, std::string_view key) const;
-  RowPosition PositionOf(int64_t row) const;
-  /// About what the keys of so many rows take.
-  int64_t KeyBytesOf(int64_t count) const;
-  bool has_keys() const { return has_keys_.load(std::memory_order_acquire); }
-  SortKeys TakeKeys() { return std::move(keys_); }
+  const RowPlaces& places() const { return places_; }
+  /// About what the key of a row takes.
+  int64_t key_bytes() const;
 
   std::vector<ArrayPtr> columns;  // plain
   int64_t num_rows = 0;
-  int64_t bytes = 0;
+  int64_t bytes = 0;        // with the columns of places
   Reservation reservation;  // none for blocks whose reader holds it
 
  private:
-  std::string_view MakeKeyAt(int64_t row) const;
   void MakeKeys() const;
-  std::string KeyOf(int64_t row) const;
 
-  BlockPositions positions_;
+  RowPlaces places_;
   std::shared_ptr<const SortKeyEncoder> encoder_;
   arrow::MemoryPool* pool_ = nullptr;
   std::string first_key_;
@@ -66,10 +68,6 @@ class SortedBlock {
   mutable SortKeys keys_;  // guarded by mutex_ until has_keys_
 };
 using SortedBlockPtr = std::shared_ptr<const SortedBlock>;
-
-Result<std::shared_ptr<SortedBlock>> GatherBlock(const RowStore& store,
-                                                 std::span<const KeyedRow> rows,
-                                                 arrow::MemoryPool* pool);
 
 /// Blocks of about `block_bytes` that share the columns of a plain, compacted batch whose rows are
 /// in order; they take `reservation` over.
@@ -81,13 +79,14 @@ std::vector<SortedBlockPtr> BlocksOfSorted(const Batch& batch, RowPosition first
 /// Rows as they came, until they are sorted. Its owner bounds it so that sorting takes one step.
 class SortBuffer {
  public:
-  SortBuffer(SchemaPtr schema, std::shared_ptr<MemoryBudget> budget);
+  SortBuffer(SchemaPtr schema, std::shared_ptr<const SortKeyEncoder> encoder,
+             std::shared_ptr<MemoryBudget> budget);
 
   /// What Add needs reserved.
   static int64_t BytesOf(const Batch& batch, const SortKeys& keys);
   bool TryReserve(int64_t bytes) { return reservation_.TryGrow(bytes); }
-  /// `batch` is compacted and plain.
-  void Add(const Batch& batch, SortKeys keys);
+  /// `batch` is compacted and plain; `keys` end in `places`.
+  void Add(const Batch& batch, RowPlaces places, SortKeys keys);
   /// Empties the buffer into blocks of about `block_bytes`, which take its reservation over; of its
   /// rows only the first `rows_max` are kept.
   Result<std::vector<SortedBlockPtr>> Sort(int64_t block_bytes, int64_t rows_max,
@@ -100,33 +99,29 @@ class SortBuffer {
   int64_t bytes() const { return reservation_.bytes(); }
 
  private:
-  std::vector<KeyedRow> SortedRows(int64_t rows_max) const;
+  struct Chunk {
+    SortKeys keys;
+    RowPlaces places;
+  };
+
+  std::vector<RowRef> SortedRows(int64_t rows_max) const;
+  std::string_view KeyOf(RowRef row) const;
+  size_t BlockEnd(const std::vector<RowRef>& rows, size_t begin, int64_t block_bytes) const;
+  Result<std::shared_ptr<SortedBlock>> GatherBlock(std::span<const RowRef> rows,
+                                                   arrow::MemoryPool* pool) const;
+  Result<RowPlaces> GatherPlaces(std::span<const RowRef> rows, arrow::MemoryPool* pool) const;
+  SortKeys GatherKeys(std::span<const RowRef> rows) const;
   void Clear();
 
   const SchemaPtr schema_;
+  const std::shared_ptr<const SortKeyEncoder> encoder_;
   RowStore store_;
-  std::vector<SortKeys> keys_;  // per batch
+  std::vector<Chunk> chunks_;  // of the store
   int64_t key_bytes_ = 0;
   int64_t copied_bytes_ = 0;  // that sorting will make: nowhere yet
   int64_t num_rows_ = 0;
+  int64_t row_bytes_max_ = 0;
   Reservation reservation_;
 };
-
-/// The first 16 bytes of a key as integers: what most comparisons end at.
-struct KeyPrefix {
-  uint64_t high = 0;
-  uint64_t low = 0;
-  /// REQUIRES: key.size() >= 16, which the position at its end sees to.
-  static KeyPrefix Of(std::string_view key) {
-    uint64_t words[2];
-    std::memcpy(words, key.data(), sizeof(words));
-    return {__builtin_bswap64(words[0]), __builtin_bswap64(words[1])};
-  }
-};
-
-inline bool KeyPrefixLess(const KeyPrefix& left, const KeyPrefix& right) {
-  __extension__ using Number = unsigned __int128;
-  return ((Number{left.high} << 64) | left.low) < ((Number{right.high} << 64) | right.low);
-}
 
 }  // namespace headrace

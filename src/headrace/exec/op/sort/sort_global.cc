@@ -143,7 +143,7 @@ Result<Flow> SortGlobal::MergeSome(const OperatorContext& context, size_t runs_m
   pass->buffers = Reservation(context.budget);
   for (size_t count = std::min(runs_max, spilled.size()); count >= 2; --count) {
     if (!pass->buffers.TryResize(BufferBytes(count))) continue;
-    SortMerger merger(*terms_, SortMerger::Positions::kGiven, context.pool);
+    SortMerger merger(*terms_, SortMerger::Places::kGiven, context.pool);
     for (size_t i = 0; i < count; ++i) ARROW_RETURN_NOT_OK(merger.Add(SpilledRange{spilled[i]}));
     spilled.erase(spilled.begin(), spilled.begin() + static_cast<std::ptrdiff_t>(count));
     Count(context.metrics, &OperatorMetrics::passes);

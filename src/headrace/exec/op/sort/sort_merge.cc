@@ -1,24 +1,19 @@
-// The loser tree and its cursors. A cursor that wins often in a row is asked how long it would go
-// on. Blocks that were used up stay until the rows taken from them are gathered, at the end of each
-// Next.
+// A round takes all rows up to the first end of a block: those of each run up to there are found by
+// their keys, and put in order together. That is cheaper than to choose row by row. Blocks that
+// were used up stay until the rows taken from them are given.
 #include "headrace/exec/op/sort/sort_merge.h"
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
-#include "arrow/array/builder_primitive.h"
-#include "arrow/array/util.h"
-#include "headrace/base/check.h"
+#include "arrow/array.h"
 
 namespace headrace {
 namespace {
 
-// So many wins in a row make it worth while to look for the end of the row of wins.
-constexpr int64_t kWinsMany = 8;
 // So many rows of one block are given alone: they need not be copied.
-constexpr int64_t kPieceRowsMany = 1024;
-// Keys are fetched so many rows before they are compared.
-constexpr size_t kPrefetchKeys = 4;
+constexpr size_t kPieceRowsMany = 1024;
 // Rows of larger blocks may differ so much in size that their mean says nothing.
 constexpr int64_t kMeanBlockBytesMax = int64_t{1} << 20;
 
@@ -39,10 +34,23 @@ int64_t UsersOf(const SpilledRange& spilled, size_t block) {
   return 1 + (last - first);
 }
 
+// Of the first rows, those that stand one after the other in one block.
+size_t RowsTogether(std::span<const RowRef> rows) {
+  size_t count = 1;
+  while (count < rows.size() && rows[count].chunk == rows[0].chunk &&
+         rows[count].row == rows[count - 1].row + 1) {
+    ++count;
+  }
+  return count;
+}
+
 }  // namespace
 
-SortMerger::SortMerger(const SortTerms& terms, Positions positions, arrow::MemoryPool* pool)
-    : terms_(terms), positions_(positions), pool_(pool), store_(*terms_.schema) {}
+SortMerger::SortMerger(const SortTerms& terms, Places places, arrow::MemoryPool* pool)
+    : terms_(terms),
+      places_(places),
+      pool_(pool),
+      store_(places == Places::kGiven ? *WithPlaces(*terms.schema) : *terms.schema) {}
 
 Status SortMerger::Add(MemoryRun run) {
   Cursor cursor;
@@ -59,9 +67,10 @@ Status SortMerger::Add(SpilledRange range) {
 
 Status SortMerger::AddCursor(Cursor cursor) {
   cursors_.push_back(std::move(cursor));
-  tree_valid_ = false;
   return LoadSlice(cursors_.back());
 }
+
+// -- Blocks
 
 Result<BlockSlice> SortMerger::ReadSlice(Cursor& cursor) const {
   const SpilledRange& spilled = cursor.spilled;
@@ -86,235 +95,171 @@ Result<BlockSlice> SortMerger::NextSlice(Cursor& cursor) const {
 }
 
 Status SortMerger::LoadSlice(Cursor& cursor) {
-  ARROW_ASSIGN_OR_RAISE(BlockSlice slice, NextSlice(cursor));
-  cursor.block = std::move(slice.block);
-  if (cursor.block == nullptr) return Status::OK();
-  cursor.row = slice.begin;
-  cursor.end = slice.end;
-  cursor.is_fresh = true;
-  cursor.chunk = store_.Add(Batch(cursor.block->columns, cursor.block->num_rows));
-  cursor.row_bytes = RowBytesIn(*cursor.block);
-  LoadKey(cursor);
+  ARROW_ASSIGN_OR_RAISE(cursor.slice, NextSlice(cursor));
+  return cursor.at_end() ? Status::OK() : AddChunk(cursor);
+}
+
+Status SortMerger::AddChunk(Cursor& cursor) {
+  const SortedBlock& block = *cursor.slice.block;
+  std::vector<ArrayPtr> columns = block.columns;
+  if (places_ == Places::kGiven) {
+    ARROW_ASSIGN_OR_RAISE(RowPlaces places, block.places().AsColumns(block.num_rows, pool_));
+    columns.push_back(std::move(places.splits));
+    columns.push_back(std::move(places.rows));
+  }
+  cursor.chunk = store_.Add(Batch(std::move(columns), block.num_rows));
+  const auto chunk = static_cast<size_t>(cursor.chunk);
+  chunks_.resize(std::max(chunks_.size(), chunk + 1));
+  chunks_[chunk] = {cursor.slice.block, cursor.slice.end, cursor.spilled.run == nullptr};
+  const bool is_even = store_.bytes_per_row() >= 0 || block.bytes <= kMeanBlockBytesMax;
+  if (is_even) chunks_[chunk].row_bytes = block.bytes / block.num_rows + block.key_bytes();
   return Status::OK();
 }
 
-int64_t SortMerger::RowBytesIn(const SortedBlock& block) const {
-  if (store_.bytes_per_row() >= 0) return store_.bytes_per_row();
-  const int64_t bytes = Batch(block.columns, block.num_rows).num_bytes();
-  return bytes > kMeanBlockBytesMax ? -1 : bytes / block.num_rows;
-}
+// -- Rounds
 
-void SortMerger::LoadKey(Cursor& cursor) {
-  cursor.key = cursor.block->KeyAt(cursor.row);
-  __builtin_prefetch(cursor.key.data() + kPrefetchKeys * cursor.key.size());
-}
-
-Status SortMerger::Step(Cursor& cursor, int64_t count) {
-  cursor.row += count;
-  cursor.is_fresh = false;
-  if (cursor.row < cursor.end) {
-    LoadKey(cursor);
-    return Status::OK();
+// The cursor whose block has the least last key.
+size_t SortMerger::FirstToEnd() const {
+  size_t first = 0;
+  for (size_t i = 1; i < cursors_.size(); ++i) {
+    if (cursors_[i].last_key() < cursors_[first].last_key()) first = i;
   }
-  const bool in_memory = cursor.spilled.run == nullptr;
-  const BlockSlice slice{cursor.block, 0, cursor.end};
-  retired_.push_back({cursor.block, cursor.chunk, in_memory ? slice.bytes() : 0});
-  return LoadSlice(cursor);
+  return first;
 }
 
-void SortMerger::DropRetired() {
-  for (const Retired& retired : retired_) {
-    store_.Remove(retired.chunk);
-    released_bytes_ += retired.memory_bytes;
+// A block may come before all others as a whole: that takes one comparison per run.
+Status SortMerger::MergeRound() {
+  std::erase_if(cursors_, [](const Cursor& cursor) { return cursor.at_end(); });
+  if (cursors_.empty()) return Status::OK();
+  const size_t first = FirstToEnd();
+  const std::string_view last_key = cursors_[first].last_key();
+  bool is_alone = true;
+  for (size_t i = 0; i < cursors_.size() && is_alone; ++i) {
+    is_alone = i == first || cursors_[i].slice.first_key() > last_key;
   }
-  retired_.clear();
-}
-
-SortMerger::Player SortMerger::PlayerOf(size_t cursor) const {
-  if (cursor == cursors_.size()) return {{0, 0}, cursor};
-  const Cursor& player = cursors_[cursor];
-  if (player.block == nullptr) return {{~uint64_t{0}, ~uint64_t{0}}, cursor};
-  return {KeyPrefix::Of(player.key), cursor};
-}
-
-// Of players whose keys start alike.
-bool SortMerger::LessAlike(size_t left, size_t right) const {
-  if (left == cursors_.size() || right == cursors_.size()) return right != cursors_.size();
-  const Cursor& a = cursors_[left];
-  const Cursor& b = cursors_[right];
-  if (a.block == nullptr || b.block == nullptr) return a.block != nullptr;
-  return a.key < b.key;
-}
-
-bool SortMerger::Less(const Player& left, const Player& right) const {
-  const bool alike = left.prefix.high == right.prefix.high && left.prefix.low == right.prefix.low;
-  if (alike) [[unlikely]]
-    return LessAlike(left.cursor, right.cursor);
-  return KeyPrefixLess(left.prefix, right.prefix);
-}
-
-// Who wins is a matter of chance, so nothing here depends on a guess of it.
-void SortMerger::Replay(size_t leaf) {
-  Player winner = PlayerOf(leaf);
-  const auto exchange_if = [](uint64_t mask, auto& a, auto& b) {
-    const auto difference = (a ^ b) & mask;
-    a ^= difference;
-    b ^= difference;
-  };
-  for (size_t node = (leaf + cursors_.size()) / 2; node > 0; node /= 2) {
-    Player& loser = tree_[node];
-    const uint64_t mask = -static_cast<uint64_t>(Less(loser, winner));
-    exchange_if(mask, loser.prefix.high, winner.prefix.high);
-    exchange_if(mask, loser.prefix.low, winner.prefix.low);
-    exchange_if(mask, loser.cursor, winner.cursor);
+  if (is_alone) {
+    TakeWhole(cursors_[first]);
+  } else {
+    SortUpTo(first);
   }
-  tree_[0] = winner;
+  retired_.push_back({cursors_[first].chunk, forgotten_ + static_cast<int64_t>(refs_.size())});
+  return LoadSlice(cursors_[first]);
 }
 
-void SortMerger::RebuildTree() {
-  std::erase_if(cursors_, [](const Cursor& cursor) { return cursor.block == nullptr; });
-  tree_.assign(std::max<size_t>(cursors_.size(), 1), PlayerOf(cursors_.size()));
-  for (size_t leaf = 0; leaf < cursors_.size(); ++leaf) Replay(leaf);
-  tree_valid_ = true;
-}
-
-// The one that would win if the winner were not there: the best of those that it has beaten.
-const SortMerger::Cursor* SortMerger::Challenger() const {
-  size_t best = 0;  // a node
-  for (size_t node = (winner() + cursors_.size()) / 2; node > 0; node /= 2) {
-    if (best == 0 || Less(tree_[node], tree_[best])) best = node;
+void SortMerger::TakeWhole(Cursor& cursor) {
+  BlockSlice& slice = cursor.slice;
+  for (; slice.begin < slice.end; ++slice.begin) {
+    refs_.push_back({cursor.chunk, static_cast<int32_t>(slice.begin)});
   }
-  if (best == 0 || cursors_[tree_[best].cursor].block == nullptr) return nullptr;
-  return &cursors_[tree_[best].cursor];
 }
 
-// Rows of the cursor, at most `rows_max`, that come before the challenger's: at least one.
-int64_t SortMerger::RowsBefore(const Cursor& cursor, const Cursor* challenger,
-                               int64_t rows_max) const {
-  const int64_t end = std::min(cursor.end, cursor.row + rows_max);
-  if (challenger == nullptr || cursor.block->KeyAt(end - 1) < challenger->key) {
-    return end - cursor.row;
+// Takes the rows of all cursors up to the last one in the block of `first_to_end`.
+void SortMerger::SortUpTo(size_t first_to_end) {
+  const std::string_view last_key = cursors_[first_to_end].last_key();
+  std::vector<KeySlice> slices;
+  for (size_t i = 0; i < cursors_.size(); ++i) {
+    BlockSlice& slice = cursors_[i].slice;
+    if (slice.first_key() > last_key) continue;
+    const SortKeys& keys = slice.block->keys();
+    const int64_t end =
+        i == first_to_end ? slice.end : LowerBound(*slice.block, slice.begin, slice.end, last_key);
+    if (slice.begin < end) slices.push_back({&keys, cursors_[i].chunk, slice.begin, end});
+    slice.begin = end;
   }
-  int64_t known = cursor.row;  // comes before
-  for (int64_t step = 1; known + step < end; step *= 2) {
-    if (cursor.block->KeyAt(known + step) >= challenger->key) {
-      return LowerBound(*cursor.block, known + 1, known + step, challenger->key) - cursor.row;
+  SortRows(slices, &refs_);
+}
+
+// -- Giving
+
+int64_t SortMerger::BytesOf(RowRef row) const {
+  const Chunk& chunk = chunks_[static_cast<size_t>(row.chunk)];
+  return chunk.row_bytes > 0 ? chunk.row_bytes : store_.BytesOf(row) + chunk.block->key_bytes();
+}
+
+// Merges until there are enough rows, and says how many of them are.
+Result<size_t> SortMerger::CountToGive(int64_t rows_max, int64_t bytes_max) {
+  int64_t bytes = 0;
+  size_t count = 0;
+  while (static_cast<int64_t>(count) < rows_max && (count == 0 || bytes < bytes_max)) {
+    if (count == Pending().size()) {
+      if (count >= kPieceRowsMany && RowsTogether(Pending()) == count) break;
+      ARROW_RETURN_NOT_OK(MergeRound());
+      if (count == Pending().size()) break;
     }
-    known += step;
+    bytes += BytesOf(Pending()[count++]);
   }
-  return LowerBound(*cursor.block, known + 1, end, challenger->key) - cursor.row;
+  const size_t together = count == 0 ? 0 : RowsTogether(Pending().first(count));
+  return together >= kPieceRowsMany ? together : count;
 }
 
-// A slice that was not begun may come before all others as a whole: that takes one comparison.
-int64_t SortMerger::CountToTake(const Cursor& cursor, int64_t rows_max, int64_t bytes_max) const {
-  if (cursor.row_bytes < 0) return 1;
-  const int64_t rows_of_bytes = bytes_max / std::max<int64_t>(1, cursor.row_bytes) + 1;
-  const int64_t count_max = std::min(rows_max, rows_of_bytes);
-  if (wins_ >= kWinsMany || cursors_.size() == 1) {
-    return RowsBefore(cursor, Challenger(), count_max);
-  }
-  const int64_t left = cursor.end - cursor.row;
-  if (!cursor.is_fresh || left > count_max) return 1;
-  const Cursor* challenger = Challenger();
-  const bool is_first =
-      challenger == nullptr || cursor.block->KeyAt(cursor.end - 1) < challenger->key;
-  return is_first ? left : 1;
-}
-
-int64_t SortMerger::BytesOf(const Cursor& cursor, int64_t count) const {
-  if (cursor.row_bytes >= 0) return cursor.row_bytes * count;
-  return store_.BytesOf({cursor.chunk, static_cast<int32_t>(cursor.row)});
-}
-
-void SortMerger::Take(const Cursor& cursor, int64_t count) {
-  if (refs_.empty()) first_ = {cursor.block, cursor.row, 0};
-  if (static_cast<int64_t>(refs_.size()) == first_.count && cursor.block == first_.block &&
-      cursor.row == first_.row + first_.count) {
-    first_.count += count;
-  }
-  if (positions_ == Positions::kGiven) {
-    if (refs_.empty()) first_key_ = cursor.key;
-    for (int64_t i = 0; i < count; ++i) {
-      const RowPosition position = cursor.block->PositionOf(cursor.row + i);
-      splits_.push_back(position.split);
-      numbers_.push_back(position.row);
-    }
-    key_bytes_ += count == 1 ? static_cast<int64_t>(cursor.key.size() + sizeof(int64_t))
-                             : cursor.block->KeyBytesOf(count);
-  }
-  for (int64_t i = 0; i < count; ++i) {
-    refs_.push_back({cursor.chunk, static_cast<int32_t>(cursor.row + i)});
-  }
-}
-
-Status SortMerger::TakeRows(int64_t rows_max, int64_t bytes_max, int64_t* bytes) {
-  while (!cursors_.empty() && cursors_[winner()].block != nullptr) {
-    const auto rows = static_cast<int64_t>(refs_.size());
-    if (rows >= rows_max || (rows > 0 && *bytes >= bytes_max)) break;
-    const size_t leaf = winner();
-    Cursor& cursor = cursors_[leaf];
-    if (cursor.is_fresh && rows >= kPieceRowsMany && rows == first_.count) break;
-    const int64_t count = CountToTake(cursor, rows_max - rows, bytes_max - *bytes);
-    *bytes += BytesOf(cursor, count) + count * static_cast<int64_t>(cursor.key.size());
-    Take(cursor, count);
-    ARROW_RETURN_NOT_OK(Step(cursor, count));
-    Replay(leaf);
-    wins_ = winner() == leaf ? wins_ + 1 : 0;
-  }
-  return Status::OK();
-}
-
-Status SortMerger::AddPositions(MergedRows* rows) const {
-  for (const std::vector<int64_t>* numbers : {&splits_, &numbers_}) {
-    arrow::Int64Builder builder(pool_);
-    ARROW_RETURN_NOT_OK(builder.AppendValues(*numbers));
-    ARROW_RETURN_NOT_OK(builder.Finish(&rows->columns.emplace_back()));
-  }
-  rows->first_key = first_key_;
-  rows->bytes = Batch(rows->columns, rows->num_rows).num_bytes() + key_bytes_;
-  return Status::OK();
-}
-
-Result<MergedRows> SortMerger::Gather() {
-  MergedRows rows;
-  rows.num_rows = static_cast<int64_t>(refs_.size());
-  if (first_.count == rows.num_rows) {
-    for (const ArrayPtr& column : first_.block->columns) {
-      rows.columns.push_back(column->Slice(first_.row, first_.count));
+Result<MergedRows> SortMerger::Gather(std::span<const RowRef> rows) {
+  MergedRows merged;
+  merged.num_rows = static_cast<int64_t>(rows.size());
+  if (RowsTogether(rows) == rows.size()) {
+    for (const ArrayPtr& column : store_.ColumnsOf(rows[0].chunk)) {
+      merged.columns.push_back(column->Slice(rows[0].row, merged.num_rows));
     }
   } else {
-    ARROW_ASSIGN_OR_RAISE(rows.columns, store_.Gather(refs_, pool_));
+    ARROW_ASSIGN_OR_RAISE(merged.columns, store_.Gather(rows, pool_));
   }
-  if (positions_ == Positions::kGiven) ARROW_RETURN_NOT_OK(AddPositions(&rows));
-  return rows;
+  merged.bytes = Batch(merged.columns, merged.num_rows).num_bytes();
+  if (places_ == Places::kLeftOut) return merged;
+  for (const RowRef row : rows) {
+    merged.bytes += chunks_[static_cast<size_t>(row.chunk)].block->key_bytes();
+  }
+  merged.first_key = chunks_[static_cast<size_t>(rows[0].chunk)].block->KeyAt(rows[0].row);
+  return merged;
+}
+
+// The first `count` of those pending were given.
+void SortMerger::Forget(size_t count) {
+  given_ += count;
+  while (!retired_.empty() && retired_.front().end <= forgotten_ + static_cast<int64_t>(given_)) {
+    Chunk& chunk = chunks_[static_cast<size_t>(retired_.front().chunk)];
+    if (chunk.is_in_memory) {
+      released_bytes_ += BlockSlice{chunk.block, 0, chunk.end}.bytes();
+    }
+    chunk = Chunk();
+    store_.Remove(retired_.front().chunk);
+    retired_.pop_front();
+  }
+  if (given_ < refs_.size() / 2) return;
+  refs_.erase(refs_.begin(), refs_.begin() + static_cast<std::ptrdiff_t>(given_));
+  forgotten_ += static_cast<int64_t>(given_);
+  given_ = 0;
 }
 
 Result<MergedRows> SortMerger::Next(int64_t rows_max, int64_t bytes_max) {
-  if (!tree_valid_) RebuildTree();
-  refs_.clear();
-  splits_.clear();
-  numbers_.clear();
-  key_bytes_ = 0;
-  int64_t bytes = 0;
-  ARROW_RETURN_NOT_OK(TakeRows(rows_max, bytes_max, &bytes));
-  if (refs_.empty()) return MergedRows();
-  ARROW_ASSIGN_OR_RAISE(MergedRows rows, Gather());
-  if (positions_ == Positions::kLeftOut) rows.bytes = bytes;
-  first_ = Piece();
-  DropRetired();
+  ARROW_ASSIGN_OR_RAISE(const size_t count, CountToGive(rows_max, bytes_max));
+  if (count == 0) return MergedRows();
+  ARROW_ASSIGN_OR_RAISE(MergedRows rows, Gather(Pending().first(count)));
+  Forget(count);
   return rows;
 }
 
+// Rows that were merged and not given are the last ones merged of their blocks.
 std::vector<MemoryRun> SortMerger::TakeMemory() {
-  std::vector<MemoryRun> runs;
-  for (Cursor& cursor : cursors_) {
-    if (cursor.spilled.run != nullptr || cursor.block == nullptr) continue;
-    store_.Remove(cursor.chunk);
-    cursor.memory.push_front({std::move(cursor.block), cursor.row, cursor.end});
-    runs.push_back(std::move(cursor.memory));
-    cursor.block = nullptr;
+  std::vector<int64_t> begins(chunks_.size(), -1);
+  for (const RowRef row : Pending()) {
+    int64_t& begin = begins[static_cast<size_t>(row.chunk)];
+    if (begin < 0) begin = row.row;
   }
-  tree_valid_ = false;
+  std::vector<MemoryRun> runs;
+  for (const Retired& retired : retired_) {
+    const auto at = static_cast<size_t>(retired.chunk);
+    if (chunks_[at].is_in_memory)
+      runs.push_back({{chunks_[at].block, begins[at], chunks_[at].end}});
+  }
+  for (Cursor& cursor : cursors_) {
+    if (cursor.at_end() || cursor.spilled.run != nullptr) continue;
+    const int64_t begin = begins[static_cast<size_t>(cursor.chunk)];
+    if (begin >= 0) cursor.slice.begin = begin;
+    cursor.memory.push_front(std::move(cursor.slice));
+    runs.push_back(std::move(cursor.memory));
+  }
+  cursors_.clear();
+  refs_.clear();
+  retired_.clear();
   return runs;
 }
 

@@ -59,7 +59,7 @@ class SortOutput final : public Operator {
       SortSlices();
       return Status::OK();
     }
-    merger_.emplace(global_->terms(), SortMerger::Positions::kLeftOut, context().pool);
+    merger_.emplace(global_->terms(), SortMerger::Places::kLeftOut, context().pool);
     for (MemoryRun& run : taken.memory) ARROW_RETURN_NOT_OK(merger_->Add(std::move(run)));
     for (SpilledRange& range : taken.spilled) ARROW_RETURN_NOT_OK(merger_->Add(std::move(range)));
     return Status::OK();
@@ -89,17 +89,14 @@ class SortOutput final : public Operator {
 
   void SortRowsOfSlices() {
     row_store_.emplace(*schema_);
-    std::vector<KeyedRow> rows;
+    std::vector<KeySlice> keys;
     for (const BlockSlice& slice : slices_) {
       const SortedBlock& block = *slice.block;
       const int32_t chunk = row_store_->Add(Batch(block.columns, block.num_rows));
-      for (int64_t row = slice.begin; row < slice.end; ++row) {
-        rows.push_back({{chunk, static_cast<int32_t>(row)}, block.KeyAt(row)});
-      }
+      keys.push_back({&block.keys(), chunk, slice.begin, slice.end});
     }
-    SortRows(&rows);
     refs_.clear();
-    for (const KeyedRow& row : rows) refs_.push_back(row.row);
+    SortRows(keys, &refs_);
     next_row_ = 0;
   }
 

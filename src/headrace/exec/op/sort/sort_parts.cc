@@ -8,33 +8,11 @@
 namespace headrace {
 namespace {
 
-constexpr int64_t kSamplesPerPart = 16;
-
 // A key that stands for as many rows.
 using KeySample = std::pair<std::string_view, int64_t>;
 
-int64_t RowsOf(const std::vector<MemoryRun>& runs) {
-  int64_t rows = 0;
-  for (const MemoryRun& run : runs) {
-    for (const BlockSlice& slice : run) rows += slice.num_rows();
-  }
-  return rows;
-}
-
-void AddSamples(const std::vector<MemoryRun>& runs, int64_t step, std::vector<KeySample>* samples) {
-  int64_t skip = step / 2;
-  for (const MemoryRun& run : runs) {
-    for (const BlockSlice& slice : run) {
-      if (!slice.block->has_keys()) {
-        samples->emplace_back(slice.first_key(), slice.num_rows());
-        continue;
-      }
-      for (; skip < slice.num_rows(); skip += step) {
-        samples->emplace_back(slice.block->KeyAt(slice.begin + skip), step);
-      }
-      skip -= slice.num_rows();
-    }
-  }
+void AddSamples(const MemoryRun& run, std::vector<KeySample>* samples) {
+  for (const BlockSlice& slice : run) samples->emplace_back(slice.first_key(), slice.num_rows());
 }
 
 void AddSamples(const SpilledRun& run, std::vector<KeySample>* samples) {
@@ -67,8 +45,7 @@ PartRange SortParts::PartsOf(int64_t group) const {
 
 void SortParts::Sample(int64_t num_parts, const WholeBytes& whole) {
   std::vector<KeySample> samples;
-  const int64_t step = std::max<int64_t>(1, RowsOf(memory_) / (num_parts * kSamplesPerPart));
-  AddSamples(memory_, step, &samples);
+  for (const MemoryRun& run : memory_) AddSamples(run, &samples);
   for (const SpilledRunPtr& run : spilled_) AddSamples(*run, &samples);
   if (!spilled_.empty()) {
     for (auto& sample : samples) sample.first = KeyStarts::StartOf(sample.first);

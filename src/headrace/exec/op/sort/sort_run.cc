@@ -1,4 +1,4 @@
-// Blocks of spilled runs make their keys anew: that is faster than to read them.
+// Blocks of spilled runs hold the columns and the places of their rows.
 #include "headrace/exec/op/sort/sort_run.h"
 
 #include <algorithm>
@@ -9,9 +9,7 @@
 #include "headrace/types/encoding.h"
 
 namespace headrace {
-namespace {
-
-SchemaPtr SpilledSchema(const arrow::Schema& schema) {
+SchemaPtr WithPlaces(const arrow::Schema& schema) {
   arrow::FieldVector fields;
   for (const auto& field : schema.fields()) {
     fields.push_back(arrow::field(field->name(), PlainType(field->type())));
@@ -20,8 +18,6 @@ SchemaPtr SpilledSchema(const arrow::Schema& schema) {
   fields.push_back(arrow::field("row", arrow::int64()));
   return arrow::schema(std::move(fields));
 }
-
-}  // namespace
 
 int64_t LowerBound(const SortedBlock& block, int64_t begin, int64_t end, std::string_view key) {
   if (begin == end || block.IsBefore(end - 1, key)) return end;
@@ -74,7 +70,7 @@ Result<std::unique_ptr<SpilledRun>> SpilledRun::Make(const OperatorContext& cont
 SpilledRun::SpilledRun(const OperatorContext& context, const SortTerms& terms,
                        std::unique_ptr<SpillFile> file)
     : terms_(terms),
-      schema_(SpilledSchema(*terms.schema)),
+      schema_(WithPlaces(*terms.schema)),
       pool_(context.pool),
       file_(std::move(file)) {}
 
@@ -100,12 +96,12 @@ std::pair<size_t, size_t> SpilledRun::BlocksOf(const KeyRange& range) const {
 Result<SortedBlockPtr> SpilledRun::ReadAlone(size_t block) const {
   ARROW_ASSIGN_OR_RAISE(auto batch, file_->Read(file_->sections()[block]));
   std::vector<ArrayPtr> columns = batch->columns();
-  BlockPositions positions;
-  positions.rows = std::move(columns.back());
+  RowPlaces places;
+  places.rows = std::move(columns.back());
   columns.pop_back();
-  positions.splits = std::move(columns.back());
+  places.splits = std::move(columns.back());
   columns.pop_back();
-  return std::make_shared<SortedBlock>(std::move(columns), batch->num_rows(), std::move(positions),
+  return std::make_shared<SortedBlock>(std::move(columns), batch->num_rows(), std::move(places),
                                        terms_.encoder, pool_);
 }
 

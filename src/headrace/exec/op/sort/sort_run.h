@@ -21,6 +21,9 @@ struct SortTerms {
   std::shared_ptr<const SortKeyEncoder> encoder;
 };
 
+/// Plain columns, and behind them those of RowPlaces.
+SchemaPtr WithPlaces(const arrow::Schema& schema);
+
 /// Keys from `begin` on and before `end`; "" means no bound. The texts live elsewhere.
 struct KeyRange {
   std::string_view begin;
@@ -68,11 +71,11 @@ class KeyStarts {
   std::vector<uint32_t> ends_;
 };
 
-/// A sorted run on disk: a section per block, the columns and then the position of each row. Made
+/// A sorted run on disk: a section per block, the columns and then the place of each row. Made
 /// by RunWriter; then immutable, and its blocks may be read by many threads. The file goes with it.
 class SpilledRun {
  public:
-  /// REQUIRES: not sealed. Adds the next block: rows `columns` (with positions), which take `bytes`
+  /// REQUIRES: not sealed. Adds the next block: rows `columns` (with places), which take `bytes`
   /// when they are read back, keys included.
   Status Write(const std::vector<ArrayPtr>& columns, int64_t num_rows, int64_t bytes,
                std::string_view first_key);
@@ -121,8 +124,5 @@ class SpilledRun {
   std::map<size_t, std::shared_ptr<Shared>> shared_;  // guarded by mutex_
 };
 using SpilledRunPtr = std::shared_ptr<SpilledRun>;
-
-/// The number of columns with the positions of rows, behind the others in a spilled block.
-inline constexpr size_t kPositionColumns = 2;
 
 }  // namespace headrace

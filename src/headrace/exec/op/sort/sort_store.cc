@@ -55,7 +55,7 @@ Result<std::vector<MemoryRun>> RunWriter::Stop() {
 
 Result<std::unique_ptr<RunWriter>> SpillRuns(std::vector<MemoryRun> runs, const SortTerms& terms,
                                              const OperatorContext& context) {
-  SortMerger merger(terms, SortMerger::Positions::kGiven, context.pool);
+  SortMerger merger(terms, SortMerger::Places::kGiven, context.pool);
   for (MemoryRun& run : runs) ARROW_RETURN_NOT_OK(merger.Add(std::move(run)));
   return RunWriter::Make(context, terms, std::move(merger));
 }

@@ -13,7 +13,7 @@ namespace headrace {
 /// Writes what a merger gives as one run, a block a step.
 class RunWriter {
  public:
-  /// `merger` gives positions.
+  /// `merger` gives places.
   static Result<std::unique_ptr<RunWriter>> Make(const OperatorContext& context,
                                                  const SortTerms& terms, SortMerger merger);
   /// False: there is nothing more to write, and the run can be taken.

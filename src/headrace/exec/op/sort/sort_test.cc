@@ -275,7 +275,7 @@ TEST(SortTest, LanesShareThePartsThatAreOnDisk) {
     SCOPED_TRACE(seed);
     World world({.lanes = 1 + static_cast<int>(seed % 3), .budget_bytes = 4 << 20, .seed = seed});
     const TestTable table =
-        seed % 4 == 0 ? LongTexts(120'000, world.rng) : RandomTable(120'000, world.rng);
+        seed % 4 == 0 ? LongTexts(180'000, world.rng) : RandomTable(180'000, world.rng);
     const Ordering keys = seed % 4 == 0 ? Ordering{{0}} : RandomKeys(world.rng);
     const SortBuildSpec build(table.schema, keys);
     const SortOutputSpec output(table.schema, keys);
