@@ -75,7 +75,9 @@ def merged_peak_of(folder: Path, rows: int, how: str) -> tuple[int, int]:
         return metrics["peak_memory_bytes"], count
 
 
-@pytest.mark.parametrize("how", ["inner", "left", "right", "full", "semi", "anti"])
+@pytest.mark.parametrize(
+    "how", ["inner", "left", "right", "full", "semi", "anti"], ids=lambda how: f"{how} join"
+)
 def test_a_merge_join_holds_batches(tmp_path: Path, how: str) -> None:
     """Four times the rows take no more memory, and far less than the rows themselves."""
     small, _ = merged_peak_of(tmp_path, 200_000, how)

@@ -323,8 +323,8 @@ class MergeJoin final : public Operator {
   int64_t row_ = 0;
 };
 
-std::vector<bool> ReadsOf(const MergeJoinTerms& terms,
-                          const std::optional<std::vector<int>>& read) {
+std::vector<bool> MergeReadsOf(const MergeJoinTerms& terms,
+                               const std::optional<std::vector<int>>& read) {
   const int major_width = terms.major->num_fields();
   const int minor_width = terms.minor->num_fields();
   std::vector<bool> reads(static_cast<size_t>(major_width + minor_width), !read.has_value());
@@ -356,7 +356,7 @@ MergeJoinTermsPtr TermsOfMerge(const MergeJoinNode& merge, const RowsRead& read)
   }
   terms->kind = join.kind;
   terms->residual = join.terms.residual;
-  terms->reads = ReadsOf(*terms, read.columns);
+  terms->reads = MergeReadsOf(*terms, read.columns);
   terms->description = merge.Describe();
   if (terms->major_is_left || terms->residual == nullptr) return terms;
   const int left_width = left.schema()->num_fields();

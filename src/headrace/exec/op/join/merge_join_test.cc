@@ -124,7 +124,7 @@ ExpressionPtr VBefore(const TestTable& table) {
   return BindTo(Scope(*arrow::schema(fields)), Call("<", {Col("v"), Col("ov")}));
 }
 
-MergeCase RandomCase(Rng& rng) {
+MergeCase RandomMergeCase(Rng& rng) {
   constexpr JoinKind kKinds[] = {JoinKind::kInner, JoinKind::kLeft, JoinKind::kRight,
                                  JoinKind::kFull,  JoinKind::kSemi, JoinKind::kAnti};
   MergeCase join;
@@ -188,7 +188,7 @@ TEST(MergeJoinTest, AgreesWithNestedLoops) {
   for (uint64_t seed = 1; seed <= 1000; ++seed) {
     SCOPED_TRACE(seed);
     Rng rng(seed);
-    const MergeCase join = RandomCase(rng);
+    const MergeCase join = RandomMergeCase(rng);
     DriveOptions options;
     options.seed = seed;
     options.batch_rows = rng.Below(2) == 0 ? 3 : 4096;
@@ -202,7 +202,7 @@ TEST(MergeJoinTest, AgreesWithNestedLoops) {
 }
 
 /// `rows` rows of one key.
-RankedTable OneKey(int64_t rows) {
+RankedTable RowsOfOneKey(int64_t rows) {
   RankedTable table;
   table.ranks.assign(static_cast<size_t>(rows), {{1, false}});
   const ArrayPtr k0 = Texts(rows, [](int64_t) { return "key"; });
@@ -217,8 +217,8 @@ RankedTable OneKey(int64_t rows) {
 TEST(MergeJoinTest, RowsOfOneKeyLargerThanMemoryAreWritten) {
   constexpr int64_t kRowsOfKey = 200'000;  // of 27 bytes
   MergeCase join;
-  join.major = OneKey(3);
-  join.minor = OneKey(kRowsOfKey);
+  join.major = RowsOfOneKey(3);
+  join.minor = RowsOfOneKey(kRowsOfKey);
   MergeJoinTerms& terms = *join.terms;
   terms.major_order = terms.minor_order = {{0, false, NullPlacement::kLast}};
   terms.nulls_match = {false};
