@@ -88,7 +88,9 @@ class MergeJoin final : public Operator {
 
   // What is charged falls to what is held.
   void Charge() { reservation_.TryResize(std::min(reservation_.bytes(), HeldBytes())); }
-  int64_t HeldBytes() const { return side_bytes_[0] + side_bytes_[1] + run_->bytes(); }
+  int64_t HeldBytes() const {
+    return side_bytes_[0] + side_bytes_[1] + run_->bytes() + flag_bytes_;
+  }
 
   Result<Flow> Merge(Out& out) {
     while (true) {
@@ -229,7 +231,15 @@ class MergeJoin final : public Operator {
     return Move::kGoOn;
   }
 
+  // Which rows of the run matched is kept where those that did not are given.
   Move EndCollecting() {
+    const bool has_flags = pairs_->has_condition() && terms_->keeps_minor();
+    const int64_t bytes = has_flags ? run_->num_rows() : 0;
+    if (!reservation_.TryGrow(bytes)) {
+      bytes_wanted_ = bytes;
+      return Move::kMemory;
+    }
+    flag_bytes_ = bytes;
     pairs_->StartRun(run_->num_rows());
     is_collecting_ = false;
     piece_ = 0;
@@ -300,6 +310,7 @@ class MergeJoin final : public Operator {
     if (run_->bytes() > 0 && !pairs_->empty()) return Move::kGive;
     run_->Close();
     pairs_->EndRun();
+    flag_bytes_ = 0;
     piece_ = 0;
     row_ = 0;
     Charge();
@@ -321,6 +332,7 @@ class MergeJoin final : public Operator {
   bool is_collecting_ = false;
   size_t piece_ = 0;
   int64_t row_ = 0;
+  int64_t flag_bytes_ = 0;
 };
 
 std::vector<bool> MergeReadsOf(const MergeJoinTerms& terms,
