@@ -71,3 +71,30 @@ def test_rows_keep_their_order(sides: str, kind: str) -> None:
             row += batch.num_rows
         assert cursor.metrics()["spilled_bytes"] > 0
     assert row == answer.num_rows
+
+
+def test_wide_rows_are_written_in_few_sections() -> None:
+    """A section costs something for each column, so rows of many columns have fewer partitions."""
+    rows, columns = 4000, 300
+    sides = {
+        name: pa.table(
+            {"k": RANDOM.permutation(rows)}
+            | {f"{name}{at}": RANDOM.integers(0, 1000, rows) for at in range(columns)}
+        )
+        for name in ("l", "r")
+    }
+    answer = expected(sides["l"], sides["r"], "SELECT l.k, r299 FROM l JOIN r ON l.k = r.k", "l.k")
+    with hr.Session(memory_limit=4 * MIB, threads=2) as session:
+        for name, side in sides.items():
+            session.register(name, side)
+        cursor = session.sql("SELECT l.*, r.* EXCLUDE (k) FROM l JOIN r ON l.k = r.k")
+        keys, values = [], []
+        for batch in cursor:
+            keys += batch["k"].to_pylist()
+            values += batch["r299"].to_pylist()
+        assert keys == sides["l"]["k"].to_pylist()
+        assert dict(zip(keys, values, strict=True)) == dict(
+            zip(answer["k"].to_pylist(), answer["r299"].to_pylist(), strict=True)
+        )
+        data_bytes = sum(side.nbytes for side in sides.values())
+        assert 0 < cursor.metrics()["spilled_bytes"] < 4 * data_bytes

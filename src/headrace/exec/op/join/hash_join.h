@@ -1,5 +1,5 @@
 // Hash join: the built side ends a pipeline, its table is made in parts, the other side streams
-// past it. What did not fit in memory is joined after, key group by key group.
+// past it. What did not fit in memory is joined after, partition by partition.
 #pragma once
 
 #include <memory>
@@ -45,6 +45,8 @@ struct HashJoinTerms {
   bool drops_unmatched() const {
     return !keeps_probe() && (gives_pairs() || kind == JoinKind::kSemi);
   }
+  /// Of the wider side.
+  int columns_max() const;
   std::string Describe() const;
 };
 using HashJoinTermsPtr = std::shared_ptr<const HashJoinTerms>;

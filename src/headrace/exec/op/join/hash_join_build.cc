@@ -34,7 +34,7 @@ class HashJoinBuild final : public Operator {
   Status Open(const OperatorContext& context) override {
     ARROW_RETURN_NOT_OK(Keep(context));
     rows_.reservation = Reservation(context.budget);
-    writer_.Open(this->context());
+    writer_.Open(this->context(), pieces_->written_bits(context));
     if (terms_->build_keys.empty()) return Status::OK();
     ARROW_ASSIGN_OR_RAISE(encoder_,
                           KeyEncoder::Make(KeyColumnsOf(*terms_->build, terms_->build_keys)));
@@ -231,7 +231,7 @@ class HashJoinEvict final : public Operator {
 
   Status Open(const OperatorContext& context) override {
     ARROW_RETURN_NOT_OK(Keep(context));
-    writer_.Open(this->context());
+    writer_.Open(this->context(), pieces_->written_bits(context));
     if (terms_->build_keys.empty()) return Status::OK();
     return KeyEncoder::Make(KeyColumnsOf(*terms_->build, terms_->build_keys)).Value(&encoder_);
   }

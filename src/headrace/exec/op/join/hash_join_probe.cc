@@ -25,7 +25,7 @@ class HashJoinProbe final : public Operator {
 
   Status Open(const OperatorContext& context) override {
     ARROW_RETURN_NOT_OK(Keep(context));
-    writer_.Open(this->context());
+    writer_.Open(this->context(), rest_->pieces().written_bits(context));
     if (!terms_->probe_keys.empty()) {
       ARROW_ASSIGN_OR_RAISE(encoder_,
                             KeyEncoder::Make(KeyColumnsOf(*terms_->probe, terms_->probe_keys)));
@@ -127,6 +127,10 @@ class HashJoinProbe final : public Operator {
 };
 
 }  // namespace
+
+int HashJoinTerms::columns_max() const {
+  return std::max(probe->num_fields(), build->num_fields());
+}
 
 std::string HashJoinTerms::Describe() const {
   static constexpr const char* kNames[] = {"inner", "left", "right", "full",

@@ -1,4 +1,4 @@
-// After the probe: joins what was written, key group by key group. A partition whose built rows do
+// After the probe: joins what was written, partition by partition. A partition whose built rows do
 // not fit is divided by more bits of the hash. Where one key has most of them it is joined in
 // several passes, each over some of the built rows: how many share one key does not matter.
 #include <limits>
@@ -95,9 +95,10 @@ class HashJoinRestOperator final : public Operator {
       }
       return;
     }
-    const auto group = static_cast<int>(part - HashJoinRest::kFirstGroupPart);
-    waiting_.push_back(
-        {.build = PiecesOf(pieces.files(), group), .probe = PiecesOf(rest_->probe_files(), group)});
+    const auto partition = static_cast<int>(part - HashJoinRest::kFirstWrittenPart);
+    waiting_.push_back({.build = PiecesOf(pieces.files(), partition),
+                        .probe = PiecesOf(rest_->probe_files(), partition),
+                        .bits = pieces.written_bits(context())});
   }
 
   /// The next of those waiting.

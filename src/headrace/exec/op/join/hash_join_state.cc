@@ -207,6 +207,13 @@ Status HashJoinPieces::StartTable(const OperatorContext& context) {
   return table_->Start(std::move(chunks), parts, context);
 }
 
+HashBits HashJoinPieces::written_bits(const OperatorContext& context) {
+  std::call_once(written_bits_once_, [&] {
+    written_bits_ = {.count = BitsWorthWriting(terms_->columns_max(), context)};
+  });
+  return written_bits_;
+}
+
 void HashJoinPieces::DropTable() {
   std::lock_guard lock(mutex_);
   table_.reset();
@@ -214,7 +221,7 @@ void HashJoinPieces::DropTable() {
 }
 
 int64_t HashJoinRest::num_parts() const {
-  if (pieces_->is_spilled()) return kFirstGroupPart + kKeyGroups;
+  if (pieces_->is_spilled()) return kFirstWrittenPart + pieces_->written_partitions();
   return terms_->keeps_build() ? 1 : 0;
 }
 

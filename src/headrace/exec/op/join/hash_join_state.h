@@ -95,6 +95,11 @@ class HashJoinPieces final : public GlobalState {
   /// `encoder` is that of the built keys, null where there are none.
   Status Evict(ResidentRows& rows, size_t chunk, const KeyEncoder* encoder, JoinRowWriter& writer,
                arrow::MemoryPool* pool);
+  /// Those that choose the partition of rows that are written: of a key group, or of several where
+  /// rows are wide. Thread safe.
+  HashBits written_bits(const OperatorContext& context);
+  /// REQUIRES: written_bits() was called.
+  int64_t written_partitions() const { return int64_t{1} << written_bits_.count; }
   /// Over the keys of the spilled groups; null: there is none that is of use.
   const KeyFilter* filter() const;
 
@@ -122,7 +127,9 @@ class HashJoinPieces final : public GlobalState {
   const HashJoinTermsPtr terms_;
   std::mutex mutex_;
   SpilledKeyGroups spilled_;
-  Reservation filter_room_;            // until the filter is made
+  Reservation filter_room_;  // until the filter is made
+  HashBits written_bits_;
+  std::once_flag written_bits_once_;
   std::unique_ptr<KeyFilter> filter_;  // made before the first group is spilled
   std::vector<ResidentRows> lanes_;
   std::vector<std::shared_ptr<SpillFile>> files_;
@@ -143,14 +150,14 @@ class HashJoinResidents final : public GlobalState {
 };
 
 /// What is left when the probe has ended. Its parts are one for the built rows in memory without a
-/// match, and the key groups.
+/// match, and the partitions that were written.
 class HashJoinRest final : public GlobalState {
  public:
   HashJoinRest(HashJoinTermsPtr terms, std::shared_ptr<HashJoinPieces> pieces)
       : pieces_(std::move(pieces)), terms_(std::move(terms)) {}
 
   static constexpr int64_t kResidentPart = 0;
-  static constexpr int64_t kFirstGroupPart = 1;
+  static constexpr int64_t kFirstWrittenPart = 1;
   int64_t num_parts() const override;
   HashJoinPieces& pieces() const { return *pieces_; }
   /// With some places of its rows.

@@ -3,6 +3,7 @@
 #include "headrace/exec/op/join/hash_join_writer.h"
 
 #include <algorithm>
+#include <bit>
 #include <numeric>
 #include <utility>
 
@@ -23,12 +24,27 @@ constexpr int64_t kHeldBytesMin = int64_t{256} << 10;
 constexpr int64_t kHeldPerBudget = 16;
 // Sections have about so many bytes at most: each is read at once.
 constexpr int64_t kSectionBytes = int64_t{256} << 10;
-// One place in so many is remembered.
-constexpr int64_t kRowsPerPlace = 4096;
+// One place in so many is remembered, and one in so many bytes of rows.
+constexpr int64_t kRowsPerPlaceMax = 4096;
+constexpr int64_t kBytesPerPlace = int64_t{128} << 10;
+// Rows of a section at least, on the whole, where rows are divided by more bits than these.
+constexpr int64_t kRowsWorthWriting = 8;
+constexpr int kBitsMin = 2;
 // Rows that are brought in the order of their partitions together.
 constexpr size_t kArrangedRows = size_t{1} << 16;
 
+int64_t HeldBytesMax(const OperatorContext& context) {
+  return std::clamp(context.budget->limit_bytes() / kHeldPerBudget, kHeldBytesMin, kHeldBytesMax);
+}
+
 }  // namespace
+
+int BitsWorthWriting(int columns, const OperatorContext& context) {
+  const int64_t row_bytes = static_cast<int64_t>(sizeof(int64_t)) * (columns + 1);
+  const int64_t partitions = HeldBytesMax(context) / (row_bytes * kRowsWorthWriting);
+  const auto bits = static_cast<int>(std::bit_width(static_cast<uint64_t>(partitions))) - 1;
+  return std::clamp(bits, kBitsMin, HashBits().count);
+}
 
 SchemaPtr WithPlaceColumns(const arrow::Schema& schema, bool with_places) {
   arrow::FieldVector fields;
@@ -45,8 +61,7 @@ SchemaPtr WithPlaceColumns(const arrow::Schema& schema, bool with_places) {
 void JoinRowWriter::Open(const OperatorContext& context, HashBits bits) {
   context_ = &context;
   bits_ = bits;
-  held_bytes_max_ =
-      std::clamp(context.budget->limit_bytes() / kHeldPerBudget, kHeldBytesMin, kHeldBytesMax);
+  held_bytes_max_ = HeldBytesMax(context);
   reservation_ = Reservation(context.budget);
 }
 
@@ -85,10 +100,13 @@ Result<Batch> JoinRowWriter::WithPlaces(const Batch& taken, const Ordinal& ordin
   arrow::Int64Builder row_builder(context_->pool);
   ARROW_RETURN_NOT_OK(split_builder.Reserve(taken.num_rows()));
   ARROW_RETURN_NOT_OK(row_builder.Reserve(taken.num_rows()));
+  const int64_t row_bytes = taken.num_bytes() / taken.num_rows() + 1;
+  const int64_t rows_per_place =
+      std::clamp<int64_t>(kBytesPerPlace / row_bytes, 1, kRowsPerPlaceMax);
   for (uint32_t row : rows) {
     split_builder.UnsafeAppend(ordinal.split);
     row_builder.UnsafeAppend(ordinal.seq * kBatchRowsMax + row);
-    if (places_given_++ % kRowsPerPlace > 0) continue;
+    if (places_given_++ % rows_per_place > 0) continue;
     places_.push_back({ordinal.split, ordinal.seq * kBatchRowsMax + row});
   }
   std::vector<ArrayPtr> columns = taken.columns();

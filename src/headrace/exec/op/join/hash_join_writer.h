@@ -19,6 +19,10 @@ namespace headrace {
 /// types.
 SchemaPtr WithPlaceColumns(const arrow::Schema& schema, bool with_places = true);
 
+/// By how many bits rows of so many columns are divided at most, so that what a section costs for
+/// each column is little beside its rows: 2 to those of kKeyGroups.
+int BitsWorthWriting(int columns, const OperatorContext& context);
+
 /// Collects rows until each partition has enough of them for a section. One lane. Within a
 /// partition rows keep their order.
 class JoinRowWriter {

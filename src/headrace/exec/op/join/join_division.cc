@@ -16,10 +16,10 @@ constexpr int kBitsEndMax = 22;
 // A child with this share of the rows has one key, or few.
 constexpr double kOneKeyShare = 0.8;
 
-HashBits BitsFor(const JoinPartition& partition, int64_t children) {
+HashBits BitsFor(const JoinPartition& partition, int64_t children, int bits_max) {
   const int begin = partition.bits.end();
   const int wanted = std::bit_width(static_cast<uint64_t>(children));
-  return {begin, std::clamp(wanted, 1, std::min(kBitsOfOneMax, kBitsEndMax - begin))};
+  return {begin, std::clamp(wanted, 1, std::min({kBitsOfOneMax, bits_max, kBitsEndMax - begin}))};
 }
 
 }  // namespace
@@ -29,7 +29,7 @@ JoinDivision::JoinDivision(const HashJoinTerms& terms, const JoinPartition& part
                            const KeyEncoder& probe_encoder, const OperatorContext& context)
     : terms_(terms),
       partition_(partition),
-      bits_(BitsFor(partition, children)),
+      bits_(BitsFor(partition, children, BitsWorthWriting(terms.columns_max(), context))),
       build_encoder_(build_encoder),
       probe_encoder_(probe_encoder),
       context_(context) {

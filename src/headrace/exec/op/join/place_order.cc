@@ -32,7 +32,7 @@ class PlaceOrderBuild final : public Operator {
   Result<Flow> Push(int, Batch& batch, Out&) override {
     ARROW_ASSIGN_OR_RAISE(batch, batch.Compact(context().pool));
     if (!state_->has_order()) {
-      state_->ranges().RangesOf(batch, &ranges_);
+      state_->ranges(context()).RangesOf(batch, &ranges_);
       ARROW_RETURN_NOT_OK(writer_.AddTo(std::move(batch), ranges_));
       return Flow::NeedInput();
     }
@@ -120,9 +120,11 @@ bool PlaceRanges::IsOnePlace(size_t range) const {
 
 bool PlaceOrderGlobal::has_order() const { return !rest_->pieces().is_spilled(); }
 
-const PlaceRanges& PlaceOrderGlobal::ranges() {
-  std::call_once(ranges_once_,
-                 [&] { ranges_ = PlaceRanges::Of(rest_->OutputPlaces(), kKeyGroups); });
+const PlaceRanges& PlaceOrderGlobal::ranges(const OperatorContext& context) {
+  std::call_once(ranges_once_, [&] {
+    const size_t count = size_t{1} << BitsWorthWriting(schema_->num_fields(), context);
+    ranges_ = PlaceRanges::Of(rest_->OutputPlaces(), count);
+  });
   return *ranges_;
 }
 

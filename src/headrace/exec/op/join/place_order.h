@@ -44,7 +44,7 @@ class PlaceOrderGlobal final : public GlobalState {
 
   bool has_order() const;
   /// Made at the first call, when the probe has ended. Thread safe.
-  const PlaceRanges& ranges();
+  const PlaceRanges& ranges(const OperatorContext& context);
   void AddFile(std::shared_ptr<SpillFile> file) { files_.push_back(std::move(file)); }
   const std::vector<std::shared_ptr<SpillFile>>& files() const { return files_; }
   /// Of rows that have an order. Made at the first call; for one lane at a time.

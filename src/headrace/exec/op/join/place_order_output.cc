@@ -47,7 +47,7 @@ class PlaceOrder final : public Operator {
       case Stage::kPart:
         waiting_.push_back({.pieces = PiecesOf(state_->files(), PartOf(part))});
         waiting_.back().is_one_place =
-            state_->ranges().IsOnePlace(static_cast<size_t>(PartOf(part)));
+            state_->ranges(context()).IsOnePlace(static_cast<size_t>(PartOf(part)));
         stage_ = Stage::kRange;
         return Flow::MoreOutput();
       case Stage::kRange:
@@ -275,9 +275,10 @@ class PlaceOrder final : public Operator {
 
   Result<Flow> Sample() {
     if (!has_sections()) {
-      const int64_t count = 2 * RowsOf(range_.pieces) / rows_that_fit_ + 3;
-      ranges_ = PlaceRanges::Of(std::exchange(samples_, {}),
-                                static_cast<size_t>(std::min(count, kRangesOfOneMax)));
+      const int64_t wanted = 2 * RowsOf(range_.pieces) / rows_that_fit_ + 3;
+      const int64_t worth = int64_t{1} << BitsWorthWriting(schema_->num_fields(), context());
+      const int64_t count = std::min({wanted, worth, kRangesOfOneMax});
+      ranges_ = PlaceRanges::Of(std::exchange(samples_, {}), static_cast<size_t>(count));
       divided_.emplace(*WithPlaceColumns(*schema_), /*with_places=*/false, "join-order");
       divided_->Open(context());
       next_piece_ = 0;
