@@ -1,5 +1,5 @@
-// Batches whose rows are all given once, as most are, pass without copying. Of others a cursor (row,
-// how often it was given) remembers where the next call goes on.
+// Batches whose rows are all given once, as most are, pass without copying. Of others a cursor
+// (row, how often it was given) remembers where the next call goes on.
 #include "headrace/exec/op/repeat.h"
 
 #include <algorithm>

@@ -48,7 +48,7 @@ class PlainRowKernel : public PartitionKernel {
 };
 
 template <typename Word>
-struct LastRow {
+struct LagState {
   Word value{};
   uint8_t is_valid = 0;
   std::array<uint8_t, sizeof(Word) - 1> padding{};  // so that no byte that is saved is undefined
@@ -58,7 +58,7 @@ struct LastRow {
 
 /// lag(x) of values of some bytes.
 template <typename Word>
-class LagKernel final : public PlainRowKernel<LastRow<Word>> {
+class LagKernel final : public PlainRowKernel<LagState<Word>> {
  public:
   Result<ArrayPtr> RunRows(KernelContext& context, std::span<std::byte* const> states,
                            std::span<const Argument> args) override {
@@ -69,7 +69,7 @@ class LagKernel final : public PlainRowKernel<LastRow<Word>> {
     std::vector<uint8_t> is_valid(states.size());
     Word* const given = out.data();
     for (int64_t row = 0; row < rows; ++row) {
-      auto& last = StateAt<LastRow<Word>>(states[static_cast<size_t>(row)]);
+      auto& last = StateAt<LagState<Word>>(states[static_cast<size_t>(row)]);
       given[row] = last.value;
       is_valid[static_cast<size_t>(row)] = last.is_valid;
       last.value = values[row];
