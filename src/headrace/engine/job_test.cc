@@ -206,8 +206,8 @@ class KilledJobTest : public ::testing::Test {
     if (!ended_) ended_ = Ended(Spawn(directory_, lanes, fault));
     return !ended_;
   }
-  /// Waits for the process. It may be killed when its job has ended already: then rows are published
-  /// and there is no checkpoint of them any more.
+  /// Waits for the process. It may be killed when its job has ended already: then rows are
+  /// published and there is no checkpoint of them any more.
   bool Ended(pid_t pid) {
     if (Wait(pid)) return true;
     namespace fs = std::filesystem;

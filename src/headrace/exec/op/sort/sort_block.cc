@@ -98,10 +98,11 @@ std::string_view SortedBlock::KeyAt(int64_t row) const {
   return keys()[row];
 }
 
-// Rows that came in order are compared with few others: their keys are not worth to be made.
+// A block that is cut at a key is compared in few rows: all its keys, which would stay until it is
+// merged, are not worth to be made.
 bool SortedBlock::IsBefore(int64_t row, std::string_view key) const {
   const bool is_known = row == 0 || row == num_rows - 1 || has_keys_.load();
-  return is_known || places_.are_columns() ? KeyAt(row) < key : KeyOf(row) < key;
+  return is_known ? KeyAt(row) < key : KeyOf(row) < key;
 }
 
 int64_t SortedBlock::key_bytes() const {
